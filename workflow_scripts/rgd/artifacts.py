@@ -1,0 +1,93 @@
+"""Reading and writing artifacts: Parquet that is either whole or absent, with its provenance beside it."""
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rgd.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well.
+
+    The file is synced before the rename, so that after a crash ``path`` is the old file, the new file, or absent.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}. Check the folder's permissions and free space, then run the same command again."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
+    """Write ``table`` to ``path`` as Parquet (zstd), after casting it to ``schema``.
+
+    The same table gives the same bytes: no time, host or path is stored.
+
+    Raises:
+        UserError: the file cannot be written.
+        ValueError: ``table`` lacks a column of ``schema`` or a value does not fit it.
+    """
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{path}: the table lacks the columns {missing}")
+    table = table.select(schema.names).cast(schema).replace_schema_metadata(None)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_statistics=True)
+
+
+def read_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """Read ``columns`` (default: all) of the Parquet file at ``path``.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return pq.read_table(path, columns=columns, memory_map=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run snakemake with this path as the target to make it.") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it and run snakemake again to rebuild it.") from error
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as JSON with sorted keys, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """A fixed-size-list column as a contiguous float32 array (rows, dimension)."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    width = array.type.list_size
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(flat.reshape(-1, width), dtype=np.float32)
+
+
+def from_matrix(values: np.ndarray) -> pa.FixedSizeListArray:
+    """The inverse of :func:`matrix`: (rows, dimension) float32 as a fixed-size-list array."""
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])

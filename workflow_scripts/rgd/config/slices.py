@@ -1,0 +1,150 @@
+"""Slices: the least part of the configuration that can change a rule's output, as canonical JSON.
+
+Snakemake reruns a job when the text of its parameters changes, so what is left out here reruns nothing: titles, engine,
+threads, memory, chunk sizes, addresses, folders.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rgd.config.references import members
+from rgd.config.schema import Config, Embedder, Model, Weights
+
+
+def canonical(content: Any) -> str:
+    """``content`` as JSON in one fixed form: sorted keys, no spaces."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def weights(spec: Weights) -> dict[str, Any]:
+    """All of a weights section: where the file comes from and how it is checked."""
+    return spec.model_dump()
+
+
+def weights_identity(spec: Weights) -> dict[str, Any]:
+    """What a model is, wherever it is fetched from: the file's hash, else the hub's revision, else the folder."""
+    if spec.sha256 is not None:
+        return {"sha256": spec.sha256}
+    if spec.hub is not None:
+        return {"repo": spec.hub.repo, "revision": spec.hub.revision}
+    return {"path": spec.path}
+
+
+def benchmark(config: Config, dataset: str) -> dict[str, Any]:
+    """What makes the benchmark's questions."""
+    spec = config.dataset[dataset]
+    return {
+        "adapter": spec.adapter,
+        "seed": spec.seed,
+        "questions_per_task": spec.questions_per_task,
+        "tasks": list(spec.tasks),
+    }
+
+
+def splits(config: Config, dataset: str) -> dict[str, Any]:
+    """What divides the benchmark."""
+    spec = config.dataset[dataset]
+    return {
+        "seeds": list(config.experiment.seeds),
+        "train_share": spec.train_share,
+        "reserved_per_task": spec.reserved_per_task,
+    }
+
+
+def descriptions(config: Config, dataset: str) -> dict[str, Any]:
+    """The task descriptions, in the tasks' order."""
+    return {"tasks": [[task, text] for task, text in config.dataset[dataset].tasks.items()]}
+
+
+def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
+    """What decides the text of a generator's draws: its settings in the store."""
+    spec = config.generator[generator]
+    model = config.model[spec.model]
+    return {
+        "way": "generate",
+        "weights": weights_identity(model.weights),
+        "dtype": model.dtype,
+        "chat": model.chat,
+        "max_model_len": model.max_model_len,
+        "instruction": _prompt(folder, spec.prompt),
+        "examples": [_prompt(folder, example) for example in spec.examples],
+        "sampling": {
+            "temperature": spec.temperature,
+            "top_p": spec.top_p,
+            "max_tokens": spec.max_tokens,
+            "seed": spec.seed,
+        },
+        "answers_epoch": spec.answers_epoch,
+    }
+
+
+def drawing(config: Config, dataset: str, generator: str) -> dict[str, Any]:
+    """How many queries are wanted of a generator, and when it stops trying."""
+    spec = config.dataset[dataset]
+    return {
+        "queries": spec.generated_queries,
+        "max_draws_per_task": config.generator[generator].max_draws_per_task,
+        "seed": config.generator[generator].seed,
+    }
+
+
+def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
+    """What decides a member's answers: its settings in the store."""
+    found = members(config)[member]
+    model, ask = found.model, found.ask
+    settings: dict[str, Any] = {
+        "way": ask.way,
+        "weights": weights_identity(model.weights),
+        "dtype": model.dtype,
+        "max_model_len": model.max_model_len,
+        "prompt": _prompt(folder, ask.prompt),
+        "use_chat_template": ask.chat,
+        "chat": model.chat if ask.chat else {},
+        "answers_epoch": model.answers_epoch,
+    }
+    if ask.way == "generate":
+        settings["sampling"] = model.sampling.model_dump()
+    return settings
+
+
+def embedding(spec: Embedder) -> dict[str, Any]:
+    """What decides a text's vector."""
+    return {
+        "weights": weights_identity(spec.weights),
+        "max_model_len": spec.max_model_len,
+        "pooling": spec.pooling,
+        "dimension": spec.dimension,
+    }
+
+
+def model_of(config: Config, member: str) -> tuple[str, Model]:
+    """The name and the settings of the model behind ``member``."""
+    found = members(config)[member]
+    return found.model_name, found.model
+
+
+def router(config: Config, name: str) -> dict[str, Any]:
+    """What decides what a router learns."""
+    spec = config.router[name]
+    return {"method": spec.method, "parameters": spec.parameters}
+
+
+def routing(config: Config, name: str) -> dict[str, Any]:
+    """What decides the answers a fitted router gives."""
+    spec = config.router[name]
+    return {"method": spec.method, "variants": spec.variants, "aggregate": spec.aggregate}
+
+
+def consensus(config: Config) -> dict[str, Any]:
+    """What decides the consensus artifact."""
+    return {"vote_weight": config.vote_weight, "min_votes": config.min_votes}
+
+
+def interval(config: Config) -> dict[str, Any]:
+    """How the intervals of the cells are computed."""
+    return config.experiment.interval.model_dump()
+
+
+def _prompt(folder: Path, name: str) -> str:
+    return (folder / "prompts" / f"{name}.txt").read_text(encoding="utf-8")

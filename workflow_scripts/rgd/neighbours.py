@@ -1,0 +1,72 @@
+"""Exact nearest neighbours by cosine, shared by every router of a dataset and scenario."""
+
+import numpy as np
+
+# Similarities held at once: 64 MiB of float32.
+BLOCK_ENTRIES = 16 * 1024 * 1024
+
+
+def nearest(
+    queries: np.ndarray, training: np.ndarray, k: int, leave_one_out: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` training rows most similar to each query, nearest first.
+
+    Args:
+        queries: (n, d) float32, L2-normalised.
+        training: (m, d) float32, L2-normalised.
+        k: how many; all m (or m - 1 under ``leave_one_out``) where there are fewer.
+        leave_one_out: ``queries`` and ``training`` are the same rows and none is its own neighbour.
+
+    Returns:
+        indices (n, k) int32 into ``training`` and their cosine similarity (n, k) float32; equal similarities stand in
+        the order of their index.
+
+    Raises:
+        ValueError: the dimensions differ, ``k`` is below 1, or ``training`` is empty.
+    """
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    training = np.ascontiguousarray(training, dtype=np.float32)
+    if queries.shape[1] != training.shape[1]:
+        raise ValueError(f"queries have {queries.shape[1]} dimensions, training rows {training.shape[1]}")
+    if leave_one_out and len(queries) != len(training):
+        raise ValueError("leave_one_out needs the same rows on both sides")
+    available = len(training) - int(leave_one_out)
+    if k < 1 or len(training) == 0:
+        raise ValueError(f"k must be at least 1 (is {k}) and training must not be empty ({len(training)} rows)")
+    k = min(k, available)
+    indices = np.empty((len(queries), k), dtype=np.int32)
+    similarity = np.empty((len(queries), k), dtype=np.float32)
+    if k == 0:
+        return indices, similarity
+    block = max(1, BLOCK_ENTRIES // len(training))
+    for start in range(0, len(queries), block):
+        rows = slice(start, start + block)
+        products = queries[rows] @ training.T
+        if leave_one_out:
+            local = np.arange(products.shape[0])
+            products[local, local + start] = -np.inf
+        indices[rows], similarity[rows] = _largest(products, k)
+    return indices, similarity
+
+
+def _largest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of the ``k`` largest entries of each row, largest first, equal ones by column."""
+    columns = values.shape[1]
+    if k < columns:
+        chosen = np.argpartition(values, columns - k, axis=1)[:, columns - k :]
+    else:
+        chosen = np.broadcast_to(np.arange(columns), values.shape)
+    kept = np.take_along_axis(values, chosen, axis=1)
+    smallest = kept.min(axis=1, keepdims=True)
+    # Among equals at the edge the partition takes any: take those of lowest index instead.
+    tied = np.flatnonzero((values >= smallest).sum(axis=1) > k)
+    if len(tied):
+        chosen = chosen.copy()
+        for row in tied:
+            chosen[row] = np.argsort(-values[row], kind="stable")[:k]
+        kept = np.take_along_axis(values, chosen, axis=1)
+    order = np.lexsort((chosen, -kept), axis=1)
+    return (
+        np.take_along_axis(chosen, order, axis=1).astype(np.int32),
+        np.take_along_axis(kept, order, axis=1),
+    )
