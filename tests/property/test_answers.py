@@ -1,0 +1,131 @@
+"""Extraction against a reference that walks through the text sign by sign."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rgd.answers import choose, extract
+
+COMMANDS = [f"\\{name}{{" for name in ("boxed", "text", "textbf", "mathrm", "mathbf")]
+PIECES = [
+    *["answer is", "Answer is", "ANSWER IS", "the answer\nis", "answer is:", "option ", "Option", "optional", "not"],
+    *["(A)", "(B)", "( C)", "(E)", "\\("],
+    *"ABCEIa*${}()[._é\n '’",
+    *COMMANDS,
+]
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=20).map("".join)
+
+
+def is_word(text: str, place: int) -> bool:
+    return 0 <= place < len(text) and (text[place].isalnum() or text[place] == "_")
+
+
+def capital(text: str, place: int) -> bool:
+    return place < len(text) and text[place] in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def skip_space(text: str, place: int) -> int:
+    while place < len(text) and text[place].isspace():
+        place += 1
+    return place
+
+
+def after_answer_is(text: str) -> list[str]:
+    found, place = [], 0
+    while place < len(text):
+        start = skip_space(text, place + len("answer"))
+        found_word = text[place : place + len("answer")] in ("answer", "Answer", "ANSWER")
+        place += 1
+        if not found_word or not text[start - 1].isspace():
+            continue
+        if text[start : start + 2] not in ("is", "IS"):
+            continue
+        letter = letter_after_fillers(text, start + 2)
+        if letter is not None:
+            found.append(text[letter])
+            place = letter + 1
+    return found
+
+
+def letter_after_fillers(text: str, place: int) -> int | None:
+    """The place of the letter behind the signs that may stand before it, None where something else stands there."""
+    if place >= len(text):
+        return None
+    if capital(text, place) and not is_word(text, place + 1):
+        return place
+    for filler in (*COMMANDS, "\\("):
+        if text.startswith(filler, place):
+            return letter_after_fillers(text, place + len(filler))
+    if text[place : place + 6] in ("option", "Option") and not is_word(text, place + 6):
+        return letter_after_fillers(text, place + 6)
+    if text[place].isspace() or text[place] in ":*_\"'`$({[":
+        return letter_after_fillers(text, place + 1)
+    return None
+
+
+def boxed(text: str) -> list[str]:
+    found, free = [], 0
+    for start in range(len(text)):
+        if start < free or not text.startswith(COMMANDS[0], start):
+            continue
+        place = skip_space(text, start + len(COMMANDS[0]))
+        for command in COMMANDS[1:]:
+            if text.startswith(command, place):
+                place = skip_space(text, place + len(command))
+                break
+        place += text[place : place + 1] == "("
+        if not capital(text, place):
+            continue
+        end = place + 1 + (text[place + 1 : place + 2] == ")")
+        end = skip_space(text, end)
+        if text[end : end + 1] == "}":
+            found.append(text[place])
+            free = end + 1
+    return found
+
+
+def parenthesised(text: str) -> list[str]:
+    return [text[i + 1] for i in range(len(text) - 2) if text[i] == "(" and capital(text, i + 1) and text[i + 2] == ")"]
+
+
+def standalone_letters(text: str) -> list[str]:
+    def apart(place: int) -> bool:
+        return not is_word(text, place) and text[place : place + 1] not in ("'", "’")
+
+    return [text[i] for i in range(len(text)) if capital(text, i) and (i == 0 or apart(i - 1)) and apart(i + 1)]
+
+
+@given(TEXTS, st.sampled_from(["AB", "ABCD", "ABCDEFGHIJ"]), st.booleans())
+def test_extraction_agrees_with_the_reference(text, letters, standalone):
+    rules = {"answer_is": after_answer_is, "boxed": boxed, "parenthesised": parenthesised}
+    if standalone:
+        rules["standalone"] = standalone_letters
+    expected = (None, "none")
+    for rule, find in rules.items():
+        admissible = [letter for letter in find(text) if letter in letters]
+        if admissible:
+            expected = (admissible[-1], rule)
+            break
+    result = extract(text, letters, standalone=standalone)
+    assert (result.answer, result.rule) == expected
+
+
+@given(st.text(), st.sampled_from(["ABCD", "ABCDEFGHIJ"]))
+def test_the_requested_ending_is_always_found(text, letters):
+    assert extract(f"{text} The answer is ({letters[-1]})", letters).answer == letters[-1]
+
+
+OPTIONS = st.text(min_size=1).filter(str.isprintable)
+SCORES = st.floats(-1e6, 0) | st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+@given(st.lists(st.tuples(SCORES, OPTIONS), min_size=1, max_size=10))
+def test_the_choice_agrees_with_a_loop(pairs):
+    best, confidence = None, None
+    for place, (score, option) in enumerate(pairs):
+        value = score / len(option.encode("utf-8"))
+        if math.isfinite(value) and (confidence is None or value > confidence):
+            best, confidence = "ABCDEFGHIJ"[place], value
+    choice = choose([score for score, _ in pairs], [option for _, option in pairs])
+    assert (choice.answer, choice.confidence) == (best, confidence)

@@ -1,0 +1,70 @@
+import math
+
+import pytest
+
+from rgd.answers import Choice, Extraction, choose, extract
+from rgd.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "rule"),
+    [
+        ("So 3 of them. The answer is (B)", "B", "answer_is"),
+        ("**The correct answer is: C**", "C", "answer_is"),
+        ("The answer is **(D)**.", "D", "answer_is"),
+        (r"The answer is $\boxed{\text{A}}$", "A", "answer_is"),
+        ("the answer is option B.", "B", "answer_is"),
+        ("The answer is\n\n(B)", "B", "answer_is"),
+        ("The answer is (A). No: the answer is (B).", "B", "answer_is"),
+        ("The answer is (A). Strictly, the answer is unclear.", "A", "answer_is"),
+        ("The answer is (C), unlike (D)", "C", "answer_is"),
+        ("The answer is (F), or (B)", "B", "parenthesised"),
+        ("The answer is Canada", None, "none"),
+        ("the answer is a dog", None, "none"),
+        (r"Hence \boxed{B} and not (C)", "B", "boxed"),
+        (r"Hence \boxed{(A)}, \boxed{D}, \boxed{12}", "D", "boxed"),
+        ("Either (A) or (C).", "C", "parenthesised"),
+        ("f(x) = (F)", None, "none"),
+        ("I pick B", None, "none"),
+        ("", None, "none"),
+    ],
+)
+def test_extracts_the_letter_and_names_the_rule(text, answer, rule):
+    assert extract(text, "ABCD") == Extraction(answer, rule)
+
+
+def test_standalone_letters_are_an_option():
+    assert extract("I pick B, it's D's friend", "ABCD", standalone=True) == Extraction("B", "standalone")
+    assert extract("Option A is it, I think", "ABCDEFGHI", standalone=True) == Extraction("I", "standalone")
+
+
+def test_only_letters_of_the_question_count():
+    assert extract("The answer is (J)", "ABCDEFGHIJ").answer == "J"
+    assert extract("The answer is (J)", "ABCDEFGHI").answer is None
+
+
+def test_chooses_by_score_per_byte():
+    assert choose([-4.0, -6.0], ["ab", "abcdef"]) == Choice("B", -1.0)
+
+
+def test_length_is_in_bytes():
+    assert choose([-2.0, -2.0], ["ab", "éé"]) == Choice("B", -0.5)
+
+
+def test_the_first_of_equals_is_chosen():
+    assert choose([-3.0, -1.0, -1.0], ["x", "y", "z"]) == Choice("B", -1.0)
+
+
+def test_scores_that_are_no_numbers_never_win():
+    assert choose([math.nan, -9.0, math.inf, -math.inf], ["w", "x", "y", "z"]) == Choice("B", -9.0)
+    assert choose([math.nan, -math.inf], ["x", "y"]) == Choice(None, None)
+
+
+def test_an_empty_option_is_refused():
+    with pytest.raises(UserError, match="empty"):
+        choose([-1.0, -1.0], ["x", ""])
+
+
+def test_scores_must_match_the_options():
+    with pytest.raises(ValueError, match="1 scores for 2 options"):
+        choose([-1.0], ["x", "y"])

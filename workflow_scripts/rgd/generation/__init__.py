@@ -1,0 +1,1 @@
+"""Training queries written by a model: the messages it gets, the block it returns, which draws are kept."""

@@ -1,0 +1,120 @@
+"""The tagged block in which a generator returns one question: reading it and writing it.
+
+The format is that of arXiv 2601.09692 (appendix with the generation prompt)::
+
+    [QUESTION] What is the capital of France?
+    [OPTION A] Lyon
+    [OPTION B] Paris
+    [OPTION C] Nice
+    [OPTION D] Lille
+    [ANSWER] B
+"""
+
+import re
+from dataclasses import dataclass
+
+from rgd.generation.text import normalise_option
+
+LETTERS = "ABCD"
+
+EMPTY = "empty"
+NO_QUESTION = "no_question"
+MISSING_OPTION = "missing_option"
+EXTRA_OPTION = "extra_option"
+TAGS_OUT_OF_ORDER = "tags_out_of_order"
+REPEATED_OPTIONS = "repeated_options"
+NO_ANSWER = "no_answer"
+ANSWER_NOT_A_LETTER = "answer_not_a_letter"
+TRUNCATED = "truncated"
+
+REASONS = (
+    EMPTY,
+    NO_QUESTION,
+    MISSING_OPTION,
+    EXTRA_OPTION,
+    TAGS_OUT_OF_ORDER,
+    REPEATED_OPTIONS,
+    NO_ANSWER,
+    ANSWER_NOT_A_LETTER,
+    TRUNCATED,
+)
+
+_TAG = re.compile(r"^[ \t]*\[(QUESTION|ANSWER|OPTION [A-Z])\]", re.MULTILINE)
+_ANSWER = re.compile(r"\(?([A-D])\)?\.?")
+_ORDER = ["QUESTION", *(f"OPTION {letter}" for letter in LETTERS), "ANSWER"]
+
+
+@dataclass(frozen=True)
+class ParsedQuery:
+    """A question with four different options (in the order of the block) and the letter of the writer's answer."""
+
+    question: str
+    options: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a text is not one complete block: one of ``REASONS``."""
+
+    reason: str
+
+
+def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
+    """Read the first block of ``text``.
+
+    Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are left out.
+    Tags stand at the start of a line. The answer is one letter, alone on the line of its tag or on the next one with
+    any text; a pair of brackets around it or a full stop after it does no harm.
+
+    Args:
+        text: what the model wrote.
+        cut_off: the model was stopped by its token limit; a block that is incomplete is then ``truncated``.
+    """
+    if not text.strip():
+        return Rejection(EMPTY)
+    sections = _first_block(text)
+    if not sections or not sections[0][1]:
+        return Rejection(TRUNCATED if cut_off and sections else NO_QUESTION)
+    names = [name for name, _ in sections]
+    incomplete = names != _ORDER and names == _ORDER[: len(names)]
+    if incomplete and cut_off:
+        return Rejection(TRUNCATED)
+    if any(name.startswith("OPTION") and name not in _ORDER for name in names):
+        return Rejection(EXTRA_OPTION)
+    if any(name not in names for name in _ORDER[1:-1]):
+        return Rejection(MISSING_OPTION)
+    if "ANSWER" not in names:
+        return Rejection(NO_ANSWER)
+    if names != _ORDER:
+        return Rejection(TAGS_OUT_OF_ORDER)
+    contents = [content for _, content in sections]
+    options = tuple(contents[1:-1])
+    if not all(options):
+        return Rejection(MISSING_OPTION)
+    if not contents[-1]:
+        return Rejection(TRUNCATED if cut_off else NO_ANSWER)
+    answer = _ANSWER.fullmatch(contents[-1].splitlines()[0].strip())
+    if answer is None:
+        return Rejection(ANSWER_NOT_A_LETTER)
+    if len({normalise_option(option) for option in options}) < len(options):
+        return Rejection(REPEATED_OPTIONS)
+    return ParsedQuery(contents[0], options, answer.group(1))
+
+
+def render(query: ParsedQuery) -> str:
+    """``query`` as a block, such that ``parse(render(query)) == query`` for texts that hold no tag themselves."""
+    lines = [f"[QUESTION] {query.question}"]
+    lines += [f"[OPTION {letter}] {option}" for letter, option in zip(LETTERS, query.options, strict=True)]
+    return "\n".join([*lines, f"[ANSWER] {query.answer}"])
+
+
+def _first_block(text: str) -> list[tuple[str, str]]:
+    """Names and contents of the tags from the first ``[QUESTION]`` to the second one or the end of the text."""
+    tags = list(_TAG.finditer(text))
+    starts = [number for number, tag in enumerate(tags) if tag.group(1) == "QUESTION"]
+    if not starts:
+        return []
+    stop = starts[1] if len(starts) > 1 else len(tags)
+    ends = [tag.start() for tag in tags[1:]] + [len(text)]
+    return [(tags[i].group(1), text[tags[i].end() : ends[i]].strip()) for i in range(starts[0], stop)]
