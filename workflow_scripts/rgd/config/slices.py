@@ -133,7 +133,7 @@ def router(config: Config, name: str) -> dict[str, Any]:
 def routing(config: Config, name: str) -> dict[str, Any]:
     """What decides the answers a fitted router gives."""
     spec = config.router[name]
-    return {"method": spec.method, "variants": spec.variants, "aggregate": spec.aggregate}
+    return {**router(config, name), "variants": spec.variants, "aggregate": spec.aggregate}
 
 
 def consensus(config: Config) -> dict[str, Any]:

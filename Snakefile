@@ -1,0 +1,58 @@
+# Routing with Generated Data: from task descriptions and a pool of LLMs to routers and every number of the study.
+#
+#   snakemake --cores N                                the default experiment, quickstart
+#   snakemake --cores N --config experiment=NAME       another one of config/experiment/
+#   snakemake --cores N answers | tables | figures     a stage
+#   snakemake --cores N results/cells/D/S/P/R.parquet  one result
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=CONFIG.paths.results,
+
+
+include: "rules/datasets.smk"
+include: "rules/generation.smk"
+include: "rules/inference.smk"
+include: "rules/routing.smk"
+include: "rules/analysis.smk"
+
+
+localrules:
+    all,
+    answers,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        TABLES,
+        FIGURES,
+        SUMMARY,
+
+
+rule answers:
+    input:
+        RESPONSES,
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule figures:
+    input:
+        FIGURES,
+
+
+onsuccess:
+    print_summary()

@@ -1,0 +1,105 @@
+# The configuration, composed and checked once, and what the rules share: slices, fingerprints, the sweep's targets.
+
+import sys
+from pathlib import Path
+
+from rgd.config import load, slices, sweep
+from rgd.config.references import BENCHMARK, REAL, members
+from rgd.errors import UserError
+from rgd.fingerprint import fingerprint
+from rgd.routers import load as load_router
+
+CONFIG_FOLDER = Path(workflow.basedir) / "config"
+
+
+def compose():
+    """The checked configuration; a mistake in it ends the run with its message alone."""
+    overrides = config.get("overrides", [])
+    try:
+        return load(
+            CONFIG_FOLDER,
+            experiment=str(config.get("experiment", "quickstart")),
+            overrides=[overrides] if isinstance(overrides, str) else overrides,
+            data_root=config.get("data_root"),
+        )
+    except UserError as error:
+        sys.exit(f"Configuration error: {error}")
+
+
+CONFIG = compose()
+EXPERIMENT = CONFIG.name
+
+
+def code(script, plugins=()):
+    """The fingerprint of a rule's script, which follows the plugin modules that the script loads by name."""
+    return fingerprint(script, plugins)
+
+
+def pool_members(wildcards):
+    return CONFIG.pool[wildcards.pool].members
+
+
+def all_members():
+    """Every member that some pool of the experiment has, in the pools' order."""
+    return list(dict.fromkeys(member for pool in CONFIG.experiment.pools for member in CONFIG.pool[pool].members))
+
+
+def embedder(wildcards):
+    return CONFIG.embedder[CONFIG.dataset[wildcards.dataset].embedder]
+
+
+def training_set(pattern):
+    """An input function: ``pattern`` filled with the wildcards and the query set that the scenario trains on."""
+    return lambda wildcards: pattern.format(query_set=sweep.query_set(wildcards.scenario), **wildcards)
+
+
+def one_of(names):
+    """A wildcard constraint: exactly these names."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=one_of(CONFIG.dataset),
+    query_set=one_of([BENCHMARK, *CONFIG.generator]),
+    generator=one_of(CONFIG.generator),
+    scenario=one_of([REAL, *CONFIG.generator]),
+    pool=one_of(CONFIG.pool),
+    member=one_of(members(CONFIG)),
+    router=one_of(CONFIG.router),
+    reference="oracle|random",
+    experiment=one_of([EXPERIMENT]),
+
+
+ROUTER_CELLS = sweep.router_cells(CONFIG)
+REFERENCE_CELLS = sweep.reference_cells(CONFIG)
+CELLS = [
+    f"<results>/cells/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet"
+    for cell in [*ROUTER_CELLS, *REFERENCE_CELLS]
+]
+RESPONSES = expand(
+    "<results>/responses/{dataset}/{query_set}/{member}.parquet",
+    dataset=CONFIG.experiment.datasets,
+    query_set=sweep.query_sets(CONFIG),
+    member=all_members(),
+)
+TABLES = expand(
+    "<results>/tables/{experiment}/{table}.{kind}",
+    experiment=EXPERIMENT,
+    table=CONFIG.experiment.tables,
+    kind=["parquet", "csv", "md", "tex"],
+)
+FIGURES = expand(
+    "<results>/figures/{experiment}/{figure}.{kind}",
+    experiment=EXPERIMENT,
+    figure=CONFIG.experiment.figures,
+    kind=["svg", "png"],
+)
+SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
+
+
+def print_summary():
+    """The experiment's main table and the paths of what was made, when the default target was asked for."""
+    root = Path(CONFIG.paths.results)
+    summary = root / "tables" / EXPERIMENT / "summary.txt"
+    if summary.exists():
+        print(summary.read_text())

@@ -1,0 +1,139 @@
+# Models at work: weights, embeddings, answers. The rules that ask fill the store; the rules that read it need no model.
+
+
+rule fetch_model:
+    output:
+        weights="<results>/weights/model/{model}.json",
+    log:
+        "<results>/logs/fetch_model/{model}.log",
+    benchmark:
+        "<results>/benchmarks/fetch_model/{model}.jsonl"
+    wildcard_constraints:
+        model=one_of(CONFIG.model),
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: CONFIG.model[wildcards.model].memory_mb,
+    params:
+        weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.model[wildcards.model].weights)),
+    message:
+        "Fetching the weights of {wildcards.model}"
+    script:
+        "../workflow_scripts/fetch_weights.py"
+
+
+rule fetch_embedder:
+    output:
+        weights="<results>/weights/embedder/{embedder}.json",
+    log:
+        "<results>/logs/fetch_embedder/{embedder}.log",
+    benchmark:
+        "<results>/benchmarks/fetch_embedder/{embedder}.jsonl"
+    wildcard_constraints:
+        embedder=one_of(CONFIG.embedder),
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: CONFIG.embedder[wildcards.embedder].memory_mb,
+    params:
+        weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.embedder[wildcards.embedder].weights)),
+    message:
+        "Fetching the weights of {wildcards.embedder}"
+    script:
+        "../workflow_scripts/fetch_weights.py"
+
+
+rule embed_questions:
+    input:
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
+        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+    output:
+        embeddings="<results>/embeddings/{dataset}/{query_set}.parquet",
+    log:
+        "<results>/logs/embed_questions/{dataset}/{query_set}.log",
+    benchmark:
+        "<results>/benchmarks/embed_questions/{dataset}/{query_set}.jsonl"
+    threads: lambda wildcards: embedder(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+    params:
+        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        code=code("embed_questions.py"),
+    message:
+        "Embedding the queries {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/embed_questions.py"
+
+
+rule answer:
+    input:
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
+        weights=lambda wildcards: f"<results>/weights/model/{slices.model_of(CONFIG, wildcards.member)[0]}.json",
+    output:
+        answered="<results>/answered/{dataset}/{query_set}/{member}.json",
+    log:
+        "<results>/logs/answer/{dataset}/{query_set}/{member}.log",
+    benchmark:
+        "<results>/benchmarks/answer/{dataset}/{query_set}/{member}.jsonl"
+    threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
+    resources:
+        mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
+        engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
+        # The other query sets of the experiment: while the model is loaded it answers those that are there, so that
+        # their own jobs find the answers in the store. A resource, because it changes no result.
+        also=lambda wildcards: " ".join(
+            f"{CONFIG.paths.results}/questions/{dataset}/{query_set}.parquet"
+            for dataset in CONFIG.experiment.datasets
+            for query_set in sweep.query_sets(CONFIG)
+        ),
+    params:
+        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+    message:
+        "{wildcards.member} answers {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/answer.py"
+
+
+rule responses:
+    input:
+        answered="<results>/answered/{dataset}/{query_set}/{member}.json",
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
+    output:
+        responses="<results>/responses/{dataset}/{query_set}/{member}.parquet",
+    log:
+        "<results>/logs/responses/{dataset}/{query_set}/{member}.log",
+    benchmark:
+        "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
+    threads: 1
+    params:
+        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+        code=code("responses.py"),
+    message:
+        "Reading the answers of {wildcards.member} to {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/responses.py"
+
+
+rule embed_answers:
+    input:
+        responses=lambda wildcards: expand(
+            "<results>/responses/{dataset}/{query_set}/{member}.parquet",
+            member=pool_members(wildcards),
+            **wildcards,
+        ),
+        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+    output:
+        embeddings="<results>/answer_embeddings/{dataset}/{query_set}/{pool}.parquet",
+    log:
+        "<results>/logs/embed_answers/{dataset}/{query_set}/{pool}.log",
+    benchmark:
+        "<results>/benchmarks/embed_answers/{dataset}/{query_set}/{pool}.jsonl"
+    threads: lambda wildcards: embedder(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+    params:
+        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        code=code("embed_answers.py"),
+    message:
+        "Embedding what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/embed_answers.py"

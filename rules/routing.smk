@@ -1,0 +1,174 @@
+# Routers: consensus among the pool, fitting on a scenario's queries, routing the test queries, scoring.
+# The label firewall: `fit` gets a label file only for a router whose class says needs_labels, `route` never does.
+
+
+def router_class(wildcards):
+    return load_router(CONFIG.router[wildcards.router].method)
+
+
+def router_plugin(wildcards):
+    return [f"rgd.routers.{CONFIG.router[wildcards.router].method}"]
+
+
+def test_answers(wildcards):
+    return expand(
+        "<results>/responses/{dataset}/benchmark/{member}.parquet",
+        dataset=wildcards.dataset,
+        member=pool_members(wildcards),
+    )
+
+
+rule neighbours:
+    input:
+        splits="<results>/splits/{dataset}.parquet",
+        queries="<results>/embeddings/{dataset}/benchmark.parquet",
+        training=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+    output:
+        neighbours="<results>/neighbours/{dataset}/{scenario}.parquet",
+    log:
+        "<results>/logs/neighbours/{dataset}/{scenario}.log",
+    benchmark:
+        "<results>/benchmarks/neighbours/{dataset}/{scenario}.jsonl"
+    threads: 1
+    params:
+        slice=CONFIG.neighbours,
+        code=code("neighbours.py"),
+    message:
+        "Finding the nearest training queries of {wildcards.scenario} for the test queries of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/neighbours.py"
+
+
+rule consensus:
+    input:
+        splits="<results>/splits/{dataset}.parquet",
+        responses=lambda wildcards: expand(
+            "<results>/responses/{dataset}/{query_set}/{member}.parquet",
+            dataset=wildcards.dataset,
+            query_set=sweep.query_set(wildcards.scenario),
+            member=pool_members(wildcards),
+        ),
+    output:
+        consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
+    log:
+        "<results>/logs/consensus/{dataset}/{scenario}/{pool}.log",
+    benchmark:
+        "<results>/benchmarks/consensus/{dataset}/{scenario}/{pool}.jsonl"
+    threads: 1
+    params:
+        slice=slices.canonical(slices.consensus(CONFIG)),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        code=code("consensus.py"),
+    message:
+        "Consensus of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/consensus.py"
+
+
+rule fit:
+    input:
+        unpack(
+            lambda wildcards: (
+                {"labels": training_set("<results>/labels/{dataset}/{query_set}.parquet")(wildcards)}
+                if router_class(wildcards).needs_labels
+                else {}
+            )
+        ),
+        unpack(
+            lambda wildcards: (
+                {
+                    "answer_embeddings": training_set(
+                        "<results>/answer_embeddings/{dataset}/{query_set}/{pool}.parquet"
+                    )(wildcards)
+                }
+                if router_class(wildcards).needs_answer_embeddings
+                else {}
+            )
+        ),
+        consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
+        questions=training_set("<results>/questions/{dataset}/{query_set}.parquet"),
+        embeddings=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+    output:
+        router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
+    log:
+        "<results>/logs/fit/{dataset}/{scenario}/{pool}/{router}.log",
+    benchmark:
+        "<results>/benchmarks/fit/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    threads: 1
+    params:
+        slice=lambda wildcards: slices.canonical(slices.router(CONFIG, wildcards.router)),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        code=lambda wildcards: code("fit.py", router_plugin(wildcards)),
+    message:
+        "Fitting {wildcards.router} on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
+    script:
+        "../workflow_scripts/fit.py"
+
+
+rule route:
+    input:
+        router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
+        neighbours="<results>/neighbours/{dataset}/{scenario}.parquet",
+        embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
+        responses=test_answers,
+    output:
+        routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
+    log:
+        "<results>/logs/route/{dataset}/{scenario}/{pool}/{router}.log",
+    benchmark:
+        "<results>/benchmarks/route/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    threads: 1
+    params:
+        slice=lambda wildcards: slices.canonical(slices.routing(CONFIG, wildcards.router)),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        code=lambda wildcards: code("route.py", router_plugin(wildcards)),
+    message:
+        "Routing {wildcards.dataset} with {wildcards.router}, fitted on {wildcards.scenario}, pool {wildcards.pool}"
+    script:
+        "../workflow_scripts/route.py"
+
+
+rule score:
+    input:
+        routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
+        labels="<results>/labels/{dataset}/benchmark.parquet",
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+    output:
+        cell="<results>/cells/{dataset}/{scenario}/{pool}/{router}.parquet",
+    log:
+        "<results>/logs/score/{dataset}/{scenario}/{pool}/{router}.log",
+    benchmark:
+        "<results>/benchmarks/score/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    threads: 1
+    params:
+        slice=slices.canonical(slices.interval(CONFIG)),
+        family=lambda wildcards: router_class(wildcards).family,
+        code=code("score.py"),
+    message:
+        "Scoring {wildcards.router} on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
+    script:
+        "../workflow_scripts/score.py"
+
+
+rule score_reference:
+    input:
+        consensus="<results>/consensus/{dataset}/real/{pool}.parquet",
+        responses=test_answers,
+        splits="<results>/splits/{dataset}.parquet",
+        labels="<results>/labels/{dataset}/benchmark.parquet",
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+    output:
+        cell="<results>/cells/{dataset}/real/{pool}/{reference}.parquet",
+    log:
+        "<results>/logs/score_reference/{dataset}/{pool}/{reference}.log",
+    benchmark:
+        "<results>/benchmarks/score_reference/{dataset}/{pool}/{reference}.jsonl"
+    threads: 1
+    params:
+        slice=slices.canonical(slices.interval(CONFIG)),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        code=code("score_reference.py"),
+    message:
+        "Computing {wildcards.reference} for {wildcards.pool} on {wildcards.dataset}"
+    script:
+        "../workflow_scripts/score_reference.py"

@@ -1,0 +1,27 @@
+"""Make or read a benchmark's questions; the labels go to a file of their own."""
+
+import json
+
+import pyarrow as pa
+from job import running
+
+from rgd import schemas
+from rgd.artifacts import write_table
+from rgd.datasets import load, validate
+
+with running(snakemake):
+    settings = json.loads(snakemake.params.slice)
+    questions = load(settings["adapter"]).questions(settings)
+    validate(questions)
+    columns = {
+        "query_id": [question.query_id for question in questions],
+        "task": [question.task for question in questions],
+        "question": [question.question for question in questions],
+        "options": [list(question.options) for question in questions],
+        "answer_kind": [question.answer_kind for question in questions],
+        "label": [question.label for question in questions],
+    }
+    table = pa.table(columns)
+    write_table(snakemake.output.questions, table, schemas.QUESTIONS)
+    write_table(snakemake.output.labels, table, schemas.LABELS)
+    print(f"{len(questions)} questions in {len(set(columns['task']))} tasks")

@@ -1,0 +1,48 @@
+"""Compute the consensus among a pool's members on the training queries of a scenario."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+from job import running
+
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.consensus import consensus
+from rgd.routers import encode_answers
+from rgd.splits import TRAIN, rows_of_part
+from rgd.training import pool_answers, texts
+
+with running(snakemake, libraries=("numpy",)):
+    settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
+    answers, confidence = pool_answers(
+        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
+    )
+    query_ids = texts(answers["query_id"])
+    codes, _ = encode_answers([answers[str(position)] for position in range(len(members))])
+    splits = read_table(snakemake.input.splits)
+    seeds = list(dict.fromkeys(splits["seed"].to_pylist()))
+    # A generated query set is all training; only the real one is divided.
+    if snakemake.wildcards.scenario == "real":
+        training = rows_of_part(splits, query_ids, TRAIN)
+    else:
+        training = {seed: np.arange(len(query_ids)) for seed in seeds}
+    parts = []
+    for seed, rows in training.items():
+        found = consensus(codes[rows], confidence[rows], settings["vote_weight"], settings["min_votes"])
+        for position, member in enumerate(members):
+            parts.append(
+                pa.table(
+                    {
+                        "seed": np.full(len(rows), seed, dtype=np.int32),
+                        "query_id": pa.array(query_ids[rows]),
+                        "member": pa.array([member] * len(rows)),
+                        "answer": answers[str(position)].take(rows).combine_chunks(),
+                        "confidence": confidence[rows, position],
+                        "z": found.z[:, position].astype(np.float32),
+                        "consensus": found.scores[:, position].astype(np.float32),
+                        "in_majority": found.in_majority[:, position],
+                    }
+                )
+            )
+    write_table(snakemake.output.consensus, pa.concat_tables(parts), schemas.CONSENSUS)

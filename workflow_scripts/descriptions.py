@@ -1,0 +1,14 @@
+"""Write down the task descriptions that people wrote in the dataset's file."""
+
+import json
+
+import pyarrow as pa
+from job import running
+
+from rgd import schemas
+from rgd.artifacts import write_table
+
+with running(snakemake):
+    tasks = json.loads(snakemake.params.slice)["tasks"]
+    table = pa.table({"task": [task for task, _ in tasks], "description": [text for _, text in tasks]})
+    write_table(snakemake.output.descriptions, table, schemas.DESCRIPTIONS)

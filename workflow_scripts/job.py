@@ -1,0 +1,77 @@
+"""What every script does around its work: a log file, clean ends, provenance beside the outputs."""
+
+import contextlib
+import io
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from rgd.errors import UserError
+from rgd.provenance import write_provenance
+
+
+class _Tee(io.TextIOBase):
+    """Text goes to the log file and to the terminal."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+            stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+    def fileno(self) -> int:
+        return self.streams[-1].fileno()
+
+
+@contextlib.contextmanager
+def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
+    """Run a script's work as a job: messages go to its log and to the terminal; afterwards provenance is written.
+
+    A mistake of the user ends the job with its one message; SIGTERM (a time limit, a scheduler) ends it as Ctrl-C does,
+    so that what is under way can be committed.
+
+    Args:
+        snakemake: the object Snakemake gives to a script.
+        libraries: distributions whose versions decide the numbers, for the provenance.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    terminal = sys.stderr
+    with open(snakemake.log[0], "w", encoding="utf-8") as log:
+        sys.stdout = sys.stderr = _Tee(log, terminal)  # type: ignore[assignment]
+        try:
+            yield
+            _record(snakemake, libraries)
+        except UserError as error:
+            print(f"{snakemake.rule}: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
+            sys.exit(130)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, terminal
+
+
+def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:
+    for output in snakemake.output:
+        if output.endswith(".parquet"):
+            write_provenance(
+                output,
+                rule=snakemake.rule,
+                inputs=[str(item) for item in snakemake.input],
+                parameters=dict(snakemake.params.items()),
+                libraries=libraries,
+            )
+
+

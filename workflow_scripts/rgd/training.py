@@ -1,0 +1,118 @@
+"""From artifacts to what a router is fitted on and tested with."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from rgd.artifacts import matrix
+from rgd.routers import encode_answers
+from rgd.routers.base import TrainingSet
+
+
+def texts(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of strings as an object array (n,)."""
+    return column.to_numpy(zero_copy_only=False)
+
+
+def pool_answers(responses: Sequence[pa.Table]) -> tuple[pa.Table, np.ndarray]:
+    """Put the members' responses to one query set side by side.
+
+    Args:
+        responses: one table a member, with query_id, answer and confidence.
+
+    Returns:
+        A table with query_id and one answer column a member (named 0, 1, …), and the confidences (n, M) float32, NaN
+        where there is none.
+
+    Raises:
+        ValueError: the members answered different queries.
+    """
+    first = responses[0]["query_id"]
+    for table in responses[1:]:
+        if not table["query_id"].equals(first):
+            raise ValueError("the members' responses are of different queries or in different orders")
+    answers = {str(position): table["answer"] for position, table in enumerate(responses)}
+    confidence = np.column_stack(
+        [table["confidence"].to_numpy(zero_copy_only=False).astype(np.float32) for table in responses]
+    )
+    return pa.table({"query_id": first, **answers}), confidence
+
+
+def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The position in ``query_ids`` of every id of ``wanted``.
+
+    Raises:
+        ValueError: an id is missing or occurs twice.
+    """
+    position = {query_id: row for row, query_id in enumerate(query_ids.tolist())}
+    if len(position) < len(query_ids):
+        raise ValueError("an id occurs twice")
+    missing = [query_id for query_id in wanted.tolist() if query_id not in position]
+    if missing:
+        raise ValueError(f"{len(missing)} ids are not there, the first of them {missing[0]}")
+    return np.fromiter((position[query_id] for query_id in wanted.tolist()), dtype=np.int64, count=len(wanted))
+
+
+def training_sets(
+    consensus: pa.Table,
+    questions: pa.Table,
+    embeddings: pa.Table,
+    members: Sequence[str],
+    labels: pa.Table | None = None,
+    answer_embeddings: pa.Table | None = None,
+) -> Iterator[TrainingSet]:
+    """One training set for every seed of a consensus artifact.
+
+    Args:
+        consensus: schemas.CONSENSUS: rows by seed, then member, then query.
+        questions: query_id and task of the query set.
+        embeddings: query_id and embedding of the query set.
+        members: the pool, in order.
+        labels: query_id and label of the query set, for routers that need them.
+        answer_embeddings: query_id, member and embedding of the query set, for routers that need them.
+    """
+    query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
+    vectors = matrix(embeddings["embedding"])[rows_in(texts(embeddings["query_id"]), query_ids)]
+    label_of = None
+    if labels is not None:
+        label_of = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
+    answer_vectors = None
+    if answer_embeddings is not None:
+        answer_vectors = _by_member(answer_embeddings, query_ids, members)
+    seeds = consensus["seed"].to_numpy()
+    for seed in dict.fromkeys(seeds.tolist()):
+        part = consensus.filter(seeds == seed)
+        n = part.num_rows // len(members)
+        if texts(part["member"]).reshape(len(members), n)[:, 0].tolist() != list(members):
+            raise ValueError(f"the consensus is of other members than {list(members)}")
+        train_ids = texts(part["query_id"])[:n]
+        rows = rows_in(query_ids, train_ids)
+        answers = part["answer"].combine_chunks()
+        columns: list = [answers.slice(position * n, n) for position in range(len(members))]
+        if label_of is not None:
+            columns.append(pa.array(label_of[rows].tolist(), pa.string()))
+        codes, _ = encode_answers(columns)
+        yield TrainingSet(
+            query_ids=train_ids,
+            tasks=tasks[rows],
+            embeddings=vectors[rows],
+            members=tuple(members),
+            answers=np.ascontiguousarray(codes[:, : len(members)]),
+            confidence=part["confidence"].to_numpy(zero_copy_only=False).reshape(len(members), n).T.astype(np.float32),
+            labels=None if label_of is None else codes[:, -1],
+            answer_embeddings=None if answer_vectors is None else answer_vectors[rows],
+            seed=seed,
+        )
+
+
+def _by_member(answer_embeddings: pa.Table, query_ids: np.ndarray, members: Sequence[str]) -> np.ndarray:
+    """Answer embeddings as (n, M, e) float32 in the order of ``query_ids`` and ``members``."""
+    owner = texts(answer_embeddings["member"])
+    vectors = matrix(answer_embeddings["embedding"])
+    ids = texts(answer_embeddings["query_id"])
+    columns = []
+    for member in members:
+        mine = np.flatnonzero(owner == member)
+        columns.append(vectors[mine[rows_in(ids[mine], query_ids)]])
+    return np.stack(columns, axis=1)

@@ -1,0 +1,52 @@
+"""Route the test queries with a fitted router. No label is read here."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+from job import running
+
+from rgd import schemas
+from rgd.artifacts import matrix, read_table, write_table
+from rgd.routers import decode_answers, encode_answers, make, restore, route
+from rgd.routers.base import TestQueries
+from rgd.training import pool_answers, rows_in, texts
+
+with running(snakemake, libraries=("numpy",)):
+    settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
+    routers = restore(
+        read_table(snakemake.input.router),
+        lambda: make(
+            settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"]
+        ),
+    )
+    answers, confidence = pool_answers(
+        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
+    )
+    codes, vocabulary = encode_answers([answers[str(position)] for position in range(len(members))])
+    embeddings = read_table(snakemake.input.embeddings)
+    vectors, embedded_ids = matrix(embeddings["embedding"]), texts(embeddings["query_id"])
+    answered_ids = texts(answers["query_id"])
+    neighbours = read_table(snakemake.input.neighbours, ["seed", "query_id", "training_rows"])
+    names = np.array(members, dtype=object)
+    parts = []
+    for seed, router in routers.items():
+        part = neighbours.filter(neighbours["seed"].to_numpy() == seed)
+        query_ids = texts(part["query_id"])
+        queries = TestQueries(
+            query_ids=query_ids,
+            embeddings=vectors[rows_in(embedded_ids, query_ids)],
+            neighbours=np.array(part["training_rows"].to_pylist(), dtype=np.int32),
+        )
+        rows = rows_in(answered_ids, query_ids)
+        found = route(router, queries, codes[rows], confidence[rows])
+        columns = {
+            "seed": np.full(len(rows), seed, dtype=np.int32),
+            "query_id": pa.array(query_ids),
+            "ranking": pa.array(names[found.ranking].tolist(), schemas.STRINGS),
+        }
+        for variant in found.answers:
+            columns[f"answer_{variant}"] = pa.array(decode_answers(found.answers[variant], vocabulary), pa.string())
+            columns[f"asked_{variant}"] = pa.array(names[found.asked[variant]].tolist(), schemas.STRINGS)
+        parts.append(pa.table(columns))
+    write_table(snakemake.output.routes, pa.concat_tables(parts), schemas.routes(list(found.answers)))
