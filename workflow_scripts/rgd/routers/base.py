@@ -1,0 +1,175 @@
+"""What a router is given and what it offers: ``fit`` on training queries, then ``rank`` the pool for new ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from rgd.consensus import Spread, VoteWeight, normalise, usable_confidence
+from rgd.errors import UserError
+from rgd.votes import Aggregate
+
+Family = Literal["query-only", "query-answer", "learning-free", "reference"]
+# Scores that differ by less than this are the same number summed in another order.
+DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """One replicate (seed) of the training queries of a dataset, scenario and pool.
+
+    Attributes:
+        query_ids: (n,) str.
+        tasks: (n,) str.
+        embeddings: (n, d) float32, L2-normalised.
+        members: the M member keys, in the pool's order.
+        answers: (n, M) int32 codes, -1 missing.
+        confidence: (n, M) float32, NaN missing.
+        labels: (n,) int32 codes, for routers that need them.
+        answer_embeddings: (n, M, e) float32, for routers that need them.
+        seed: the replicate's seed.
+    """
+
+    query_ids: np.ndarray
+    tasks: np.ndarray
+    embeddings: np.ndarray
+    members: tuple[str, ...]
+    answers: np.ndarray
+    confidence: np.ndarray
+    labels: np.ndarray | None = None
+    answer_embeddings: np.ndarray | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        n, pool = len(self.query_ids), len(self.members)
+        if n == 0:
+            raise UserError(
+                "there is no training query: the scenario is empty after splitting or filtering; add queries."
+            )
+        if pool == 0 or len(set(self.members)) != pool:
+            raise UserError(f"a pool needs at least one member and distinct keys, but has {list(self.members)}.")
+        shapes = {
+            "tasks": (np.shape(self.tasks), (n,)),
+            "embeddings": (np.shape(self.embeddings)[:1], (n,)),
+            "answers": (np.shape(self.answers), (n, pool)),
+            "confidence": (np.shape(self.confidence), (n, pool)),
+        }
+        if self.labels is not None:
+            shapes["labels"] = (np.shape(self.labels), (n,))
+        if self.answer_embeddings is not None:
+            shapes["answer_embeddings"] = (np.shape(self.answer_embeddings)[:2], (n, pool))
+        for name, (found, expected) in shapes.items():
+            if found != expected:
+                raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
+
+    def correct(self) -> np.ndarray:
+        """(n, M) bool: which answers are right by the training labels.
+
+        Raises:
+            ValueError: the training set has no labels.
+        """
+        if self.labels is None:
+            raise ValueError("this router needs training labels and was given none")
+        return (self.answers == self.labels[:, None]) & (self.answers >= 0)
+
+
+@dataclass(frozen=True)
+class TestQueries:
+    """Queries to route.
+
+    Attributes:
+        query_ids: (n,) str.
+        embeddings: (n, d) float32, L2-normalised.
+        neighbours: (n, K) int32 indices into the training rows, nearest first.
+    """
+
+    __test__: ClassVar[bool] = False  # Not a pytest class, whatever its name suggests.
+
+    query_ids: np.ndarray
+    embeddings: np.ndarray
+    neighbours: np.ndarray
+
+    def nearest(self, k: int, training_size: int) -> np.ndarray:
+        """The (n, min(k, training_size)) nearest training rows.
+
+        Raises:
+            UserError: fewer neighbours were computed than the router asks for.
+        """
+        wanted = min(k, training_size)
+        if self.neighbours.shape[1] < wanted:
+            raise UserError(
+                f"the router looks at {wanted} nearest training queries, but only {self.neighbours.shape[1]} are kept "
+                "per query: raise the number of neighbours or lower the router's parameter."
+            )
+        return self.neighbours[:, :wanted]
+
+
+class Router:
+    """The interface of every routing method.
+
+    ``fit`` learns attributes that end in "_" (arrays, numbers), which is all that is saved; ``rank`` reads nothing
+    else but the constructor's parameters. ``variants`` says how many of the ranked members each variant asks,
+    ``aggregate`` how their answers become one.
+    """
+
+    needs_labels: ClassVar[bool] = False
+    needs_answer_embeddings: ClassVar[bool] = False
+    family: ClassVar[Family]
+
+    variants: Mapping[str, int] = MappingProxyType({"top1": 1})
+    aggregate: Aggregate = "majority"
+    vote_weight: VoteWeight = "logistic"
+    confidence_spread: Spread = "mean"
+
+    members_: np.ndarray
+    mu_: np.ndarray
+    sigma_: np.ndarray
+
+    def fit(self, train: TrainingSet) -> Self:
+        """Learn from ``train``; returns the router itself."""
+        raise NotImplementedError
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Member indices, best first, for every query: (n, M) int32."""
+        raise NotImplementedError
+
+    def asked(self, ranking: np.ndarray) -> dict[str, np.ndarray]:
+        """For every variant, the (n, k) members it asks, best first; at most the whole pool."""
+        return {name: ranking[:, :count] for name, count in self.variants.items()}
+
+    def remember_pool(self, train: TrainingSet) -> None:
+        """Keep the members and the mu and sigma of their confidence, which test votes are measured by."""
+        self.members_ = np.array(train.members, dtype=np.str_)
+        usable = usable_confidence(train.answers, train.confidence)
+        self.mu_, self.sigma_ = normalise(usable, self.confidence_spread)
+
+
+def rank_members(scores: np.ndarray, members: np.ndarray, tie: np.ndarray | None = None) -> np.ndarray:
+    """Order the pool by score, highest first; equal scores by ``tie`` (higher first), then by member key.
+
+    Args:
+        scores: (n, M) or (M,).
+        members: (M,) member keys.
+        tie: (M,) second criterion.
+
+    Returns:
+        int32 member indices, of the shape of ``scores``.
+    """
+    by_name = np.broadcast_to(np.argsort(np.argsort(members, kind="stable")), scores.shape)
+    second = np.zeros(len(members)) if tie is None else tie
+    second = np.broadcast_to(-second.round(DECIMALS), scores.shape)
+    return np.lexsort((by_name, second, -scores.round(DECIMALS)), axis=-1).astype(np.int32)
+
+
+def constant_ranking(ranking: np.ndarray, queries: TestQueries) -> np.ndarray:
+    """The same (M,) ranking for every query, (n, M) int32."""
+    return np.tile(ranking.astype(np.int32), (len(queries.embeddings), 1))
+
+
+def group_means(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the rows of ``values`` (n, M) in each of ``count`` groups, float64 (count, M); an empty group gives 0."""
+    sizes = np.maximum(np.bincount(groups, minlength=count), 1)
+    sums = [np.bincount(groups, weights=column, minlength=count) for column in values.T]
+    return np.stack(sums, axis=1) / sizes[:, None]

@@ -1,0 +1,314 @@
+"""CASCAL: skill niches found from agreement alone (arXiv 2601.09692, section 3.2).
+
+The defaults are the paper's procedure. Each step in which the authors' released code does something else is an option,
+so that the two can be mixed; config/router/cascal_released.yaml sets them all.
+"""
+
+from types import MappingProxyType
+from typing import Literal, Self
+
+import numpy as np
+
+from rgd.clustering import cluster_means, coordinates, cosine_silhouette, kmeans_labels, unit
+from rgd.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
+from rgd.routers.base import DECIMALS, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.seeds import derive_seed
+
+CHOICES = {
+    "vote_weight": VOTE_WEIGHTS,
+    "confidence_spread": SPREADS,
+    "merge_order": ("closest", "creation"),
+    "pruned_queries": ("nearest", "survivor"),
+    "task_rule": ("nearest_query", "nearest_mean"),
+    "selection": ("nearest", "mixture"),
+}
+
+
+class Cascal(Router):
+    """Query-only router: clusters of queries per task, each with a ranking of the pool by mean consensus score.
+
+    Args:
+        vote_weight: the weight of a vote in the consensus score, in training and in the answer.
+        confidence_spread: ``mean`` (mean and standard deviation) or ``median`` (median and scaled MAD) behind z.
+        min_votes: the fewest votes that make a majority answer.
+        min_share: a query counts as a member's strength only if its majority answers, all tied ones together, were
+            given by at least this share of the pool.
+        weight_by_share: weigh queries in k-means by that share.
+        k_min, k_max: numbers of clusters tried per member and task.
+        silhouette_threshold: below this best cosine silhouette one centroid is kept.
+        n_init: k-means starts.
+        merge_distance: centroids within this cosine distance become one.
+        merge_order: ``closest`` pair first, or ``creation``: each centroid takes in the later ones near it.
+        score_decimals: mean scores are rounded to this many decimals before ranking; None for not at all.
+        prune_top: how many leading members are compared in pruning, at most one fewer than the pool has.
+        prune_jaccard: clusters whose sets of leading members are this similar become one.
+        pruned_queries: the queries of a pruned cluster go to their ``nearest`` remaining centroid or to the
+            ``survivor`` that made the cluster redundant.
+        task_rule: the task of a new query is that of its ``nearest_query`` in training or the one with the
+            ``nearest_mean`` of centroids.
+        selection: the ranking of the ``nearest`` centroid, or a ``mixture`` of the nearest ``mix_count``.
+        mix_count, mix_temperature: the centroids mixed, with softmax(-distance / temperature).
+        score_temperature: a mixed cluster's scores are sharpened by softmax(score / temperature).
+        far_distance, far_width: beyond this distance of the nearest centroid the mixture moves linearly, over this
+            width, to the scores over all training queries.
+
+    Learned:
+        task_names_ (T,), training_tasks_ (n,) int32 task of each training row, centroids_ (C, d) float32 unit rows,
+        centroid_tasks_ (C,) int32, scores_ (C, M) mean score of each member, sizes_ (C,) queries, global_scores_ (M,).
+    """
+
+    family = "query-only"
+    variants = MappingProxyType({"top1": 1, "top3": 3})
+    aggregate = "consensus"
+
+    def __init__(
+        self,
+        *,
+        vote_weight: VoteWeight = "logistic",
+        confidence_spread: Spread = "mean",
+        min_votes: int = 2,
+        min_share: float = 0.0,
+        weight_by_share: bool = False,
+        k_min: int = 2,
+        k_max: int = 5,
+        silhouette_threshold: float = 0.05,
+        n_init: int = 1,
+        merge_distance: float = 0.15,
+        merge_order: Literal["closest", "creation"] = "closest",
+        score_decimals: int | None = None,
+        prune_top: int = 3,
+        prune_jaccard: float = 0.95,
+        pruned_queries: Literal["nearest", "survivor"] = "nearest",
+        task_rule: Literal["nearest_query", "nearest_mean"] = "nearest_query",
+        selection: Literal["nearest", "mixture"] = "nearest",
+        mix_count: int = 3,
+        mix_temperature: float = 0.1,
+        score_temperature: float = 0.1,
+        far_distance: float = 0.5,
+        far_width: float = 0.2,
+    ) -> None:
+        for name, allowed in CHOICES.items():
+            if locals()[name] not in allowed:
+                raise ValueError(f"{name} = {locals()[name]!r} is none of {', '.join(allowed)}")
+        for name in ("min_votes", "n_init", "prune_top", "mix_count"):
+            if locals()[name] < 1:
+                raise ValueError(f"{name} = {locals()[name]} must be at least 1")
+        for name in ("mix_temperature", "score_temperature", "far_width"):
+            if locals()[name] <= 0:
+                raise ValueError(f"{name} = {locals()[name]} must be above 0")
+        if not 2 <= k_min <= k_max:
+            raise ValueError(f"k_min = {k_min} and k_max = {k_max} must satisfy 2 <= k_min <= k_max")
+        self.vote_weight = vote_weight
+        self.confidence_spread = confidence_spread
+        self.min_votes = min_votes
+        self.min_share = min_share
+        self.weight_by_share = weight_by_share
+        self.k_min = k_min
+        self.k_max = k_max
+        self.silhouette_threshold = silhouette_threshold
+        self.n_init = n_init
+        self.merge_distance = merge_distance
+        self.merge_order = merge_order
+        self.score_decimals = score_decimals
+        self.prune_top = prune_top
+        self.prune_jaccard = prune_jaccard
+        self.pruned_queries = pruned_queries
+        self.task_rule = task_rule
+        self.selection = selection
+        self.mix_count = mix_count
+        self.mix_temperature = mix_temperature
+        self.score_temperature = score_temperature
+        self.far_distance = far_distance
+        self.far_width = far_width
+
+    def fit(self, train: TrainingSet) -> Self:
+        """Find each task's skill clusters and rank the pool in them; ``train.labels`` are not looked at."""
+        self.remember_pool(train)
+        strong, share, scores = self.evidence(train)
+        self.task_names_, self.training_tasks_ = np.unique(train.tasks, return_inverse=True)
+        self.training_tasks_ = self.training_tasks_.astype(np.int32)
+        centroids, centroid_tasks, sizes, means = [], [], [], []
+        for task, name in enumerate(self.task_names_):
+            rows = np.flatnonzero(self.training_tasks_ == task)
+            points = np.ascontiguousarray(train.embeddings[rows], dtype=np.float32)
+            seeds = self._seed_centroids(points, strong[rows], share[rows], (train.seed, str(name)), train.members)
+            found, assigned = self._clusters(points, scores[rows], seeds)
+            centroids.append(found)
+            centroid_tasks.append(np.full(len(found), task, dtype=np.int32))
+            sizes.append(np.bincount(assigned, minlength=len(found)))
+            means.append(self._mean_scores(scores[rows], assigned, len(found)))
+        self.centroids_ = np.concatenate(centroids).astype(np.float32)
+        self.centroid_tasks_ = np.concatenate(centroid_tasks)
+        self.sizes_ = np.concatenate(sizes).astype(np.int32)
+        self.scores_ = np.concatenate(means)
+        self.global_scores_ = self._mean_scores(scores, np.zeros(len(scores), dtype=np.int32), 1)[0]
+        return self
+
+    def evidence(self, train: TrainingSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What stands for skill: strong (n, M) bool, share (n,) of the pool behind the majority, scores (n, M)."""
+        found = consensus(train.answers, train.confidence, self.vote_weight, self.min_votes, self.confidence_spread)
+        share = majority_share(train.answers)
+        strong = found.in_majority & (share >= self.min_share)[:, None]
+        return strong, share, found.scores
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Rank by the clusters of each query's task.
+
+        Under ``nearest_query`` the task is always one that was trained on, whatever the query is about.
+        """
+        similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
+        task = self._tasks(queries)
+        similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
+        if self.selection == "nearest":
+            return rank_members(self.scores_, self.members_)[np.argmax(similarity, axis=1)]
+        return rank_members(self._mixed_scores(similarity), self.members_)
+
+    def _tasks(self, queries: TestQueries) -> np.ndarray:
+        if self.task_rule == "nearest_query":
+            return self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
+        means = unit(cluster_means(self.centroids_, self.centroid_tasks_))
+        return np.argmax((queries.embeddings @ means.T).round(DECIMALS), axis=1)
+
+    def _mixed_scores(self, similarity: np.ndarray) -> np.ndarray:
+        """Sharpened scores of the nearest centroids, blended towards the global ones with distance, (n, M)."""
+        count = min(self.mix_count, similarity.shape[1])
+        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+        distance = 1.0 - np.take_along_axis(similarity, nearest, axis=1).astype(np.float64)
+        weights = softmax(-distance / self.mix_temperature)
+        mixed = np.einsum("qc,qcm->qm", weights, softmax(self.scores_ / self.score_temperature)[nearest])
+        overall = softmax(self.global_scores_ / self.score_temperature)
+        far = np.clip((distance[:, :1] - self.far_distance) / self.far_width, 0.0, 1.0)
+        return (1.0 - far) * mixed + far * overall
+
+    def _seed_centroids(
+        self,
+        points: np.ndarray,
+        strong: np.ndarray,
+        share: np.ndarray,
+        purpose: tuple[int, str],
+        members: tuple[str, ...],
+    ) -> np.ndarray:
+        """Unit centroids (c, d) of the members' strengths in one task, merged."""
+        reduced = coordinates(points)
+        centroids, counts = [], []
+        for member, key in enumerate(members):
+            rows = np.flatnonzero(strong[:, member])
+            if len(rows) == 0:
+                continue
+            weights = share[rows] if self.weight_by_share else None
+            labels = self._best_labels(reduced[rows], weights, (*purpose, key))
+            centroids.append(unit(cluster_means(points[rows], labels, weights)))
+            counts.append(np.bincount(labels))
+        if not centroids:
+            # Nobody agrees with anybody: the task is one cluster.
+            return unit(points.mean(axis=0, keepdims=True))
+        found, seed_counts = np.concatenate(centroids), np.concatenate(counts)
+        merge = merge_closest if self.merge_order == "closest" else merge_in_creation_order
+        return merge(found, seed_counts, self.merge_distance)
+
+    def _best_labels(self, points: np.ndarray, weights: np.ndarray | None, purpose: tuple[int, str, str]) -> np.ndarray:
+        """The k-means labels of the k with the best silhouette, or one cluster for all."""
+        seed, task, member = purpose
+        best, best_labels = -np.inf, np.zeros(len(points), dtype=np.int32)
+        for k in range(self.k_min, min(self.k_max, len(points) - 1) + 1):
+            labels = kmeans_labels(points, k, derive_seed(seed, "cascal", task, member, k), weights, self.n_init)
+            if labels.max() == 0:
+                continue
+            silhouette = round(cosine_silhouette(points, labels), 6)
+            if silhouette >= self.silhouette_threshold and silhouette > best:
+                best, best_labels = silhouette, labels
+        return best_labels
+
+    def _clusters(self, points: np.ndarray, scores: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Assign queries to centroids, drop empty and redundant ones; centroids (c, d) and each query's (n,)."""
+        assigned = nearest_rows(points, seeds)
+        occupied = np.unique(assigned)
+        seeds, assigned = seeds[occupied], np.searchsorted(occupied, assigned)
+        ranking = rank_members(self._mean_scores(scores, assigned, len(seeds)), self.members_)
+        top = min(self.prune_top, max(1, scores.shape[1] - 1))
+        survivor = prune(ranking[:, :top], np.bincount(assigned), self.prune_jaccard)
+        kept = np.unique(survivor)
+        if self.pruned_queries == "survivor":
+            assigned = np.searchsorted(kept, survivor[assigned])
+        else:
+            assigned = nearest_rows(points, seeds[kept])
+        return unit(cluster_means(points, assigned)), assigned
+
+    def _mean_scores(self, scores: np.ndarray, assigned: np.ndarray, clusters: int) -> np.ndarray:
+        means = group_means(scores, assigned, clusters)
+        return means if self.score_decimals is None else means.round(self.score_decimals)
+
+
+def majority_share(answers: np.ndarray) -> np.ndarray:
+    """Share of the pool that gave one of the most frequent answers, all tied ones together, (n,)."""
+    return majority(answers, min_votes=1).mean(axis=1)
+
+
+def nearest_rows(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Index of the centroid nearest to each point by cosine (the first of equals), (n,)."""
+    return np.argmax((points @ centroids.T.astype(np.float32)).round(6), axis=1)
+
+
+def merge_closest(centroids: np.ndarray, counts: np.ndarray, distance: float) -> np.ndarray:
+    """Replace the closest pair of unit centroids by its weighted unit mean while it is within ``distance``.
+
+    The merged centroid takes the place of the first of the pair; of equally close pairs the first goes first.
+    """
+    centroids, counts = centroids.copy(), counts.astype(np.float64)
+    while len(centroids) > 1:
+        gaps = (1.0 - centroids @ centroids.T).round(DECIMALS)
+        gaps[np.tril_indices(len(centroids))] = np.inf
+        first, second = np.unravel_index(np.argmin(gaps), gaps.shape)
+        if gaps[first, second] > distance:
+            break
+        pair = [first, second]
+        centroids[first] = unit(counts[pair] @ centroids[pair][None])[0]
+        counts[first] = counts[pair].sum()
+        centroids, counts = np.delete(centroids, second, axis=0), np.delete(counts, second)
+    return centroids
+
+
+def merge_in_creation_order(centroids: np.ndarray, counts: np.ndarray, distance: float) -> np.ndarray:
+    """Each centroid in turn, unless already taken, takes in all later free ones within ``distance`` of it."""
+    gaps = (1.0 - centroids @ centroids.T).round(DECIMALS)
+    free = np.ones(len(centroids), dtype=bool)
+    merged = []
+    for index in range(len(centroids)):
+        if not free[index]:
+            continue
+        group = np.flatnonzero(free & (gaps[index] <= distance) & (np.arange(len(free)) > index))
+        group = np.concatenate([[index], group])
+        free[group] = False
+        merged.append(counts[group] @ centroids[group])
+    return unit(np.array(merged))
+
+
+def prune(leading: np.ndarray, sizes: np.ndarray, jaccard: float) -> np.ndarray:
+    """For each cluster, the cluster that stands for it: itself, or a larger one with nearly the same leading members.
+
+    Args:
+        leading: (c, t) member indices.
+        sizes: (c,) queries in each; of two alike the larger stays, of equally large ones the first.
+        jaccard: the similarity of two sets of leading members from which they are alike.
+    """
+    survivor = np.arange(len(leading))
+    kept: list[int] = []
+    for cluster in np.lexsort((survivor, -sizes)).tolist():
+        own = set(leading[cluster].tolist())
+        for other in kept:
+            theirs = set(leading[other].tolist())
+            if len(own & theirs) / len(own | theirs) >= jaccard:
+                survivor[cluster] = other
+                break
+        else:
+            kept.append(cluster)
+    return survivor
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis."""
+    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+ROUTER = Cascal

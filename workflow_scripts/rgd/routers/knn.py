@@ -1,0 +1,64 @@
+"""kNN: per query, the member that was right most often on the nearest training queries.
+
+The correctness predictor g_m of benchmark routing (arXiv 2309.15789, section 4), used query by query.
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+
+from rgd.neighbours import nearest
+from rgd.routers.base import Router, TestQueries, TrainingSet, rank_members
+
+
+class Knn(Router):
+    """Query-answer router: g_m(x) is the share of x's k nearest training queries that m answered correctly.
+
+    Equal shares go to the member with the higher accuracy over all training queries. k is the one of the grid with
+    the best accuracy of the first-ranked member on the training queries, each left out in turn; the smallest of equals.
+
+    Args:
+        k_grid: the values of k to choose from; one larger than the training queries leave is cut to their number.
+
+    Learned:
+        k_, correct_ (n, M) int8, overall_ (M,).
+    """
+
+    needs_labels = True
+    family = "query-answer"
+    variants = MappingProxyType({"top1": 1, "top3": 3})
+    aggregate = "majority"
+
+    def __init__(self, *, k_grid: Sequence[int] = (1, 3, 5, 10, 20, 40, 64)) -> None:
+        if not k_grid or min(k_grid) < 1:
+            raise ValueError(f"k_grid = {list(k_grid)} needs whole numbers from 1")
+        self.k_grid = tuple(sorted(set(k_grid)))
+
+    def fit(self, train: TrainingSet) -> Self:
+        """Keep who was right on what, and choose k."""
+        self.remember_pool(train)
+        self.correct_ = train.correct().astype(np.int8)
+        self.overall_ = self.correct_.mean(axis=0)
+        self.k_ = self.k_grid[0]
+        if len(self.correct_) == 1 or len(self.k_grid) == 1:
+            return self
+        around, _ = nearest(train.embeddings, train.embeddings, self.k_grid[-1], leave_one_out=True)
+        rows = np.arange(len(around))
+        scores = []
+        for k in self.k_grid:
+            first = self._ranking(around[:, :k])[:, 0]
+            scores.append(self.correct_[rows, first].mean())
+        self.k_ = self.k_grid[int(np.argmax(scores))]
+        return self
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Rank by g_m of each query."""
+        return self._ranking(queries.nearest(self.k_, len(self.correct_)))
+
+    def _ranking(self, around: np.ndarray) -> np.ndarray:
+        return rank_members(self.correct_[around].mean(axis=1, dtype=np.float64), self.members_, tie=self.overall_)
+
+
+ROUTER = Knn

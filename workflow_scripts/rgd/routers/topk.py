@@ -1,0 +1,34 @@
+"""Top-1 and Top-3 vote: the members with the best accuracy on the real training split, whatever the query."""
+
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+
+from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking, rank_members
+
+
+class TopK(Router):
+    """Learning-free: one ranking of the pool by training accuracy (arXiv 2601.09692, section 4.1).
+
+    Learned:
+        accuracy_ (M,).
+    """
+
+    needs_labels = True
+    family = "learning-free"
+    variants = MappingProxyType({"top1": 1, "top3": 3})
+    aggregate = "majority"
+
+    def fit(self, train: TrainingSet) -> Self:
+        """Measure every member on the training queries."""
+        self.remember_pool(train)
+        self.accuracy_ = train.correct().mean(axis=0)
+        return self
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """The same ranking for every query."""
+        return constant_ranking(rank_members(self.accuracy_, self.members_), queries)
+
+
+ROUTER = TopK
