@@ -35,6 +35,13 @@ rule draw_queries:
     resources:
         mem_mb=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].memory_mb,
         engine=lambda wildcards: CONFIG.generator[wildcards.generator].engine,
+        weights=lambda wildcards: slices.canonical(
+            slices.weights(CONFIG.model[CONFIG.generator[wildcards.generator].model].weights)
+        ),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+        store=CONFIG.paths.store,
+        chunk_size=CONFIG.site.chunk_size,
     params:
         settings=lambda wildcards: slices.canonical(slices.generation(CONFIG, CONFIG_FOLDER, wildcards.generator)),
         slice=lambda wildcards: slices.canonical(slices.drawing(CONFIG, wildcards.dataset, wildcards.generator)),
@@ -58,6 +65,8 @@ rule generated_questions:
     benchmark:
         "<results>/benchmarks/generated_questions/{dataset}/{generator}.jsonl"
     threads: 1
+    resources:
+        store=CONFIG.paths.store,
     params:
         settings=lambda wildcards: slices.canonical(slices.generation(CONFIG, CONFIG_FOLDER, wildcards.generator)),
         slice=lambda wildcards: slices.canonical(slices.drawing(CONFIG, wildcards.dataset, wildcards.generator)),

@@ -1,4 +1,6 @@
 # Models at work: weights, embeddings, answers. The rules that ask fill the store; the rules that read it need no model.
+# What changes no result (the engine, where weights and store lie, how many queries make a chunk) is a resource, because
+# a changed resource reruns nothing.
 
 
 rule fetch_model:
@@ -13,8 +15,13 @@ rule fetch_model:
     threads: 1
     resources:
         mem_mb=lambda wildcards: CONFIG.model[wildcards.model].memory_mb,
-    params:
         weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.model[wildcards.model].weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+    params:
+        identity=lambda wildcards: slices.canonical(
+            slices.weights_identity(CONFIG.model[wildcards.model].weights)
+        ),
     message:
         "Fetching the weights of {wildcards.model}"
     script:
@@ -33,8 +40,13 @@ rule fetch_embedder:
     threads: 1
     resources:
         mem_mb=lambda wildcards: CONFIG.embedder[wildcards.embedder].memory_mb,
-    params:
         weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.embedder[wildcards.embedder].weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+    params:
+        identity=lambda wildcards: slices.canonical(
+            slices.weights_identity(CONFIG.embedder[wildcards.embedder].weights)
+        ),
     message:
         "Fetching the weights of {wildcards.embedder}"
     script:
@@ -54,6 +66,9 @@ rule embed_questions:
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
         code=code("embed_questions.py"),
@@ -77,6 +92,13 @@ rule answer:
     resources:
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
+        weights=lambda wildcards: slices.canonical(
+            slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)
+        ),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+        store=CONFIG.paths.store,
+        chunk_size=CONFIG.site.chunk_size,
         # The other query sets of the experiment: while the model is loaded it answers those that are there, so that
         # their own jobs find the answers in the store. A resource, because it changes no result.
         also=lambda wildcards: " ".join(
@@ -103,6 +125,8 @@ rule responses:
     benchmark:
         "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
     threads: 1
+    resources:
+        store=CONFIG.paths.store,
     params:
         settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
         code=code("responses.py"),
@@ -129,6 +153,9 @@ rule embed_answers:
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
         members=lambda wildcards: slices.canonical(pool_members(wildcards)),

@@ -32,7 +32,8 @@ class Paths(Section):
 
 class Hub(Section):
     repo: str = Field(description="Repository on the model hub, as owner/name.")
-    file: str | None = Field(None, description="The one file to fetch from it; null: a whole model.")
+    file: str = Field(description="The main file: the GGUF, or the safetensors file.")
+    also: list[str] = Field(default_factory=list, description="The other files of a safetensors model.")
     revision: str = Field(description="Commit or tag: never a moving branch where the answers matter.")
 
 
@@ -72,7 +73,6 @@ class Ask(Section):
 
     way: Literal["likelihood", "generate"] = Field(description="Score the options' texts, or write an answer.")
     prompt: Key = Field(description="The prompt: config/prompts/PROMPT.txt.")
-    chat: bool = Field(True, description="Whether the prompt goes through the model's chat template.")
 
 
 class Model(Section):
@@ -103,7 +103,7 @@ class Embedder(Section):
     weights: Weights
     max_model_len: int = Field(ge=16, description="Longest text, in tokens; the rest is cut.")
     dimension: int = Field(ge=1, description="Length of a vector.")
-    pooling: Literal["mean"] = Field("mean", description="How token vectors become a text's vector.")
+    dtype: Literal["bfloat16", "float16", "float32"] = Field("float32", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
 

@@ -99,8 +99,7 @@ def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
         "dtype": model.dtype,
         "max_model_len": model.max_model_len,
         "prompt": _prompt(folder, ask.prompt),
-        "use_chat_template": ask.chat,
-        "chat": model.chat if ask.chat else {},
+        "chat": model.chat,
         "answers_epoch": model.answers_epoch,
     }
     if ask.way == "generate":
@@ -113,7 +112,7 @@ def embedding(spec: Embedder) -> dict[str, Any]:
     return {
         "weights": weights_identity(spec.weights),
         "max_model_len": spec.max_model_len,
-        "pooling": spec.pooling,
+        "dtype": spec.dtype,
         "dimension": spec.dimension,
     }
 

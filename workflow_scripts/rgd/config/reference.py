@@ -1,0 +1,140 @@
+"""The reference pages that the schemas write themselves: docs/configuration.md and docs/artifacts.md.
+
+``python -m rgd.config.reference`` rewrites both; a test fails when they differ from the schemas.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pyarrow as pa
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from rgd import schemas
+from rgd.config.schema import Config, Section
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
+    "questions/D/Q.parquet": (schemas.QUESTIONS, "A query, without its label."),
+    "labels/D/Q.parquet": (schemas.LABELS, "A query's label: the letter of the right option, or of the writer's."),
+    "splits/D.parquet": (schemas.SPLITS, "A question in one split: part is train, test or reserved."),
+    "descriptions/D/default.parquet": (schemas.DESCRIPTIONS, "A task's description."),
+    "generation/D/S.parquet": (schemas.GENERATION_COUNTS, "Draws of a task with one outcome: kept, or why not."),
+    "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of length 1."),
+    "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, as read from the store and extracted."),
+    "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
+    "neighbours/D/S.parquet": (
+        schemas.NEIGHBOURS,
+        "A test query's nearest training queries, nearest first, as row numbers of the seed's training queries.",
+    ),
+    "consensus/D/S/P.parquet": (schemas.CONSENSUS, "A member's answer to a training query, by seed, member, query."),
+    "routers/D/S/P/R.parquet": (schemas.ROUTER, "One learned array of a fitted router."),
+    "routes/D/S/P/R.parquet": (
+        schemas.routes(["VARIANT"]),
+        "A test query: the pool's ranking, and for each variant the answer and the members asked. No correctness.",
+    ),
+    "cells/D/S/P/R.parquet": (schemas.CELLS, "A result: one variant and seed of a router."),
+}
+
+
+def configuration_page() -> str:
+    """docs/configuration.md: every key with its type, default and meaning."""
+    lines = [
+        "# Configuration reference",
+        "",
+        "Generated from the schema (`python -m rgd.config.reference`). Each key stands under the file that holds it.",
+        "",
+    ]
+    for title, section in _sections():
+        lines += [f"## {title}", ""]
+        if section.__doc__ and section.__doc__ != Section.__doc__:
+            lines += [section.__doc__.strip(), ""]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{name}` | {_type(field)} | {_default(field)} | {field.description or ''} |"
+            for name, field in section.model_fields.items()
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def artifacts_page() -> str:
+    """docs/artifacts.md: every artifact with its columns."""
+    lines = [
+        "# Artifacts",
+        "",
+        "Generated from the schemas (`python -m rgd.config.reference`). All lie under `results/`, as Parquet (zstd), with",
+        "what made them beside them in `….provenance.json`. `D` is a dataset, `Q` a query set (`benchmark`, or a",
+        "generated scenario's key), `S` a scenario, `P` a pool, `M` a member, `R` a router.",
+        "",
+    ]
+    for path, (schema, meaning) in ARTIFACTS.items():
+        lines += [f"## `{path}`", "", f"A row: {meaning[0].lower() + meaning[1:]}", "", "| column | type |", "|---|---|"]
+        lines += [f"| `{field.name}` | {field.type} |" for field in schema]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _sections() -> Iterator[tuple[str, type[Section]]]:
+    yield "config/config.yaml", Config
+    waiting: list[tuple[str, type[Section]]] = [("", Config)]
+    seen: set[type[Section]] = {Config}
+    while waiting:
+        prefix, section = waiting.pop(0)
+        for name, field in section.model_fields.items():
+            for kind in _section_types(field.annotation):
+                if kind not in seen:
+                    seen.add(kind)
+                    path = f"{prefix}.{name}".removeprefix(".")
+                    yield path, kind
+                    waiting.append((path, kind))
+
+
+def _section_types(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [kind for argument in get_args(annotation) for kind in _section_types(argument)]
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(item, attribute)}"
+        for item in field.metadata
+        for attribute, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "length ≥"))
+        if getattr(item, attribute, None) is not None
+    ]
+    return ", ".join([_name(field.annotation), *bounds])
+
+
+def _name(annotation: Any) -> str:
+    arguments = [item for item in get_args(annotation) if item is not type(None)]
+    optional = " or null" if type(None) in get_args(annotation) else ""
+    if get_origin(annotation) is Literal:
+        return " / ".join(f"`{item}`" for item in arguments)
+    if get_origin(annotation) is list:
+        return f"list of {_name(arguments[0])}"
+    if get_origin(annotation) is dict:
+        return f"map of {_name(arguments[1])}"
+    if optional:
+        return " or ".join(_name(item) for item in arguments) + optional
+    if hasattr(annotation, "__metadata__"):
+        return _name(annotation.__origin__)
+    return str(getattr(annotation, "__name__", annotation)).lower()
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        made = field.default_factory()  # type: ignore[call-arg]
+        return "see there" if isinstance(made, Section) else f"`{json.dumps(made)}`"
+    if field.default is PydanticUndefined:
+        return "required"
+    return f"`{json.dumps(field.default)}`"
+
+
+if __name__ == "__main__":
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "configuration.md").write_text(configuration_page(), encoding="utf-8")
+    (DOCS / "artifacts.md").write_text(artifacts_page(), encoding="utf-8")
