@@ -1,0 +1,142 @@
+"""Uncertainty of accuracies and of their differences over queries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rgd.seeds import generator
+
+# Bootstrap counts held at once: 32 MiB of int64.
+BLOCK_ENTRIES = 4 * 1024 * 1024
+# Values that differ by less than this are one value.
+DECIMALS = 12
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the ends of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The difference of two routings on the same queries.
+
+    Attributes:
+        interval: mean of first minus second, with its interval.
+        first_only: queries that only the first got right.
+        second_only: queries that only the second got right.
+        p_value: exact two-sided McNemar test; NaN where a correctness is a probability, not 0 or 1.
+    """
+
+    interval: Interval
+    first_only: int
+    second_only: int
+    p_value: float
+
+
+def accuracy_interval(
+    correct: np.ndarray, strata: np.ndarray, seed: int, draws: int = 2000, level: float = 0.95
+) -> Interval:
+    """Mean correctness with its stratified bootstrap percentile interval (Efron and Tibshirani 1993, section 13.3).
+
+    Args:
+        correct: (n,) in [0, 1]: right or wrong, or the probability of being right.
+        strata: (n,) the task of each query; every draw takes as many queries of a task as there are.
+        seed: of the bootstrap.
+        draws: bootstrap samples.
+        level: of the interval.
+
+    Raises:
+        ValueError: no query, a value outside [0, 1], lengths that differ, or draws or level out of range.
+    """
+    values = np.asarray(correct, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("correctness must lie in [0, 1]")
+    return _mean_interval(values, strata, seed, draws, level)
+
+
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, strata: np.ndarray, seed: int, draws: int = 2000, level: float = 0.95
+) -> PairedDifference:
+    """Difference in accuracy of two routings of the same queries: first minus second.
+
+    Args:
+        first, second: (n,) correctness in [0, 1] of the same queries in the same order.
+        strata, seed, draws, level: as in :func:`accuracy_interval`.
+    """
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"paired routings have {first.shape} and {second.shape} queries")
+    first_only, second_only = int((first > second).sum()), int((first < second).sum())
+    binary = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
+    p_value = mcnemar(first_only, second_only) if binary else float("nan")
+    interval = _mean_interval(first - second, strata, seed, draws, level)
+    return PairedDifference(interval, first_only, second_only, p_value)
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """Exact two-sided McNemar test from the numbers of discordant queries (McNemar 1947, by the binomial)."""
+    from scipy.stats import binom
+
+    discordant = first_only + second_only
+    if discordant == 0:
+        return 1.0
+    return float(min(1.0, 2.0 * binom.cdf(min(first_only, second_only), discordant, 0.5)))
+
+
+def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
+    """Adjusted p-values (m,) that control the false discovery rate (Benjamini and Hochberg 1995).
+
+    NaN (a test that was not made) stays NaN and does not count among the tests.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p_values.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    if len(tested) == 0:
+        return adjusted
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    scaled = p_values[order] * len(order) / np.arange(1, len(order) + 1)
+    # Going down from the largest, none may exceed the next larger one.
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
+def _mean_interval(values: np.ndarray, strata: np.ndarray, seed: int, draws: int, level: float) -> Interval:
+    if len(values) == 0:
+        raise ValueError("an interval needs at least one query")
+    if len(strata) != len(values):
+        raise ValueError(f"{len(values)} queries have {len(strata)} strata")
+    if draws < 1 or not 0 < level < 1:
+        raise ValueError(f"draws = {draws} must be at least 1 and level = {level} between 0 and 1")
+    sums = bootstrap_sums(values, strata, seed, draws)
+    low, high = np.quantile(sums / len(values), [(1 - level) / 2, (1 + level) / 2])
+    # The sums are added in another order than the mean: keep the ends from crossing it by a rounding error.
+    mean = float(values.mean())
+    slack = 1e-12
+    return Interval(
+        mean,
+        mean if abs(low - mean) < slack else float(low),
+        mean if abs(high - mean) < slack else float(high),
+    )
+
+
+def bootstrap_sums(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """Sums of ``draws`` stratified bootstrap samples of ``values`` (n,), (draws,).
+
+    How often each distinct value of a stratum is drawn is multinomial, so that no sample is ever written out: the cost
+    grows with the distinct values, two for right and wrong, and not with the queries.
+    """
+    random = generator(seed, "bootstrap")
+    sums = np.zeros(draws)
+    for stratum in np.unique(strata):
+        inside = values[strata == stratum]
+        distinct, counts = np.unique(inside.round(DECIMALS), return_counts=True)
+        block = max(1, BLOCK_ENTRIES // len(distinct))
+        for start in range(0, draws, block):
+            size = min(block, draws - start)
+            sums[start : start + size] += random.multinomial(len(inside), counts / len(inside), size) @ distinct
+    return sums
