@@ -1,0 +1,323 @@
+"""Figures of an experiment: grouped bars of accuracy and a map of queries with cluster centroids.
+
+Both are written as SVG and PNG. The same input gives the same SVG bytes: its ids are salted with a fixed string and no
+date is stored.
+"""
+
+import os
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import FAMILIES, ordered, row_label
+from rgd.artifacts import replacing
+from rgd.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette (its yellow, too pale for small marks, made olive), told apart by readers with any kind of
+# colour vision; hatches and markers say the same again.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#777777")
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+LINE_STYLES = ("-", "--", ":", "-.")
+
+DOTS_PER_INCH = 150
+
+REFERENCES = {
+    "oracle": ("oracle", ""),
+    "best single member on the test part": ("single", ""),
+    "random member": ("random", "top1"),
+}
+
+
+@dataclass(frozen=True)
+class QueryMap:
+    """One panel of :func:`pca_of_queries`.
+
+    Attributes:
+        title: above the panel.
+        embeddings: (n, d) of the queries.
+        tasks: (n,) the task of each query.
+        centroids: (k, d) of the clusters; k may be 0.
+        centroid_tasks: (k,) the task of each cluster, None where clusters are not made task by task.
+    """
+
+    title: str
+    embeddings: np.ndarray
+    tasks: np.ndarray
+    centroids: np.ndarray
+    centroid_tasks: np.ndarray | None = None
+
+
+def grouped_bars(
+    accuracy: pd.DataFrame,
+    path_stem: str | os.PathLike[str],
+    references: Mapping[str, tuple[str, str]] = REFERENCES,
+    titles: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
+
+    The bars are the routers that depend on the scenario. Where there are several datasets a bar is the mean over them,
+    and is left out unless every dataset has it. Whiskers are the intervals of the cells (of the mean: half-widths added in
+    quadrature, the datasets being independent).
+
+    Args:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, in the order to show.
+        path_stem: where to write, without the ending.
+        references: legend text -> (router, variant) of the horizontal lines; lines without a cell are left out. An
+            empty variant means the best of that router's variants.
+        titles: names to show instead of the keys of scenarios, pools and routers.
+
+    Returns:
+        The paths of the SVG and the PNG.
+
+    Raises:
+        UserError: no router in ``accuracy`` depends on the scenario, or a file cannot be written.
+    """
+    titles = titles or {}
+    mean = _over_datasets(accuracy)
+    bars = mean[mean["family"].isin(FAMILIES[:2])]
+    if bars.empty:
+        raise UserError("there is nothing to draw: no cell of a router that learns from queries was made.")
+    pools = list(dict.fromkeys(bars["pool"]))
+    scenarios = list(dict.fromkeys(bars["scenario"]))
+    keys = bars[["family", "router", "variant"]].drop_duplicates()
+    series = [key for family in FAMILIES for key in keys[keys["family"] == family].itertuples(index=False, name=None)]
+    with _style() as pyplot:
+        width = min(max(3.5, 0.17 * len(series) * len(scenarios) + 0.8), 16 / len(pools))
+        figure, axes = pyplot.subplots(
+            1, len(pools), figsize=(width * len(pools), 4.6), sharey=True, squeeze=False, layout="constrained"
+        )
+        # At the size of the font about 14 letters fill an inch.
+        names = [textwrap.fill(titles.get(key, key), int(14 * width / len(scenarios)) - 2) for key in scenarios]
+        handles: dict[str, Any] = {}
+        for axis, pool in zip(axes[0], pools, strict=True):
+            handles |= _bars(axis, bars[bars["pool"] == pool], scenarios, series, titles)
+            axis.set_xticks(range(len(scenarios)), names)
+            axis.tick_params(axis="x", length=0)
+            handles |= _lines(axis, mean[mean["pool"] == pool], references)
+            axis.set_title(titles.get(pool, pool))
+        axes[0, 0].set_ylabel("test accuracy (%)")
+        _zoom(axes[0, 0], mean, bars, references)
+        _legend(figure, handles)
+        return _save(figure, path_stem)
+
+
+def _over_datasets(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Mean over datasets with the interval of the mean, in per cent; rows that some dataset lacks are dropped."""
+    keys = ["scenario", "pool", "family", "router", "variant"]
+    frame = accuracy[[*keys, "dataset", "accuracy", "ci_low", "ci_high"]].copy()
+    frame["below"] = (frame["accuracy"] - frame["ci_low"]) ** 2
+    frame["above"] = (frame["ci_high"] - frame["accuracy"]) ** 2
+    mean = frame.groupby(keys, sort=False, as_index=False).agg(
+        datasets=("dataset", "nunique"), accuracy=("accuracy", "mean"), below=("below", "sum"), above=("above", "sum")
+    )
+    mean = mean[mean["datasets"] == accuracy["dataset"].nunique()].copy()
+    for side in ("below", "above"):
+        mean[side] = 100 * np.sqrt(mean[side]) / mean["datasets"]
+    mean["accuracy"] *= 100
+    return mean
+
+
+def _bars(
+    axis: Any,
+    bars: pd.DataFrame,
+    scenarios: Sequence[str],
+    series: Sequence[tuple[str, str, str]],
+    titles: Mapping[str, str],
+) -> dict[str, Any]:
+    """Draw the bars of one pool and return the legend's entries.
+
+    Colour and hatch tell the router, lightness its variant.
+    """
+    from matplotlib.colors import to_rgb
+
+    handles = {}
+    routers = list(dict.fromkeys(router for _, router, _ in series))
+    variants = {name: [variant for _, router, variant in series if router == name] for name in routers}
+    step = 0.86 / len(series)
+    for number, (_, router, variant) in enumerate(series):
+        place = routers.index(router)
+        paleness = 0.55 * variants[router].index(variant) / max(len(variants[router]) - 1, 1)
+        part = bars[(bars["router"] == router) & (bars["variant"] == variant)].set_index("scenario").reindex(scenarios)
+        handles[row_label(titles.get(router, router), variant)] = axis.bar(
+            np.arange(len(scenarios)) + (number - (len(series) - 1) / 2) * step,
+            part["accuracy"],
+            0.92 * step,
+            yerr=[part["below"], part["above"]],
+            color=[(1 - paleness) * part + paleness for part in to_rgb(COLOURS[place % len(COLOURS)])],
+            # One step on for each round through the colours, so that no pair of colour and hatch comes twice.
+            hatch=HATCHES[(place + place // len(COLOURS)) % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0.4,
+            error_kw={"elinewidth": 0.8, "capsize": 1.5, "ecolor": "#333333"},
+        )
+    return handles
+
+
+def _lines(axis: Any, mean: pd.DataFrame, references: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    handles = {}
+    for number, (label, reference) in enumerate(references.items()):
+        value = _reference(mean, reference)
+        if value is not None:
+            style = LINE_STYLES[number % len(LINE_STYLES)]
+            handles[label] = axis.axhline(value, color="black", linestyle=style, linewidth=1, zorder=3)
+    return handles
+
+
+def _reference(mean: pd.DataFrame, reference: tuple[str, str]) -> float | None:
+    router, variant = reference
+    part = mean[(mean["router"] == router) & ((mean["variant"] == variant) | (not variant))]
+    return None if part.empty else float(part["accuracy"].max())
+
+
+def _zoom(axis: Any, mean: pd.DataFrame, bars: pd.DataFrame, references: Mapping[str, tuple[str, str]]) -> None:
+    """Start the axis at the highest multiple of ten that leaves room below everything, so that differences show."""
+    pools = [mean[mean["pool"] == pool] for pool in dict.fromkeys(bars["pool"])]
+    lines = [_reference(part, reference) for part in pools for reference in references.values()]
+    values = [*(bars["accuracy"] - bars["below"]), *(bars["accuracy"] + bars["above"]), *filter(None, lines)]
+    lowest, highest = min(values), max(values)
+    axis.set_ylim(max(0, 10 * np.floor((lowest - 5) / 10)), min(100, 5 * np.ceil((highest + 2) / 5)))
+
+
+def pca_of_queries(
+    panels: Sequence[QueryMap], path_stem: str | os.PathLike[str], titles: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Queries and cluster centroids in the plane of two principal components, after Figure 4 of arXiv 2601.09692.
+
+    All panels share the plane, which is that of the first panel's queries, so that generated queries can be compared
+    with real ones.
+
+    Args:
+        panels: one or more, beside each other.
+        path_stem: where to write, without the ending.
+        titles: names to show instead of the keys of tasks.
+
+    Returns:
+        The paths of the SVG and the PNG.
+
+    Raises:
+        UserError: the first panel has fewer than 3 queries, or a file cannot be written.
+    """
+    from matplotlib.lines import Line2D
+
+    titles = titles or {}
+    centre, plane, explained = principal_plane(panels[0].embeddings)
+    tasks = ordered(np.concatenate([panel.tasks for panel in panels]), [])
+    with _style() as pyplot:
+        figure, axes = pyplot.subplots(
+            1,
+            len(panels),
+            figsize=(4.4 * len(panels) + 0.4, 4.9),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        handles: dict[str, Any] = {}
+        for axis, panel in zip(axes[0], panels, strict=True):
+            points = (panel.embeddings - centre) @ plane.T
+            for number, task in enumerate(tasks):
+                chosen = points[panel.tasks == task]
+                handles[titles.get(task, task)] = axis.scatter(
+                    *chosen.T,
+                    s=18,
+                    color=COLOURS[number % len(COLOURS)],
+                    marker=MARKERS[number % len(MARKERS)],
+                    alpha=0.55,
+                    linewidths=0,
+                )
+            if len(panel.centroids):
+                fills = ["white"] * len(panel.centroids)
+                if panel.centroid_tasks is not None:
+                    fills = [COLOURS[tasks.index(task) % len(COLOURS)] for task in panel.centroid_tasks]
+                axis.scatter(
+                    *((panel.centroids - centre) @ plane.T).T,
+                    s=90,
+                    c=fills,
+                    edgecolor="black",
+                    linewidths=1.4,
+                    zorder=3,
+                )
+                handles["cluster centroid"] = Line2D(
+                    [], [], linestyle="", marker="o", markersize=8, color="white", markeredgecolor="black"
+                )
+            axis.set_title(panel.title)
+            axis.set_xlabel(f"first component ({100 * explained[0]:.0f} % of variance)")
+            axis.grid(visible=False)
+        axes[0, 0].set_ylabel(f"second component ({100 * explained[1]:.0f} %)")
+        _legend(figure, handles)
+        return _save(figure, path_stem)
+
+
+def _legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
+    """One legend below the panels, in as many columns as the figure's width holds."""
+    # An eight-point letter takes about 0.065 inches, a handle and the gap between columns 0.6.
+    column = 0.065 * max(map(len, handles)) + 0.6
+    columns = max(1, min(len(handles), int(figure.get_figwidth() / column)))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False)
+
+
+def principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centre (d,), the first two principal directions (2, d) and their shares of the variance (2,).
+
+    The sign of a direction is free; the entry of the largest size is made positive.
+
+    Raises:
+        UserError: fewer than 3 rows.
+    """
+    from sklearn.decomposition import PCA
+
+    if len(embeddings) < 3:
+        raise UserError(f"a map of queries needs at least 3 of them, there are {len(embeddings)}.")
+    fit = PCA(n_components=2, random_state=0).fit(np.asarray(embeddings, dtype=np.float64))
+    signs = np.sign(fit.components_[[0, 1], np.abs(fit.components_).argmax(axis=1)])
+    return fit.mean_, fit.components_ * signs[:, None], fit.explained_variance_ratio_
+
+
+@contextmanager
+def _style() -> Iterator[Any]:
+    """pyplot on the file-only backend under this project's style; closes what was drawn."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    settings = {
+        "svg.hashsalt": "rgd",
+        "svg.fonttype": "path",
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "grid.color": "#dddddd",
+        "grid.linewidth": 0.6,
+        "hatch.linewidth": 0.6,
+        "legend.fontsize": 8,
+        "legend.handlelength": 2.2,
+    }
+    with matplotlib.rc_context(settings):
+        try:
+            yield pyplot
+        finally:
+            pyplot.close("all")
+
+
+def _save(figure: "Figure", path_stem: str | os.PathLike[str]) -> list[Path]:
+    stem = Path(path_stem)
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
+    for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
+    return paths

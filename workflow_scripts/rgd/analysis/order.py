@@ -1,0 +1,24 @@
+"""The order in which tables and figures show things."""
+
+from collections.abc import Iterable, Sequence
+
+REAL = "real"
+FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
+SCENARIO_INDEPENDENT = ("learning-free", "reference")
+
+
+def ranks(values: Iterable[str], order: Sequence[str]) -> dict[str, int]:
+    """The place of each value: first those of ``order``, in that order, then the others by name."""
+    present = set(values)
+    known = [value for value in order if value in present]
+    return {value: place for place, value in enumerate([*known, *sorted(present - set(known))])}
+
+
+def ordered(values: Iterable[str], order: Sequence[str]) -> list[str]:
+    """The distinct values, sorted as :func:`ranks` places them."""
+    return list(ranks(values, order))
+
+
+def row_label(router: str, variant: str) -> str:
+    """Router and variant as one name; a variant that only repeats the router's name is left out."""
+    return router if variant.casefold() in ("", router.casefold()) else f"{router} {variant}"

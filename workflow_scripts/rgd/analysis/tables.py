@@ -1,0 +1,249 @@
+"""Tables of an experiment, long ones to compute with and wide ones to read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, ranks, row_label
+from rgd.analysis.writing import text_table
+from rgd.errors import UserError
+
+NOT_MADE = "not made"
+SAME = "same"
+
+CELL_KEYS = ["dataset", "scenario", "pool", "family", "router", "variant"]
+ROW_KEYS = ["family", "router", "variant"]
+
+
+def accuracy_table(
+    cells: pd.DataFrame,
+    datasets: Sequence[str] = (),
+    scenarios: Sequence[str] = (),
+    pools: Sequence[str] = (),
+    routers: Sequence[str] = (),
+) -> pd.DataFrame:
+    """One row per (dataset, scenario, pool, router, variant), its seeds summarised.
+
+    Args:
+        cells: the rows of all result cells, with the columns of ``rgd.schemas.CELLS``.
+        datasets, scenarios, pools, routers: the order of each; what is not named follows by name.
+
+    Returns:
+        The cells' columns without ``seed``: ``accuracy`` is the mean over seeds, ``ci_low`` and ``ci_high`` the mean
+        ends of the intervals over queries, ``n_queries``, ``missing_answers`` and ``calls_per_query`` means too. Added
+        are ``accuracy_std``, the standard deviation over seeds (n - 1 in the denominator, NaN for one seed), and
+        ``n_seeds``.
+
+    Raises:
+        UserError: there are no cells.
+        ValueError: a cell has two rows for one seed.
+    """
+    if cells.empty:
+        raise UserError("there are no result cells to put into a table: the experiment's sweep is empty.")
+    repeated = cells.duplicated([*CELL_KEYS, "seed"])
+    if repeated.any():
+        raise ValueError(f"two rows for one seed: {cells.loc[repeated, [*CELL_KEYS, 'seed']].iloc[0].to_dict()}")
+    table = cells.groupby(CELL_KEYS, sort=False, as_index=False).agg(
+        n_seeds=("seed", "size"),
+        n_queries=("n_queries", "mean"),
+        accuracy=("accuracy", "mean"),
+        accuracy_std=("accuracy", "std"),
+        ci_low=("ci_low", "mean"),
+        ci_high=("ci_high", "mean"),
+        missing_answers=("missing_answers", "mean"),
+        calls_per_query=("calls_per_query", "mean"),
+    )
+    orders = {
+        "dataset": datasets,
+        "scenario": scenarios or [REAL],
+        "pool": pools,
+        "family": FAMILIES,
+        "router": routers,
+        "variant": (),
+    }
+    places = pd.DataFrame({key: table[key].map(ranks(table[key], order)) for key, order in orders.items()})
+    return table.iloc[places.sort_values(CELL_KEYS).index].reset_index(drop=True)
+
+
+def pivot_for_people(
+    accuracy: pd.DataFrame,
+    scenarios: Sequence[str] | None = None,
+    titles: Mapping[str, str] | None = None,
+    exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """What :func:`accuracy_table` holds, as one wide table per dataset and pool: routers by scenarios.
+
+    A cell reads ``62.4 ± 1.1``: mean and standard deviation over seeds, in per cent; the standard deviation is left
+    out where there is one seed. Routers that do not depend on the scenario stand under ``real`` and as ``same`` in the
+    other columns. Any other missing cell reads ``not made``, or the reason of its exclusion.
+
+    Args:
+        accuracy: as made by :func:`accuracy_table`; its order of rows is kept.
+        scenarios: the columns; by default those that occur.
+        titles: names to show instead of keys.
+        exclusions: (dataset, scenario, pool, router) -> why that cell was left out.
+
+    Returns:
+        Title of the table -> table, with the columns ``family``, ``router``, ``variant`` and one per scenario.
+    """
+    titles, exclusions = titles or {}, exclusions or {}
+    if scenarios is None:
+        scenarios = ordered(accuracy["scenario"], list(dict.fromkeys(accuracy["scenario"])))
+    several = accuracy[["dataset", "pool"]].drop_duplicates()
+    tables = {}
+    for dataset, pool in several.itertuples(index=False):
+        part = accuracy[(accuracy["dataset"] == dataset) & (accuracy["pool"] == pool)]
+        cells = {(*row[:3], row[3]): (row[4], row[5]) for row in _rows(part, [*ROW_KEYS, "scenario", *_VALUES])}
+        rows = []
+        for family, router, variant in _row_order(part):
+            row = {"family": family, "router": titles.get(router, router), "variant": variant}
+            for scenario in scenarios:
+                value = cells.get((family, router, variant, scenario))
+                reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
+                if value is not None:
+                    row[titles.get(scenario, scenario)] = _with_spread(*value)
+                else:
+                    independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
+                    row[titles.get(scenario, scenario)] = SAME if independent else reason
+            rows.append(row)
+        tables[f"{titles.get(dataset, dataset)}, {titles.get(pool, pool)}"] = pd.DataFrame(rows)
+    return tables
+
+
+_VALUES = ["accuracy", "accuracy_std"]
+
+
+def _rows(frame: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
+    return list(frame[columns].itertuples(index=False, name=None))
+
+
+def _row_order(part: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Families in order; within one, routers and variants as they come, so that a scenario's gap moves no row."""
+    keys = list(dict.fromkeys(_rows(part, ROW_KEYS)))
+    family = ranks((key[0] for key in keys), FAMILIES)
+    return sorted(keys, key=lambda key: family[key[0]])
+
+
+def _with_spread(mean: float, spread: float) -> str:
+    return f"{100 * mean:.1f}" if np.isnan(spread) else f"{100 * mean:.1f} ± {100 * spread:.1f}"
+
+
+def task_table(
+    responses: Mapping[str, pd.DataFrame],
+    labels: pd.DataFrame,
+    questions: pd.DataFrame,
+    part: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """How often each member is right, per task and over all tasks; a missing answer is a wrong one.
+
+    Args:
+        responses: member -> its responses (columns ``query_id``, ``answer``), in pool order.
+        labels: columns ``query_id`` and ``label``.
+        questions: columns ``query_id`` and ``task``.
+        part: the query ids to count (a split's test part, say); default all.
+
+    Returns:
+        Columns ``task``, ``n_queries``, one per member (accuracy in 0..1), ``best`` (the members with the highest
+        accuracy, joined by ", "). The last row, ``all``, is over all queries.
+
+    Raises:
+        UserError: a member has no answer row for some query.
+    """
+    frame = questions[["query_id", "task"]].merge(labels[["query_id", "label"]], on="query_id", validate="one_to_one")
+    if part is not None:
+        frame = frame[frame["query_id"].isin(list(part))]
+    frame = frame.reset_index(drop=True)
+    for member, response in responses.items():
+        answers = response.set_index("query_id")["answer"]
+        absent = frame.loc[~frame["query_id"].isin(answers.index), "query_id"]
+        if len(absent):
+            raise UserError(
+                f"{member} has no response to {len(absent)} queries, {absent.iloc[0]} the first: delete this member's "
+                "responses file and run snakemake again."
+            )
+        given = answers.reindex(frame["query_id"])
+        frame[member] = (given.notna().to_numpy() & (given.to_numpy() == frame["label"].to_numpy())).astype(float)
+    members = list(responses)
+    per_task = frame.groupby("task")[members].mean().reset_index()
+    per_task.insert(1, "n_queries", frame.groupby("task").size().to_numpy())
+    total = pd.DataFrame([{"task": "all", "n_queries": len(frame), **frame[members].mean()}])
+    table = pd.concat([per_task, total], ignore_index=True)
+    values = table[members].to_numpy()
+    best = np.isclose(values, values.max(axis=1, keepdims=True))
+    table["best"] = [", ".join(member for member, is_best in zip(members, row, strict=True) if is_best) for row in best]
+    return table
+
+
+def task_table_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """The task table with per cent and a star at the best members' figures instead of the column ``best``."""
+    shown = table[["task", "n_queries"]].copy()
+    for member in table.columns.drop(["task", "n_queries", "best"]):
+        shown[member] = [
+            f"{100 * value:.1f}" + ("*" if member in best.split(", ") else " ")
+            for value, best in zip(table[member], table["best"], strict=True)
+        ]
+    return shown
+
+
+def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """Draws per task (rows, and ``all`` last) and outcome (columns).
+
+    Args:
+        counts: columns of ``rgd.schemas.GENERATION_COUNTS``.
+        wanted: task -> queries wanted; adds the column ``lacking``.
+
+    Returns:
+        Columns ``task``, ``draws``, ``kept``, then the other outcomes by name, then ``lacking`` where asked for.
+    """
+    table = counts.pivot_table(index="task", columns="outcome", values="draws", aggfunc="sum", fill_value=0)
+    table = table.reindex(columns=["kept", *sorted(set(table.columns) - {"kept"})], fill_value=0)
+    table.insert(0, "draws", table.sum(axis=1))
+    if wanted is not None:
+        table["lacking"] = [max(wanted[task] - kept, 0) for task, kept in table["kept"].items()]
+    table.loc["all"] = table.sum()
+    return table.astype(int).rename_axis(columns=None).reset_index()
+
+
+def print_summary(tables: Mapping[str, pd.DataFrame], width: int = 100) -> str:
+    """The tables of :func:`pivot_for_people` as text of at most ``width`` columns, for a terminal.
+
+    Family, router and variant share the first column; scenarios that find no room continue in a second block below.
+    """
+    blocks = []
+    for title, table in tables.items():
+        named = table.drop(columns=ROW_KEYS)
+        label = [row_label(router, variant) for router, variant in _rows(table, ["router", "variant"])]
+        longest = max(width // 2, 10)
+        named.insert(0, "router", [text if len(text) <= longest else text[: longest - 1] + "…" for text in label])
+        blocks.append(f"{title}: accuracy in %, mean ± standard deviation over splits")
+        blocks += [_with_family_lines(piece, table["family"]) for piece in _pieces(named, width)]
+    return "\n\n".join(blocks)
+
+
+def _pieces(table: pd.DataFrame, width: int) -> list[pd.DataFrame]:
+    """``table`` cut into column blocks that fit ``width``, each with the first column and at least one other."""
+
+    def needs(name: str) -> int:
+        return max(len(name), *(len(str(value)) for value in table[name])) + 2
+
+    first, *others = table.columns
+    groups: list[list[str]] = [[]]
+    for name in others:
+        if groups[-1] and needs(first) + sum(map(needs, groups[-1])) + needs(name) > width:
+            groups.append([])
+        groups[-1].append(name)
+    return [table[[first, *group]] for group in groups]
+
+
+def _with_family_lines(table: pd.DataFrame, families: pd.Series) -> str:
+    header, rule, *rows = text_table(table).splitlines()
+    lines = [header, rule]
+    previous = None
+    for family, row in zip(families, rows, strict=True):
+        if family != previous:
+            lines.append(f"-- {family}")
+            previous = family
+        lines.append(row)
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""A table as files: Parquet and CSV to compute with, Markdown and LaTeX to read."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from rgd.artifacts import replacing, write_table
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "…": r"\dots{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def write_all(
+    frame: pd.DataFrame, stem: str | os.PathLike[str], people: Mapping[str, pd.DataFrame] | None = None, note: str = ""
+) -> list[Path]:
+    """Write ``frame`` to ``stem`` + .parquet, .csv, .md and .tex, each whole or not at all.
+
+    Args:
+        frame: the table with all its figures; Parquet and CSV hold it as it is.
+        stem: path without the ending.
+        people: title -> table, shown in Markdown and LaTeX instead of ``frame``.
+        note: a sentence under the tables in Markdown and LaTeX.
+
+    Returns:
+        The four paths, in the order above.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    stem = Path(stem)
+    shown = people if people is not None else {"": frame}
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    schema = pa.schema([_plain(field) for field in table.schema])
+    paths = [stem.with_name(stem.name + ending) for ending in (".parquet", ".csv", ".md", ".tex")]
+    write_table(paths[0], table, schema)
+    texts = [frame.to_csv(index=False, lineterminator="\n"), markdown(shown, note), latex(shown, note)]
+    for path, text in zip(paths[1:], texts, strict=True):
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return paths
+
+
+def markdown(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
+    """Titles as headings and aligned pipe tables, so that the file reads well in a terminal too."""
+    parts = []
+    for title, table in tables.items():
+        if title:
+            parts.append(f"## {title}")
+        texts = _texts(table).map(lambda text: text.replace("|", r"\|").replace("\n", " "))
+        names = [str(name).replace("|", r"\|") for name in table.columns]
+        widths = [max(3, len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
+        numeric = _numeric(table)
+        rule = ["-" * (width - 1) + ":" if right else "-" * width for width, right in zip(widths, numeric, strict=True)]
+        rows = [names, rule, *texts.to_numpy().tolist()]
+        parts.append("\n".join("| " + " | ".join(_pad(row, widths, numeric)) + " |" for row in rows))
+    return "\n\n".join([*parts, note] if note else parts) + "\n"
+
+
+def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
+    r"""One ``tabular`` per table, for the package booktabs (``\usepackage{booktabs}``)."""
+    parts = []
+    for title, table in tables.items():
+        columns = "".join("r" if right else "l" for right in _numeric(table))
+        rows = [" & ".join(map(tex_text, row)) + r" \\" for row in _texts(table).to_numpy().tolist()]
+        heading = [rf"\textbf{{{tex_text(title)}}}\par\smallskip"] if title else []
+        header = " & ".join(tex_text(str(name)) for name in table.columns) + r" \\"
+        lines = [*heading, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *rows]
+        parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
+    ending = [rf"\par\smallskip {tex_text(note)}"] if note else []
+    return "\n\n".join([*parts, *ending]) + "\n"
+
+
+def text_table(table: pd.DataFrame) -> str:
+    """Columns two blanks apart under a header and a rule, numbers to the right."""
+    texts = _texts(table)
+    names = [str(name) for name in table.columns]
+    widths = [max(len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
+    numeric = _numeric(table)
+    rows = [names, ["-" * width for width in widths], *texts.to_numpy().tolist()]
+    return "\n".join("  ".join(_pad(row, widths, numeric)).rstrip() for row in rows)
+
+
+def tex_text(text: str) -> str:
+    """``text`` with every sign that LaTeX takes for a command replaced."""
+    return "".join(_TEX.get(sign, sign) for sign in text)
+
+
+def _pad(row: list[str], widths: list[int], numeric: list[bool]) -> list[str]:
+    return [
+        text.rjust(width) if right else text.ljust(width)
+        for text, width, right in zip(row, widths, numeric, strict=True)
+    ]
+
+
+def _texts(table: pd.DataFrame) -> pd.DataFrame:
+    def text(value: object) -> str:
+        if isinstance(value, float):
+            return "" if pd.isna(value) else f"{value:.4g}"
+        return "" if value is None or value is pd.NA else str(value)
+
+    return pd.DataFrame({i: [text(value) for value in table.iloc[:, i].tolist()] for i in range(table.shape[1])})
+
+
+def _numeric(table: pd.DataFrame) -> list[bool]:
+    """Which columns stand to the right: numbers, and texts of which one begins with a digit, as ``62.4 ± 1.1``."""
+    return [
+        pd.api.types.is_numeric_dtype(kind) or any(str(value)[:1].isdigit() for value in table.iloc[:, i])
+        for i, kind in enumerate(table.dtypes)
+    ]
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Text columns as ``string``, whichever of its widths pandas chose, so that the bytes do not depend on it."""
+    return pa.field(field.name, pa.string()) if pa.types.is_large_string(field.type) else field.remove_metadata()
