@@ -147,7 +147,11 @@ def _bars(
     for number, (_, router, variant) in enumerate(series):
         place = routers.index(router)
         paleness = 0.55 * variants[router].index(variant) / max(len(variants[router]) - 1, 1)
-        part = bars[(bars["router"] == router) & (bars["variant"] == variant)].set_index("scenario").reindex(scenarios)
+        part = (
+            bars[(bars["router"] == router) & (bars["variant"] == variant)]
+            .set_index("scenario")
+            .reindex(list(scenarios))
+        )
         handles[row_label(titles.get(router, router), variant)] = axis.bar(
             np.arange(len(scenarios)) + (number - (len(series) - 1) / 2) * step,
             part["accuracy"],
@@ -291,7 +295,7 @@ def _style() -> Iterator[Any]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    settings = {
+    settings: Any = {
         "svg.hashsalt": "rgd",
         "svg.fonttype": "path",
         "font.size": 9,

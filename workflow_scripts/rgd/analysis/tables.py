@@ -201,7 +201,7 @@ def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = No
     table = table.reindex(columns=["kept", *sorted(set(table.columns) - {"kept"})], fill_value=0)
     table.insert(0, "draws", table.sum(axis=1))
     if wanted is not None:
-        table["lacking"] = [max(wanted[task] - kept, 0) for task, kept in table["kept"].items()]
+        table["lacking"] = [max(wanted[str(task)] - kept, 0) for task, kept in table["kept"].items()]
     table.loc["all"] = table.sum()
     return table.astype(int).rename_axis(columns=None).reset_index()
 
