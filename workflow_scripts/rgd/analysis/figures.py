@@ -66,8 +66,8 @@ def grouped_bars(
     """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
 
     The bars are the routers that depend on the scenario. Where there are several datasets a bar is the mean over them,
-    and is left out unless every dataset has it. Whiskers are the intervals of the cells (of the mean: half-widths added in
-    quadrature, the datasets being independent).
+    and is left out unless every dataset has it. Whiskers are the cells' intervals; for a mean, half-widths are added
+    in quadrature, the datasets being independent. The axis starts above zero where nothing is lower.
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, in the order to show.
