@@ -152,7 +152,6 @@ rule score:
 
 rule score_reference:
     input:
-        consensus="<results>/consensus/{dataset}/real/{pool}.parquet",
         responses=test_answers,
         splits="<results>/splits/{dataset}.parquet",
         labels="<results>/labels/{dataset}/benchmark.parquet",

@@ -145,5 +145,23 @@ def interval(config: Config) -> dict[str, Any]:
     return config.experiment.interval.model_dump()
 
 
+def tables(config: Config) -> dict[str, Any]:
+    """The order of everything in the tables, and what was left out and why."""
+    experiment = config.experiment
+    return {
+        "datasets": experiment.datasets,
+        "scenarios": experiment.scenarios,
+        "pools": experiment.pools,
+        "routers": experiment.routers,
+        "exclude": [rule.model_dump() for rule in experiment.exclude],
+    }
+
+
+def titles(config: Config) -> dict[str, str]:
+    """Names that figures show in place of keys."""
+    groups: tuple[dict[str, Any], ...] = (config.dataset, config.pool, config.generator)
+    return {key: spec.title for group in groups for key, spec in group.items()}
+
+
 def _prompt(folder: Path, name: str) -> str:
     return (folder / "prompts" / f"{name}.txt").read_text(encoding="utf-8")

@@ -1,0 +1,23 @@
+"""Draw the accuracies of an experiment: groups of bars for the scenarios, after the paper's Figure 3."""
+
+import json
+from pathlib import Path
+
+from job import running
+
+from rgd.analysis.figures import grouped_bars
+from rgd.artifacts import read_table
+
+REFERENCES = {
+    "oracle": ("oracle", ""),
+    "best single member on the test part": ("single", ""),
+    "random member": ("random", "random1"),
+}
+
+with running(snakemake, libraries=("matplotlib",)):
+    grouped_bars(
+        read_table(snakemake.input.accuracy).to_pandas(),
+        Path(snakemake.output.svg).with_suffix(""),
+        references=REFERENCES,
+        titles=json.loads(snakemake.params.titles),
+    )

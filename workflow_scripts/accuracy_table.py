@@ -1,0 +1,39 @@
+"""Put the cells of an experiment into its main table, and what a person wants to see of it into a summary."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from job import running
+
+from rgd.analysis.tables import accuracy_table, pivot_for_people, print_summary
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table, replacing
+
+NOTE = (
+    "Accuracy on the test part in per cent, mean ± standard deviation over splits. A learning-free router or a "
+    "reference does not depend on the scenario and is computed once."
+)
+
+with running(snakemake, libraries=("pandas",)):
+    settings = json.loads(snakemake.params.slice)
+    cells = pd.concat([read_table(path).to_pandas() for path in snakemake.input.cells], ignore_index=True)
+    order = {key: settings[key] for key in ("datasets", "scenarios", "pools", "routers")}
+    accuracy = accuracy_table(cells, **order)
+    exclusions = {
+        (dataset, scenario, pool, router): rule["reason"]
+        for rule in settings["exclude"]
+        for dataset in settings["datasets"]
+        for scenario in settings["scenarios"]
+        for pool in settings["pools"]
+        for router in settings["routers"]
+        if rule["dataset"] in (None, dataset)
+        and rule["scenario"] in (None, scenario)
+        and rule["pool"] in (None, pool)
+        and rule["router"] in (None, router)
+    }
+    people = pivot_for_people(accuracy, settings["scenarios"], exclusions=exclusions)
+    stem = Path(snakemake.output.parquet).with_suffix("")
+    write_all(accuracy, stem, people, NOTE)
+    with replacing(snakemake.output.summary) as temporary:
+        temporary.write_text(print_summary(people) + "\n", encoding="utf-8")

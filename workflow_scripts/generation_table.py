@@ -1,0 +1,24 @@
+"""Table what became of the generators' draws: how many were kept, and why the others were dropped."""
+
+from pathlib import Path
+
+import pandas as pd
+from job import running
+
+from rgd.analysis.tables import generation_table
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+
+NOTE = "Draws per task; a draw that was not needed any more is surplus, every other outcome but kept is a reason to drop it."
+
+with running(snakemake, libraries=("pandas",)):
+    tables, people = [], {}
+    for path in map(Path, snakemake.input.counts):
+        dataset, generator = path.parent.name, path.stem
+        table = generation_table(read_table(path).to_pandas())
+        people[f"{dataset}, {generator}"] = table
+        tables.append(table.assign(dataset=dataset, generator=generator))
+    frame = pd.concat(tables, ignore_index=True)
+    counted = frame.columns.drop(["task", "dataset", "generator"])
+    frame[counted] = frame[counted].fillna(0).astype(int)
+    write_all(frame, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)

@@ -1,0 +1,69 @@
+"""From questions to what a member is asked, and from what it answered to the rows of its responses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from rgd.answers import LIKELIHOOD_PER_BYTE, choose, extract
+from rgd.engines.base import Request
+from rgd.engines.prompts import letter, render
+
+LIKELIHOOD, GENERATE = "likelihood", "generate"
+MEAN_LOG_PROBABILITY = "mean_log_probability"
+NO_CONFIDENCE = "none"
+
+
+def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
+    """One request for every row of ``questions`` (question, options), in order.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        prompt: the text of the prompt's file.
+    """
+    return [
+        render(prompt, question, options)
+        for question, options in zip(questions["question"].to_pylist(), questions["options"].to_pylist(), strict=True)
+    ]
+
+
+def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:
+    """What a member answered, extracted: one row for every question, in order.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        answers: for every question a row of the store: text, scores, confidence, prompt_tokens, completion_tokens,
+            finish_reason.
+        way: ``likelihood`` or ``generate``.
+
+    Returns:
+        A table with the columns of schemas.RESPONSES. An answer that cannot be read is null, and so is its confidence.
+    """
+    rows = []
+    for query_id, options, answer in zip(
+        questions["query_id"].to_pylist(), questions["options"].to_pylist(), answers, strict=True
+    ):
+        if way == LIKELIHOOD:
+            choice = choose(answer["scores"])
+            given, rule, confidence, kind = choice.answer, LIKELIHOOD, choice.confidence, LIKELIHOOD_PER_BYTE
+        else:
+            letters = "".join(letter(position) for position in range(len(options)))
+            extraction = extract(answer["text"], letters)
+            given, rule = extraction.answer, extraction.rule
+            confidence, kind = answer["confidence"], MEAN_LOG_PROBABILITY
+            if given is None or confidence is None or confidence != confidence:
+                confidence, kind = None, NO_CONFIDENCE
+        rows.append(
+            {
+                "query_id": query_id,
+                "text": answer["text"],
+                "answer": given,
+                "extraction_rule": rule,
+                "confidence": confidence,
+                "confidence_kind": kind,
+                "prompt_tokens": answer["prompt_tokens"],
+                "completion_tokens": answer["completion_tokens"],
+                "finish_reason": answer["finish_reason"],
+            }
+        )
+    return pa.Table.from_pylist(rows)
