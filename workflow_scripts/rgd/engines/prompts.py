@@ -1,0 +1,122 @@
+"""From a prompt file, a question and options to token ids that fit into the model."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rgd.engines.base import Message, Request
+from rgd.errors import UserError
+
+_HEADER = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE)
+_ELLIPSIS = " … "
+
+
+def parse_prompt(template: str) -> tuple[Message, ...]:
+    """The turns of a prompt file.
+
+    A turn begins with a line ``[system]``, ``[user]`` or ``[assistant]``; a file without such lines is one ``text``
+    for a model that continues text. A final ``[assistant]`` turn is the beginning of the model's own answer.
+    """
+    parts = _HEADER.split(template)
+    if len(parts) == 1:
+        return (Message("text", template.strip()),)
+    if parts[0].strip():
+        raise UserError(
+            f"prompt: text before the first [user] or [system] line: {parts[0].strip()[:60]!r}; move it under one of them."
+        )
+    return tuple(Message(role, content.strip()) for role, content in zip(parts[1::2], parts[2::2], strict=True))
+
+
+def render(template: str, question: str, options: Sequence[str] = (), *, draw: int = 0) -> Request:
+    """Fill ``{question}`` and ``{options}`` (a line ``A. text`` each) of a prompt file into a request."""
+    listed = "\n".join(f"{letter(index)}. {option}" for index, option in enumerate(options))
+    values = {"{question}": question, "{options}": listed}
+
+    def fill(text: str) -> str:
+        return re.sub(r"\{question\}|\{options\}", lambda found: values[found.group()], text)
+
+    messages = tuple(Message(turn.role, fill(turn.content)) for turn in parse_prompt(template))
+    return Request(messages, question, tuple(options), draw)
+
+
+def letter(index: int) -> str:
+    """The letter of option ``index``: 0 is A."""
+    return chr(ord("A") + index)
+
+
+def context_text(tokenizer: Any, messages: Sequence[Message], chat: Mapping[str, Any]) -> str:
+    """The prompt as the model sees it: plain text, or the model's chat template around the turns."""
+    if messages[0].role == "text":
+        return messages[0].content
+    if not tokenizer.chat_template:
+        raise UserError(
+            "the prompt has turns ([user] …), but the model has no chat template: use a prompt without turns for it."
+        )
+    turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+    begun = messages[-1].role == "assistant"
+    return tokenizer.apply_chat_template(
+        turns, tokenize=False, add_generation_prompt=not begun, continue_final_message=begun, **chat
+    )
+
+
+def tokens(tokenizer: Any, messages: Sequence[Message], text: str) -> list[int]:
+    """Token ids of ``text``, a prompt made of ``messages`` or its continuation.
+
+    A chat template writes the special tokens itself; a plain text gets those that the tokenizer puts before any text.
+    """
+    return tokenizer(text, add_special_tokens=messages[0].role == "text")["input_ids"]
+
+
+def separator(messages: Sequence[Message]) -> str:
+    """What stands between the prompt and an option: nothing at the start of a turn, a space within a text."""
+    return " " if messages[-1].role in ("text", "assistant") else ""
+
+
+def fit_context(
+    tokenizer: Any, request: Request, chat: Mapping[str, Any], room: int
+) -> tuple[Request, str, list[int], bool]:
+    """The request whose prompt has at most ``room`` tokens, its text, its token ids, and whether it was trimmed.
+
+    Text is taken from the middle of the question alone: options and instruction stay whole.
+
+    Raises:
+        UserError: even without the question the prompt is too long.
+    """
+    text = context_text(tokenizer, request.messages, chat)
+    ids = tokens(tokenizer, request.messages, text)
+    if len(ids) <= room:
+        return request, text, ids, False
+    question = request.question
+    turn = _turn_of(request)
+    kept = len(question)
+    while kept > 0:
+        # Characters to drop are estimated from the tokens that are too many; a few rounds settle the rest.
+        kept = max(
+            0, min(kept - 1, int(kept * (room / len(ids))) if len(ids) > 2 * room else kept - 2 * (len(ids) - room))
+        )
+        short = question[: kept - kept // 2] + _ELLIPSIS + question[len(question) - kept // 2 :]
+        before, _, after = request.messages[turn].content.rpartition(question)
+        messages = list(request.messages)
+        messages[turn] = replace(messages[turn], content=before + short + after)
+        text = context_text(tokenizer, messages, chat)
+        ids = tokens(tokenizer, messages, text)
+        if len(ids) <= room:
+            return replace(request, messages=tuple(messages), question=short), text, ids, True
+    raise UserError(
+        f"a prompt has {len(ids)} tokens without its question, the model has room for {room}: raise max_model_len or "
+        f"shorten the prompt or the options. The question begins {question[:80]!r}."
+    )
+
+
+def _turn_of(request: Request) -> int:
+    """Index of the last turn that contains the question."""
+    found = [
+        index for index, turn in enumerate(request.messages) if request.question and request.question in turn.content
+    ]
+    if not found:
+        length = sum(len(turn.content) for turn in request.messages)
+        raise UserError(
+            f"a prompt of {length:,} characters is too long for the model and no question stands in it that could be shortened: raise max_model_len."
+        )
+    return found[-1]

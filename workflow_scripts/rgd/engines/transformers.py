@@ -1,0 +1,257 @@
+"""Likelihood answering, writing and embedding with transformers: for small models, and for machines without a GPU."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rgd.engines.base import Answer, EngineSettings, Request, Sampling
+from rgd.engines.prompts import fit_context, separator, tokens
+from rgd.errors import UserError
+
+BATCH_TOKENS = 640
+
+
+def load(settings: EngineSettings) -> "TransformersEngine":
+    """The engine with the model of ``settings`` in memory."""
+    return TransformersEngine(settings)
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A question's prompt with its options as branches, in token ids.
+
+    Attributes:
+        prefix: tokens that all options share (at least one).
+        branches: per option, the tokens after the prefix.
+        scored: per option, how many of its last tokens are the option's; the others belong to the prompt.
+    """
+
+    prefix: list[int]
+    branches: list[list[int]]
+    scored: list[int]
+
+    @property
+    def length(self) -> int:
+        return len(self.prefix) + sum(len(branch) for branch in self.branches)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Several questions in one row of n tokens: what is fed, and which log-probabilities are read off."""
+
+    ids: np.ndarray  # (n,) int64
+    positions: np.ndarray  # (n,) int64: a branch counts on from the end of its prefix
+    allowed: np.ndarray  # (n, n) bool: row may look at column
+    predictors: np.ndarray  # (t,) int64: index of the token before each scored token
+    targets: np.ndarray  # (t,) int64: the scored tokens
+    owners: np.ndarray  # (t,) int64: the option, counted over all questions of the row
+
+
+class TransformersEngine:
+    """A causal language model or a sentence encoder in this process."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        import torch
+        import transformers
+
+        transformers.utils.logging.disable_progress_bar()
+        torch.set_num_threads(settings.threads)
+        self.settings = settings
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.provenance = {
+            "engine": "transformers",
+            "version": transformers.__version__,
+            "torch": torch.__version__,
+            "device": self.device,
+            "threads": settings.threads,
+        }
+        try:
+            config = transformers.AutoConfig.from_pretrained(settings.weights)
+            writes = any(name.endswith("ForCausalLM") for name in config.architectures or ())
+            kind = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(settings.weights)
+            model: Any = kind.from_pretrained(
+                settings.weights, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa"
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"transformers cannot load the model in {settings.weights}: {error}") from error
+        self.model = model.to(self.device).eval()
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        del self.model
+
+    def score(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answer by the likelihood of each option's text as the continuation of the prompt.
+
+        The convention is the usual one of ``multiple_choice`` evaluation: prompt and option are tokenised together, the
+        tokens after the prompt's own count are the option's, and the sum of their log-probabilities is divided by the
+        option's length in bytes. The prompt is fed once for all options (see :func:`pack`).
+
+        Raises:
+            UserError: a request has no options, or does not fit into the model without its question.
+        """
+        import torch
+
+        prepared = [self._branches(request) for request in requests]
+        answers: list[Answer | None] = [None] * len(requests)
+        with torch.inference_mode():
+            for batch in _batches([item[0].length for item in prepared], self.settings.batch_tokens or BATCH_TOKENS):
+                sums = self._option_sums([prepared[index][0] for index in batch])
+                for index, option_sums in zip(batch, sums, strict=True):
+                    answers[index] = _chosen(requests[index], option_sums, *prepared[index])
+        return [answer for answer in answers if answer is not None]
+
+    def _branches(self, request: Request) -> tuple[Branches, int, bool]:
+        """The request as branches, the prompt's number of tokens, and whether it was trimmed."""
+        if not request.options:
+            raise UserError(f"likelihood answering needs options; the question {request.question[:80]!r} has none.")
+        joint = separator(request.messages)
+        longest = max(len(tokens(self.tokenizer, request.messages, joint + option)) for option in request.options)
+        request, text, context, trimmed = fit_context(
+            self.tokenizer, request, self.settings.chat, self.settings.max_model_len - longest - 2
+        )
+        wholes = [tokens(self.tokenizer, request.messages, text + joint + option) for option in request.options]
+        return split_branches(context, wholes), len(context), trimmed
+
+    def _option_sums(self, batch: Sequence[Branches]) -> list[np.ndarray]:
+        """Per question, the sum of log-probabilities of each option, float64."""
+        import torch
+
+        packed = pack(batch)
+        asked, where = np.unique(packed.predictors, return_inverse=True)
+        allowed = torch.from_numpy(packed.allowed)[None, None].to(self.device)
+        logits = self.model(
+            input_ids=torch.from_numpy(packed.ids)[None].to(self.device),
+            position_ids=torch.from_numpy(packed.positions)[None].to(self.device),
+            attention_mask=allowed,
+            logits_to_keep=torch.from_numpy(asked).to(self.device),
+            use_cache=False,
+        ).logits[0]
+        log_normaliser = torch.logsumexp(logits.float(), dim=-1)
+        rows, columns = torch.from_numpy(where).to(self.device), torch.from_numpy(packed.targets).to(self.device)
+        picked = logits[rows, columns].float() - log_normaliser[rows]
+        counts = [len(item.branches) for item in batch]
+        sums = np.bincount(packed.owners, weights=picked.cpu().numpy(), minlength=sum(counts))
+        return np.split(sums, np.cumsum(counts)[:-1])
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+        """Not offered: three to five times slower than vLLM on the same machine."""
+        raise UserError("the engine transformers does not write text: set engine: vllm, or ask by likelihood.")
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Mean of the last layer's vectors over a text's tokens, scaled to length 1: (n, d) float32."""
+        import torch
+
+        limit = self.settings.max_model_len
+        lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]]
+        vectors: list[np.ndarray | None] = [None] * len(texts)
+        with torch.inference_mode():
+            for batch in _batches(lengths, self.settings.batch_tokens or 4 * BATCH_TOKENS):
+                fed = self.tokenizer(
+                    [texts[i] for i in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
+                )
+                fed = fed.to(self.device)
+                hidden = self.model(**fed).last_hidden_state.float()
+                mask = fed["attention_mask"][..., None].float()
+                mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+                for index, row in zip(batch, torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), strict=True):
+                    vectors[index] = row
+        return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
+
+
+def split_branches(context: list[int], wholes: Sequence[list[int]]) -> Branches:
+    """Cut tokenised prompt-and-option texts into the prefix they share and a branch each.
+
+    The prefix ends where the prompt ends, or earlier if an option's first letters merged with the prompt's last token.
+    At least one token of each option is scored, and at least one is left before it.
+    """
+    starts = [min(len(context), len(whole) - 1) for whole in wholes]
+    shared = min(starts)
+    first = wholes[0]
+    while any(whole[:shared] != first[:shared] for whole in wholes):
+        shared -= 1
+    if shared < 1:
+        raise UserError("likelihood answering needs a prompt of at least one token before the options.")
+    branches = [whole[shared:] for whole in wholes]
+    return Branches(first[:shared], branches, [len(whole) - start for whole, start in zip(wholes, starts, strict=True)])
+
+
+def pack(batch: Sequence[Branches]) -> Packed:
+    """Lay questions out in one row: what all prefixes begin with, then each prefix's rest followed by its branches.
+
+    A token sees its own branch, its prefix and the common beginning, and position ids count along that path, so each
+    option is computed as if it stood there alone while a worked example or a system prompt is computed once.
+    """
+    common = _common_length([item.prefix for item in batch]) if len(batch) > 1 else 0
+    total = common + sum(item.length - common for item in batch)
+    ids, positions = np.empty(total, np.int64), np.empty(total, np.int64)
+    allowed = np.zeros((total, total), bool)
+    predictors: list[np.ndarray] = []
+    targets: list[list[int]] = []
+    scored: list[int] = []
+
+    def place(tokens_: list[int], at: int, position: int) -> int:
+        stop = at + len(tokens_)
+        ids[at:stop] = tokens_
+        positions[at:stop] = np.arange(position, position + len(tokens_))
+        allowed[at:stop, at:stop] = np.tri(len(tokens_), dtype=bool)
+        allowed[at:stop, :common] |= at >= common
+        return stop
+
+    at = place(batch[0].prefix[:common], 0, 0)
+    for item in batch:
+        start = at
+        end = at = place(item.prefix[common:], start, common)
+        for branch, count in zip(item.branches, item.scored, strict=True):
+            stop = place(branch, at, len(item.prefix))
+            allowed[at:stop, start:end] = True
+            predictors.append(np.concatenate([[end - 1], np.arange(at, stop - 1)])[len(branch) - count :])
+            targets.append(branch[len(branch) - count :])
+            scored.append(count)
+            at = stop
+    return Packed(
+        ids,
+        positions,
+        allowed,
+        np.concatenate(predictors),
+        np.concatenate(targets).astype(np.int64),
+        np.repeat(np.arange(len(scored)), scored),
+    )
+
+
+def _common_length(prefixes: Sequence[list[int]]) -> int:
+    """How many first tokens all prefixes share, leaving at least one of each."""
+    limit = min(len(prefix) for prefix in prefixes) - 1
+    columns = zip(*(prefix[:limit] for prefix in prefixes), strict=True)
+    return next((index for index, column in enumerate(columns) if len(set(column)) > 1), limit)
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices in groups of similar length with about ``budget`` tokens each; at least one a group."""
+    group: list[int] = []
+    used = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if group and used + lengths[index] > budget:
+            yield group
+            group, used = [], 0
+        group.append(index)
+        used += lengths[index]
+    if group:
+        yield group
+
+
+def _chosen(request: Request, sums: np.ndarray, branches: Branches, prompt_tokens: int, trimmed: bool) -> Answer:
+    scores = sums / np.array([max(1, len(option.encode())) for option in request.options])
+    best = int(scores.argmax())
+    return Answer(
+        text=request.options[best],
+        confidence=float(scores[best]),
+        scores=tuple(scores.tolist()),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=sum(branches.scored),
+        finish_reason="scored",
+        trimmed=trimmed,
+    )
