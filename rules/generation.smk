@@ -29,9 +29,9 @@ rule draw_queries:
         "<results>/logs/draw_queries/{dataset}/{generator}.log",
     benchmark:
         "<results>/benchmarks/draw_queries/{dataset}/{generator}.jsonl"
-    threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads
     # All pools are asked about generated queries too: drawing first lets each model load once for all query sets.
     priority: 100
+    threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads
     resources:
         mem_mb=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].memory_mb,
         engine=lambda wildcards: CONFIG.generator[wildcards.generator].engine,

@@ -19,9 +19,7 @@ rule fetch_model:
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:
-        identity=lambda wildcards: slices.canonical(
-            slices.weights_identity(CONFIG.model[wildcards.model].weights)
-        ),
+        identity=lambda wildcards: slices.canonical(slices.weights_identity(CONFIG.model[wildcards.model].weights)),
     message:
         "Fetching the weights of {wildcards.model}"
     script:
@@ -92,9 +90,7 @@ rule answer:
     resources:
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
-        weights=lambda wildcards: slices.canonical(
-            slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)
-        ),
+        weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
         store=CONFIG.paths.store,

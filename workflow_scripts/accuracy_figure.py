@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from job import running
-
 from rgd.analysis.figures import grouped_bars
 from rgd.artifacts import read_table
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from job import running
 
+from job import running
 from rgd.analysis.tables import accuracy_table, pivot_for_people, print_summary
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table, replacing

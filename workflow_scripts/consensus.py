@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pyarrow as pa
-from job import running
 
+from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.consensus import consensus

@@ -3,8 +3,8 @@
 import json
 
 import pyarrow as pa
-from job import running
 
+from job import running
 from rgd import schemas
 from rgd.artifacts import write_table
 

@@ -3,8 +3,8 @@
 import json
 
 import pyarrow as pa
-from job import running
 
+from job import running
 from rgd import schemas
 from rgd.artifacts import from_matrix, read_table, write_table
 from rgd.engines import EngineSettings, open_engine

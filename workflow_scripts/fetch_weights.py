@@ -3,7 +3,6 @@
 import json
 
 from job import running
-
 from rgd.artifacts import write_json
 from rgd.engines.weights import ensure_weights
 

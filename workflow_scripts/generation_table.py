@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-from job import running
 
+from job import running
 from rgd.analysis.tables import generation_table
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table

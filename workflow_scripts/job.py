@@ -4,7 +4,6 @@ import contextlib
 import io
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -44,23 +43,18 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
         libraries: distributions whose versions decide the numbers, for the provenance.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    terminal = sys.stderr
-    with open(snakemake.log[0], "w", encoding="utf-8") as log:
-        sys.stdout = sys.stderr = _Tee(log, terminal)  # type: ignore[assignment]
-        try:
-            yield
-            _record(snakemake, libraries)
-        except UserError as error:
-            print(f"{snakemake.rule}: {error}", file=sys.stderr)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
-            sys.exit(130)
-        except Exception:
-            traceback.print_exc()
-            sys.exit(1)
-        finally:
-            sys.stdout, sys.stderr = sys.__stdout__, terminal
+    # Both stay open until the process ends, so that the log gets an unforeseen error's traceback as well.
+    log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stderr = _Tee(log, sys.stderr)  # type: ignore[assignment]
+    try:
+        yield
+        _record(snakemake, libraries)
+    except UserError as error:
+        print(f"{snakemake.rule}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)
 
 
 def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:
@@ -73,5 +67,3 @@ def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:
                 parameters=dict(snakemake.params.items()),
                 libraries=libraries,
             )
-
-

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-from job import running
 
+from job import running
 from rgd import schemas
 from rgd.artifacts import matrix, read_table, write_table
 from rgd.neighbours import nearest

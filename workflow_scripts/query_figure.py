@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from job import running
 
+from job import running
 from rgd.analysis.figures import QueryMap, pca_of_queries
 from rgd.artifacts import matrix, read_table
 from rgd.routers import restore

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pyarrow as pa
-from job import running
 
+from job import running
 from rgd import schemas
 from rgd.artifacts import matrix, read_table, write_table
 from rgd.routers import decode_answers, encode_answers, make, restore, route
@@ -16,9 +16,7 @@ with running(snakemake, libraries=("numpy",)):
     settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
     routers = restore(
         read_table(snakemake.input.router),
-        lambda: make(
-            settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"]
-        ),
+        lambda: make(settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"]),
     )
     answers, confidence = pool_answers(
         [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]

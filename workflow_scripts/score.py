@@ -3,7 +3,6 @@
 import json
 
 from job import running
-
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.scoring import score_routes

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from rgd.config import load, slices
-from rgd.config.references import members
 from rgd.config.reference import DOCS, artifacts_page, configuration_page
+from rgd.config.references import members
 from rgd.errors import UserError
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_comments_docstrings_and_formatting_do_not_count(root: Path) -> None:
     before = fingerprint("script.py", root=root)
-    (root / "script.py").write_text('from rgd.core import (\n    work,\n)\n\n\nwork( 1 )\n')
+    (root / "script.py").write_text("from rgd.core import (\n    work,\n)\n\n\nwork( 1 )\n")
     (root / "rgd" / "core.py").write_text("from rgd.deep import value\ndef work(x): return (value + x) # other\n")
     assert fingerprint("script.py", root=root) == before
 

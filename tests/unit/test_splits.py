@@ -21,7 +21,7 @@ def test_each_task_is_divided_by_the_floor_of_its_share(reserved: int) -> None:
     found = parts(reserved)
     for seed in (0, 1):
         for task in "abc":
-            n = int((TASKS == task).sum()) - reserved
+            n = int((task == TASKS).sum()) - reserved
             assert (TASKS[found["train"][seed]] == task).sum() == math.floor(n * 6 / 10)
             assert (TASKS[found["test"][seed]] == task).sum() == n - math.floor(n * 6 / 10)
 

@@ -7,7 +7,7 @@ imports, directly or not. Comments, docstrings, positions and formatting are no 
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "rgd"
@@ -53,19 +53,23 @@ def _file(module: str, root: Path) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(file: Path, mtime: int) -> ast.Module:
     del mtime  # part of the cache's key: an edited file is parsed again
     tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:] or [ast.Pass()]
     return tree
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tree_hash(file: Path, mtime: int) -> str:
     return hashlib.sha256(ast.dump(_parsed(file, mtime)).encode()).hexdigest()
 
@@ -75,7 +79,7 @@ def _imports(file: Path, root: Path) -> list[str]:
     return _imports_cached(file, file.stat().st_mtime_ns, root)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports_cached(file: Path, mtime: int, root: Path) -> list[str]:
     found = []
     for node in ast.walk(_parsed(file, mtime)):
@@ -83,7 +87,9 @@ def _imports_cached(file: Path, mtime: int, root: Path) -> list[str]:
             found += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                raise ValueError(f"{file}: a relative import, which the fingerprint does not follow; name the module whole")
+                raise ValueError(
+                    f"{file}: a relative import, which the fingerprint does not follow; name the module whole"
+                )
             if node.module and node.module.split(".")[0] == PACKAGE:
                 found.append(node.module)
                 # `from rgd.routers import base` may import a module as well as a name.

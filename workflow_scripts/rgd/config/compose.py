@@ -8,8 +8,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from rgd.config.schema import KEY_PATTERN, Config, Section
 from rgd.config.references import check_references
+from rgd.config.schema import KEY_PATTERN, Config, Section
 from rgd.errors import UserError
 
 CATALOGUES = ("dataset", "embedder", "generator", "model", "pool", "router")
@@ -90,7 +90,11 @@ def _compose(folder: Path, experiment: str, names: Mapping[str, list[str]], over
         with initialize_config_dir(config_dir=str(folder.resolve()), version_base="1.3"):
             tree = compose(
                 "config",
-                overrides=[*catalogue, f"experiment={experiment}", *(_mangle_override(text, names) for text in overrides)],
+                overrides=[
+                    *catalogue,
+                    f"experiment={experiment}",
+                    *(_mangle_override(text, names) for text in overrides),
+                ],
             )
         plain = OmegaConf.to_container(tree, resolve=True)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
@@ -125,9 +129,7 @@ def _explain_hydra(error: Exception, folder: Path, names: Mapping[str, list[str]
             known = [name for name in names[group] if rest == name or rest.startswith(name + ".")]
             if not known:
                 name = rest.split(".")[0]
-                return (
-                    f"override {path}: there is no {folder}/{group}/{name}.yaml. " + nearest(name, names[group])
-                )
+                return f"override {path}: there is no {folder}/{group}/{name}.yaml. " + nearest(name, names[group])
             key = path.rsplit(".", 1)[1]
             return f"override {path}: {folder}/{group}/{known[-1]}.yaml has no key {key}. " + nearest(
                 key, _keys_of(folder / group / f"{known[-1]}.yaml")
@@ -170,7 +172,9 @@ def _explain(error: ValidationError, tree: Mapping[str, Any], folder: Path, over
             )
         elif problem["type"] == "literal_error":
             choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-            lines.append(f"{where}: {key} = {problem['input']!r} is not one of {choices}. " + nearest(problem["input"], choices))
+            lines.append(
+                f"{where}: {key} = {problem['input']!r} is not one of {choices}. " + nearest(problem["input"], choices)
+            )
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {key} = {problem['input']!r}: {message[0].lower() + message[1:]}.")

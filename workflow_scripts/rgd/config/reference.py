@@ -72,7 +72,14 @@ def artifacts_page() -> str:
         "",
     ]
     for path, (schema, meaning) in ARTIFACTS.items():
-        lines += [f"## `{path}`", "", f"A row: {meaning[0].lower() + meaning[1:]}", "", "| column | type |", "|---|---|"]
+        lines += [
+            f"## `{path}`",
+            "",
+            f"A row: {meaning[0].lower() + meaning[1:]}",
+            "",
+            "| column | type |",
+            "|---|---|",
+        ]
         lines += [f"| `{field.name}` | {field.type} |" for field in schema]
         lines.append("")
     return "\n".join(lines)

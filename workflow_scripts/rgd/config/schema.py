@@ -115,7 +115,9 @@ class Dataset(Section):
     adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
     seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
     questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
-    tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description, the generator's only source.")
+    tasks: dict[Key, str] = Field(
+        min_length=1, description="Each task and its description, the generator's only source."
+    )
     reserved_per_task: int = Field(
         0, ge=0, description="Questions a descriptor model may see; they are in no train or test part."
     )
@@ -191,15 +193,15 @@ class Experiment(Section):
     routers: list[Key] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1, description="Each seed is a split and a fit of its own.")
     references: list[Literal["oracle", "random"]] = Field(
-        default_factory=lambda: ["oracle", "random"], description="Computed bounds beside the routers."
+        default=["oracle", "random"], description="Computed bounds beside the routers."
     )
     interval: Interval = Field(default_factory=lambda: Interval())
     exclude: list[Exclusion] = Field(default_factory=list)
     tables: list[Literal["accuracy", "tasks", "generation"]] = Field(
-        default_factory=lambda: ["accuracy"], description="Tables under results/tables/EXPERIMENT."
+        default=["accuracy"], description="Tables under results/tables/EXPERIMENT."
     )
     figures: list[Literal["accuracy", "queries"]] = Field(
-        default_factory=list, description="Figures under results/figures/EXPERIMENT."
+        default=[], description="Figures under results/figures/EXPERIMENT."
     )
 
 
