@@ -170,6 +170,7 @@ def constant_ranking(ranking: np.ndarray, queries: TestQueries) -> np.ndarray:
 
 def group_means(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
     """Mean of the rows of ``values`` (n, M) in each of ``count`` groups, float64 (count, M); an empty group gives 0."""
-    sizes = np.maximum(np.bincount(groups, minlength=count), 1)
-    sums = [np.bincount(groups, weights=column, minlength=count) for column in values.T]
-    return np.stack(sums, axis=1) / sizes[:, None]
+    sums = np.empty((count, values.shape[1]))
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(groups, weights=values[:, column], minlength=count)
+    return sums / np.maximum(np.bincount(groups, minlength=count), 1)[:, None]

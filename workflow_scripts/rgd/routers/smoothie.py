@@ -108,9 +108,4 @@ def member_errors(distances: np.ndarray, members: int) -> np.ndarray:
     return ((members - 2) * to_others - among_others) / (2.0 * pairs)
 
 
-def quality(errors: np.ndarray, dimension: int) -> np.ndarray:
-    """theta = dimension / (2 e); infinite where the estimated error is not positive."""
-    return np.where(errors > 0, dimension / (2.0 * np.where(errors > 0, errors, 1.0)), np.inf)
-
-
 ROUTER = Smoothie

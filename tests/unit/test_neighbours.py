@@ -1,0 +1,41 @@
+"""Nearest neighbours in blocks and at the edges."""
+
+import numpy as np
+import pytest
+
+from rgd import neighbours
+from rgd.neighbours import nearest
+
+
+def test_blocks_do_not_change_the_result(monkeypatch):
+    random = np.random.default_rng(0)
+    queries, training = random.integers(-3, 4, (23, 5)) / 4, random.integers(-3, 4, (17, 5)) / 4
+    whole = nearest(queries, training, 6)
+    own = nearest(training, training, 6, leave_one_out=True)
+    monkeypatch.setattr(neighbours, "BLOCK_ENTRIES", 50)
+    for one, other in zip(
+        (*whole, *own), (*nearest(queries, training, 6), *nearest(training, training, 6, True)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_duplicates_are_each_others_neighbours_but_not_their_own():
+    rows = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (3, 1))
+    indices, similarity = nearest(rows, rows, 2, leave_one_out=True)
+    assert indices.tolist() == [[1, 2], [0, 2], [0, 1]]
+    assert (similarity == 1).all()
+
+
+def test_a_lone_row_has_no_neighbour():
+    indices, similarity = nearest(np.ones((1, 1)), np.ones((1, 1)), 3, leave_one_out=True)
+    assert indices.shape == similarity.shape == (1, 0)
+
+
+def test_k_is_cut_to_the_rows_there_are():
+    assert nearest(np.ones((2, 1)), np.array([[1.0], [0.5]]), 9)[0].tolist() == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(("shape", "k"), [((0, 2), 1), ((3, 2), 0), ((3, 5), 1)])
+def test_bad_input_is_refused(shape, k):
+    with pytest.raises(ValueError, match=r"dimensions|at least 1"):
+        nearest(np.ones((2, 2)), np.ones(shape), k)
