@@ -1,0 +1,54 @@
+"""The checks that every adapter's questions must pass, and the loading of adapters."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rgd import datasets
+from rgd.datasets.base import Question, validate
+from rgd.errors import UserError
+
+GOOD = Question("q-1", "sums", "What is 1 + 1?", ("1", "2"), "letter", "B")
+
+
+def test_sound_questions_pass() -> None:
+    validate([GOOD, replace(GOOD, query_id="q-2", options=tuple(map(str, range(20))), label="T")])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"label": "C"}, "label 'C' is outside its options A to B"),
+        ({"label": "a"}, "label 'a'"),
+        ({"label": "AB"}, "label 'AB'"),
+        ({"label": ""}, "label ''"),
+        ({"question": " "}, "question is empty"),
+        ({"task": ""}, "task is empty"),
+        ({"options": ("1",)}, "1 options"),
+        ({"options": tuple(map(str, range(21)))}, "21 options"),
+        ({"options": ("1", " ")}, "an option is empty"),
+        ({"options": ("2", "2 ")}, "repeated option '2'"),
+        ({"answer_kind": "number"}, "answer_kind is 'number'"),
+    ],
+)
+def test_a_fault_names_its_row(change: dict[str, Any], message: str) -> None:
+    bad = replace(GOOD, query_id="q-7", **change)
+    with pytest.raises(UserError, match=r"question 1 \('q-7'\)") as caught:
+        validate([GOOD, bad])
+    assert message in str(caught.value)
+
+
+def test_repeated_ids_name_both_rows() -> None:
+    with pytest.raises(UserError, match=r"question 2 \('q-1'\): row 0 has the same query_id"):
+        validate([GOOD, replace(GOOD, query_id="q-2"), GOOD])
+
+
+def test_loads_an_adapter_by_name() -> None:
+    assert callable(datasets.load("quickstart").questions)
+
+
+@pytest.mark.parametrize("name", ["no_such_adapter", "base"])
+def test_what_is_no_adapter_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        datasets.load(name)
