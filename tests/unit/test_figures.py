@@ -5,6 +5,7 @@ import pytest
 from rgd.analysis.figures import QueryMap, grouped_bars, pca_of_queries, principal_plane
 from rgd.errors import UserError
 
+REFERENCES = {"oracle": ("oracle", "all"), "best member": ("single", ""), "random member": ("random", "one")}
 TITLES = {"real": "real queries", "cascal": "CASCAL"}
 
 
@@ -49,8 +50,8 @@ def drawn(monkeypatch, draw) -> list:
 
 
 def test_the_same_input_gives_the_same_svg(tmp_path):
-    one = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "one", titles=TITLES)]
-    two = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "two", titles=TITLES)]
+    one = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "one", REFERENCES, titles=TITLES)]
+    two = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "two", REFERENCES, titles=TITLES)]
     assert one == two
     assert one[0].startswith(b"<?xml")
     assert b"<dc:date>" not in one[0]
@@ -58,7 +59,7 @@ def test_the_same_input_gives_the_same_svg(tmp_path):
 
 
 def test_bars_show_the_accuracies_and_lines_the_references(tmp_path, monkeypatch):
-    figure = drawn(monkeypatch, lambda: grouped_bars(accuracy(), tmp_path / "bars", titles=TITLES))[0]
+    figure = drawn(monkeypatch, lambda: grouped_bars(accuracy(), tmp_path / "bars", REFERENCES, titles=TITLES))[0]
     assert [axis.get_title() for axis in figure.axes] == ["small", "large"]
     axis = figure.axes[0]
     heights = sorted(bar.get_height() for bars in axis.containers for bar in getattr(bars, "patches", []))
@@ -67,21 +68,21 @@ def test_bars_show_the_accuracies_and_lines_the_references(tmp_path, monkeypatch
     assert {80.0, 48.0} <= levels
     assert [label.get_text() for label in axis.get_xticklabels()] == ["real queries", "strong"]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["CASCAL top1", "CASCAL top3", "knn top1", "oracle", "best single member on the test part"]
+    assert texts == ["CASCAL top1", "CASCAL top3", "knn top1", "oracle", "best member"]
 
 
 def test_bars_are_means_over_the_datasets_that_all_have_the_cell(tmp_path, monkeypatch):
     frame = accuracy(("quiz", "exam"))
     frame.loc[(frame["dataset"] == "exam") & (frame["router"] == "knn"), "accuracy"] += 0.1
     frame = frame[(frame["dataset"] == "quiz") | (frame["variant"] != "top3")]
-    axis = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "bars"))[0].axes[0]
+    axis = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "bars", REFERENCES))[0].axes[0]
     heights = [bar.get_height() for bars in axis.containers for bar in getattr(bars, "patches", [])]
     assert sorted(height for height in heights if not np.isnan(height)) == pytest.approx([45, 50, 65])
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):
     with pytest.raises(UserError, match="nothing to draw"):
-        grouped_bars(accuracy().query("family == 'reference'"), tmp_path / "bars")
+        grouped_bars(accuracy().query("family == 'reference'"), tmp_path / "bars", REFERENCES)
 
 
 def test_the_plane_is_that_of_the_singular_value_decomposition():

@@ -31,12 +31,6 @@ LINE_STYLES = ("-", "--", ":", "-.")
 
 DOTS_PER_INCH = 150
 
-REFERENCES = {
-    "oracle": ("oracle", ""),
-    "best single member on the test part": ("single", ""),
-    "random member": ("random", "top1"),
-}
-
 
 @dataclass(frozen=True)
 class QueryMap:
@@ -60,7 +54,7 @@ class QueryMap:
 def grouped_bars(
     accuracy: pd.DataFrame,
     path_stem: str | os.PathLike[str],
-    references: Mapping[str, tuple[str, str]] = REFERENCES,
+    references: Mapping[str, tuple[str, str]],
     titles: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
