@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from rgd.errors import UserError
-from rgd.generation.drawing import Draw, TaskProgress, accept, draw_seed, next_draws, shortfall_message
+from rgd.generation.drawing import Draw, TaskProgress, accept, next_draws, shortfall_message
 from rgd.generation.messages import build_messages, read_example
 from rgd.generation.text import normalise_question
 
@@ -52,12 +52,6 @@ def test_rounds_reach_the_cap_and_end():
 def test_a_cap_below_the_wanted_queries_is_refused():
     with pytest.raises(UserError, match=r"max_draws_per_task is 4.*'sums'"):
         next_draws([TaskProgress("sums", wanted=5)], max_draws_per_task=4)
-
-
-def test_seeds_differ_by_task_and_draw_and_stay_the_same():
-    seeds = {draw_seed(0, task, number) for task in ("sums", "towns") for number in range(50)}
-    assert len(seeds) == 100
-    assert draw_seed(0, "sums", 7) == 1273307524
 
 
 def test_every_draw_is_counted_under_one_outcome():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rgd.errors import UserError
 from rgd.generation.tagged_block import LETTERS, Rejection, parse
 from rgd.generation.text import normalise_question
-from rgd.seeds import derive_seed, generator
+from rgd.seeds import generator
 
 KEPT = "kept"
 SURPLUS = "surplus"
@@ -50,11 +50,6 @@ class GeneratedQuery:
     question: str
     options: tuple[str, ...]
     label: str
-
-
-def draw_seed(seed: int, task: str, number: int) -> int:
-    """The sampling seed of draw ``number`` of ``task``, independent of how many draws are asked."""
-    return derive_seed(seed, "draw", task, number)
 
 
 def next_draws(
