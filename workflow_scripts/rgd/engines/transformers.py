@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
-from rgd.engines.prompts import fit_context, separator, tokens
+from rgd.engines.likelihood import Branches, chosen, prepare
 from rgd.errors import UserError
 
 BATCH_TOKENS = 640
@@ -16,25 +16,6 @@ BATCH_TOKENS = 640
 def load(settings: EngineSettings) -> "TransformersEngine":
     """The engine with the model of ``settings`` in memory."""
     return TransformersEngine(settings)
-
-
-@dataclass(frozen=True)
-class Branches:
-    """A question's prompt with its options as branches, in token ids.
-
-    Attributes:
-        prefix: tokens that all options share (at least one).
-        branches: per option, the tokens after the prefix.
-        scored: per option, how many of its last tokens are the option's; the others belong to the prompt.
-    """
-
-    prefix: list[int]
-    branches: list[list[int]]
-    scored: list[int]
-
-    @property
-    def length(self) -> int:
-        return len(self.prefix) + sum(len(branch) for branch in self.branches)
 
 
 @dataclass(frozen=True)
@@ -86,35 +67,23 @@ class TransformersEngine:
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer by the likelihood of each option's text as the continuation of the prompt.
 
-        The convention is the usual one of ``multiple_choice`` evaluation: prompt and option are tokenised together, the
-        tokens after the prompt's own count are the option's, and the sum of their log-probabilities is divided by the
-        option's length in bytes. The prompt is fed once for all options (see :func:`pack`).
+        The convention is that of :mod:`rgd.engines.likelihood`; the prompt is fed once for all options (see :func:`pack`).
 
         Raises:
             UserError: a request has no options, or does not fit into the model without its question.
         """
         import torch
 
-        prepared = [self._branches(request) for request in requests]
+        prepared = [prepare(self.tokenizer, request, self.settings) for request in requests]
         answers: list[Answer | None] = [None] * len(requests)
         with torch.inference_mode():
-            for batch in _batches([item[0].length for item in prepared], self.settings.batch_tokens or BATCH_TOKENS):
-                sums = self._option_sums([prepared[index][0] for index in batch])
+            for batch in _batches(
+                [item.branches.length for item in prepared], self.settings.batch_tokens or BATCH_TOKENS
+            ):
+                sums = self._option_sums([prepared[index].branches for index in batch])
                 for index, option_sums in zip(batch, sums, strict=True):
-                    answers[index] = _chosen(requests[index], option_sums, *prepared[index])
+                    answers[index] = chosen(requests[index], prepared[index], option_sums)
         return [answer for answer in answers if answer is not None]
-
-    def _branches(self, request: Request) -> tuple[Branches, int, bool]:
-        """The request as branches, the prompt's number of tokens, and whether it was trimmed."""
-        if not request.options:
-            raise UserError(f"likelihood answering needs options; the question {request.question[:80]!r} has none.")
-        joint = separator(request.messages)
-        longest = max(len(tokens(self.tokenizer, request.messages, joint + option)) for option in request.options)
-        request, text, context, trimmed = fit_context(
-            self.tokenizer, request, self.settings.chat, self.settings.max_model_len - longest - 2
-        )
-        wholes = [tokens(self.tokenizer, request.messages, text + joint + option) for option in request.options]
-        return split_branches(context, wholes), len(context), trimmed
 
     def _option_sums(self, batch: Sequence[Branches]) -> list[np.ndarray]:
         """Per question, the sum of log-probabilities of each option, float64."""
@@ -160,23 +129,6 @@ class TransformersEngine:
                 for index, row in zip(batch, torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), strict=True):
                     vectors[index] = row
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
-
-
-def split_branches(context: list[int], wholes: Sequence[list[int]]) -> Branches:
-    """Cut tokenised prompt-and-option texts into the prefix they share and a branch each.
-
-    The prefix ends where the prompt ends, or earlier if an option's first letters merged with the prompt's last token.
-    At least one token of each option is scored, and at least one is left before it.
-    """
-    starts = [min(len(context), len(whole) - 1) for whole in wholes]
-    shared = min(starts)
-    first = wholes[0]
-    while any(whole[:shared] != first[:shared] for whole in wholes):
-        shared -= 1
-    if shared < 1:
-        raise UserError("likelihood answering needs a prompt of at least one token before the options.")
-    branches = [whole[shared:] for whole in wholes]
-    return Branches(first[:shared], branches, [len(whole) - start for whole, start in zip(wholes, starts, strict=True)])
 
 
 def pack(batch: Sequence[Branches]) -> Packed:
@@ -241,17 +193,3 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         used += lengths[index]
     if group:
         yield group
-
-
-def _chosen(request: Request, sums: np.ndarray, branches: Branches, prompt_tokens: int, trimmed: bool) -> Answer:
-    scores = sums / np.array([max(1, len(option.encode())) for option in request.options])
-    best = int(scores.argmax())
-    return Answer(
-        text=request.options[best],
-        confidence=float(scores[best]),
-        scores=tuple(scores.tolist()),
-        prompt_tokens=prompt_tokens,
-        completion_tokens=sum(branches.scored),
-        finish_reason="scored",
-        trimmed=trimmed,
-    )
