@@ -35,6 +35,10 @@ class World:
 def votes(draw, max_queries=12, max_members=6):
     """Answers (n, M) with missing ones and confidences (n, M) with gaps, constants and infinities."""
     n, pool = draw(st.integers(1, max_queries)), draw(st.integers(1, max_members))
+    if draw(st.booleans()):
+        random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        answers = random.integers(-1, draw(st.integers(1, 4)), (n, pool)).astype(np.int32)
+        return answers, random.choice(CONFIDENCES, (n, pool))
     answers = draw(arrays(np.int32, (n, pool), elements=st.integers(-1, draw(st.integers(0, 3)))))
     confidence = draw(arrays(np.float64, (n, pool), elements=st.sampled_from(CONFIDENCES)))
     return answers, confidence

@@ -137,10 +137,10 @@ def test_top_3_of_a_pool_of_two_asks_both():
 def test_test_votes_are_measured_by_training_mu_and_sigma():
     train = small([[0, 0, 0]] * 2, confidence=[[0, 10, 100], [2, 30, 300]])
     router = make("majority").fit(train)
-    # z is 3, 2 and 1; by the test query's own statistics, or without them, another member would win.
-    confidence = np.array([[4.0, 40.0, 300.0]])
+    # z is 2, 3 and 1; by the test query's own statistics, or by the confidences as they are, another member would win.
+    confidence = np.array([[3.0, 50.0, 300.0]])
     routes = route(router, asking([[1, 0, 0, 0]], train), np.array([[5, 6, 7]], dtype=np.int32), confidence)
-    assert routes.answers["all"].tolist() == [5]
+    assert routes.answers["all"].tolist() == [6]
 
 
 def test_ranking_ties_go_by_key():

@@ -1,0 +1,252 @@
+"""Deliberate faults in the routers and statistics: each must be caught by the test that is named beside it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "workflow_scripts" / "rgd"
+CONSENSUS = "tests/property/test_consensus_properties.py"
+ROUTERS = "tests/property/test_routers_properties.py"
+STATISTICS = "tests/property/test_statistics_properties.py"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``old`` becomes ``new`` in ``file``; ``test`` must then fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+FAULTS = (
+    Fault(
+        "z by the test queries' own statistics",
+        "routers/__init__.py",
+        "z = z_scores(usable_confidence(answers, confidence), router.mu_, router.sigma_)",
+        "u = usable_confidence(answers, confidence); z = z_scores(u, *__import__('rgd.consensus').consensus.normalise(u))",
+        "tests/unit/test_routers_interface.py::test_test_votes_are_measured_by_training_mu_and_sigma",
+    ),
+    Fault(
+        "missing answers agree with each other",
+        "consensus.py",
+        "np.where((answers == column) & (column >= 0),",
+        "np.where((answers == column),",
+        f"{CONSENSUS}::test_references_are_those_of_the_slow_twin",
+    ),
+    Fault(
+        "a single vote is a majority",
+        "consensus.py",
+        "(votes == most) & (votes >= min_votes)",
+        "(votes == most)",
+        f"{CONSENSUS}::test_consensus_is_that_of_the_slow_twin",
+    ),
+    Fault(
+        "logistic weights are not clamped",
+        "consensus.py",
+        "LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.01, 0.99",
+        "LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.0, 1.0",
+        "tests/unit/test_consensus.py",
+    ),
+    Fault(
+        "the posterior counts an answer once per giver",
+        "consensus.py",
+        "(exponentials * share).sum",
+        "exponentials.sum",
+        f"{CONSENSUS}::test_consensus_is_that_of_the_slow_twin",
+    ),
+    Fault(
+        "a tie goes to the worse rank",
+        "votes.py",
+        "np.lexsort((-place,",
+        "np.lexsort((place,",
+        f"{CONSENSUS}::test_vote_is_that_of_the_slow_twin",
+    ),
+    Fault(
+        "a tie goes by rank before z",
+        "votes.py",
+        "(-place, _summed_z(given, asked_z).round(DECIMALS), support",
+        "(_summed_z(given, asked_z).round(DECIMALS), -place, support",
+        f"{CONSENSUS}::test_vote_is_that_of_the_slow_twin",
+    ),
+    Fault(
+        "equal neighbours in any order",
+        "neighbours.py",
+        "order = np.lexsort((chosen, -kept), axis=1)",
+        "order = np.lexsort((-chosen, -kept), axis=1)",
+        f"{CONSENSUS}::test_neighbours_are_those_of_the_slow_twin",
+    ),
+    Fault(
+        "the silhouette counts the point itself",
+        "clustering.py",
+        "np.maximum(own_size - 1, 1)",
+        "own_size",
+        f"{CONSENSUS}::test_silhouette_is_that_of_the_slow_twin_and_of_scikit_learn",
+    ),
+    Fault(
+        "a wrong silhouette threshold",
+        "routers/cascal.py",
+        "silhouette_threshold: float = 0.05",
+        "silhouette_threshold: float = 0.2",
+        f"{ROUTERS}::test_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "a wrong merging distance",
+        "routers/cascal.py",
+        "merge_distance: float = 0.15",
+        "merge_distance: float = 0.3",
+        f"{ROUTERS}::test_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "merging the first near pair, not the closest",
+        "routers/cascal.py",
+        "np.unravel_index(np.argmin(gaps), gaps.shape)",
+        "np.unravel_index(np.argmax(gaps <= distance), gaps.shape)",
+        "tests/unit/test_routers_cascal.py::test_merging_starts_with_the_closest_pair",
+    ),
+    Fault(
+        "merged centroids are not normalised",
+        "routers/cascal.py",
+        "centroids[first] = unit(counts[pair] @ centroids[pair][None])[0]",
+        "centroids[first] = counts[pair] @ centroids[pair]",
+        "tests/unit/test_routers_cascal.py::test_merging_starts_with_the_closest_pair",
+    ),
+    Fault(
+        "merging forgets the seed counts",
+        "routers/cascal.py",
+        "unit(counts[pair] @ centroids[pair][None])[0]",
+        "unit(centroids[pair].sum(axis=0)[None])[0]",
+        "tests/unit/test_routers_cascal.py::test_merging_weighs_by_seed_count_and_goes_on",
+    ),
+    Fault(
+        "pruning keeps the smaller cluster",
+        "routers/cascal.py",
+        "np.lexsort((survivor, -sizes))",
+        "np.lexsort((survivor, sizes))",
+        f"{ROUTERS}::test_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "pruned queries follow the survivor",
+        "routers/cascal.py",
+        'if self.pruned_queries == "survivor":',
+        "if True:",
+        f"{ROUTERS}::test_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "centroids of other tasks are in the running",
+        "routers/cascal.py",
+        "np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf)",
+        "np.where(self.centroid_tasks_ >= 0, similarity, -np.inf)",
+        f"{ROUTERS}::test_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "the share of the pool does not weigh the centroids",
+        "routers/cascal.py",
+        "weights = share[rows] if self.weight_by_share else None",
+        "weights = None",
+        f"{ROUTERS}::test_released_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "the mixture never moves to the global ranking",
+        "routers/cascal.py",
+        "return (1.0 - far) * mixed + far * overall",
+        "return mixed",
+        f"{ROUTERS}::test_released_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "SMOOTHIE adds the distance of the other two",
+        "routers/smoothie.py",
+        "to_others - among_others)",
+        "to_others + among_others)",
+        f"{ROUTERS}::test_smoothie_is_its_slow_twin",
+    ),
+    Fault(
+        "SMOOTHIE looks at one query too few",
+        "routers/smoothie.py",
+        "queries.nearest(self.neighbours,",
+        "queries.nearest(max(1, self.neighbours - 1),",
+        f"{ROUTERS}::test_smoothie_is_its_slow_twin",
+    ),
+    Fault(
+        "AVENGERS goes to the longest centroid",
+        "routers/avengers.py",
+        "(self.centroids_**2).sum(axis=1) - 2.0",
+        "0.0 - 2.0",
+        f"{ROUTERS}::test_avengers_is_its_slow_twin",
+    ),
+    Fault(
+        "kNN chooses k with each query among its own neighbours",
+        "routers/knn.py",
+        "leave_one_out=True",
+        "leave_one_out=False",
+        f"{ROUTERS}::test_knn_is_its_slow_twin",
+    ),
+    Fault(
+        "a random vote's tie counts as won",
+        "references.py",
+        "total += right / np.maximum(winners.sum(axis=1), 1)",
+        "total += right > 0",
+        f"{CONSENSUS}::test_references_are_those_of_the_slow_twin",
+    ),
+    Fault(
+        "the bootstrap forgets the strata",
+        "statistics.py",
+        "sums = bootstrap_sums(values, strata, seed, draws)",
+        "sums = bootstrap_sums(values, np.zeros(len(values)), seed, draws)",
+        "tests/unit/test_statistics.py::test_strata_take_out_what_lies_between_them",
+    ),
+    Fault(
+        "a one-sided McNemar test",
+        "statistics.py",
+        "min(1.0, 2.0 * binom.cdf(",
+        "min(1.0, 1.0 * binom.cdf(",
+        f"{STATISTICS}::test_mcnemar_is_the_sum_of_binomial_tails",
+    ),
+    Fault(
+        "adjusted p-values that do not rise",
+        "statistics.py",
+        "np.minimum.accumulate(scaled[::-1])[::-1]",
+        "scaled",
+        f"{STATISTICS}::test_benjamini_hochberg_is_its_definition",
+    ),
+)
+
+
+def run_with(package_root: Path, *tests: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(package_root), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def copied(folder: Path) -> Path:
+    shutil.copytree(PACKAGE, folder / "rgd", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.slow
+def test_the_package_without_faults_passes(tmp_path):
+    done = run_with(copied(tmp_path), *sorted({fault.test for fault in FAULTS}))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_caught(fault, tmp_path):
+    root = copied(tmp_path)
+    path = root / "rgd" / fault.file
+    source = path.read_text()
+    assert source.count(fault.old) == 1, "the fault no longer fits the code: write it anew"
+    path.write_text(source.replace(fault.old, fault.new))
+    done = run_with(root, fault.test)
+    # 1 is "tests failed"; an import error or a test that is not there ends otherwise.
+    assert done.returncode == 1, done.stdout
+    assert "SyntaxError" not in done.stdout
+    assert "NameError" not in done.stdout
