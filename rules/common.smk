@@ -10,6 +10,7 @@ from rgd.fingerprint import fingerprint
 from rgd.routers import load as load_router
 
 CONFIG_FOLDER = Path(workflow.basedir) / "config"
+SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 
 
 def compose():
@@ -32,7 +33,7 @@ EXPERIMENT = CONFIG.name
 
 def code(script, plugins=()):
     """The fingerprint of a rule's script, which follows the plugin modules that the script loads by name."""
-    return fingerprint(script, plugins)
+    return fingerprint(script, plugins, SCRIPTS)
 
 
 def pool_members(wildcards):

@@ -19,7 +19,7 @@ rule fetch_model:
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:
-        identity=lambda wildcards: slices.canonical(slices.weights_identity(CONFIG.model[wildcards.model].weights)),
+        identity=lambda wildcards: slices.weights_identity(CONFIG.model[wildcards.model].weights),
     message:
         "Fetching the weights of {wildcards.model}"
     script:
@@ -42,9 +42,7 @@ rule fetch_embedder:
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:
-        identity=lambda wildcards: slices.canonical(
-            slices.weights_identity(CONFIG.embedder[wildcards.embedder].weights)
-        ),
+        identity=lambda wildcards: slices.weights_identity(CONFIG.embedder[wildcards.embedder].weights),
     message:
         "Fetching the weights of {wildcards.embedder}"
     script:

@@ -10,4 +10,4 @@ with running(snakemake):
     ensure_weights(
         json.loads(snakemake.resources.weights), snakemake.resources.cache, use_hub=bool(snakemake.resources.use_hub)
     )
-    write_json(snakemake.output.weights, json.loads(snakemake.params.identity))
+    write_json(snakemake.output.weights, {"weights": snakemake.params.identity})

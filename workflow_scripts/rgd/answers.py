@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgd.errors import UserError
-
 ANSWER_IS = "answer_is"
 BOXED = "boxed"
 PARENTHESISED = "parenthesised"
@@ -68,26 +66,16 @@ class Choice:
     confidence: float | None
 
 
-def choose(scores: Sequence[float], options: Sequence[str]) -> Choice:
-    """The option with the highest log-probability per byte of its UTF-8 text, the first of equals.
-
-    The length normalisation is the ``acc_norm`` convention of lm-evaluation-harness: without it short options win.
+def choose(scores: Sequence[float]) -> Choice:
+    """The option with the highest score, the first of equals.
 
     Args:
-        scores: for each option the sum of the log-probabilities of its tokens; an infinite or NaN score never wins.
-        options: the options' texts, in the same order.
-
-    Raises:
-        UserError: an option is empty.
-        ValueError: the numbers of scores and options differ.
+        scores: for each option its log-probability per byte (:class:`rgd.engines.base.Answer`), the ``acc_norm``
+            convention of lm-evaluation-harness; an infinite or NaN score never wins.
     """
-    if len(scores) != len(options):
-        raise ValueError(f"{len(scores)} scores for {len(options)} options")
-    if not all(options):
-        raise UserError(f"an option is empty among {list(options)!r}: give every option a text in the dataset.")
-    per_byte = np.asarray(scores, dtype=np.float64) / [len(option.encode()) for option in options]
-    per_byte[~np.isfinite(per_byte)] = -np.inf
-    best = int(np.argmax(per_byte))
-    if per_byte[best] == -np.inf:
+    finite = np.asarray(scores, dtype=np.float64)
+    finite = np.where(np.isfinite(finite), finite, -np.inf)
+    best = int(np.argmax(finite))
+    if finite[best] == -np.inf:
         return Choice(None, None)
-    return Choice(chr(ord("A") + best), float(per_byte[best]))
+    return Choice(chr(ord("A") + best), float(finite[best]))

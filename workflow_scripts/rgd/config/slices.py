@@ -22,13 +22,13 @@ def weights(spec: Weights) -> dict[str, Any]:
     return spec.model_dump()
 
 
-def weights_identity(spec: Weights) -> dict[str, Any]:
+def weights_identity(spec: Weights) -> str:
     """What a model is, wherever it is fetched from: the file's hash, else the hub's revision, else the folder."""
     if spec.sha256 is not None:
-        return {"sha256": spec.sha256}
+        return spec.sha256
     if spec.hub is not None:
-        return {"repo": spec.hub.repo, "revision": spec.hub.revision}
-    return {"path": spec.path}
+        return f"{spec.hub.repo}@{spec.hub.revision}"
+    return f"path:{spec.path}"
 
 
 def benchmark(config: Config, dataset: str) -> dict[str, Any]:
@@ -58,17 +58,20 @@ def descriptions(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
-    """What decides the text of a generator's draws: its settings in the store."""
+    """What decides the text of a generator's draws: rgd.store.AnswerSettings, its prompt the texts in JSON."""
     spec = config.generator[generator]
     model = config.model[spec.model]
-    return {
-        "way": "generate",
-        "weights": weights_identity(model.weights),
-        "dtype": model.dtype,
-        "chat": model.chat,
-        "max_model_len": model.max_model_len,
+    prompt = {
         "instruction": _prompt(folder, spec.prompt),
         "examples": [_prompt(folder, example) for example in spec.examples],
+    }
+    return {
+        "weights": weights_identity(model.weights),
+        "way": "generate",
+        "prompt": canonical(prompt),
+        "max_model_len": model.max_model_len,
+        "dtype": model.dtype,
+        "chat": model.chat,
         "sampling": {
             "temperature": spec.temperature,
             "top_p": spec.top_p,
@@ -90,21 +93,19 @@ def drawing(config: Config, dataset: str, generator: str) -> dict[str, Any]:
 
 
 def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
-    """What decides a member's answers: its settings in the store."""
+    """What decides a member's answers: rgd.store.AnswerSettings."""
     found = members(config)[member]
     model, ask = found.model, found.ask
-    settings: dict[str, Any] = {
-        "way": ask.way,
+    return {
         "weights": weights_identity(model.weights),
-        "dtype": model.dtype,
-        "max_model_len": model.max_model_len,
+        "way": ask.way,
         "prompt": _prompt(folder, ask.prompt),
+        "max_model_len": model.max_model_len,
+        "dtype": model.dtype,
         "chat": model.chat,
+        "sampling": model.sampling.model_dump() if ask.way == "generate" else None,
         "answers_epoch": model.answers_epoch,
     }
-    if ask.way == "generate":
-        settings["sampling"] = model.sampling.model_dump()
-    return settings
 
 
 def embedding(spec: Embedder) -> dict[str, Any]:

@@ -18,7 +18,9 @@ def load(adapter: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise UserError(f"dataset adapter {adapter!r}: there is no module {name}; correct `adapter` in the dataset's file") from None
+        raise UserError(
+            f"dataset adapter {adapter!r}: there is no module {name}; correct `adapter` in the dataset's file"
+        ) from None
     if not hasattr(module, "questions"):
         raise UserError(f"dataset adapter {adapter!r}: module {name} has no function `questions`, so it is no adapter")
     return module

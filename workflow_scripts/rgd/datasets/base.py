@@ -31,7 +31,9 @@ def validate(questions: Iterable[Question]) -> None:
     rows: dict[str, int] = {}
     for row, question in enumerate(questions):
         if question.query_id in rows:
-            raise UserError(f"question {row} ({question.query_id!r}): row {rows[question.query_id]} has the same query_id; make ids unique")
+            raise UserError(
+                f"question {row} ({question.query_id!r}): row {rows[question.query_id]} has the same query_id; make ids unique"
+            )
         fault = _fault(question)
         if fault:
             raise UserError(f"question {row} ({question.query_id!r}): {fault}")

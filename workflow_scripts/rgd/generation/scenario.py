@@ -8,7 +8,7 @@ import pyarrow as pa
 from rgd.engines.base import Message, Request
 from rgd.generation.drawing import Draw, GeneratedQuery, TaskProgress, accept, next_draws
 from rgd.generation.messages import build_messages, read_example
-
+from rgd.store import AnswerSettings, Store
 
 
 def wanted_per_task(queries: int, tasks: Sequence[str]) -> dict[str, int]:
@@ -23,12 +23,21 @@ def requests_for(
     """The request of every (task, draw number): all draws of a task share the prompt and differ in the draw alone."""
     worked = [read_example(text, f"worked example {number}") for number, text in enumerate(examples, start=1)]
     messages = {
-        task: tuple(
-            Message(turn["role"], turn["content"]) for turn in build_messages(instruction, worked, description)
-        )
+        task: tuple(Message(turn["role"], turn["content"]) for turn in build_messages(instruction, worked, description))
         for task, description in descriptions.items()
     }
     return [Request(messages[task], draw=number) for task, number in draws]
+
+
+def read_draws(store: Store, settings: AnswerSettings, requests: Sequence[Request]) -> list[Draw]:
+    """What the generator wrote for every request, in order, from the store."""
+    rows = store.read(settings, [request.query_key for request in requests], [request.draw for request in requests])
+    return [
+        Draw(request.draw, text, cut_off=reason == "length")
+        for request, text, reason in zip(
+            requests, rows["text"].to_pylist(), rows["finish_reason"].to_pylist(), strict=True
+        )
+    ]
 
 
 def draw_until_enough(

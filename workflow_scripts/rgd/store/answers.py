@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rgd.artifacts import replacing, write_json
@@ -112,19 +113,17 @@ class Store:
         Raises:
             UserError: an answer is missing, or a chunk file is damaged.
         """
-        import pandas as pd
-
         table = self._table(settings, SCHEMA.names)
-        wanted = _index(pa.array(query_keys, pa.string()), np.zeros(len(query_keys)) if draws is None else draws)
-        stored = _index(table["query_key"], table["draw"].to_numpy())
-        first = np.flatnonzero(~stored.duplicated())
-        rows = pd.Index(stored[first]).get_indexer(wanted)
-        if missing := int((rows < 0).sum()):
+        wanted = _joined(pa.array(query_keys, pa.string()), pa.array(draws or np.zeros(len(query_keys)), pa.int32()))
+        # The index of the first row that has the key: the file that is first by name.
+        rows = pc.index_in(wanted, value_set=_joined(table["query_key"], table["draw"]))
+        if rows.null_count:
+            first = wanted.filter(rows.is_null())[0].as_py()
             raise UserError(
-                f"{missing} of {len(rows)} answers are not in {self.folder(settings)} (first: query {query_keys[int((rows < 0).argmax())]}): "
+                f"{rows.null_count} of {len(rows)} answers are not in {self.folder(settings)} (the first: query and draw {first}): "
                 "run the job that asks this model; it asks only what is missing."
             )
-        return table.take(pa.array(first[rows])).combine_chunks()
+        return table.take(rows).combine_chunks()
 
     def commit(
         self,
@@ -187,11 +186,9 @@ def _parquet(path: Path, read: Any) -> Any:
         ) from error
 
 
-def _index(query_keys: Any, draws: Any) -> Any:
-    """(query key, draw) as one pandas index."""
-    import pandas as pd
-
-    return pd.MultiIndex.from_arrays([query_keys.to_pandas(), np.asarray(draws, dtype=np.int32)])
+def _joined(query_keys: Any, draws: Any) -> Any:
+    """``KEY:DRAW`` for each row."""
+    return pc.binary_join_element_wise(query_keys, draws.cast(pa.string()), ":")
 
 
 def _to_table(requests: Sequence[Request], answers: Sequence[Answer]) -> pa.Table:

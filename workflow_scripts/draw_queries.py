@@ -1,0 +1,47 @@
+"""Let a generator write queries until every task has enough that are usable, or its draws are used up."""
+
+import json
+from collections.abc import Sequence
+
+from job import running
+from rgd.answering import answer_settings
+from rgd.artifacts import read_table, write_json
+from rgd.engines import EngineSettings, lazy_engine
+from rgd.engines.weights import ensure_weights
+from rgd.generation.drawing import Draw
+from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
+from rgd.generation.text import normalise_question
+from rgd.store import Store, fill
+
+with running(snakemake):
+    resources, wildcards = snakemake.resources, snakemake.wildcards
+    settings = answer_settings(json.loads(snakemake.params.settings))
+    drawing = json.loads(snakemake.params.slice)
+    table = read_table(snakemake.input.descriptions).to_pydict()
+    descriptions = dict(zip(table["task"], table["description"], strict=True))
+    benchmark = read_table(snakemake.input.benchmark, ["question"])["question"].to_pylist()
+    prompt = json.loads(settings.prompt)
+    store = Store(resources.store)
+    weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
+    engine_settings = EngineSettings(
+        weights,
+        settings.max_model_len,
+        dtype=settings.dtype,
+        threads=snakemake.threads,
+        chat=settings.chat,
+    )
+    with lazy_engine(resources.engine, engine_settings) as engine:
+
+        def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
+            requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)
+            fill(store, settings, requests, engine, resources.chunk_size, title=f"{wildcards.generator}, queries")
+            return read_draws(store, settings, requests)
+
+        drawn = draw_until_enough(
+            wanted_per_task(drawing["queries"], list(descriptions)),
+            drawing["max_draws_per_task"],
+            frozenset(map(normalise_question, benchmark)),
+            drawing["seed"],
+            ask,
+        )
+    write_json(snakemake.output.draws, {"settings": settings.key, "draws": drawn})

@@ -1,0 +1,19 @@
+"""Read a member's answers to a query set from the store and extract what it chose."""
+
+import json
+
+from job import running
+from rgd import schemas
+from rgd.answering import answer_settings, requests_for, response_rows
+from rgd.artifacts import read_table, write_table
+from rgd.store import Store
+
+with running(snakemake):
+    settings = answer_settings(json.loads(snakemake.params.settings))
+    questions = read_table(snakemake.input.questions)
+    keys = [request.query_key for request in requests_for(questions, settings.prompt)]
+    answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
+    table = response_rows(questions, answers, settings.way)
+    write_table(snakemake.output.responses, table, schemas.RESPONSES)
+    missing = table["answer"].null_count
+    print(f"{table.num_rows - missing} answers, {missing} missing")
