@@ -73,8 +73,8 @@ FAULTS = (
     Fault(
         "a tie goes by rank before z",
         "votes.py",
-        "(-place, _summed_z(given, asked_z).round(DECIMALS), support",
-        "(_summed_z(given, asked_z).round(DECIMALS), -place, support",
+        "(-place, summed_z(given, asked_z).round(DECIMALS), support",
+        "(summed_z(given, asked_z).round(DECIMALS), -place, support",
         f"{CONSENSUS}::test_vote_is_that_of_the_slow_twin",
     ),
     Fault(

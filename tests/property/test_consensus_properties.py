@@ -110,16 +110,18 @@ def test_scores_of_one_query_do_not_depend_on_the_others_in_a_batch(voted):
             np.testing.assert_array_equal(whole[index], alone[0])
 
 
-@given(votes(max_members=5), st.integers(1, 4), st.randoms())
-def test_references_are_those_of_the_slow_twin(voted, size, random):
-    answers, _ = voted
+@given(votes(max_members=5), st.integers(1, 4), st.booleans(), st.randoms())
+def test_references_are_those_of_the_slow_twin(voted, size, with_z, random):
+    answers, confidence = voted
     labels = np.array([random.randrange(4) for _ in answers], dtype=np.int32)
-    best, chance = oracle(answers, labels), random_vote(answers, labels, size)
+    z = consensus(answers, confidence).z if with_z else np.full(answers.shape, np.nan)
+    best, chance = oracle(answers, labels), random_vote(answers, labels, size, z if with_z else None)
     for index, row in enumerate(answers.tolist()):
         letters = [LETTERS[answer] if answer >= 0 else None for answer in row]
         label = LETTERS[labels[index]]
         assert best[index] == slow_references.oracle(letters, label)
-        assert chance[index] == pytest.approx(slow_references.random_vote(letters, label, size))
+        known = [None if np.isnan(value) else float(value) for value in z[index]]
+        assert chance[index] == pytest.approx(slow_references.random_vote(letters, label, size, known))
 
 
 @given(worlds(), st.integers(1, 30), st.booleans())

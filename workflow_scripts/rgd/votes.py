@@ -44,11 +44,11 @@ def vote(
         support = vote_counts(given).astype(np.float64)
     place = np.broadcast_to(np.arange(asked.shape[1]), asked.shape)
     # The last key is the first criterion; the winner stands last.
-    order = np.lexsort((-place, _summed_z(given, asked_z).round(DECIMALS), support.round(DECIMALS), given >= 0), axis=1)
+    order = np.lexsort((-place, summed_z(given, asked_z).round(DECIMALS), support.round(DECIMALS), given >= 0), axis=1)
     return np.take_along_axis(given, order[:, -1:], axis=1)[:, 0].astype(np.int32)
 
 
-def _summed_z(answers: np.ndarray, z: np.ndarray) -> np.ndarray:
+def summed_z(answers: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Sum of z over the members that gave the same answer, (n, k); NaN counts 0."""
     filled = np.where(np.isnan(z), 0.0, z)
     same = (answers[:, :, None] == answers[:, None, :]) & (answers[:, None, :] >= 0)
