@@ -83,30 +83,41 @@ def fit_context(
     Raises:
         UserError: even without the question the prompt is too long.
     """
-    text = context_text(tokenizer, request.messages, chat)
-    ids = tokens(tokenizer, request.messages, text)
+    text, ids = _tokenised(tokenizer, request, chat)
     if len(ids) <= room:
         return request, text, ids, False
-    question = request.question
-    turn = _turn_of(request)
-    kept = len(question)
-    while kept > 0:
-        # Characters to drop are estimated from the tokens that are too many; a few rounds settle the rest.
-        kept = max(
-            0, min(kept - 1, int(kept * (room / len(ids))) if len(ids) > 2 * room else kept - 2 * (len(ids) - room))
-        )
-        short = question[: kept - kept // 2] + _ELLIPSIS + question[len(question) - kept // 2 :]
-        before, _, after = request.messages[turn].content.rpartition(question)
-        messages = list(request.messages)
-        messages[turn] = replace(messages[turn], content=before + short + after)
-        text = context_text(tokenizer, messages, chat)
-        ids = tokens(tokenizer, messages, text)
+    best = None
+    low, high = 0, len(request.question) - 1
+    while low <= high:  # bisection for the most characters that fit
+        kept = (low + high) // 2
+        short = _shortened(request, kept)
+        text, ids = _tokenised(tokenizer, short, chat)
         if len(ids) <= room:
-            return replace(request, messages=tuple(messages), question=short), text, ids, True
-    raise UserError(
-        f"a prompt has {len(ids)} tokens without its question, the model has room for {room}: raise max_model_len or "
-        f"shorten the prompt or the options. The question begins {question[:80]!r}."
-    )
+            best, low = (short, text, ids, True), kept + 1
+        else:
+            high = kept - 1
+    if best is None:
+        raise UserError(
+            f"a prompt has {len(ids)} tokens without its question, the model has room for {room}: raise max_model_len or "
+            f"shorten the prompt or the options. The question begins {request.question[:80]!r}."
+        )
+    return best
+
+
+def _tokenised(tokenizer: Any, request: Request, chat: Mapping[str, Any]) -> tuple[str, list[int]]:
+    text = context_text(tokenizer, request.messages, chat)
+    return text, tokens(tokenizer, request.messages, text)
+
+
+def _shortened(request: Request, kept: int) -> Request:
+    """The request with ``kept`` characters of its question: the first half of them and the last."""
+    question = request.question
+    short = question[: kept - kept // 2] + _ELLIPSIS + question[len(question) - kept // 2 :]
+    turn = _turn_of(request)
+    before, _, after = request.messages[turn].content.rpartition(question)
+    messages = list(request.messages)
+    messages[turn] = replace(messages[turn], content=before + short + after)
+    return replace(request, messages=tuple(messages), question=short)
 
 
 def _turn_of(request: Request) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,26 @@ class Store:
         """Where the answers under ``settings`` lie."""
         return self.root / settings.key
 
+    def prepare(self, settings: AnswerSettings) -> Path:
+        """Make the folder of ``settings``, with a file that tells what they are, and give it.
+
+        Raises:
+            UserError: the store cannot be written.
+        """
+        folder = self.folder(settings)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            writable = os.access(folder, os.W_OK)
+        except OSError:
+            writable = False
+        if not writable:
+            raise UserError(
+                f"cannot write {folder}: check the permissions of the store, then run the same command again."
+            )
+        if not (folder / "settings.json").exists():
+            write_json(folder / "settings.json", settings.content())
+        return folder
+
     def answered(self, settings: AnswerSettings) -> set[tuple[str, int]]:
         """The (query key, draw) that have an answer under ``settings``.
 
@@ -114,7 +135,10 @@ class Store:
             UserError: an answer is missing, or a chunk file is damaged.
         """
         table = self._table(settings, SCHEMA.names)
-        wanted = _joined(pa.array(query_keys, pa.string()), pa.array(draws or np.zeros(len(query_keys)), pa.int32()))
+        wanted = _joined(
+            pa.array(query_keys, pa.string()),
+            pa.array(np.zeros(len(query_keys)) if draws is None else draws, pa.int32()),
+        )
         # The index of the first row that has the key: the file that is first by name.
         rows = pc.index_in(wanted, value_set=_joined(table["query_key"], table["draw"]))
         if rows.null_count:
@@ -146,10 +170,7 @@ class Store:
         Raises:
             UserError: the store cannot be written.
         """
-        folder = self.folder(settings)
-        if not (folder / "settings.json").exists():
-            write_json(folder / "settings.json", settings.content())
-        path = folder / f"{chunk_key(requests)}.parquet"
+        path = self.prepare(settings) / f"{chunk_key(requests)}.parquet"
         if not path.exists():
             table = _to_table(requests, answers)
             metadata = {PROVENANCE: json.dumps(dict(provenance), sort_keys=True).encode()}

@@ -69,10 +69,9 @@ def fill(
         report(f"{title}: all {len(order)} are in the store")
         return FillCount(0, len(order), 0)
     report(f"{title}: {missing} of {len(order)} to ask, {len(order) - missing} in the store")
+    folder = store.prepare(settings)
     engine = open_engine()
     progress = _Progress(title, missing, report)
-    folder = store.folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
     asked = trimmed = done = 0
     for chunk in chunks:
         lease = folder / f".{chunk_key(chunk)}.lease"

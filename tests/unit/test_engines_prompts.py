@@ -1,0 +1,88 @@
+"""Prompts: turns, placeholders, and what a question that is too long loses."""
+
+import pytest
+
+from rgd.engines.base import Message
+from rgd.engines.prompts import fit_context, parse_prompt, render
+from rgd.errors import UserError
+
+
+class WordTokenizer:
+    """A token a word; its chat template puts <role> before each turn."""
+
+    chat_template = "yes"
+
+    def __call__(self, text, add_special_tokens=True):
+        return {"input_ids": list(range(len(text.split())))}
+
+    def apply_chat_template(self, turns, **_):
+        return " ".join(f"<{turn['role']}> {turn['content']}" for turn in turns)
+
+
+def test_a_file_without_headers_is_one_text():
+    assert parse_prompt("Question: x\nAnswer:\n") == (Message("text", "Question: x\nAnswer:"),)
+
+
+def test_headers_make_turns_in_order():
+    assert parse_prompt("[system]\nBe brief.\n[user]\nHello\n\n[assistant]\nThe answer is\n") == (
+        Message("system", "Be brief."),
+        Message("user", "Hello"),
+        Message("assistant", "The answer is"),
+    )
+
+
+def test_text_before_the_first_header_is_refused():
+    with pytest.raises(UserError, match="before the first"):
+        parse_prompt("stray\n[user]\nHello")
+
+
+def test_placeholders_in_a_question_are_left_alone():
+    request = render("{question}\n{options}", "What does {options} mean in {question}?", ["a {question}", "b"])
+    assert request.messages[0].content == "What does {options} mean in {question}?\nA. a {question}\nB. b"
+
+
+def test_query_key_is_of_what_is_asked_and_not_of_the_draw():
+    one = render("{question}", "What?", ["a", "b"])
+    assert one.query_key == render("{question}", "What?", ["a", "b"], draw=3).query_key
+    others = [
+        render("{question}", "Why?", ["a", "b"]),
+        render("{question}", "What?", ["a", "c"]),
+        render("Q: {question}", "What?", ["a", "b"]),
+        render("[user]\n{question}", "What?", ["a", "b"]),
+    ]
+    assert len({one.query_key, *(other.query_key for other in others)}) == 5
+
+
+@pytest.mark.parametrize("words", [30, 200, 5000])
+@pytest.mark.parametrize(
+    "template", ["Instruction first.\n{question}\n{options}\nAnswer:", "[user]\nDo it.\n{question}\n{options}"]
+)
+def test_a_long_question_loses_its_middle_alone(words, template):
+    question = " ".join(f"w{index}" for index in range(words))
+    request = render(template, question, ["first option", "second option"])
+    short, text, ids, trimmed = fit_context(WordTokenizer(), request, {}, room=24)
+    assert trimmed
+    assert 22 <= len(ids) <= 24
+    assert "A. first option\nB. second option" in text
+    assert ("Instruction first." in text) or ("Do it." in text)
+    assert "w0 w1" in text
+    assert f"w{words - 1}\n" in text
+    assert "…" in short.question
+
+
+def test_a_prompt_that_fits_is_left_alone():
+    request = render("{question}\nAnswer:", "What is it?")
+    assert fit_context(WordTokenizer(), request, {}, room=4) == (request, "What is it?\nAnswer:", [0, 1, 2, 3], False)
+
+
+def test_options_too_long_for_the_model_are_refused():
+    request = render("{question}\n{options}", "What?", ["word " * 50, "b"])
+    with pytest.raises(UserError, match="max_model_len"):
+        fit_context(WordTokenizer(), request, {}, room=24)
+
+
+def test_turns_need_a_chat_template():
+    tokenizer = WordTokenizer()
+    tokenizer.chat_template = None
+    with pytest.raises(UserError, match="no chat template"):
+        fit_context(tokenizer, render("[user]\n{question}", "What?"), {}, room=24)

@@ -1,0 +1,129 @@
+"""Likelihood with the prompt fed once against the plain way: a forward pass for each option."""
+
+import numpy as np
+import pytest
+
+from rgd.engines import EngineSettings, open_engine
+from rgd.engines.likelihood import split_branches
+from rgd.engines.prompts import context_text, render, separator, tokens
+from rgd.errors import UserError
+from tests import tiny_models
+
+QUESTIONS = [
+    ("What is the capital of France?", ["Paris", "Lyon", "Nice and its coast", "Pau"]),
+    ("How many metres are in two kilometres?", ["2000 metres", "200", "2", "20"]),
+    ("Which one?", ["one", "two"]),
+    ("Do you agree, and if so, why would anybody ever say anything else about it?", ["Yes", "No", "Ж é", " "]),
+]
+TEMPLATES = {
+    "text": "Question: What is 6 plus 5?\nAnswer: 11\n\nQuestion: {question}\nAnswer:",
+    "chat": "[system]\nYou are a careful examiner.\n[user]\n{question}\n{options}",
+    "begun": "[user]\n{question}\n[assistant]\nThe correct answer is",
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    return {name: tiny_models.build(root / name, name) for name in ("qwen3", "llama")}
+
+
+def plain_scores(folder, request):
+    """One forward pass for each option, no packing, no batch: the definition."""
+    import torch
+    import transformers
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    text = context_text(tokenizer, request.messages, {})
+    first = len(tokens(tokenizer, request.messages, text))
+    scores = []
+    for option in request.options:
+        whole = tokens(tokenizer, request.messages, text + separator(request.messages) + option)
+        start = min(first, len(whole) - 1)
+        with torch.no_grad():
+            logs = torch.log_softmax(model(torch.tensor([whole])).logits[0], dim=-1)
+        total = sum(float(logs[at - 1, whole[at]]) for at in range(start, len(whole)))
+        scores.append(total / len(option.encode()))
+    return scores
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "llama"])
+@pytest.mark.parametrize("kind", list(TEMPLATES))
+@pytest.mark.parametrize("batch_tokens", [1, 150, 100_000])
+def test_packed_equals_plain(models, architecture, kind, batch_tokens):
+    requests = [render(TEMPLATES[kind], question, options) for question, options in QUESTIONS]
+    settings = EngineSettings(models[architecture], 1024, "float32", batch_tokens=batch_tokens)
+    with open_engine("transformers", settings) as engine:
+        answers = engine.score(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        expected = plain_scores(models[architecture], request)
+        np.testing.assert_allclose(answer.scores, expected, atol=2e-5)
+        best = int(np.argmax(expected))
+        assert answer.text == request.options[best]
+        assert answer.confidence == pytest.approx(expected[best], abs=2e-5)
+        assert not answer.trimmed
+
+
+def test_scoring_repeats_bit_for_bit(models):
+    requests = [render(TEMPLATES["chat"], question, options) for question, options in QUESTIONS]
+    with open_engine("transformers", EngineSettings(models["qwen3"], 1024)) as engine:
+        assert engine.score(requests) == engine.score(requests)
+
+
+def test_a_long_question_is_trimmed_and_said_so(models):
+    request = render(TEMPLATES["chat"], "Why and how " * 500, ["first", "second"])
+    with open_engine("transformers", EngineSettings(models["qwen3"], 256, "float32")) as engine:
+        answer = engine.score([request])[0]
+    assert answer.trimmed
+    assert 230 < answer.prompt_tokens < 256
+
+
+def test_no_options_no_likelihood(models):
+    with (
+        open_engine("transformers", EngineSettings(models["qwen3"], 256)) as engine,
+        pytest.raises(UserError, match="options"),
+    ):
+        engine.score([render("{question}", "What?")])
+
+
+def test_prefix_ends_before_a_merged_token():
+    # The third option's first letters merged with the prompt's last token (3 became 9).
+    branches = split_branches([1, 2, 3], [[1, 2, 3, 4, 5], [1, 2, 3, 6], [1, 2, 9, 7]])
+    assert branches.prefix == [1, 2]
+    assert branches.branches == [[3, 4, 5], [3, 6], [9, 7]]
+    assert branches.scored == [2, 1, 1]
+
+
+def test_an_option_swallowed_by_the_prompt_still_scores_a_token():
+    branches = split_branches([1, 2, 3], [[1, 2, 3, 4], [1, 2, 8]])
+    assert branches.prefix == [1, 2]
+    assert branches.scored == [1, 1]
+
+
+def test_embeddings_are_means_of_length_one(tmp_path):
+    import torch
+    import transformers
+
+    folder = tiny_models.build_encoder(tmp_path / "encoder")
+    texts = ["Paris", "How many metres are in two kilometres?", "x", "The correct answer is the second one."]
+    with open_engine("transformers", EngineSettings(folder, 128, "float32", batch_tokens=20)) as engine:
+        vectors = engine.embed(texts)
+    model, tokenizer = (
+        transformers.AutoModel.from_pretrained(folder),
+        transformers.AutoTokenizer.from_pretrained(folder),
+    )
+    with torch.no_grad():
+        plain = [
+            model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(dim=0).numpy() for text in texts
+        ]
+    expected = np.array([vector / np.linalg.norm(vector) for vector in plain])
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_unknown_engine_and_no_model(tmp_path):
+    with pytest.raises(UserError, match="transformers, vllm"), open_engine("vlm", EngineSettings(tmp_path, 10)):
+        pass
+    with pytest.raises(UserError, match="cannot load"), open_engine("transformers", EngineSettings(tmp_path, 10)):
+        pass

@@ -1,0 +1,232 @@
+"""The store: what is answered is kept whole, is never asked again, and survives interruptions and damage."""
+
+import dataclasses
+import itertools
+import math
+import threading
+
+import pytest
+
+from rgd.engines.base import Answer, Message, Request, Sampling
+from rgd.engines.prompts import render
+from rgd.errors import UserError
+from rgd.store import AnswerSettings, FillCount, Store, fill
+from rgd.store.answers import chunk_key
+
+SETTINGS = AnswerSettings(weights="0" * 64, way="likelihood", prompt="{question}", max_model_len=128)
+WRITING = dataclasses.replace(SETTINGS, way="generate", sampling=Sampling(0.7, 0.95, 16, 0))
+
+
+class CountingEngine:
+    """Answers each request with its own text, keeps what it was asked, and can be interrupted before a call."""
+
+    def __init__(self, interrupt_at=None):
+        self.calls = []
+        self.interrupt_at = interrupt_at
+        self.provenance = {"engine": "counting"}
+
+    def score(self, requests):
+        if len(self.calls) == self.interrupt_at:
+            raise KeyboardInterrupt
+        self.calls.append(list(requests))
+        return [answer(request) for request in requests]
+
+    def generate(self, requests, sampling):
+        assert sampling == WRITING.sampling
+        return self.score(requests)
+
+
+def answer(request, text=None):
+    return Answer(
+        text or f"to {request.question} {request.draw}", -0.5, (-0.5, -1.5), 7, 3, "scored", request.question == "q3"
+    )
+
+
+def questions(count, draws=1):
+    return [
+        render("{question}", f"q{i}", ["a", "b"], draw=draw)
+        for i, draw in itertools.product(range(count), range(draws))
+    ]
+
+
+def ask(store, requests, engine, settings=SETTINGS, chunk_size=4, lines=None):
+    return fill(store, settings, requests, lambda: engine, chunk_size, (lines if lines is not None else []).append)
+
+
+def texts(store, requests, settings=SETTINGS):
+    table = store.read(settings, [request.query_key for request in requests], [request.draw for request in requests])
+    return table["text"].to_pylist()
+
+
+def files(store, settings=SETTINGS):
+    return {path.name: path.read_bytes() for path in store.folder(settings).glob("*.parquet")}
+
+
+def test_fill_then_read_in_any_order(tmp_path):
+    store, engine, requests = Store(tmp_path), CountingEngine(), questions(10)
+    assert ask(store, requests, engine) == FillCount(asked=10, stored=0, trimmed=1)
+    assert [len(call) for call in engine.calls] == [4, 4, 2]
+    table = store.read(SETTINGS, [request.query_key for request in reversed(requests)])
+    assert table["text"].to_pylist() == [f"to q{i} 0" for i in reversed(range(10))]
+    assert table["scores"].to_pylist()[0] == [-0.5, -1.5]
+    assert table["trimmed"].to_pylist() == [i == 3 for i in reversed(range(10))]
+    assert store.answered(SETTINGS) == {(request.query_key, 0) for request in requests}
+
+
+def test_nothing_missing_opens_no_engine(tmp_path):
+    store, requests = Store(tmp_path), questions(6)
+    ask(store, requests, CountingEngine())
+
+    def refuse():
+        raise AssertionError("the engine was opened")
+
+    assert fill(store, SETTINGS, requests, refuse, 4, lambda _: None) == FillCount(0, 6, 0)
+
+
+def test_only_what_is_missing_is_asked(tmp_path):
+    store, engine = Store(tmp_path), CountingEngine()
+    ask(store, questions(3), CountingEngine())
+    count = ask(store, questions(9) + questions(2), engine)
+    assert count == FillCount(asked=6, stored=3, trimmed=1)
+    assert [request.question for call in engine.calls for request in call] == [f"q{i}" for i in range(3, 9)]
+
+
+def test_draws_of_a_query_are_answers_of_their_own(tmp_path):
+    store, requests = Store(tmp_path), questions(3, draws=2)
+    ask(store, requests, CountingEngine(), WRITING)
+    assert texts(store, requests, WRITING) == ["to q0 0", "to q0 1", "to q1 0", "to q1 1", "to q2 0", "to q2 1"]
+
+
+def test_interrupted_and_resumed_gives_the_same_files(tmp_path):
+    requests = questions(14)
+    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    ask(whole, requests, CountingEngine())
+    first, second = CountingEngine(interrupt_at=2), CountingEngine()
+    with pytest.raises(KeyboardInterrupt):
+        ask(broken, requests, first)
+    assert len(files(broken)) == 2
+    assert ask(broken, requests, second) == FillCount(asked=6, stored=8, trimmed=0)
+    assert [request.question for call in second.calls for request in call] == [f"q{i}" for i in range(8, 14)]
+    assert set(files(whole)) == set(files(broken))
+    assert texts(whole, requests) == texts(broken, requests)
+
+
+def test_an_engine_that_fails_leaves_nothing_half_made(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        ask(store, questions(4), CountingEngine(interrupt_at=0))
+    assert files(store) == {}
+    assert store.answered(SETTINGS) == set()
+
+
+def test_a_damaged_chunk_is_named_and_asked_anew(tmp_path):
+    store, requests = Store(tmp_path), questions(8)
+    ask(store, requests, CountingEngine())
+    victim = store.folder(SETTINGS) / f"{chunk_key(requests[:4])}.parquet"
+    victim.write_bytes(victim.read_bytes()[:-40])
+    for action in (lambda: texts(store, requests), lambda: ask(store, requests, CountingEngine())):
+        with pytest.raises(UserError, match=f"{victim.name}.*delete this one file"):
+            action()
+    victim.unlink()
+    engine = CountingEngine()
+    assert ask(store, requests, engine).asked == 4
+    assert [request.question for request in engine.calls[0]] == ["q0", "q1", "q2", "q3"]
+
+
+def test_missing_answers_are_told(tmp_path):
+    store, requests = Store(tmp_path), questions(3)
+    ask(store, requests[:2], CountingEngine())
+    with pytest.raises(UserError, match=f"1 of 3 answers.*{requests[2].query_key}"):
+        texts(store, requests)
+
+
+def test_of_two_answers_the_first_file_by_name_counts(tmp_path):
+    store, (one, two) = Store(tmp_path), questions(2)
+    chunks = [[one], [one, two]]
+    for number, chunk in enumerate(chunks):
+        store.commit(SETTINGS, chunk, [answer(request, f"from {number}") for request in chunk], {})
+    winner = min((0, 1), key=lambda number: chunk_key(chunks[number]))
+    assert texts(store, [one]) == [f"from {winner}"]
+    assert texts(store, [two]) == ["from 1"]
+
+
+def test_a_committed_chunk_is_never_rewritten(tmp_path):
+    store, (request,) = Store(tmp_path), questions(1)
+    path = store.commit(SETTINGS, [request], [answer(request, "first")], {"engine": "one"})
+    store.commit(SETTINGS, [request], [answer(request, "second")], {"engine": "two"})
+    assert texts(store, [request]) == ["first"]
+    assert store.provenance(path) == {"engine": "one"}
+
+
+def test_missing_confidence_is_null(tmp_path):
+    store, (request,) = Store(tmp_path), questions(1)
+    store.commit(WRITING, [request], [Answer("", math.nan, None, 5, 0, "stop", False)], {})
+    row = store.read(WRITING, [request.query_key]).to_pylist()[0]
+    assert (row["confidence"], row["scores"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": "1" * 64},
+        {"prompt": "Q: {question}"},
+        {"max_model_len": 64},
+        {"dtype": "float32"},
+        {"chat": {"enable_thinking": False}},
+        {"answers_epoch": 1},
+        {"way": "generate", "sampling": Sampling(0.7, 0.95, 16, 0)},
+    ],
+)
+def test_what_decides_an_answer_is_in_the_key(change):
+    assert dataclasses.replace(SETTINGS, **change).key != SETTINGS.key
+
+
+def test_key_is_stable():
+    assert SETTINGS.key == AnswerSettings("0" * 64, "likelihood", "{question}", 128).key
+    assert len(SETTINGS.key) == 20
+    assert WRITING.key != dataclasses.replace(WRITING, sampling=Sampling(0.7, 0.95, 16, 1)).key
+
+
+def test_ways_and_sampling_that_do_not_fit_are_refused():
+    with pytest.raises(UserError, match="needs sampling"):
+        dataclasses.replace(SETTINGS, way="generate")
+    with pytest.raises(UserError, match="unknown way"):
+        dataclasses.replace(SETTINGS, way="guess")
+
+
+def test_two_jobs_at_once_ask_each_chunk_once(tmp_path):
+    requests, engines = questions(40), [CountingEngine(), CountingEngine()]
+    barrier = threading.Barrier(2)
+
+    def job(engine):
+        barrier.wait()
+        ask(Store(tmp_path), requests, engine)
+
+    threads = [threading.Thread(target=job, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asked = [request.question for engine in engines for call in engine.calls for request in call]
+    assert sorted(asked) == sorted(request.question for request in requests)
+    assert texts(Store(tmp_path), requests) == [f"to q{i} 0" for i in range(40)]
+
+
+def test_unwritable_store_is_told(tmp_path):
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot write"):
+        ask(Store(tmp_path / "store"), questions(1), CountingEngine())
+
+
+def test_progress_says_how_far(tmp_path):
+    lines = []
+    ask(Store(tmp_path), questions(8), CountingEngine(), lines=lines)
+    assert lines[0] == "answers: 8 of 8 to ask, 0 in the store"
+    assert lines[-2].startswith("answers: 8 of 8, ")
+    assert "done in" in lines[-2]
+    assert lines[-1].startswith("answers: 1 questions were too long")
+
+
+def test_messages_are_part_of_the_query():
+    one = Request((Message("user", "a"),), "q")
+    assert one.query_key != Request((Message("system", "a"),), "q").query_key
