@@ -5,13 +5,13 @@ so that the two can be mixed; config/router/cascal_released.yaml sets them all.
 """
 
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from rgd.clustering import cluster_means, coordinates, cosine_silhouette, kmeans_labels, unit
 from rgd.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
-from rgd.routers.base import DECIMALS, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routers.base import DECIMALS, Family, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import derive_seed
 
 CHOICES = {
@@ -57,7 +57,7 @@ class Cascal(Router):
         centroid_tasks_ (C,) int32, scores_ (C, M) mean score of each member, sizes_ (C,) queries, global_scores_ (M,).
     """
 
-    family = "query-only"
+    family: ClassVar[Family] = "query-only"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "consensus"
 
