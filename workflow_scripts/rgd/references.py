@@ -10,8 +10,7 @@ from rgd.votes import DECIMALS, summed_z
 
 def oracle(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(n,) float64: 1 where some member's answer (n, M) is right by ``labels`` (n,), else 0."""
-    found: np.ndarray = _right(answers, labels).any(axis=1)
-    return found.astype(np.float64)
+    return np.asarray(_right(answers, labels).any(axis=1), dtype=np.float64)
 
 
 def random_vote(answers: np.ndarray, labels: np.ndarray, size: int, z: np.ndarray | None = None) -> np.ndarray:
