@@ -7,7 +7,8 @@ import pyarrow as pa
 from job import running
 from rgd import schemas
 from rgd.artifacts import write_table
-from rgd.datasets import load, validate
+from rgd.datasets import load
+from rgd.datasets.base import validate
 
 with running(snakemake):
     settings = json.loads(snakemake.params.slice)

@@ -119,18 +119,14 @@ def make(folder: Path, models: Path) -> Project:
         max_model_len=128,
         dimension=64,
     )
-    dataset = yaml.safe_load((ROOT / "config/dataset/quickstart.yaml").read_text())
-    tasks = list(dataset["tasks"])[:2]
     write(
         config / "dataset/tiny.yaml",
-        **dataset
-        | {
-            "title": "Tiny",
-            "questions_per_task": 12,
-            "tasks": {task: dataset["tasks"][task] for task in tasks},
-            "embedder": "tiny-embedder",
-            "generated_queries": 12,
-        },
+        title="Tiny",
+        adapter="quickstart",
+        questions_per_task=12,
+        tasks={"arithmetic": "Sums and products of whole numbers.", "calendar": "Days of the week, leap years."},
+        embedder="tiny-embedder",
+        generated_queries=12,
     )
     write(config / "pool/tiny.yaml", title="Tiny pool", members=MEMBERS)
     write(

@@ -101,7 +101,7 @@ def _reference_variants(
     elif reference == RANDOM:
         for size in RANDOM_SIZES:
             asked = float(min(size, answers.shape[1]))
-            yield f"random{size}", references.random_vote(answers, labels, size), asked
+            yield f"random{size}", references.random_vote(answers, labels, size, z), asked
     else:
         raise ValueError(f"unknown reference {reference}")
 

@@ -94,8 +94,8 @@ def training_sets(
             columns.append(pa.array(label_of[rows].tolist(), pa.string()))
         codes, _ = encode_answers(columns)
         yield TrainingSet(
-            query_ids=train_ids,
-            tasks=tasks[rows],
+            query_ids=train_ids.astype(np.str_),
+            tasks=tasks[rows].astype(np.str_),
             embeddings=vectors[rows],
             members=tuple(members),
             answers=np.ascontiguousarray(codes[:, : len(members)]),

@@ -118,6 +118,8 @@ def save(routers: Mapping[int, Router]) -> pa.Table:
             array = np.asarray(learned[name])
             flat = array.reshape(-1)
             kind = "str" if array.dtype.kind == "U" else array.dtype.name
+            if array.dtype.kind not in "Uiubf":
+                raise TypeError(f"the learned attribute {name} has the type {kind}, which is not saved")
             rows.append(
                 {
                     "seed": seed,
