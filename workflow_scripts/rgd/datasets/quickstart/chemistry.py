@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, numeric, sample, three_of, whole
+from rgd.datasets.quickstart.drafts import Draft, choose, name_list, numeric, sample, three_of, whole
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86)
 LATIN = ("Na", "K", "Fe", "Cu", "Ag", "Sn", "Sb", "W", "Au", "Hg", "Pb")
@@ -149,14 +149,17 @@ def row(rng: np.random.Generator) -> Draft:
         for place in range(max(1, number - 30), min(103, number + 30) + 1)
         if period(place) != period(number)
     ]
+    name = elements()[number][1]
+    distractors = three_of(rng, name, near)
+    shown = name_list(sample(rng, (name, *distractors), 4))
     wording = choose(
         rng,
         (
-            "Which of these elements is in period {} of the periodic table?",
-            "Row {} of the periodic table contains which of these elements?",
+            "Which of {1} is in period {0} of the periodic table?",
+            "Row {0} of the periodic table contains one of {1}. Which?",
         ),
     )
-    return Draft(wording.format(period(number)), elements()[number][1], three_of(rng, elements()[number][1], near))
+    return Draft(wording.format(period(number), shown), name, distractors)
 
 
 KINDS = (symbol_of, name_of, atomic_number, element_with, neutrons, molar_mass, atom_count, row)

@@ -136,11 +136,8 @@ def language_code(rng: np.random.Generator) -> Draft:
     """Language to its two-letter ISO 639-1 code."""
     import pycountry
 
-    names = {
-        language.alpha_2: language.name
-        for language in pycountry.languages
-        if hasattr(language, "alpha_2") and language.name.isalpha()
-    }
+    taken = {language.alpha_2: language.name for language in pycountry.languages if hasattr(language, "alpha_2")}
+    names = {code: name for code, name in taken.items() if name.isalpha()}
     code = choose(rng, sorted(names))
     letters = names[code].lower()
     invented = [letters[0] + letter for letter in letters[1:]] + [letters[1] + letters[0], letters[0] + letters[-1]]
@@ -152,7 +149,7 @@ def language_code(rng: np.random.Generator) -> Draft:
         ),
     )
     return Draft(
-        wording.format(names[code]), code, three_of(rng, code, [text for text in invented if text not in names])
+        wording.format(names[code]), code, three_of(rng, code, [text for text in invented if text not in taken])
     )
 
 

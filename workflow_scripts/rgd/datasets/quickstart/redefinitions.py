@@ -33,19 +33,11 @@ KNOWN = (
     "CU",
     "IE",
 )
-OPPOSITES = (
-    ("hot", "cold"),
-    ("big", "small"),
-    ("up", "down"),
-    ("wet", "dry"),
-    ("fast", "slow"),
-    ("light", "dark"),
-    ("old", "young"),
-    ("full", "empty"),
-    ("open", "closed"),
-    ("loud", "quiet"),
-)
-TRAITS = {"hot": "fire", "cold": "ice", "big": "an elephant", "small": "an ant", "wet": "the sea", "dry": "the desert", "fast": "a rocket", "slow": "a snail", "light": "noon", "dark": "midnight", "old": "a grandfather", "young": "a baby", "full": "a full moon", "empty": "a vacuum"}  # fmt: skip
+COLOURS = {
+    "grass": "green", "an emerald": "green", "blood": "red", "a ripe tomato": "red", "snow": "white", "milk": "white", "coal": "black",
+    "soot": "black", "a ripe lemon": "yellow", "an egg yolk": "yellow", "a sapphire": "blue", "the clear sky at noon": "blue",
+    "a carrot": "orange", "chocolate": "brown",
+}  # fmt: skip
 
 
 def swapped_signs(rng: np.random.Generator) -> Draft:
@@ -87,7 +79,7 @@ def shifted_week(rng: np.random.Generator) -> Draft:
     """A week in which a day is left out, or that runs backwards."""
     start = whole(rng, 0, 6)
     if choose(rng, (True, False)):
-        steps = whole(rng, 1, 3)
+        steps = whole(rng, 1, 6)
         answer = WEEKDAYS[(start - steps) % 7]
         question = f"On a strange planet the week runs backwards: Sunday is followed by Saturday, and so on. If today is {WEEKDAYS[start]}, what day is it there in {steps} day{'s' * (steps > 1)}?"
         wrong = [WEEKDAYS[(start + steps) % 7], WEEKDAYS[(start + steps + 1) % 7], WEEKDAYS[(start - steps - 1) % 7]]
@@ -109,19 +101,20 @@ def renamed_numbers(rng: np.random.Generator) -> Draft:
     return Draft(question, str(answer), three_first(str(answer), [str(number) for number in wrong]))
 
 
-def opposite_words(rng: np.random.Generator) -> Draft | None:
-    """Two opposites exchange their meanings; the usual example as the first distractor."""
-    pair, *others = sample(rng, [pair for pair in OPPOSITES if pair[0] in TRAITS], 3)
-    one, two = sample(rng, pair, 2)
+def swapped_colours(rng: np.random.Generator) -> Draft:
+    """Two names of colours exchange their meanings; the usual one as the first distractor."""
+    thing = choose(rng, sorted(COLOURS))
+    usual = COLOURS[thing]
+    answer, *others = sample(rng, sorted(set(COLOURS.values()) - {usual}), 3)
     wording = choose(
         rng,
         (
-            'In a secret language "{0}" means {1} and "{1}" means {0}. Which of these is "{0}" in the secret language?',
-            'From now on the words "{0}" and "{1}" have exchanged their meanings. What would you now call "{0}"?',
+            'In a secret language "{0}" means {1} and "{1}" means {0}. Which colour does {2} have in the secret language?',
+            'From now on the words "{0}" and "{1}" have exchanged their meanings. What colour do you now call {2}?',
         ),
     )
-    candidates = [TRAITS[choose(rng, other)] for other in others]
-    return Draft(wording.format(one, two), TRAITS[two], (TRAITS[one], *candidates))
+    one, two = sample(rng, (usual, answer), 2)
+    return Draft(wording.format(one, two, thing), answer, (usual, *others))
 
 
 def swapped_elements(rng: np.random.Generator) -> Draft:
@@ -153,4 +146,4 @@ def last_word(rng: np.random.Generator) -> Draft:
     )
 
 
-KINDS = (swapped_signs, swapped_capitals, shifted_week, renamed_numbers, opposite_words, swapped_elements, last_word)
+KINDS = (swapped_signs, swapped_capitals, shifted_week, renamed_numbers, swapped_colours, swapped_elements, last_word)
