@@ -1,0 +1,214 @@
+"""The incremental contract: an edit reruns what it can have changed, and nothing else.
+
+Each case is an edit and the outputs that must be made anew, as patterns of paths under results/. A case compares whole
+sets: one output too many fails as one too few does. Every edit is undone afterwards, and then nothing may be left to do.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.project import Project
+
+Edit = Callable[[Project], None]
+
+ACCURACY = [r"tables/tiny/accuracy\..*", "tables/tiny/summary.txt", r"figures/tiny/accuracy\..*"]
+QUERY_FIGURE = [r"figures/tiny/queries\..*"]
+BEHIND_CONSENSUS = [r"consensus/.*", r"routers/.*", r"routes/.*", r"cells/.*", *ACCURACY, *QUERY_FIGURE]
+BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_CONSENSUS, r"tables/tiny/tasks\..*"]
+GENERATED_BRANCH = [
+    r"(questions|labels|generation)/tiny/tiny-writer\.parquet",
+    r"embeddings/tiny/tiny-writer\.parquet",
+    r"neighbours/tiny/tiny-writer\.parquet",
+    r"(answered|responses)/tiny/tiny-writer/.*",
+    r"answer_embeddings/tiny/tiny-writer/.*",
+    r"(consensus|routers|routes|cells)/tiny/tiny-writer/.*",
+    r"tables/tiny/generation\..*",
+    *ACCURACY,
+    *QUERY_FIGURE,
+]
+
+
+def router(name: str) -> list[str]:
+    return [rf"(routers|routes|cells)/.*/{name}\.parquet", *ACCURACY]
+
+
+def text(file: str, old: str, new: str) -> Edit:
+    return lambda project: project.edit_text(file, old, new)
+
+
+def keys(file: str, **changes: object) -> Edit:
+    return lambda project: project.edit_yaml(file, **changes)
+
+
+def nested(file: str, section: str, **changes: object) -> Edit:
+    def edit(project: Project) -> None:
+        content = yaml.safe_load((project.folder / "config" / file).read_text())
+        project.edit_yaml(file, **{section: content.get(section, {}) | changes})
+
+    return edit
+
+
+def append(file: str, more: str) -> Edit:
+    def edit(project: Project) -> None:
+        path = project.folder / file
+        path.write_text(path.read_text() + more)
+
+    return edit
+
+
+def reversed_keys(file: str) -> Edit:
+    def edit(project: Project) -> None:
+        path = project.folder / "config" / file
+        content = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump(dict(reversed(content.items())), sort_keys=False))
+
+    return edit
+
+
+def touch(file: str) -> Edit:
+    return lambda project: os.utime(project.folder / file)
+
+
+def delete(file: str) -> Edit:
+    return lambda project: (project.folder / file).unlink()
+
+
+CORE = "workflow_scripts/rgd"
+EXTRA = "\n\nEXTRA = 1\n"
+
+CASES: dict[str, tuple[Edit, list[str]]] = {
+    # Configuration
+    "a router's parameter": (nested("router/avengers.yaml", "parameters", n_clusters=3), router("avengers")),
+    "a router's variant": (
+        nested("router/knn.yaml", "variants", top2=2),
+        [r"(routes|cells)/.*/knn\.parquet", *ACCURACY],
+    ),
+    "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
+    "the number of neighbours": (
+        keys("config.yaml", neighbours=9),
+        [r"neighbours/.*", r"(routes|cells)/.*/(?!oracle|random)[^/]*", *ACCURACY],
+    ),
+    "the interval": (
+        keys("experiment/tiny.yaml", interval={"seed": 5}),
+        [r"cells/.*", *ACCURACY],
+    ),
+    "the split seeds": (
+        keys("experiment/tiny.yaml", seeds=[0, 2]),
+        ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_CONSENSUS],
+    ),
+    "a router less": (
+        keys("experiment/tiny.yaml", routers=["cascal", "smoothie", "cascal_gt", "avengers", "topk", "single"]),
+        ACCURACY,
+    ),
+    "the order of a pool": (
+        keys("pool/tiny.yaml", members=["tiny-b-plain", "tiny-a-chat", "tiny-a-plain", "tiny-b-chat"]),
+        BEHIND_RESPONSES,
+    ),
+    "a model asked anew": (
+        keys("model/tiny-a.yaml", answers_epoch=1),
+        [r"(answered|responses)/.*/tiny-a-.*", *BEHIND_RESPONSES],
+    ),
+    "a generator's temperature": (
+        keys("generator/tiny-writer.yaml", temperature=0.5),
+        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
+    ),
+    "the number of generated queries": (
+        keys("dataset/tiny.yaml", generated_queries=14),
+        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
+    ),
+    # Prompts
+    "a prompt of an ask": (
+        append("config/prompts/ask_plain.txt", "!"),
+        [r"(answered|responses)/.*-plain\..*", *BEHIND_RESPONSES],
+    ),
+    "a generator's prompt": (
+        append("config/prompts/generate_instruction.txt", "Be brief."),
+        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
+    ),
+    # Code
+    "a router's module": (append(f"{CORE}/routers/knn.py", EXTRA), router("knn")),
+    "a module that a router's subclass shares": (
+        append(f"{CORE}/routers/cascal.py", EXTRA),
+        [r"(routers|routes|cells)/.*/cascal(_gt)?\.parquet", *ACCURACY, *QUERY_FIGURE],
+    ),
+    "the extraction of answers": (append(f"{CORE}/answers.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
+    "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),
+    "the figures' style": (append(f"{CORE}/analysis/figures.py", EXTRA), [r"figures/.*"]),
+    "the scoring": (append(f"{CORE}/scoring.py", EXTRA), [r"cells/.*", *ACCURACY]),
+    "a script": (append("workflow_scripts/task_table.py", EXTRA), [r"tables/tiny/tasks\..*"]),
+    # Files
+    "a deleted cell": (
+        delete("results/cells/tiny/real/tiny/knn.parquet"),
+        [r"cells/tiny/real/tiny/knn\.parquet", *ACCURACY],
+    ),
+    # What changes no result
+    "a title": (keys("model/tiny-a.yaml", title="Another name"), []),
+    "threads and memory": (keys("model/tiny-b.yaml", threads=2, memory_mb=2000), []),
+    "the engine": (keys("generator/tiny-writer.yaml", engine="transformers"), []),
+    "the size of a chunk": (keys("site/workstation.yaml", chunk_size=7), []),
+    "the cache": (nested("config.yaml", "paths", cache="/nowhere"), []),
+    "a comment in the configuration": (append("config/router/knn.yaml", "# a comment\n"), []),
+    "the order of keys": (reversed_keys("model/tiny-a.yaml"), []),
+    "a new model nobody uses": (
+        lambda project: shutil.copy(
+            project.folder / "config/model/tiny-a.yaml", project.folder / "config/model/tiny-z.yaml"
+        ),
+        [],
+    ),
+    "a comment in the code": (append(f"{CORE}/answers.py", "# a comment\n"), []),
+    "a docstring": (text(f"{CORE}/scoring.py", '"""From routes', '"""Made from routes'), []),
+    "a router nobody uses": (append(f"{CORE}/datasets/base.py", ""), []),
+    "an inference engine's code": (append(f"{CORE}/store/fill.py", "# a comment\n"), []),
+    "a touched file": (touch("results/questions/tiny/benchmark.parquet"), []),
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(finished: Project) -> set[str]:
+    """Every output of the project."""
+    done = finished.run("--summary")
+    assert done.returncode == 0, done.stderr
+    return {line.split("\t")[0].removeprefix("results/") for line in done.stdout.splitlines()[1:]}
+
+
+@pytest.fixture
+def undone(finished: Project, tmp_path: Path) -> Iterator[Project]:
+    """The finished project, with configuration, code and results put back after the test."""
+    parts = ("config", "workflow_scripts", "results/cells")
+    for part in parts:
+        shutil.copytree(finished.folder / part, tmp_path / part)
+    yield finished
+    for part in parts:
+        shutil.rmtree(finished.folder / part)
+        shutil.copytree(tmp_path / part, finished.folder / part)
+
+
+def matching(outputs: set[str], patterns: list[str]) -> set[str]:
+    found = set()
+    for pattern in patterns:
+        matches = {output for output in outputs if re.fullmatch(pattern, output)}
+        assert matches, f"no output matches {pattern}: the case is wrong"
+        found |= matches
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_edit_reruns_exactly_what_it_can_change(undone: Project, outputs: set[str], case: str) -> None:
+    edit, patterns = CASES[case]
+    edit(undone)
+    assert undone.pending() == matching(outputs, patterns)
+
+
+def test_after_all_edits_are_undone_nothing_is_left_to_do(finished: Project) -> None:
+    assert finished.pending() == set()
+
+
+def test_a_parameter_on_the_command_line_does_what_the_file_does(finished: Project, outputs: set[str]) -> None:
+    pending = finished.pending("--config", 'overrides=["router.avengers.n_clusters=3"]')
+    assert pending == matching(outputs, router("avengers"))

@@ -1,0 +1,30 @@
+"""The label firewall: who reads labels, by the workflow's own list of inputs."""
+
+import pytest
+
+from rgd.routers import load, methods
+from tests.workflow.project import Project
+
+
+@pytest.fixture(scope="module")
+def inputs(finished: Project) -> dict[str, str]:
+    """Output -> its input files."""
+    done = finished.run("--detailed-summary")
+    assert done.returncode == 0, done.stderr
+    header, *lines = (line.split("\t") for line in done.stdout.splitlines())
+    output, files = header.index("output_file"), header.index("input-file(s)")
+    return {line[output].removeprefix("results/"): line[files] for line in lines}
+
+
+def test_a_router_reads_labels_only_if_its_class_says_so(inputs: dict[str, str]) -> None:
+    fitted = {output: files for output, files in inputs.items() if output.startswith("routers/")}
+    assert {load(method).needs_labels for method in methods()} == {True, False}
+    for output, files in fitted.items():
+        method = output.rsplit("/", 1)[1].removesuffix(".parquet")
+        assert ("results/labels/" in files) == load(method).needs_labels, output
+
+
+def test_no_label_is_read_between_the_benchmark_and_the_scores(inputs: dict[str, str]) -> None:
+    readers = {output.split("/")[0] for output, files in inputs.items() if "results/labels/" in files}
+    assert readers == {"routers", "cells", "tables"}
+    assert not [output for output, files in inputs.items() if output.startswith("routes/") and "labels/" in files]
