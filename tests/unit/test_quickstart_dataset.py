@@ -53,10 +53,6 @@ CAPITALS = {
     "Uruguay": "Montevideo", "Ecuador": "Quito", "Australia": "Canberra", "New Zealand": "Wellington", "Fiji": "Suva",
     "United Kingdom": "London", "Laos": "Vientiane", "Uganda": "Kampala", "Senegal": "Dakar", "Mali": "Bamako", "Angola": "Luanda",
 }  # fmt: skip
-COLOURS = {
-    "grass": "green", "emerald": "green", "blood": "red", "tomato": "red", "snow": "white", "milk": "white", "coal": "black", "soot": "black",
-    "lemon": "yellow", "yolk": "yellow", "sapphire": "blue", "sky": "blue", "carrot": "orange", "chocolate": "brown",
-}  # fmt: skip
 WEEKDAYS = ("Saturday", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 MONTHS = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905
@@ -346,54 +342,6 @@ def test_exactly_one_is_the_exception(made: dict[str, list[Question]]) -> None:
 
 def test_exceptions_show_what_they_ask_about(made: dict[str, list[Question]]) -> None:
     for question in made["exceptions"]:
-        assert all(option in question.question for option in question.options)
-
-
-def test_redefinitions_by_hand_worked_rules(made: dict[str, list[Question]]) -> None:
-    signs = {"plus": operator.add, "minus": operator.sub, "times": operator.mul}
-    for match, question in matching(made["redefinitions"], r'(?:means|as) "?(plus|minus|times)"?\D+(\d+) . (\d+)'):
-        assert int(answer(question)) == signs[match[1]](int(match[2]), int(match[3]))
-    for match, question in matching(
-        made["redefinitions"], r"that (\d) is redefined to be (\d)\. What is \d ([+*]) (\d)"
-    ):
-        assert int(answer(question)) == calculate(f"{match[2]} {match[3]} {match[4]}")
-    for match, question in matching(made["redefinitions"], r"today is (\w+), what day is it there in (\d)"):
-        assert answer(question) == WEEKDAYS[(WEEKDAYS.index(match[1]) - int(match[2])) % 7]
-    for match, question in matching(made["redefinitions"], r"abolished (\w+), which day follows (\w+)"):
-        assert WEEKDAYS.index(match[1]) == (WEEKDAYS.index(match[2]) + 1) % 7
-        assert answer(question) == WEEKDAYS[(WEEKDAYS.index(match[2]) + 2) % 7]
-    for match, question in matching(made["redefinitions"], r"symbols of (\w+) and (\w+)\. Which symbol does (\w+)"):
-        assert match[1] == match[3]
-        assert BY_SYMBOL[answer(question)] == match[2]
-    for match, question in matching(
-        made["redefinitions"], r"(?:novel|Suppose),? ?([\w ]+) and ([\w ]+) (?:have exchanged|swapped)"
-    ):
-        if match[2] in CAPITALS:
-            assert answer(question) == CAPITALS[match[2]]
-    for match, question in matching(made["redefinitions"], r'"(\w+)" (?:means \w+ )?and "(\w+)" (?:means|have)'):
-        assert answer(question) in match.groups()
-        assert (
-            answer(question)
-            != COLOURS[re.search(r"(?:does|call) (?:an? |the )?(?:ripe |clear |egg )?(\w+)", question.question)[1]]
-        )
-    for match, question in matching(made["redefinitions"], r'ends with "(\w+)"'):
-        assert answer(question) == match[1]
-
-
-def test_only_the_right_spelling_is_a_name(made: dict[str, list[Question]]) -> None:
-    known = {country.name for country in pycountry.countries} | {
-        getattr(country, "common_name", "") for country in pycountry.countries
-    }
-    known |= (
-        set(NUMBERS)
-        | set(MONTHS)
-        | set(WEEKDAYS)
-        | {language.name for language in pycountry.languages if hasattr(language, "alpha_2")}
-    )
-    known_right = [question for question in made["spelling"] if answer(question) in known]
-    assert len(known_right) > 0.9 * COUNT
-    for question in made["spelling"]:
-        assert not [option for option in question.options if option in known and option != answer(question)]
         assert all(option in question.question for option in question.options)
 
 

@@ -11,23 +11,13 @@ import numpy as np
 
 from rgd.datasets.base import Question
 from rgd.datasets.quickstart import (
-    algebra,
     arithmetic,
     calendar,
     chemistry,
     codes,
     exceptions,
     geography,
-    letters,
-    logic,
-    notation,
-    numbers,
     python_code,
-    reading,
-    redefinitions,
-    sequences,
-    spelling,
-    units,
     vocabulary,
 )
 from rgd.datasets.quickstart.drafts import Draft, Kind
@@ -35,23 +25,13 @@ from rgd.errors import UserError
 from rgd.seeds import generator
 
 TASKS: dict[str, tuple[Kind, ...]] = {
-    "algebra": algebra.KINDS,
     "arithmetic": arithmetic.KINDS,
     "calendar": calendar.KINDS,
     "chemistry": chemistry.KINDS,
     "codes": codes.KINDS,
     "exceptions": exceptions.KINDS,
     "geography": geography.KINDS,
-    "letters": letters.KINDS,
-    "logic": logic.KINDS,
-    "notation": notation.KINDS,
-    "numbers": numbers.KINDS,
     "python": python_code.KINDS,
-    "reading": reading.KINDS,
-    "redefinitions": redefinitions.KINDS,
-    "sequences": sequences.KINDS,
-    "spelling": spelling.KINDS,
-    "units": units.KINDS,
     "vocabulary": vocabulary.KINDS,
 }
 LETTERS = "ABCD"

@@ -4,9 +4,7 @@ import numpy as np
 
 from rgd.datasets.quickstart.drafts import Draft, choose, sample, three_of
 from rgd.datasets.quickstart.world import (
-    CONTINENTS,
     UNCERTAIN_BORDER,
-    UNCERTAIN_CONTINENT,
     capitals,
     cities,
     countries,
@@ -103,15 +101,6 @@ def northernmost(rng: np.random.Generator) -> Draft | None:
     return Draft(
         f"Which of these cities lies furthest {way}: {', '.join(sample(rng, names, 4))}?", names[0], tuple(names[1:])
     )
-
-
-def continent_member(rng: np.random.Generator) -> Draft:
-    """A country of a continent among countries of others."""
-    code = choose(rng, ("AF", "AS", "EU", "NA", "SA", "OC"))
-    sound = [country for country in countries().values() if country.code not in UNCERTAIN_CONTINENT]
-    answer = choose(rng, [country.name for country in sound if country.continent == code])
-    others = [country.name for country in sound if country.continent != code]
-    return Draft(f"Which of these countries is in {CONTINENTS[code]}?", answer, three_of(rng, answer, others))
 
 
 KINDS = (capital, capital_home, city_home, border, larger, northernmost)
