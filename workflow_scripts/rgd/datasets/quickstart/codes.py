@@ -32,13 +32,6 @@ def national_currencies() -> dict[str, str]:
     }
 
 
-def currency_name(code: str) -> str:
-    """The ISO 4217 name."""
-    import pycountry
-
-    return str(pycountry.currencies.get(alpha_3=code).name)
-
-
 def currency_code(rng: np.random.Generator) -> Draft:
     """Country to currency code; rearranged letters as distractors."""
     code = choose(rng, sorted(national_currencies()))
