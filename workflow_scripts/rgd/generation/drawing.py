@@ -19,7 +19,7 @@ SURPLUS = "surplus"
 REPEATS_QUERY = "repeats_query"
 REPEATS_BENCHMARK = "repeats_benchmark"
 
-DRAWS_PER_BLOCK = 8
+DRAWS_PER_BLOCK = 4
 
 
 @dataclass(frozen=True)
