@@ -35,16 +35,17 @@ class VllmEngine:
             "OMP_NUM_THREADS": str(settings.threads),
             "VLLM_NO_USAGE_STATS": "1",
         }
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         import torch
         import vllm
 
         torch.set_num_threads(settings.threads)
         on_gpu = torch.cuda.is_available()
         self.settings = settings
+        # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed. So the
+        # budget of a step holds any prompt whole, and no more prompts are queued than one step takes (see _parts).
         self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
-        # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed.
-        on_cpu = {"gpu_memory_utilization": 0.2, "enforce_eager": True, "enable_chunked_prefill": False}
+        on_cpu = {"gpu_memory_utilization": 0.2, "enforce_eager": True}
         options: dict[str, Any] = {"dtype": settings.dtype} | ({} if on_gpu else on_cpu)
         try:
             self.model = vllm.LLM(
@@ -53,6 +54,7 @@ class VllmEngine:
                 max_num_batched_tokens=self.budget,
                 max_num_seqs=BATCH_REQUESTS,
                 enable_prefix_caching=True,
+                use_tqdm_on_load=False,
                 logprobs_mode="raw_logprobs",
                 **options,
             )
