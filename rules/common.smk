@@ -99,8 +99,9 @@ SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
 
 
 def print_summary():
-    """The experiment's main table and the paths of what was made, when the default target was asked for."""
+    """The experiment's main table, and where the tables and figures lie."""
     root = Path(CONFIG.paths.results)
     summary = root / "tables" / EXPERIMENT / "summary.txt"
     if summary.exists():
-        print(summary.read_text())
+        made = [*root.glob(f"tables/{EXPERIMENT}/*.md"), *root.glob(f"figures/{EXPERIMENT}/*.png")]
+        print(summary.read_text(), *sorted(map(str, made)), sep="\n")

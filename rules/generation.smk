@@ -41,7 +41,7 @@ rule draw_queries:
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
         store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.chunk_size,
+        chunk_size=CONFIG.site.draw_chunk_size,
     params:
         settings=lambda wildcards: slices.canonical(slices.generation(CONFIG, CONFIG_FOLDER, wildcards.generator)),
         slice=lambda wildcards: slices.canonical(slices.drawing(CONFIG, wildcards.dataset, wildcards.generator)),

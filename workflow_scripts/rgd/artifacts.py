@@ -37,7 +37,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}. Check the folder's permissions and free space, then run the same command again."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where even the folder is none, there is nothing to clear away, and the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:

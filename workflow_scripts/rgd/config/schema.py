@@ -82,12 +82,11 @@ class Model(Section):
     parameters_billion: float = Field(gt=0, description="Size, in billions of parameters.")
     licence: str = Field(description="Licence of the weights.")
     engine: Literal["transformers", "vllm"] = Field(description="What runs the model when it answers.")
-    weights: Weights
+    weights: Weights = Field(description="Where the weights come from.")
     max_model_len: int = Field(ge=16, description="Longest prompt and answer together, in tokens.")
     dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
-    trust_remote_code: bool = Field(False, description="Run code that comes with the weights. Off unless you read it.")
     chat: dict[str, Any] = Field(default_factory=dict, description="Arguments of the chat template.")
     sampling: Sampling = Field(default_factory=lambda: Sampling())
     asks: dict[Key, Ask] = Field(min_length=1, description="The ways in which this model is asked.")
@@ -100,7 +99,7 @@ class Embedder(Section):
     title: str = Field(description="Name in tables and figures.")
     licence: str = Field(description="Licence of the weights.")
     engine: Literal["transformers"] = Field(description="What runs the model.")
-    weights: Weights
+    weights: Weights = Field(description="Where the weights come from.")
     max_model_len: int = Field(ge=16, description="Longest text, in tokens; the rest is cut.")
     dimension: int = Field(ge=1, description="Length of a vector.")
     dtype: Literal["bfloat16", "float16", "float32"] = Field("float32", description="Number format of the weights.")
@@ -126,11 +125,6 @@ class Dataset(Section):
     generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
 
 
-class Example(Section):
-    description: str = Field(description="A task description, as the generator would see it.")
-    block: str = Field(description="A complete tagged block that answers it.")
-
-
 class Generator(Section):
     """config/generator/GENERATOR.yaml: a model that writes queries. Its name is the scenario's key."""
 
@@ -141,8 +135,8 @@ class Generator(Section):
     examples: list[Key] = Field(
         default_factory=list, description="Worked examples, config/prompts/EXAMPLE.txt, shown as earlier turns."
     )
-    temperature: float = Field(0.8, ge=0, le=5)
-    top_p: float = Field(0.95, gt=0, le=1)
+    temperature: float = Field(0.8, ge=0, le=5, description="0 is greedy.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus sampling.")
     max_tokens: int = Field(ge=16, description="Longest query, in tokens.")
     seed: Seed = Field(0, description="Draw i of a task derives its own seed from it.")
     max_draws_per_task: int = Field(ge=1, description="Where drawing stops when too few queries are usable.")
@@ -187,16 +181,16 @@ class Experiment(Section):
     """config/experiment/EXPERIMENT.yaml: which cells are made and what is drawn from them."""
 
     title: str = Field(description="Name in reports.")
-    datasets: list[Key] = Field(min_length=1)
+    datasets: list[Key] = Field(min_length=1, description="Files of config/dataset.")
     scenarios: list[Key] = Field(min_length=1, description="`real` and generators.")
-    pools: list[Key] = Field(min_length=1)
-    routers: list[Key] = Field(min_length=1)
+    pools: list[Key] = Field(min_length=1, description="Files of config/pool.")
+    routers: list[Key] = Field(min_length=1, description="Files of config/router.")
     seeds: list[Seed] = Field(min_length=1, description="Each seed is a split and a fit of its own.")
     references: list[Literal["oracle", "random"]] = Field(
         default=["oracle", "random"], description="Computed bounds beside the routers."
     )
-    interval: Interval = Field(default_factory=lambda: Interval())
-    exclude: list[Exclusion] = Field(default_factory=list)
+    interval: Interval = Field(default_factory=lambda: Interval(), description="Of every cell's accuracy.")
+    exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep that are left out.")
     tables: list[Literal["accuracy", "tasks", "generation"]] = Field(
         default=["accuracy"], description="Tables under results/tables/EXPERIMENT."
     )
@@ -208,7 +202,8 @@ class Experiment(Section):
 class Site(Section):
     """config/site/SITE.yaml: the machine. Nothing here changes a result."""
 
-    chunk_size: int = Field(64, ge=1, description="Queries asked and committed together.")
+    chunk_size: int = Field(64, ge=1, description="Queries answered and committed together.")
+    draw_chunk_size: int = Field(256, ge=1, description="Draws of a generator asked and committed together.")
     use_hub: bool = Field(True, description="Try the model hub before the wheels.")
 
 

@@ -15,6 +15,9 @@ from rgd.seeds import derive_seed
 
 BATCH_TOKENS = 8192
 BATCH_REQUESTS = 256
+# Tokens in a block of the attention cache on a CPU. Only whole blocks of a shared prompt are found again, so small ones
+# leave less of it to be computed for every draw; 32 is the smallest that vLLM's CPU build takes.
+CPU_BLOCK = 32
 
 
 def load(settings: EngineSettings) -> "VllmEngine":
@@ -45,7 +48,7 @@ class VllmEngine:
         # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed. So the
         # budget of a step holds any prompt whole, and no more prompts are queued than one step takes (see _parts).
         self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
-        on_cpu = {"gpu_memory_utilization": 0.2, "enforce_eager": True}
+        on_cpu = {"gpu_memory_utilization": 0.2, "enforce_eager": True, "block_size": CPU_BLOCK}
         options: dict[str, Any] = {"dtype": settings.dtype} | ({} if on_gpu else on_cpu)
         try:
             self.model = vllm.LLM(
@@ -101,8 +104,9 @@ class VllmEngine:
             for request in requests
         ]
         answers: list[Answer] = []
-        for part in _parts([len(ids) for _, _, ids, _ in fitted], self.budget):
-            outputs = self._run([fitted[index][2] for index in part], [params[index] for index in part])
+        prompts = [ids for _, _, ids, _ in fitted]
+        for part in self._draw_parts(prompts):
+            outputs = self._run([prompts[index] for index in part], [params[index] for index in part])
             for index, output in zip(part, outputs, strict=True):
                 written = output.outputs[0]
                 count = len(written.token_ids)
@@ -149,6 +153,23 @@ class VllmEngine:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Not offered: the engine ``transformers`` embeds."""
         raise UserError("the engine vllm does not embed here: set engine: transformers in the embedder's file.")
+
+    def _draw_parts(self, prompts: Sequence[list[int]]) -> Iterator[range]:
+        """Runs of prompts for one step each; prompts that several draws share are put into the attention cache first.
+
+        vLLM finds a prompt again only once it is computed, not while several draws of it are queued together.
+        """
+        distinct = [list(ids) for ids in dict.fromkeys(map(tuple, prompts))]
+        if len(distinct) == len(prompts):
+            yield from _parts([len(ids) for ids in prompts], self.budget)
+            return
+        import vllm
+
+        one_token = vllm.SamplingParams(max_tokens=1, temperature=0.0)
+        for part in _parts([len(ids) for ids in distinct], self.budget):
+            self._run([distinct[index] for index in part], [one_token] * len(part))
+        # What is left to compute of a cached prompt: less than a block, or one block where it ends with a whole one.
+        yield from _parts([min(len(ids), CPU_BLOCK) for ids in prompts], self.budget)
 
     def _run(self, prompts: Sequence[list[int]], params: Sequence[Any]) -> list[Any]:
         inputs: Any = [{"prompt_token_ids": prompt} for prompt in prompts]
