@@ -34,6 +34,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        CELLS,
         TABLES,
         FIGURES,
         SUMMARY,

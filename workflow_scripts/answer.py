@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 
 from job import running
-from rgd.answering import answer_settings, requests_for
+from rgd.answering import requests_for
 from rgd.artifacts import read_table, write_json
 from rgd.engines import EngineSettings, lazy_engine
 from rgd.engines.weights import ensure_weights
-from rgd.store import Store, fill
+from rgd.store import AnswerSettings, Store, fill
 
 with running(snakemake):
     resources = snakemake.resources
-    settings = answer_settings(json.loads(snakemake.params.settings))
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     store = Store(resources.store)
     questions = [snakemake.input.questions, *(path for path in resources.also.split() if Path(path).exists())]
     wanted = {path: requests_for(read_table(path), settings.prompt) for path in dict.fromkeys(questions)}

@@ -4,18 +4,17 @@ import json
 from collections.abc import Sequence
 
 from job import running
-from rgd.answering import answer_settings
 from rgd.artifacts import read_table, write_json
 from rgd.engines import EngineSettings, lazy_engine
 from rgd.engines.weights import ensure_weights
 from rgd.generation.drawing import Draw
 from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
-from rgd.store import Store, fill
+from rgd.store import AnswerSettings, Store, fill
 
 with running(snakemake):
     resources, wildcards = snakemake.resources, snakemake.wildcards
-    settings = answer_settings(json.loads(snakemake.params.settings))
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     drawing = json.loads(snakemake.params.slice)
     table = read_table(snakemake.input.descriptions).to_pydict()
     descriptions = dict(zip(table["task"], table["description"], strict=True))

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from job import running
 from rgd import schemas
-from rgd.answering import answer_settings
 from rgd.artifacts import read_table, write_table
 from rgd.generation.drawing import accept, shortfall_message
 from rgd.generation.scenario import query_tables, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
-from rgd.store import Store
+from rgd.store import AnswerSettings, Store
 
 with running(snakemake):
-    settings = answer_settings(json.loads(snakemake.params.settings))
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     drawing = json.loads(snakemake.params.slice)
     table = read_table(snakemake.input.descriptions).to_pydict()
     descriptions = dict(zip(table["task"], table["description"], strict=True))

@@ -4,12 +4,12 @@ import json
 
 from job import running
 from rgd import schemas
-from rgd.answering import answer_settings, requests_for, response_rows
+from rgd.answering import requests_for, response_rows
 from rgd.artifacts import read_table, write_table
-from rgd.store import Store
+from rgd.store import AnswerSettings, Store
 
 with running(snakemake):
-    settings = answer_settings(json.loads(snakemake.params.settings))
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions)
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
     answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()

@@ -6,19 +6,12 @@ from typing import Any
 import pyarrow as pa
 
 from rgd.answers import LIKELIHOOD_PER_BYTE, choose, extract
-from rgd.engines.base import Request, Sampling
+from rgd.engines.base import Request
 from rgd.engines.prompts import letter, render
-from rgd.store import AnswerSettings
 
 LIKELIHOOD, GENERATE = "likelihood", "generate"
 MEAN_LOG_PROBABILITY = "mean_log_probability"
 NO_CONFIDENCE = "none"
-
-
-def answer_settings(content: Mapping[str, Any]) -> AnswerSettings:
-    """The store's settings from a slice of the configuration."""
-    sampling = content["sampling"]
-    return AnswerSettings(**{**content, "sampling": None if sampling is None else Sampling(**sampling)})
 
 
 def requests_for(questions: pa.Table, prompt: str) -> list[Request]:

@@ -66,6 +66,12 @@ class AnswerSettings:
         if (self.way == "generate") != (self.sampling is not None):
             raise UserError(f"way {self.way!r} {'needs' if self.way == 'generate' else 'takes no'} sampling settings.")
 
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any]) -> "AnswerSettings":
+        """The settings from plain types, as :meth:`content` gives them."""
+        sampling = content["sampling"]
+        return cls(**{**content, "sampling": None if sampling is None else Sampling(**sampling)})
+
     def content(self) -> dict[str, Any]:
         """The settings as plain types."""
         return dataclasses.asdict(self) | {"chat": dict(self.chat)}
