@@ -1,20 +1,5 @@
 # Tables and figures of an experiment, from its cells.
 
-FIGURE_ROUTER = "cascal"
-
-
-def router_of_figure(wildcards):
-    """The fitted routers whose centroids the figure of queries shows: of the first dataset and pool, all scenarios."""
-    if FIGURE_ROUTER not in CONFIG.experiment.routers:
-        return []
-    return expand(
-        "<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
-        dataset=CONFIG.experiment.datasets[0],
-        scenario=CONFIG.experiment.scenarios,
-        pool=CONFIG.experiment.pools[0],
-        router=FIGURE_ROUTER,
-    )
-
 
 rule accuracy_table:
     input:
@@ -29,6 +14,8 @@ rule accuracy_table:
         "<results>/logs/accuracy_table/{experiment}.log",
     benchmark:
         "<results>/benchmarks/accuracy_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(slices.tables(CONFIG)),
@@ -57,6 +44,8 @@ rule task_table:
         "<results>/logs/task_table/{experiment}.log",
     benchmark:
         "<results>/benchmarks/task_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         datasets=slices.canonical(CONFIG.experiment.datasets),
@@ -84,6 +73,8 @@ rule generation_table:
         "<results>/logs/generation_table/{experiment}.log",
     benchmark:
         "<results>/benchmarks/generation_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         code=code("generation_table.py"),
@@ -103,6 +94,8 @@ rule accuracy_figure:
         "<results>/logs/accuracy_figure/{experiment}.log",
     benchmark:
         "<results>/benchmarks/accuracy_figure/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         titles=slices.canonical(slices.titles(CONFIG)),
@@ -133,6 +126,8 @@ rule query_figure:
         "<results>/logs/query_figure/{experiment}.log",
     benchmark:
         "<results>/benchmarks/query_figure/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         scenarios=slices.canonical(CONFIG.experiment.scenarios),

@@ -59,6 +59,22 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
+def router_class(wildcards):
+    return load_router(CONFIG.router[wildcards.router].method)
+
+
+def router_plugin(wildcards):
+    return [f"rgd.routers.{CONFIG.router[wildcards.router].method}"]
+
+
+def test_answers(wildcards):
+    return expand(
+        "<results>/responses/{dataset}/benchmark/{member}.parquet",
+        dataset=wildcards.dataset,
+        member=pool_members(wildcards),
+    )
+
+
 wildcard_constraints:
     dataset=one_of(CONFIG.dataset),
     query_set=one_of([BENCHMARK, *CONFIG.generator]),
@@ -96,6 +112,22 @@ FIGURES = expand(
     kind=["svg", "png"],
 )
 SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
+
+
+FIGURE_ROUTER = "cascal"
+
+
+def router_of_figure(wildcards):
+    """The fitted routers whose centroids the figure of queries shows: of the first dataset and pool, all scenarios."""
+    if FIGURE_ROUTER not in CONFIG.experiment.routers:
+        return []
+    return expand(
+        "<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
+        dataset=CONFIG.experiment.datasets[0],
+        scenario=CONFIG.experiment.scenarios,
+        pool=CONFIG.experiment.pools[0],
+        router=FIGURE_ROUTER,
+    )
 
 
 def print_summary():

@@ -9,6 +9,8 @@ rule benchmark_questions:
         "<results>/logs/benchmark_questions/{dataset}.log",
     benchmark:
         "<results>/benchmarks/benchmark_questions/{dataset}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(slices.benchmark(CONFIG, wildcards.dataset)),
@@ -31,6 +33,8 @@ rule splits:
         "<results>/logs/splits/{dataset}.log",
     benchmark:
         "<results>/benchmarks/splits/{dataset}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(slices.splits(CONFIG, wildcards.dataset)),

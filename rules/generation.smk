@@ -8,6 +8,8 @@ rule descriptions:
         "<results>/logs/descriptions/{dataset}.log",
     benchmark:
         "<results>/benchmarks/descriptions/{dataset}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(slices.descriptions(CONFIG, wildcards.dataset)),
@@ -31,6 +33,8 @@ rule draw_queries:
         "<results>/benchmarks/draw_queries/{dataset}/{generator}.jsonl"
     # All pools are asked about generated queries too: drawing first lets each model load once for all query sets.
     priority: 100
+    conda:
+        "../envs/cpu.yaml"
     threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads
     resources:
         mem_mb=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].memory_mb,
@@ -64,6 +68,8 @@ rule generated_questions:
         "<results>/logs/generated_questions/{dataset}/{generator}.log",
     benchmark:
         "<results>/benchmarks/generated_questions/{dataset}/{generator}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         store=CONFIG.paths.store,

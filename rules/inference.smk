@@ -12,6 +12,8 @@ rule fetch_model:
         "<results>/benchmarks/fetch_model/{model}.jsonl"
     wildcard_constraints:
         model=one_of(CONFIG.model),
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards: CONFIG.model[wildcards.model].memory_mb,
@@ -35,6 +37,8 @@ rule fetch_embedder:
         "<results>/benchmarks/fetch_embedder/{embedder}.jsonl"
     wildcard_constraints:
         embedder=one_of(CONFIG.embedder),
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards: CONFIG.embedder[wildcards.embedder].memory_mb,
@@ -59,6 +63,8 @@ rule embed_questions:
         "<results>/logs/embed_questions/{dataset}/{query_set}.log",
     benchmark:
         "<results>/benchmarks/embed_questions/{dataset}/{query_set}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
@@ -84,6 +90,8 @@ rule answer:
         "<results>/logs/answer/{dataset}/{query_set}/{member}.log",
     benchmark:
         "<results>/benchmarks/answer/{dataset}/{query_set}/{member}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
     resources:
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
@@ -118,6 +126,8 @@ rule responses:
         "<results>/logs/responses/{dataset}/{query_set}/{member}.log",
     benchmark:
         "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         store=CONFIG.paths.store,
@@ -144,6 +154,8 @@ rule embed_answers:
         "<results>/logs/embed_answers/{dataset}/{query_set}/{pool}.log",
     benchmark:
         "<results>/benchmarks/embed_answers/{dataset}/{query_set}/{pool}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,

@@ -2,22 +2,6 @@
 # The label firewall: `fit` gets a label file only for a router whose class says needs_labels, `route` never does.
 
 
-def router_class(wildcards):
-    return load_router(CONFIG.router[wildcards.router].method)
-
-
-def router_plugin(wildcards):
-    return [f"rgd.routers.{CONFIG.router[wildcards.router].method}"]
-
-
-def test_answers(wildcards):
-    return expand(
-        "<results>/responses/{dataset}/benchmark/{member}.parquet",
-        dataset=wildcards.dataset,
-        member=pool_members(wildcards),
-    )
-
-
 rule neighbours:
     input:
         splits="<results>/splits/{dataset}.parquet",
@@ -29,6 +13,8 @@ rule neighbours:
         "<results>/logs/neighbours/{dataset}/{scenario}.log",
     benchmark:
         "<results>/benchmarks/neighbours/{dataset}/{scenario}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=CONFIG.neighbours,
@@ -54,6 +40,8 @@ rule consensus:
         "<results>/logs/consensus/{dataset}/{scenario}/{pool}.log",
     benchmark:
         "<results>/benchmarks/consensus/{dataset}/{scenario}/{pool}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(slices.consensus(CONFIG)),
@@ -94,6 +82,8 @@ rule fit:
         "<results>/logs/fit/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/fit/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(slices.router(CONFIG, wildcards.router)),
@@ -117,6 +107,8 @@ rule route:
         "<results>/logs/route/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/route/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(slices.routing(CONFIG, wildcards.router)),
@@ -139,6 +131,8 @@ rule score:
         "<results>/logs/score/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/score/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(slices.interval(CONFIG)),
@@ -162,6 +156,8 @@ rule score_reference:
         "<results>/logs/score_reference/{dataset}/{pool}/{reference}.log",
     benchmark:
         "<results>/benchmarks/score_reference/{dataset}/{pool}/{reference}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(slices.interval(CONFIG)),
