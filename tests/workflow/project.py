@@ -83,6 +83,8 @@ def make(folder: Path, models: Path) -> Project:
     for group in ("experiment", "dataset", "pool", "generator", "model", "embedder"):
         for file in (config / group).glob("*.yaml"):
             file.unlink()
+    (config / "prompts/ask_plain.txt").write_text("Question: {question}\nAnswer:\n")
+    (config / "prompts/ask_chat.txt").write_text("[user]\n{question}\n")
     asks = {
         "plain": {"way": "likelihood", "prompt": "ask_plain"},
         "chat": {"way": "likelihood", "prompt": "ask_chat"},
