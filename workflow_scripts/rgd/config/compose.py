@@ -1,6 +1,5 @@
 """From the files under config/ and the command line to one checked :class:`Config`."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from rgd.config.hints import nearest
 from rgd.config.references import check_references
 from rgd.config.schema import KEY_PATTERN, Config, Section
 from rgd.errors import UserError
@@ -49,15 +49,6 @@ def load(
         raise UserError(_explain(error, tree, folder, overrides)) from None
     check_references(config, folder)
     return config
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that helps after a wrong name: the nearest right one, else all of them."""
-    known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {close[0]}?"
-    return f"There are: {', '.join(known)}." if known else "There are none."
 
 
 def _names(folder: Path, group: str) -> list[str]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from rgd.config.hints import nearest
 from rgd.config.schema import Ask, Config, Model
 from rgd.errors import UserError
 
@@ -43,7 +44,6 @@ def check_references(config: Config, folder: Path) -> None:
     Raises:
         UserError: the first name that does not resolve, with the file, the key and the nearest known name.
     """
-    from rgd.config.compose import nearest
 
     def check(where: str, key: str, name: str, known: object, what: str) -> None:
         names = [str(item) for item in known]  # type: ignore[attr-defined]
@@ -89,8 +89,6 @@ def check_references(config: Config, folder: Path) -> None:
 
 
 def _check_prompt(folder: Path, where: str, prompt: str) -> None:
-    from rgd.config.compose import nearest
-
     if not (folder / "prompts" / f"{prompt}.txt").is_file():
         known = [path.stem for path in (folder / "prompts").glob("*.txt")]
         raise UserError(
@@ -100,8 +98,6 @@ def _check_prompt(folder: Path, where: str, prompt: str) -> None:
 
 
 def _check_module(file: Path, key: str, name: str, package: str) -> None:
-    from rgd.config.compose import nearest
-
     home = Path(__file__).parents[1] / package
     known = sorted(
         path.stem for path in home.iterdir() if path.stem not in ("__init__", "base") and path.name != "__pycache__"
