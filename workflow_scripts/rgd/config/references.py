@@ -109,7 +109,6 @@ def _check_module(file: Path, key: str, name: str, package: str) -> None:
 def _check_router(folder: Path, name: str, method: str, parameters: dict, variants: dict[str, int]) -> None:
     import inspect
 
-    from rgd.config.compose import nearest
     from rgd.routers import load
 
     file = folder / f"router/{name}.yaml"
