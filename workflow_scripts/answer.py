@@ -27,6 +27,8 @@ with running(snakemake):
     with lazy_engine(resources.engine, engine_settings) as engine:
         for path, requests in wanted.items():
             title = f"{snakemake.wildcards.member}, {Path(path).stem}"
-            fill(store, settings, requests, engine, resources.chunk_size, title=title)
+            # Only this job's own query set has to be complete: what another job is asking already is left to it.
+            own = path == snakemake.input.questions
+            fill(store, settings, requests, engine, resources.chunk_size, title=title, wait=own)
     mine = wanted[snakemake.input.questions]
     write_json(snakemake.output.answered, {"settings": settings.key, "answers": len(mine)})

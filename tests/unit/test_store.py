@@ -5,6 +5,7 @@ import itertools
 import math
 import threading
 
+import filelock
 import pytest
 
 from rgd.engines.base import Answer, Message, Request, Sampling
@@ -210,6 +211,17 @@ def test_two_jobs_at_once_ask_each_chunk_once(tmp_path):
     asked = [request.question for engine in engines for call in engine.calls for request in call]
     assert sorted(asked) == sorted(request.question for request in requests)
     assert texts(Store(tmp_path), requests) == [f"to q{i} 0" for i in range(40)]
+
+
+def test_without_waiting_what_another_job_asks_is_left_to_it(tmp_path):
+    store, engine, requests, lines = Store(tmp_path), CountingEngine(), questions(8), []
+    folder = store.folder(SETTINGS)
+    folder.mkdir(parents=True)
+    with filelock.FileLock(folder / f".{chunk_key(requests[4:])}.lease"):
+        count = fill(store, SETTINGS, requests, lambda: engine, 4, lines.append, wait=False)
+    assert count == FillCount(4, 4, 1)
+    assert engine.calls == [requests[:4]]
+    assert "another job" in lines[-2]
 
 
 def test_unwritable_store_is_told(tmp_path):

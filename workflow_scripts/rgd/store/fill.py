@@ -14,7 +14,7 @@ SECONDS_BETWEEN_REPORTS = 5.0
 
 @dataclass(frozen=True)
 class FillCount:
-    """What a fill did, in answers: ``asked`` were missing, ``stored`` were there; ``trimmed`` of those asked lost text."""
+    """What a fill did, in answers: ``asked`` by it, ``stored`` or left to another job; ``trimmed`` of those asked lost text."""
 
     asked: int
     stored: int
@@ -34,6 +34,7 @@ def fill(
     report: Callable[[str], None] = _say,
     *,
     title: str = "answers",
+    wait: bool = True,
 ) -> FillCount:
     """Ask for every answer to ``requests`` that ``store`` lacks.
 
@@ -50,6 +51,7 @@ def fill(
         chunk_size: requests asked and committed at a time.
         report: told of the progress, at most every few seconds.
         title: what the progress lines are about.
+        wait: False leaves everything from the first chunk that another job is asking to that job.
 
     Raises:
         UserError: from the engine, a damaged chunk, or a store that cannot be written.
@@ -75,7 +77,12 @@ def fill(
     asked = trimmed = done = 0
     for chunk in chunks:
         lease = folder / f".{chunk_key(chunk)}.lease"
-        with filelock.FileLock(lease):
+        try:
+            held = filelock.FileLock(lease).acquire(timeout=-1 if wait else 0)
+        except filelock.Timeout:
+            report(f"{title}: another job is asking the rest")
+            break
+        with held:
             if not (folder / f"{chunk_key(chunk)}.parquet").exists():
                 started = time.monotonic()
                 answers = _ask(engine, settings, chunk)
