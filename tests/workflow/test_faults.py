@@ -104,5 +104,7 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(
     done = project.run(target)
     assert done.returncode == 0, messages(done)
     assert {path: path.stat().st_mtime_ns for path in answered} == answered
-    made = pq.read_table(project.folder / target)
-    assert made.equals(pq.read_table(finished.folder / target))
+    made, whole = (pq.read_table(folder / target) for folder in (project.folder, finished.folder))
+    # The whole run asked in larger chunks, so sums of floating-point numbers may differ in their last digits.
+    assert made.drop_columns("confidence").equals(whole.drop_columns("confidence"))
+    assert made["confidence"].to_pylist() == pytest.approx(whole["confidence"].to_pylist(), rel=1e-4)
