@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from rgd.config import load, slices, sweep
-from rgd.config.references import BENCHMARK, REAL, members
+from rgd.config.references import BENCHMARK, REAL, members, recorded_file, recorded_members
 from rgd.errors import UserError
 from rgd.fingerprint import fingerprint
 from rgd.routers import load as load_router
@@ -67,6 +67,31 @@ def router_plugin(wildcards):
     return [f"rgd.routers.{CONFIG.router[wildcards.router].method}"]
 
 
+def extra_fit_inputs(wildcards):
+    """What fitting needs beside consensus and embeddings: labels only where the router's class says so."""
+    kind, spec = router_class(wildcards), CONFIG.router[wildcards.router]
+    patterns = {}
+    if kind.needs_labels:
+        patterns["labels"] = "<results>/labels/{dataset}/{query_set}.parquet"
+    if kind.needs_answer_embeddings:
+        patterns["answer_embeddings"] = f"<results>/{spec.answer_text}_embeddings/{{dataset}}/{{query_set}}/{{pool}}.parquet"
+    if spec.features is not None:
+        patterns["features"] = f"<results>/feature_embeddings/{{dataset}}/{{query_set}}/{spec.features}.parquet"
+    return {name: training_set(pattern)(wildcards) for name, pattern in patterns.items()}
+
+
+def extra_route_inputs(wildcards):
+    """What routing needs beside the router, the test queries and their nearest training queries; never a label."""
+    kind, spec = router_class(wildcards), CONFIG.router[wildcards.router]
+    found = {}
+    if kind.needs_training_embeddings:
+        found["consensus"] = "<results>/consensus/{dataset}/{scenario}/{pool}.parquet".format(**wildcards)
+        found["training_embeddings"] = training_set("<results>/embeddings/{dataset}/{query_set}.parquet")(wildcards)
+    if spec.features is not None:
+        found["features"] = f"<results>/feature_embeddings/{wildcards.dataset}/benchmark/{spec.features}.parquet"
+    return found
+
+
 def test_answers(wildcards):
     return expand(
         "<results>/responses/{dataset}/benchmark/{member}.parquet",
@@ -81,7 +106,7 @@ wildcard_constraints:
     generator=one_of(CONFIG.generator),
     scenario=one_of([REAL, *CONFIG.generator]),
     pool=one_of(CONFIG.pool),
-    member=one_of(members(CONFIG)),
+    member=one_of([*members(CONFIG), *recorded_members(CONFIG)]),
     router=one_of(CONFIG.router),
     reference="oracle|random",
     experiment=one_of([EXPERIMENT]),

@@ -12,6 +12,8 @@ rule benchmark_questions:
     conda:
         "../envs/cpu.yaml"
     threads: 1
+    resources:
+        data_root=CONFIG.paths.data_root or "",
     params:
         slice=lambda wildcards: slices.canonical(slices.benchmark(CONFIG, wildcards.dataset)),
         code=lambda wildcards: code(

@@ -80,6 +80,39 @@ rule embed_questions:
         "../workflow_scripts/embed_questions.py"
 
 
+# Embeddings that a user has are taken instead of computed.
+ruleorder: recorded_embeddings > embed_questions
+
+
+rule recorded_embeddings:
+    input:
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+    output:
+        embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
+    log:
+        "<results>/logs/recorded_embeddings/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/recorded_embeddings/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=one_of([name for name, spec in CONFIG.dataset.items() if spec.recorded_embeddings]),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        data_root=CONFIG.paths.data_root or "",
+    params:
+        file=lambda wildcards: (
+            f"recorded/{CONFIG.dataset[wildcards.dataset].recorded}/"
+            f"{CONFIG.dataset[wildcards.dataset].recorded_embeddings}"
+        ),
+        dimension=lambda wildcards: embedder(wildcards).dimension,
+        code=code("recorded_embeddings.py"),
+    message:
+        "Taking the given embeddings of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/recorded_embeddings.py"
+
+
 rule answer:
     input:
         questions="<results>/questions/{dataset}/{query_set}.parquet",
@@ -126,6 +159,8 @@ rule responses:
         "<results>/logs/responses/{dataset}/{query_set}/{member}.log",
     benchmark:
         "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
+    wildcard_constraints:
+        member=one_of(members(CONFIG)),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -140,20 +175,49 @@ rule responses:
         "../workflow_scripts/responses.py"
 
 
+rule recorded_responses:
+    input:
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+    output:
+        responses="<results>/responses/{dataset}/benchmark/{member}.parquet",
+    log:
+        "<results>/logs/recorded_responses/{dataset}/{member}.log",
+    benchmark:
+        "<results>/benchmarks/recorded_responses/{dataset}/{member}.jsonl"
+    wildcard_constraints:
+        member=one_of(recorded_members(CONFIG)),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        data_root=CONFIG.paths.data_root or "",
+    params:
+        file=lambda wildcards: recorded_file(CONFIG, wildcards.dataset, wildcards.member),
+        code=code("recorded_responses.py"),
+    message:
+        "Taking the recorded answers of {wildcards.member} to {wildcards.dataset}"
+    script:
+        "../workflow_scripts/recorded_responses.py"
+
+
 rule embed_answers:
     input:
         responses=lambda wildcards: expand(
             "<results>/responses/{dataset}/{query_set}/{member}.parquet",
             member=pool_members(wildcards),
-            **wildcards,
+            dataset=wildcards.dataset,
+            query_set=wildcards.query_set,
         ),
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
         weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
     output:
-        embeddings="<results>/answer_embeddings/{dataset}/{query_set}/{pool}.parquet",
+        embeddings="<results>/{text}_embeddings/{dataset}/{query_set}/{pool}.parquet",
     log:
-        "<results>/logs/embed_answers/{dataset}/{query_set}/{pool}.log",
+        "<results>/logs/embed_answers/{text}/{dataset}/{query_set}/{pool}.log",
     benchmark:
-        "<results>/benchmarks/embed_answers/{dataset}/{query_set}/{pool}.jsonl"
+        "<results>/benchmarks/embed_answers/{text}/{dataset}/{query_set}/{pool}.jsonl"
+    wildcard_constraints:
+        text="answer|option",
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
@@ -167,6 +231,6 @@ rule embed_answers:
         members=lambda wildcards: slices.canonical(pool_members(wildcards)),
         code=code("embed_answers.py"),
     message:
-        "Embedding what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
+        "Embedding the {wildcards.text} texts of what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/embed_answers.py"

@@ -55,24 +55,7 @@ rule consensus:
 
 rule fit:
     input:
-        unpack(
-            lambda wildcards: (
-                {"labels": training_set("<results>/labels/{dataset}/{query_set}.parquet")(wildcards)}
-                if router_class(wildcards).needs_labels
-                else {}
-            )
-        ),
-        unpack(
-            lambda wildcards: (
-                {
-                    "answer_embeddings": training_set(
-                        "<results>/answer_embeddings/{dataset}/{query_set}/{pool}.parquet"
-                    )(wildcards)
-                }
-                if router_class(wildcards).needs_answer_embeddings
-                else {}
-            )
-        ),
+        unpack(extra_fit_inputs),
         consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
         questions=training_set("<results>/questions/{dataset}/{query_set}.parquet"),
         embeddings=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
@@ -97,8 +80,10 @@ rule fit:
 
 rule route:
     input:
+        unpack(extra_route_inputs),
         router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
         neighbours="<results>/neighbours/{dataset}/{scenario}.parquet",
+        questions="<results>/questions/{dataset}/benchmark.parquet",
         embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
         responses=test_answers,
     output:

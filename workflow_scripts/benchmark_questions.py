@@ -1,6 +1,7 @@
 """Make or read a benchmark's questions; the labels go to a file of their own."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,7 +13,8 @@ from rgd.datasets.base import validate
 
 with running(snakemake):
     settings = json.loads(snakemake.params.slice)
-    questions = load(settings["adapter"]).questions(settings)
+    data_root = snakemake.resources.get("data_root")
+    questions = load(settings["adapter"]).questions(settings, Path(data_root) if data_root else None)
     validate(questions)
     columns = {
         "query_id": [question.query_id for question in questions],

@@ -1,4 +1,4 @@
-"""Embed the text of every member's answers; a text that several answers share is embedded once."""
+"""Embed every member's answers: what it wrote, or the options it chose. A text that several share is embedded once."""
 
 import json
 
@@ -7,16 +7,27 @@ import pyarrow as pa
 
 from job import running
 from rgd import schemas
+from rgd.answering import option_texts
 from rgd.artifacts import from_matrix, read_table, write_table
 from rgd.engines import EngineSettings, open_engine
 from rgd.engines.weights import ensure_weights
-from rgd.training import texts
+from rgd.errors import UserError
 
 with running(snakemake, libraries=("torch", "transformers")):
     settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
-    tables = [read_table(path, ["query_id", "text"]) for path in snakemake.input.responses]
-    answers = np.concatenate([texts(table["text"]) for table in tables])
-    distinct, position = np.unique(answers.astype(str), return_inverse=True)
+    tables = [read_table(path, ["query_id", "text", "answer"]) for path in snakemake.input.responses]
+    if snakemake.wildcards.text == "option":
+        questions = read_table(snakemake.input.questions, ["query_id", "options"])
+        said = [text for table in tables for text in option_texts(questions, table)]
+    else:
+        said = [text for table in tables for text in table["text"].to_pylist()]
+    given = np.array([text is not None for text in said])
+    if not given.any():
+        raise UserError(
+            f"the answers of {snakemake.wildcards.pool} have no text to embed: take a router with answer_text: option, "
+            "such as smoothie_option_text, which embeds the options that were chosen."
+        )
+    distinct, position = np.unique([text for text in said if text is not None], return_inverse=True)
     weights = ensure_weights(
         json.loads(snakemake.resources.weights), snakemake.resources.cache, use_hub=bool(snakemake.resources.use_hub)
     )
@@ -24,12 +35,15 @@ with running(snakemake, libraries=("torch", "transformers")):
         "transformers",
         EngineSettings(weights, settings["max_model_len"], settings["dtype"], threads=snakemake.threads),
     ) as engine:
-        vectors = engine.embed(distinct.tolist())
+        found = engine.embed(distinct.tolist())
+    # Where there is no answer there is no vector: zeros, which no text has.
+    vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)
+    vectors[given] = found[position]
     table = pa.table(
         {
             "query_id": pa.concat_arrays([table["query_id"].combine_chunks() for table in tables]),
             "member": pa.array(np.repeat(np.array(members, dtype=object), [table.num_rows for table in tables])),
-            "embedding": from_matrix(vectors[position]),
+            "embedding": from_matrix(vectors),
         }
     )
     write_table(snakemake.output.embeddings, table, schemas.answer_embeddings(settings["dimension"]))

@@ -12,7 +12,7 @@ with running(snakemake, libraries=("numpy", "scikit-learn")):
     settings = json.loads(snakemake.params.slice)
     optional = {
         name: read_table(snakemake.input.get(name))
-        for name in ("labels", "answer_embeddings")
+        for name in ("labels", "answer_embeddings", "features")
         if snakemake.input.get(name) is not None
     }
     routers = {

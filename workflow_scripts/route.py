@@ -7,10 +7,10 @@ import pyarrow as pa
 
 from job import running
 from rgd import schemas
-from rgd.artifacts import matrix, read_table, write_table
+from rgd.artifacts import list_matrix, read_table, write_table
 from rgd.routers import decode_answers, encode_answers, make, restore, route
 from rgd.routers.base import TestQueries
-from rgd.training import pool_answers, rows_in, texts
+from rgd.training import pool_answers, rows_in, texts, training_ids, vectors_of
 
 with running(snakemake, libraries=("numpy",)):
     settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
@@ -22,21 +22,32 @@ with running(snakemake, libraries=("numpy",)):
         [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
     )
     codes, vocabulary = encode_answers([answers[str(position)] for position in range(len(members))])
-    embeddings = read_table(snakemake.input.embeddings)
-    vectors, embedded_ids = matrix(embeddings["embedding"]), texts(embeddings["query_id"])
     answered_ids = texts(answers["query_id"])
+    tasks = read_table(snakemake.input.questions, ["query_id", "task"])
+    if not tasks["query_id"].equals(answers["query_id"]):
+        raise ValueError("questions and responses are in different orders")
+    vectors = vectors_of(read_table(snakemake.input.embeddings), answered_ids)
+    features = training = None
+    if snakemake.input.get("features"):
+        features = vectors_of(read_table(snakemake.input.features), answered_ids)
+    if snakemake.input.get("training_embeddings"):
+        training = read_table(snakemake.input.training_embeddings)
+        ids_of_training = training_ids(read_table(snakemake.input.consensus, ["seed", "query_id", "member"]))
     neighbours = read_table(snakemake.input.neighbours, ["seed", "query_id", "training_rows"])
     names = np.array(members, dtype=object)
     parts = []
     for seed, router in routers.items():
         part = neighbours.filter(neighbours["seed"].to_numpy() == seed)
         query_ids = texts(part["query_id"])
+        rows = rows_in(answered_ids, query_ids)
         queries = TestQueries(
             query_ids=query_ids,
-            embeddings=vectors[rows_in(embedded_ids, query_ids)],
-            neighbours=np.array(part["training_rows"].to_pylist(), dtype=np.int32),
+            embeddings=vectors[rows],
+            neighbours=list_matrix(part["training_rows"]),
+            tasks=texts(tasks["task"])[rows].astype(np.str_),
+            features=None if features is None else features[rows],
+            training_embeddings=None if training is None else vectors_of(training, ids_of_training[seed]),
         )
-        rows = rows_in(answered_ids, query_ids)
         found = route(router, queries, codes[rows], confidence[rows])
         columns = {
             "seed": np.full(len(rows), seed, dtype=np.int32),

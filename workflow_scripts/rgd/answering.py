@@ -67,3 +67,21 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
             }
         )
     return pa.Table.from_pylist(rows)
+
+
+def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
+    """The text of the option that each response names; None where there is no answer.
+
+    Args:
+        questions: query_id and options.
+        responses: query_id and answer (a letter), of the same queries in the same order.
+
+    Raises:
+        ValueError: the tables are of different queries.
+    """
+    if not questions["query_id"].equals(responses["query_id"]):
+        raise ValueError("the responses are of other queries than the questions, or in another order")
+    return [
+        None if answer is None else options[ord(answer) - ord("A")]
+        for options, answer in zip(questions["options"].to_pylist(), responses["answer"].to_pylist(), strict=True)
+    ]

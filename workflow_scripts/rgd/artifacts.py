@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rgd.errors import UserError
@@ -93,3 +94,15 @@ def from_matrix(values: np.ndarray) -> pa.FixedSizeListArray:
     """The inverse of :func:`matrix`: (rows, dimension) float32 as a fixed-size-list array."""
     values = np.ascontiguousarray(values, dtype=np.float32)
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def list_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of lists of one length as an array (rows, length).
+
+    Raises:
+        ValueError: the lists differ in length.
+    """
+    lengths = np.unique(pc.list_value_length(column).to_numpy())
+    if len(lengths) > 1:
+        raise ValueError(f"the lists have {lengths.tolist()} elements, not one number of them")
+    return pc.list_flatten(column).to_numpy().reshape(len(column), -1)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rgd.artifacts import matrix
 from rgd.routers import encode_answers
@@ -61,6 +62,7 @@ def training_sets(
     members: Sequence[str],
     labels: pa.Table | None = None,
     answer_embeddings: pa.Table | None = None,
+    features: pa.Table | None = None,
 ) -> Iterator[TrainingSet]:
     """One training set for every seed of a consensus artifact.
 
@@ -71,15 +73,17 @@ def training_sets(
         members: the pool, in order.
         labels: query_id and label of the query set, for routers that need them.
         answer_embeddings: query_id, member and embedding of the query set, for routers that need them.
+        features: query_id and embedding (of an LLM's features) of the query set, for routers that use them.
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
-    vectors = matrix(embeddings["embedding"])[rows_in(texts(embeddings["query_id"]), query_ids)]
+    vectors = vectors_of(embeddings, query_ids)
     label_of = None
     if labels is not None:
         label_of = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
     answer_vectors = None
     if answer_embeddings is not None:
         answer_vectors = _by_member(answer_embeddings, query_ids, members)
+    feature_vectors = None if features is None else vectors_of(features, query_ids)
     seeds = consensus["seed"].to_numpy()
     for seed in dict.fromkeys(seeds.tolist()):
         part = consensus.filter(seeds == seed)
@@ -102,8 +106,24 @@ def training_sets(
             confidence=part["confidence"].to_numpy(zero_copy_only=False).reshape(len(members), n).T.astype(np.float32),
             labels=None if label_of is None else codes[:, -1],
             answer_embeddings=None if answer_vectors is None else answer_vectors[rows],
+            features=None if feature_vectors is None else feature_vectors[rows],
             seed=seed,
         )
+
+
+def vectors_of(embeddings: pa.Table, query_ids: np.ndarray) -> np.ndarray:
+    """The vectors (n, d) float32 of ``query_ids`` in a table with query_id and embedding."""
+    vectors = matrix(embeddings["embedding"])
+    embedded = texts(embeddings["query_id"])
+    # Written in one order by one rule after another, the ids mostly agree, and then nothing is copied.
+    return vectors if np.array_equal(embedded, query_ids) else vectors[rows_in(embedded, query_ids)]
+
+
+def training_ids(consensus: pa.Table) -> dict[int, np.ndarray]:
+    """For every seed of a consensus artifact (seed, query_id, member), the ids of its training rows, in order."""
+    first = consensus.filter(pc.equal(consensus["member"], consensus["member"][0]))
+    seeds = first["seed"].to_numpy()
+    return {seed: texts(first["query_id"])[seeds == seed] for seed in dict.fromkeys(seeds.tolist())}
 
 
 def _by_member(answer_embeddings: pa.Table, query_ids: np.ndarray, members: Sequence[str]) -> np.ndarray:

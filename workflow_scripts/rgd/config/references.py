@@ -38,6 +38,36 @@ def members(config: Config) -> dict[str, Member]:
     return found
 
 
+def recorded_members(config: Config) -> dict[str, str]:
+    """The members whose answers a user already has, and the recorded pool's folder that holds each.
+
+    Raises:
+        UserError: a recorded member has the key of a model's member, or lies in two folders.
+    """
+    asked = members(config)
+    found: dict[str, str] = {}
+    for name, pool in config.pool.items():
+        if pool.recorded is None:
+            continue
+        for member in pool.members:
+            if member in asked:
+                raise UserError(
+                    f"config/pool/{name}.yaml: the recorded member {member} is a member of config/model/"
+                    f"{asked[member].model_name}.yaml too. Rename one of them: one key has one content."
+                )
+            if found.setdefault(member, pool.recorded) != pool.recorded:
+                raise UserError(
+                    f"config/pool/{name}.yaml: the recorded member {member} lies in the folder {pool.recorded}, in another "
+                    f"pool in {found[member]}. Rename one of the files: one key has one content."
+                )
+    return found
+
+
+def recorded_file(config: Config, dataset: str, member: str) -> str:
+    """Where a recorded member's answers to a dataset lie, under paths.data_root."""
+    return f"recorded/{config.dataset[dataset].recorded}/{recorded_members(config)[member]}/{member}.parquet"
+
+
 def check_references(config: Config, folder: Path) -> None:
     """Check that every name in the tree resolves and that files which share artifacts agree.
 
@@ -51,8 +81,9 @@ def check_references(config: Config, folder: Path) -> None:
             raise UserError(f"{folder}/{where}.yaml: {key} names {name}, which is no {what}. " + nearest(name, names))
 
     known_members = members(config)
+    recorded_members(config)
     for name, pool in config.pool.items():
-        for member in pool.members:
+        for member in pool.members if pool.recorded is None else []:
             check(f"pool/{name}", "members", member, known_members, "member (a model in config/model, or MODEL-ASK)")
         repeated = sorted({member for member in pool.members if pool.members.count(member) > 1})
         if repeated:
@@ -86,6 +117,47 @@ def check_references(config: Config, folder: Path) -> None:
         if len(set(values)) < len(values):
             raise UserError(f"{folder}/{where}.yaml: {key} = {values} names something twice. Name each once.")
     _check_shared_seeds(config, folder)
+    _check_mirror(config, folder)
+
+
+def _check_mirror(config: Config, folder: Path) -> None:
+    """What the experiment reads from the mirror and from recorded answers must be there."""
+    wanted: dict[str, str] = {}
+    for name in config.experiment.datasets:
+        dataset = config.dataset[name]
+        where = f"{folder}/dataset/{name}.yaml"
+        if dataset.source is not None:
+            wanted[f"hub/{dataset.source.repo}/{dataset.source.file}"] = f"{where}: source"
+        if dataset.recorded_embeddings is not None:
+            wanted[f"recorded/{dataset.recorded}/{dataset.recorded_embeddings}"] = f"{where}: recorded_embeddings"
+        for key in config.experiment.pools:
+            pool = config.pool[key]
+            if pool.recorded is None:
+                continue
+            if dataset.recorded is None:
+                raise UserError(
+                    f"{where} names no folder of recorded answers, which the pool {key} consists of. Add recorded: NAME."
+                )
+            if config.experiment.scenarios != [REAL]:
+                raise UserError(
+                    f"{folder}/experiment/{config.name}.yaml: the pool {key} has recorded answers to the benchmark alone, so "
+                    f"scenarios = {config.experiment.scenarios} cannot be made. Set scenarios: [real]."
+                )
+            for member in pool.members:
+                wanted[recorded_file(config, name, member)] = f"{folder}/pool/{key}.yaml: members"
+    if not wanted:
+        return
+    if config.paths.data_root is None:
+        first = next(iter(wanted))
+        raise UserError(
+            f"{wanted[first]} is read from a folder of data, and none is given. Add data_root=DIR to --config, where "
+            f"DIR/{first} exists."
+        )
+    root = Path(config.paths.data_root)
+    for file, where in wanted.items():
+        if not (root / file).is_file():
+            known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("*"))]
+            raise UserError(f"{where}: there is no {file} under data_root={root}. " + nearest(file, known))
 
 
 def _check_prompt(folder: Path, where: str, prompt: str) -> None:

@@ -107,11 +107,19 @@ class Embedder(Section):
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
 
 
+class Source(Section):
+    """Where a benchmark's rows come from: a file of the hub's dataset, or of the mirror under paths.data_root."""
+
+    repo: str = Field(description="Repository on the hub, as owner/name; the mirror has it as hub/OWNER/NAME.")
+    file: str = Field(description="The file in the mirror's folder, as test.parquet.")
+
+
 class Dataset(Section):
     """config/dataset/DATASET.yaml: a benchmark."""
 
     title: str = Field(description="Name in tables and figures.")
     adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
+    source: Source | None = Field(None, description="What an adapter that reads a benchmark reads.")
     seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
     questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
     tasks: dict[Key, str] = Field(
@@ -122,6 +130,12 @@ class Dataset(Section):
     )
     train_share: float = Field(0.6, gt=0, lt=1, description="Share of each task's questions in the train part.")
     embedder: Key = Field(description="The embedder of this dataset's queries.")
+    recorded: Key | None = Field(
+        None, description="The dataset's name among recorded answers: data_root/recorded/RECORDED holds them."
+    )
+    recorded_embeddings: str | None = Field(
+        None, description="File of given embeddings in that folder, for the benchmark's queries; null to compute them."
+    )
     generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
 
 
@@ -147,7 +161,23 @@ class Pool(Section):
     """config/pool/POOL.yaml: an ordered set of members."""
 
     title: str = Field(description="Name in tables and figures.")
-    members: list[Key] = Field(min_length=2, description="Member keys: MODEL or MODEL-ASK.")
+    members: list[Key] = Field(min_length=2, description="Member keys: MODEL or MODEL-ASK, or recorded files' names.")
+    recorded: Key | None = Field(
+        None,
+        description="Engine `recorded`: the members' answers are the files data_root/recorded/DATASET/RECORDED/MEMBER.parquet.",
+    )
+    parameters_billion: dict[Key, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="Sizes of recorded members, which have no file in config/model."
+    )
+
+    @model_validator(mode="after")
+    def _sizes_are_of_members(self) -> "Pool":
+        if self.recorded is None and self.parameters_billion:
+            raise ValueError("parameters_billion is for recorded members; a model's size stands in its own file")
+        unknown = sorted(set(self.parameters_billion) - set(self.members))
+        if unknown:
+            raise ValueError(f"parameters_billion names {unknown[0]}, which is no member of this pool")
+        return self
 
 
 class Router(Section):
@@ -159,6 +189,13 @@ class Router(Section):
     )
     aggregate: Literal["consensus", "majority"] = Field("majority", description="How several answers become one.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's class.")
+    answer_text: Literal["answer", "option"] = Field(
+        "answer",
+        description="For methods that compare answers: embed what a member wrote, or the text of the option it chose.",
+    )
+    features: Key | None = Field(
+        None, description="For methods that use an LLM's features of queries: the file of config/featurizer."
+    )
 
 
 class Interval(Section):

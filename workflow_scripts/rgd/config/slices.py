@@ -36,6 +36,7 @@ def benchmark(config: Config, dataset: str) -> dict[str, Any]:
     spec = config.dataset[dataset]
     return {
         "adapter": spec.adapter,
+        "source": None if spec.source is None else spec.source.model_dump(),
         "seed": spec.seed,
         "questions_per_task": spec.questions_per_task,
         "tasks": list(spec.tasks),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rgd.errors import UserError
 
-MIN_OPTIONS, MAX_OPTIONS = 2, 20
+MIN_OPTIONS, MAX_OPTIONS = 1, 20
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ def validate(questions: Iterable[Question]) -> None:
     """Check every question.
 
     Raises:
-        UserError: naming the first row (by number and id) with an empty text, a repeated id or option, fewer than 2 or more
-            than 20 options, an answer kind other than ``letter``, or a label that is none of its options' letters.
+        UserError: naming the first row (by number and id) with an empty text, a repeated id or option, no option or more than
+            20, an answer kind other than ``letter``, or a label that is none of its options' letters.
     """
     rows: dict[str, int] = {}
     for row, question in enumerate(questions):

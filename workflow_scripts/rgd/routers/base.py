@@ -29,6 +29,7 @@ class TrainingSet:
         confidence: (n, M) float32, NaN missing.
         labels: (n,) int32 codes, for routers that need them.
         answer_embeddings: (n, M, e) float32, for routers that need them.
+        features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
         seed: the replicate's seed.
     """
 
@@ -40,6 +41,7 @@ class TrainingSet:
     confidence: np.ndarray
     labels: np.ndarray | None = None
     answer_embeddings: np.ndarray | None = None
+    features: np.ndarray | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +62,8 @@ class TrainingSet:
             shapes["labels"] = (np.shape(self.labels), (n,))
         if self.answer_embeddings is not None:
             shapes["answer_embeddings"] = (np.shape(self.answer_embeddings)[:2], (n, pool))
+        if self.features is not None:
+            shapes["features"] = (np.shape(self.features)[:1], (n,))
         for name, (found, expected) in shapes.items():
             if found != expected:
                 raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
@@ -83,6 +87,9 @@ class TestQueries:
         query_ids: (n,) str.
         embeddings: (n, d) float32, L2-normalised.
         neighbours: (n, K) int32 indices into the training rows, nearest first.
+        tasks: (n,) str.
+        features: (n, f) float32, as in :class:`TrainingSet`.
+        training_embeddings: (m, d) float32 of the training rows, for routers that need them.
     """
 
     __test__: ClassVar[bool] = False  # Not a pytest class, whatever its name suggests.
@@ -90,6 +97,9 @@ class TestQueries:
     query_ids: np.ndarray
     embeddings: np.ndarray
     neighbours: np.ndarray
+    tasks: np.ndarray | None = None
+    features: np.ndarray | None = None
+    training_embeddings: np.ndarray | None = None
 
     def nearest(self, k: int, training_size: int) -> np.ndarray:
         """The (n, min(k, training_size)) nearest training rows.
@@ -111,11 +121,14 @@ class Router:
 
     ``fit`` learns attributes that end in "_" (arrays, numbers), which is all that is saved; ``rank`` reads nothing
     else but the constructor's parameters. ``variants`` says how many of the ranked members each variant asks,
-    ``aggregate`` how their answers become one.
+    ``aggregate`` how their answers become one. A ``transductive`` router ranks a query in the light of the other test
+    queries, unlabelled: it needs the whole batch, where any other gives a query the same ranking in any company.
     """
 
     needs_labels: ClassVar[bool] = False
     needs_answer_embeddings: ClassVar[bool] = False
+    needs_training_embeddings: ClassVar[bool] = False
+    transductive: ClassVar[bool] = False
     family: ClassVar[Family]
 
     variants: Mapping[str, int] = MappingProxyType({"top1": 1})

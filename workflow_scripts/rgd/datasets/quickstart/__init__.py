@@ -5,6 +5,7 @@ take the kinds in turn, so that every kind has an equal share.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,12 @@ LETTERS = "ABCD"
 DRAWS_PER_QUESTION = 200
 
 
-def questions(settings: Mapping[str, Any]) -> list[Question]:
+def questions(settings: Mapping[str, Any], data_root: Path | None = None) -> list[Question]:
     """The benchmark's questions, tasks in the order of the settings.
 
     Args:
         settings: ``seed`` (int), ``questions_per_task`` (int > 0), ``tasks`` (names, or a mapping whose keys are names).
+        data_root: not used: nothing is read.
 
     Returns:
         Four-option questions; each letter is right equally often within a task (as near as the number allows).
@@ -50,6 +52,7 @@ def questions(settings: Mapping[str, Any]) -> list[Question]:
     Raises:
         UserError: an unknown task, a number below 1, or more questions wanted than a task can make.
     """
+    del data_root
     count = int(settings["questions_per_task"])
     if count < 1:
         raise UserError(f"quickstart dataset: questions_per_task is {count}; it must be at least 1")

@@ -1,0 +1,14 @@
+"""Take the embeddings of a benchmark's questions from a file that the user has."""
+
+from pathlib import Path
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.engines.recorded import read_embeddings
+
+with running(snakemake):
+    dimension = snakemake.params.dimension
+    query_ids = read_table(snakemake.input.questions, ["query_id"])["query_id"]
+    table = read_embeddings(Path(snakemake.resources.data_root) / snakemake.params.file, query_ids, dimension)
+    write_table(snakemake.output.embeddings, table, schemas.embeddings(dimension))

@@ -1,0 +1,18 @@
+"""Take a member's answers from a file that the user has."""
+
+from pathlib import Path
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.engines.recorded import read_responses
+
+with running(snakemake):
+    questions = read_table(snakemake.input.questions, ["query_id", "options"])
+    path = Path(snakemake.resources.data_root) / snakemake.params.file
+    table, absent, outside = read_responses(path, questions)
+    write_table(snakemake.output.responses, table, schemas.RESPONSES)
+    missing = table["answer"].null_count
+    print(
+        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} no letter of theirs)"
+    )
