@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,9 @@ def test_every_configured_router_fits_and_routes(path):
     if settings["method"] not in methods():
         pytest.skip("a method of another kind")
     router = make(settings["method"], settings["parameters"], settings["variants"] or None, settings.get("aggregate"))
-    train = small([[0, 1, 0]] * 4 + [[2, 2, 1]] * 4, labels=[0] * 4 + [2] * 4)
-    queries = asking(np.eye(4), train)
+    tasks = ["first", "second", "third", "fourth"] * 2
+    train = small([[0, 1, 0]] * 4 + [[2, 2, 1]] * 4, labels=[0] * 4 + [2] * 4, tasks=tasks)
+    queries = replace(asking(np.eye(4), train), tasks=train.tasks[:4], training_embeddings=train.embeddings)
     routes = route(router.fit(train), queries, np.zeros((4, 3), dtype=np.int32), np.zeros((4, 3)))
     assert routes.ranking.shape == (4, 3)
     assert all((answers == 0).all() for answers in routes.answers.values())
