@@ -1,0 +1,66 @@
+"""Table how well benchmark routing chooses one member for each task, by rule and by share of labelled queries."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from job import running
+from rgd.analysis.benchmark_routing import (
+    PoolAnswers,
+    benchmark_routing_for_people,
+    benchmark_routing_rows,
+    right_answers,
+)
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+from rgd.splits import TEST, TRAIN, rows_of_part
+from rgd.training import texts, vectors_of
+
+NOTE = (
+    "Each task is routed by what the others teach; alpha is the share of its own training queries labelled and added. "
+    "Over all test queries, mean ± standard deviation over splits; of the predictors, means over tasks and members. "
+    "The true p and the oracle are read off the test labels: upper bounds, no routers."
+)
+
+with running(snakemake, libraries=("numpy", "pandas")):
+    datasets, members = json.loads(snakemake.params.datasets), json.loads(snakemake.params.members)
+    pools, sizes = json.loads(snakemake.params.pools), json.loads(snakemake.params.parameters_billion)
+    frames = []
+    for position, dataset in enumerate(datasets):
+        questions = read_table(snakemake.input.questions[position], ["query_id", "task"])
+        query_ids = texts(questions["query_id"])
+        vectors = vectors_of(read_table(snakemake.input.embeddings[position]), query_ids)
+        labels = read_table(snakemake.input.labels[position])
+        files = snakemake.input.responses[position * len(members) : (position + 1) * len(members)]
+        right = {
+            member: right_answers(read_table(path, ["query_id", "answer"]), labels, query_ids)
+            for member, path in zip(members, files, strict=True)
+        }
+        answers = {
+            pool: PoolAnswers(
+                tuple(keys),
+                np.array([sizes[key] for key in keys], dtype=np.float64),
+                np.column_stack([right[key] for key in keys]),
+            )
+            for pool, keys in pools.items()
+        }
+        splits = read_table(snakemake.input.splits[position])
+        train, test = (rows_of_part(splits, query_ids, part) for part in (TRAIN, TEST))
+        for seed in train:
+            rows = benchmark_routing_rows(
+                vectors,
+                texts(questions["task"]).astype(np.str_),
+                answers,
+                train[seed],
+                test[seed],
+                seed,
+                json.loads(snakemake.params.interval),
+            )
+            frame = pd.DataFrame(rows)
+            frame.insert(0, "dataset", dataset)
+            frames.append(frame)
+    table = pd.concat(frames, ignore_index=True)
+    people = benchmark_routing_for_people(table, json.loads(snakemake.params.titles))
+    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
