@@ -1,9 +1,38 @@
 # Tables and figures of an experiment, from its cells.
 
 
+rule comparison_table:
+    input:
+        cells=CELLS,
+        outcomes=[cell.replace("<results>/cells/", "<results>/outcomes/") for cell in CELLS],
+        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
+    output:
+        parquet="<results>/tables/{experiment}/comparisons.parquet",
+        csv="<results>/tables/{experiment}/comparisons.csv",
+        md="<results>/tables/{experiment}/comparisons.md",
+        tex="<results>/tables/{experiment}/comparisons.tex",
+    log:
+        "<results>/logs/comparison_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/comparison_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(slices.tables(CONFIG)),
+        interval=slices.canonical(slices.interval(CONFIG)),
+        baseline=CONFIG.experiment.baseline,
+        code=code("comparison_table.py"),
+    message:
+        "Comparing every two routers of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/comparison_table.py"
+
+
 rule accuracy_table:
     input:
         cells=CELLS,
+        comparisons="<results>/tables/{experiment}/comparisons.parquet",
     output:
         parquet="<results>/tables/{experiment}/accuracy.parquet",
         csv="<results>/tables/{experiment}/accuracy.csv",
@@ -19,11 +48,61 @@ rule accuracy_table:
     threads: 1
     params:
         slice=slices.canonical(slices.tables(CONFIG)),
+        baseline=CONFIG.experiment.baseline,
         code=code("accuracy_table.py"),
     message:
         "Accuracies of {wildcards.experiment}"
     script:
         "../workflow_scripts/accuracy_table.py"
+
+
+rule cost_table:
+    input:
+        accuracy="<results>/tables/{experiment}/accuracy.parquet",
+    output:
+        parquet="<results>/tables/{experiment}/costs.parquet",
+        csv="<results>/tables/{experiment}/costs.csv",
+        md="<results>/tables/{experiment}/costs.md",
+        tex="<results>/tables/{experiment}/costs.tex",
+    log:
+        "<results>/logs/cost_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/cost_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("cost_table.py"),
+    message:
+        "What the accuracies of {wildcards.experiment} cost"
+    script:
+        "../workflow_scripts/cost_table.py"
+
+
+rule choice_table:
+    input:
+        cells=CELLS,
+        choices=[cell.replace("<results>/cells/", "<results>/choices/") for cell in CELLS],
+    output:
+        parquet="<results>/tables/{experiment}/choices.parquet",
+        csv="<results>/tables/{experiment}/choices.csv",
+        md="<results>/tables/{experiment}/choices.md",
+        tex="<results>/tables/{experiment}/choices.tex",
+    log:
+        "<results>/logs/choice_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/choice_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("choice_table.py"),
+    message:
+        "Which members the routers of {wildcards.experiment} ask"
+    script:
+        "../workflow_scripts/choice_table.py"
 
 
 rule task_table:
@@ -55,6 +134,43 @@ rule task_table:
         "How often each member of {wildcards.experiment} is right, task by task"
     script:
         "../workflow_scripts/task_table.py"
+
+
+rule benchmark_routing_table:
+    input:
+        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
+        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
+        embeddings=expand("<results>/embeddings/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
+        splits=expand("<results>/splits/{dataset}.parquet", dataset=CONFIG.experiment.datasets),
+        responses=expand(
+            "<results>/responses/{dataset}/benchmark/{member}.parquet",
+            dataset=CONFIG.experiment.datasets,
+            member=all_members(),
+        ),
+    output:
+        parquet="<results>/tables/{experiment}/benchmark_routing.parquet",
+        csv="<results>/tables/{experiment}/benchmark_routing.csv",
+        md="<results>/tables/{experiment}/benchmark_routing.md",
+        tex="<results>/tables/{experiment}/benchmark_routing.tex",
+    log:
+        "<results>/logs/benchmark_routing_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/benchmark_routing_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        datasets=slices.canonical(CONFIG.experiment.datasets),
+        members=slices.canonical(all_members()),
+        pools=slices.canonical({pool: CONFIG.pool[pool].members for pool in CONFIG.experiment.pools}),
+        parameters_billion=slices.canonical(slices.parameters_billion(CONFIG)),
+        interval=slices.canonical(slices.interval(CONFIG)),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("benchmark_routing_table.py"),
+    message:
+        "Benchmark routing of {wildcards.experiment}, rule by rule and by share of labelled queries"
+    script:
+        "../workflow_scripts/benchmark_routing_table.py"
 
 
 rule generation_table:

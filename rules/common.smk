@@ -54,6 +54,16 @@ def training_set(pattern):
     return lambda wildcards: pattern.format(query_set=sweep.query_set(wildcards.scenario), **wildcards)
 
 
+# The order of long work, where cores are fewer than jobs that are ready: what everything waits for comes first (weights,
+# then the generators' queries), and of one kind the largest model, so that no core idles at the end.
+FETCH_FIRST, DRAW_FIRST = 200_000, 100_000
+
+
+def size(model):
+    """A model's size in millions of parameters, the measure of how long it takes."""
+    return round(1000 * CONFIG.model[model].parameters_billion)
+
+
 def one_of(names):
     """A wildcard constraint: exactly these names."""
     return "|".join(re.escape(name) for name in names) or "(?!)"
@@ -74,7 +84,9 @@ def extra_fit_inputs(wildcards):
     if kind.needs_labels:
         patterns["labels"] = "<results>/labels/{dataset}/{query_set}.parquet"
     if kind.needs_answer_embeddings:
-        patterns["answer_embeddings"] = f"<results>/{spec.answer_text}_embeddings/{{dataset}}/{{query_set}}/{{pool}}.parquet"
+        patterns["answer_embeddings"] = (
+            f"<results>/{spec.answer_text}_embeddings/{{dataset}}/{{query_set}}/{{pool}}.parquet"
+        )
     if spec.features is not None:
         patterns["features"] = f"<results>/feature_embeddings/{{dataset}}/{{query_set}}/{spec.features}.parquet"
     return {name: training_set(pattern)(wildcards) for name, pattern in patterns.items()}
@@ -92,6 +104,21 @@ def extra_route_inputs(wildcards):
     return found
 
 
+def featurizer_model(wildcards):
+    return CONFIG.model[CONFIG.featurizer[wildcards.featurizer].model]
+
+
+def featurized_questions(wildcards):
+    """The questions of all query sets whose features some router of the experiment needs of this featurizer."""
+    if all(CONFIG.router[router].features != wildcards.featurizer for router in CONFIG.experiment.routers):
+        return []
+    return [
+        f"{CONFIG.paths.results}/questions/{dataset}/{query_set}.parquet"
+        for dataset in CONFIG.experiment.datasets
+        for query_set in sweep.query_sets(CONFIG)
+    ]
+
+
 def test_answers(wildcards):
     return expand(
         "<results>/responses/{dataset}/benchmark/{member}.parquet",
@@ -104,6 +131,7 @@ wildcard_constraints:
     dataset=one_of(CONFIG.dataset),
     query_set=one_of([BENCHMARK, *CONFIG.generator]),
     generator=one_of(CONFIG.generator),
+    featurizer=one_of(CONFIG.featurizer),
     scenario=one_of([REAL, *CONFIG.generator]),
     pool=one_of(CONFIG.pool),
     member=one_of([*members(CONFIG), *recorded_members(CONFIG)]),

@@ -31,8 +31,7 @@ rule draw_queries:
         "<results>/logs/draw_queries/{dataset}/{generator}.log",
     benchmark:
         "<results>/benchmarks/draw_queries/{dataset}/{generator}.jsonl"
-    # All pools are asked about generated queries too: drawing first lets each model load once for all query sets.
-    priority: 100
+    priority: lambda wildcards: DRAW_FIRST + size(CONFIG.generator[wildcards.generator].model)
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads

@@ -12,6 +12,7 @@ rule fetch_model:
         "<results>/benchmarks/fetch_model/{model}.jsonl"
     wildcard_constraints:
         model=one_of(CONFIG.model),
+    priority: lambda wildcards: FETCH_FIRST + size(wildcards.model)
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -37,6 +38,7 @@ rule fetch_embedder:
         "<results>/benchmarks/fetch_embedder/{embedder}.jsonl"
     wildcard_constraints:
         embedder=one_of(CONFIG.embedder),
+    priority: FETCH_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -123,6 +125,7 @@ rule answer:
         "<results>/logs/answer/{dataset}/{query_set}/{member}.log",
     benchmark:
         "<results>/benchmarks/answer/{dataset}/{query_set}/{member}.jsonl"
+    priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
@@ -234,3 +237,85 @@ rule embed_answers:
         "Embedding the {wildcards.text} texts of what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/embed_answers.py"
+
+
+rule ask_features:
+    input:
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
+        weights=lambda wildcards: f"<results>/weights/model/{CONFIG.featurizer[wildcards.featurizer].model}.json",
+    output:
+        featurized="<results>/featurized/{dataset}/{query_set}/{featurizer}.json",
+    log:
+        "<results>/logs/ask_features/{dataset}/{query_set}/{featurizer}.log",
+    benchmark:
+        "<results>/benchmarks/ask_features/{dataset}/{query_set}/{featurizer}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: lambda wildcards: featurizer_model(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards: featurizer_model(wildcards).memory_mb,
+        engine=lambda wildcards: CONFIG.featurizer[wildcards.featurizer].engine,
+        weights=lambda wildcards: slices.canonical(slices.weights(featurizer_model(wildcards).weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+        store=CONFIG.paths.store,
+        chunk_size=CONFIG.site.chunk_size,
+        # As for the rule answer: one start of the model for all query sets that are there.
+        also=lambda wildcards: " ".join(featurized_questions(wildcards)),
+    params:
+        settings=lambda wildcards: slices.canonical(slices.featurizing(CONFIG, CONFIG_FOLDER, wildcards.featurizer)),
+    message:
+        "{wildcards.featurizer} describes {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/ask_features.py"
+
+
+rule features:
+    input:
+        featurized="<results>/featurized/{dataset}/{query_set}/{featurizer}.json",
+        questions="<results>/questions/{dataset}/{query_set}.parquet",
+    output:
+        features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
+    log:
+        "<results>/logs/features/{dataset}/{query_set}/{featurizer}.log",
+    benchmark:
+        "<results>/benchmarks/features/{dataset}/{query_set}/{featurizer}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        store=CONFIG.paths.store,
+    params:
+        settings=lambda wildcards: slices.canonical(slices.featurizing(CONFIG, CONFIG_FOLDER, wildcards.featurizer)),
+        code=code("features.py"),
+    message:
+        "Reading what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/features.py"
+
+
+rule embed_features:
+    input:
+        features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
+        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+    output:
+        embeddings="<results>/feature_embeddings/{dataset}/{query_set}/{featurizer}.parquet",
+    log:
+        "<results>/logs/embed_features/{dataset}/{query_set}/{featurizer}.log",
+    benchmark:
+        "<results>/benchmarks/embed_features/{dataset}/{query_set}/{featurizer}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: lambda wildcards: embedder(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+    params:
+        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        code=code("embed_features.py"),
+    message:
+        "Embedding what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/embed_features.py"

@@ -108,9 +108,12 @@ rule route:
 rule score:
     input:
         routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
+        responses=test_answers,
         labels="<results>/labels/{dataset}/benchmark.parquet",
         questions="<results>/questions/{dataset}/benchmark.parquet",
     output:
+        outcomes="<results>/outcomes/{dataset}/{scenario}/{pool}/{router}.parquet",
+        choices="<results>/choices/{dataset}/{scenario}/{pool}/{router}.parquet",
         cell="<results>/cells/{dataset}/{scenario}/{pool}/{router}.parquet",
     log:
         "<results>/logs/score/{dataset}/{scenario}/{pool}/{router}.log",
@@ -121,6 +124,7 @@ rule score:
     threads: 1
     params:
         slice=slices.canonical(slices.interval(CONFIG)),
+        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
         family=lambda wildcards: router_class(wildcards).family,
         code=code("score.py"),
     message:
@@ -136,6 +140,8 @@ rule score_reference:
         labels="<results>/labels/{dataset}/benchmark.parquet",
         questions="<results>/questions/{dataset}/benchmark.parquet",
     output:
+        outcomes="<results>/outcomes/{dataset}/real/{pool}/{reference}.parquet",
+        choices="<results>/choices/{dataset}/real/{pool}/{reference}.parquet",
         cell="<results>/cells/{dataset}/real/{pool}/{reference}.parquet",
     log:
         "<results>/logs/score_reference/{dataset}/{pool}/{reference}.log",

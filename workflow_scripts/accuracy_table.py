@@ -6,13 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from job import running
+from rgd.analysis.comparisons import against, significant
 from rgd.analysis.tables import accuracy_table, pivot_for_people, print_summary
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table, replacing
 
 NOTE = (
     "Accuracy on the test part in per cent, mean ± standard deviation over splits. A learning-free router or a "
-    "reference does not depend on the scenario and is computed once."
+    "reference does not depend on the scenario and is computed once. A star marks a significant difference to {baseline} "
+    "at the same number of calls, where it makes as many (false discovery rate of 5 % over all pairs; see comparisons)."
 )
 
 with running(snakemake, libraries=("pandas",)):
@@ -32,8 +34,10 @@ with running(snakemake, libraries=("pandas",)):
         and rule["pool"] in (None, pool)
         and rule["router"] in (None, router)
     }
-    people = pivot_for_people(accuracy, settings["scenarios"], exclusions=exclusions)
+    comparisons = against(read_table(snakemake.input.comparisons).to_pandas(), snakemake.params.baseline, accuracy)
+    people = pivot_for_people(accuracy, settings["scenarios"], exclusions=exclusions, marked=significant(comparisons))
     stem = Path(snakemake.output.parquet).with_suffix("")
-    write_all(accuracy, stem, people, NOTE)
+    note = NOTE.format(baseline=snakemake.params.baseline)
+    write_all(accuracy, stem, people, note)
     with replacing(snakemake.output.summary) as temporary:
-        temporary.write_text(print_summary(people) + "\n", encoding="utf-8")
+        temporary.write_text(print_summary(people) + f"\n\n{note}\n", encoding="utf-8")

@@ -8,7 +8,8 @@ from rgd.answering import requests_for
 from rgd.artifacts import read_table, write_json
 from rgd.engines import EngineSettings, lazy_engine
 from rgd.engines.weights import ensure_weights
-from rgd.store import AnswerSettings, Store, fill
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.fill import fill
 
 with running(snakemake):
     resources = snakemake.resources

@@ -10,7 +10,8 @@ from rgd.engines.weights import ensure_weights
 from rgd.generation.drawing import Draw
 from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
-from rgd.store import AnswerSettings, Store, fill
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.fill import fill
 
 with running(snakemake):
     resources, wildcards = snakemake.resources, snakemake.wildcards

@@ -9,7 +9,7 @@ from rgd.artifacts import read_table, write_table
 from rgd.generation.drawing import accept, shortfall_message
 from rgd.generation.scenario import query_tables, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
-from rgd.store import AnswerSettings, Store
+from rgd.store.answers import AnswerSettings, Store
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))

@@ -6,7 +6,7 @@ from job import running
 from rgd import schemas
 from rgd.answering import requests_for, response_rows
 from rgd.artifacts import read_table, write_table
-from rgd.store import AnswerSettings, Store
+from rgd.store.answers import AnswerSettings, Store
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))

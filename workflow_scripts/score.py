@@ -5,17 +5,26 @@ import json
 from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
-from rgd.scoring import score_routes
+from rgd.scoring import read_benchmark, score_routes
+
+RESPONSES = ["query_id", "answer", "prompt_tokens", "completion_tokens"]
 
 with running(snakemake, libraries=("numpy",)):
-    table = score_routes(
+    scores = score_routes(
         read_table(snakemake.input.routes),
-        read_table(snakemake.input.labels),
-        read_table(snakemake.input.questions, ["query_id", "task"]),
+        read_benchmark(
+            read_table(snakemake.input.labels),
+            read_table(snakemake.input.questions, ["query_id", "task"]),
+            [read_table(path, RESPONSES) for path in snakemake.input.responses],
+            json.loads(snakemake.params.members),
+        ),
         cell={
             **{key: snakemake.wildcards[key] for key in ("dataset", "scenario", "pool", "router")},
             "family": snakemake.params.family,
         },
         interval=json.loads(snakemake.params.slice),
     )
-    write_table(snakemake.output.cell, table, schemas.CELLS)
+    variants = [name.removeprefix("correct_") for name in scores.outcomes.column_names[2:]]
+    write_table(snakemake.output.outcomes, scores.outcomes, schemas.outcomes(variants))
+    write_table(snakemake.output.choices, scores.choices, schemas.CHOICES)
+    write_table(snakemake.output.cell, scores.cell, schemas.CELLS)

@@ -2,27 +2,31 @@
 
 import json
 
+import numpy as np
+
 from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
-from rgd.scoring import score_reference
+from rgd.scoring import read_benchmark, score_reference
 from rgd.splits import TEST, TRAIN, rows_of_part
-from rgd.training import pool_answers, texts
+
+RESPONSES = ["query_id", "answer", "confidence", "prompt_tokens", "completion_tokens"]
 
 with running(snakemake, libraries=("numpy",)):
-    answers, confidence = pool_answers(
-        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
-    )
-    splits = read_table(snakemake.input.splits)
-    query_ids = texts(answers["query_id"])
-    table = score_reference(
-        snakemake.wildcards.reference,
-        answers,
-        confidence,
-        rows_of_part(splits, query_ids, TRAIN),
-        rows_of_part(splits, query_ids, TEST),
+    responses = [read_table(path, RESPONSES) for path in snakemake.input.responses]
+    benchmark = read_benchmark(
         read_table(snakemake.input.labels),
         read_table(snakemake.input.questions, ["query_id", "task"]),
+        responses,
+        json.loads(snakemake.params.members),
+    )
+    splits = read_table(snakemake.input.splits)
+    scores = score_reference(
+        snakemake.wildcards.reference,
+        benchmark,
+        np.column_stack([table["confidence"].to_numpy(zero_copy_only=False) for table in responses]),
+        rows_of_part(splits, benchmark.query_ids, TRAIN),
+        rows_of_part(splits, benchmark.query_ids, TEST),
         cell={
             **{key: snakemake.wildcards[key] for key in ("dataset", "pool")},
             "scenario": "real",
@@ -31,4 +35,7 @@ with running(snakemake, libraries=("numpy",)):
         },
         interval=json.loads(snakemake.params.slice),
     )
-    write_table(snakemake.output.cell, table, schemas.CELLS)
+    variants = [name.removeprefix("correct_") for name in scores.outcomes.column_names[2:]]
+    write_table(snakemake.output.outcomes, scores.outcomes, schemas.outcomes(variants))
+    write_table(snakemake.output.choices, scores.choices, schemas.CHOICES)
+    write_table(snakemake.output.cell, scores.cell, schemas.CELLS)

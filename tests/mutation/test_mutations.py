@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow_scripts" / "rgd"
 CONSENSUS = "tests/property/test_consensus_properties.py"
 ROUTERS = "tests/property/test_routers_properties.py"
+LLMRANK = "tests/property/test_llmrank_properties.py"
 STATISTICS = "tests/property/test_statistics_properties.py"
 
 
@@ -150,8 +151,8 @@ FAULTS = (
     Fault(
         "the share of the pool does not weigh the centroids",
         "routers/cascal.py",
-        "weights = share[rows] if self.weight_by_share else None",
-        "weights = None",
+        "share[:, None] if self.weight_by_share else 1.0",
+        "1.0",
         f"{ROUTERS}::test_released_cascal_is_its_slow_twin",
     ),
     Fault(
@@ -188,6 +189,48 @@ FAULTS = (
         "leave_one_out=True",
         "leave_one_out=False",
         f"{ROUTERS}::test_knn_is_its_slow_twin",
+    ),
+    Fault(
+        "LLMRANK compares the pool's logits with its utilities",
+        "routers/llmrank.py",
+        "functional.log_softmax(predicted.sigmoid() / temperature, dim=1)",
+        "functional.log_softmax(predicted / temperature, dim=1)",
+        f"{LLMRANK}::test_the_loss_is_the_slow_twins",
+    ),
+    Fault(
+        "LLMRANK takes the divergence the wrong way round",
+        "routers/llmrank.py",
+        "functional.kl_div(guessed, true,",
+        "functional.kl_div(true, guessed,",
+        f"{LLMRANK}::test_a_step_down_the_gradient_lowers_the_slow_twins_loss",
+    ),
+    Fault(
+        "LLMRANK's hidden units are not rectified",
+        "routers/llmrank.py",
+        "(inputs @ hidden_weights + hidden_bias).clip(min=0)",
+        "(inputs @ hidden_weights + hidden_bias)",
+        f"{LLMRANK}::test_the_ranking_of_given_weights_is_the_slow_twins",
+    ),
+    Fault(
+        "LLMRANK trains on the queries that decide when it ends",
+        "routers/llmrank.py",
+        "order = random.permutation(kept)",
+        "order = random.permutation(len(inputs))",
+        f"{LLMRANK}::test_the_weights_kept_have_the_least_loss_on_the_held_out_queries",
+    ),
+    Fault(
+        "LLMRANK centres the training queries alone",
+        "routers/llmrank.py",
+        "network.hidden_bias - centre @ self.hidden_weights_",
+        "network.hidden_bias",
+        "tests/unit/test_routers_llmrank.py::test_moving_and_stretching_all_embeddings_changes_no_utility",
+    ),
+    Fault(
+        "a step back runs on into the next block",
+        "features.py",
+        "zip(tags, starts[1:], strict=True)",
+        "zip(tags, [*starts[1:2], *(len(text) for _ in tags[1:])], strict=True)",
+        "tests/property/test_features.py::test_text_before_the_form_and_a_second_one_change_nothing",
     ),
     Fault(
         "a random vote's tie counts as won",

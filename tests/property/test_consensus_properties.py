@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgd.clustering import compact, coordinates, cosine_silhouette
+from rgd.clustering import Products, compact, cosine_silhouette, silhouettes
 from rgd.consensus import consensus, majority, usable_confidence, weighted_scores, z_scores
 from rgd.neighbours import nearest
 from rgd.references import oracle, random_vote
@@ -156,7 +156,7 @@ def test_silhouette_is_that_of_the_slow_twin_and_of_scikit_learn(seed, clusters,
     labels = compact(random.integers(0, clusters, 18))
     found = cosine_silhouette(points, labels)
     assert found == pytest.approx(geometry.cosine_silhouette(points.astype(float).tolist(), labels.tolist()), abs=1e-5)
-    assert cosine_silhouette(coordinates(points), labels) == pytest.approx(found, abs=1e-5)
+    assert silhouettes(Products(points, [clusters]), labels[None])[0] == pytest.approx(found, abs=1e-5)
     if not duplicates:
         assert found == pytest.approx(silhouette_score(points, labels, metric="cosine"), abs=1e-5)
 

@@ -47,8 +47,15 @@ def partition(points, k, seed, weights=None, n_init=1):
     return compact(injected_labels(seed, len(points), k))
 
 
+def partitions(products, weights, clusters, seeds, n_init=1):
+    labels = np.full(weights.shape, -1, dtype=np.int32)
+    for run, part in enumerate(weights > 0):
+        labels[run, part] = compact(injected_labels(seeds[run], part.sum(), clusters[run]))
+    return labels
+
+
 def fitted_with_injected_labels(world, method, parameters, train=None):
-    with mock.patch("rgd.routers.cascal.kmeans_labels", partition):
+    with mock.patch("rgd.routers.cascal.kmeans", partitions):
         return make(method, parameters).fit(train or world.train)
 
 

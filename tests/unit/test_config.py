@@ -126,6 +126,47 @@ def test_missing_prompt_is_named(folder: Path) -> None:
     assert "Did you mean generate_instruction?" in text
 
 
+def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
+    edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instruction")
+    text = message(folder)
+    assert "featurizer/qwen2.5-coder-1.5b.yaml" in text
+    assert "{question}" in text
+
+
+def test_unknown_featurizer_names_the_nearest(folder: Path) -> None:
+    text = message(folder, overrides=["router.llmrank.features=qwen2.5-coder-1.5"])
+    assert "router/llmrank.yaml: features names qwen2.5-coder-1.5" in text
+    assert "Did you mean qwen2.5-coder-1.5b?" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "features", "hint"),
+    [
+        ("llmrank", None, "use_features: false"),
+        ("llmrank_query_only", "qwen2.5-coder-1.5b", "features: null"),
+        ("knn", "qwen2.5-coder-1.5b", "features: null"),
+    ],
+)
+def test_features_that_a_router_lacks_or_does_not_use_are_named(
+    folder: Path, file: str, features: str | None, hint: str
+) -> None:
+    edit(folder / "router" / f"{file}.yaml", features=features)
+    text = message(folder)
+    assert f"router/{file}.yaml: features = {'null' if features is None else features}" in text
+    assert hint in text
+
+
+def test_a_featurizer_is_one_more_file(folder: Path) -> None:
+    edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", temperature=0.5)
+    shutil.copy(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", folder / "featurizer" / "warm.yaml")
+    edit(folder / "router" / "llmrank.yaml", features="warm")
+    config = load(folder)
+    settings = slices.featurizing(config, folder, "warm")
+    assert settings["sampling"]["temperature"] == 0.5
+    assert "{question}" in settings["prompt"]
+    assert slices.router(config, "llmrank")["parameters"]["use_features"]
+
+
 def test_broken_yaml_is_one_message(folder: Path) -> None:
     (folder / "pool" / "quickstart.yaml").write_text("members: [a, b\n")
     assert "quickstart" in message(folder)

@@ -29,6 +29,8 @@ def test_every_configured_router_fits_and_routes(path):
     tasks = ["first", "second", "third", "fourth"] * 2
     train = small([[0, 1, 0]] * 4 + [[2, 2, 1]] * 4, labels=[0] * 4 + [2] * 4, tasks=tasks)
     queries = replace(asking(np.eye(4), train), tasks=train.tasks[:4], training_embeddings=train.embeddings)
+    if router.use_features:
+        train, queries = (replace(part, features=2 * part.embeddings) for part in (train, queries))
     routes = route(router.fit(train), queries, np.zeros((4, 3), dtype=np.int32), np.zeros((4, 3)))
     assert routes.ranking.shape == (4, 3)
     assert all((answers == 0).all() for answers in routes.answers.values())
@@ -124,7 +126,10 @@ def test_the_same_training_gives_the_same_state():
     for method in methods():
         if load(method).needs_answer_embeddings:
             continue
-        tables = [save({0: make(method).fit(niches(1, per_niche=20)[0])}) for _ in range(2)]
+        train = niches(1, per_niche=20)[0]
+        if make(method).use_features:
+            train = replace(train, features=train.embeddings)
+        tables = [save({0: make(method).fit(train)}) for _ in range(2)]
         assert tables[0].equals(tables[1])
 
 

@@ -11,8 +11,8 @@ import pytest
 from rgd.engines.base import Answer, Message, Request, Sampling
 from rgd.engines.prompts import render
 from rgd.errors import UserError
-from rgd.store import AnswerSettings, FillCount, Store, fill
-from rgd.store.answers import chunk_key
+from rgd.store.answers import AnswerSettings, Store, chunk_key
+from rgd.store.fill import FillCount, fill
 
 SETTINGS = AnswerSettings(weights="0" * 64, way="likelihood", prompt="{question}", max_model_len=128)
 WRITING = dataclasses.replace(SETTINGS, way="generate", sampling=Sampling(0.7, 0.95, 16, 0))

@@ -45,6 +45,10 @@ def cells(seeds: int = 3, pools: tuple[str, ...] = ("small",)) -> pd.DataFrame:
                                 "ci_high": accuracy + rng.uniform(0.01, 0.1),
                                 "missing_answers": seed,
                                 "calls_per_query": 1.0,
+                                "prompt_tokens_per_query": 50.0,
+                                "completion_tokens_per_query": math.nan,
+                                "regret": 0.8 - accuracy,
+                                "gap_closed": math.nan if seed == 0 else 0.5,
                             }
                         )
     return pd.DataFrame(rows)

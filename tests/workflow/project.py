@@ -70,7 +70,8 @@ class Project:
 def make(folder: Path, models: Path) -> Project:
     """A copy of the workflow in ``folder`` with the experiment ``tiny`` as the default.
 
-    ``models`` holds the folders a, b (random language models), writer (a generator) and embedder.
+    ``models`` holds the folders a, b (random language models), writer (a generator) and embedder; the experiment does not
+    ask the featurizer, describer, which only tests that do need to have made.
     """
     folder.mkdir(parents=True)
     for part in PARTS:
@@ -80,7 +81,7 @@ def make(folder: Path, models: Path) -> Project:
         else:
             shutil.copy(source, folder / part)
     config = folder / "config"
-    for group in ("experiment", "dataset", "pool", "generator", "model", "embedder"):
+    for group in ("experiment", "dataset", "pool", "generator", "featurizer", "model", "embedder"):
         for file in (config / group).glob("*.yaml"):
             file.unlink()
     (config / "prompts/ask_plain.txt").write_text("Question: {question}\nAnswer:\n")
@@ -89,7 +90,7 @@ def make(folder: Path, models: Path) -> Project:
         "plain": {"way": "likelihood", "prompt": "ask_plain"},
         "chat": {"way": "likelihood", "prompt": "ask_chat"},
     }
-    for name in ("a", "b", "writer"):
+    for name in ("a", "b", "writer", "describer"):
         write(
             config / f"model/tiny-{name}.yaml",
             title=f"Tiny {name}",
@@ -111,6 +112,14 @@ def make(folder: Path, models: Path) -> Project:
         top_p=0.95,
         max_tokens=120,
         max_draws_per_task=80,
+    )
+    write(
+        config / "featurizer/tiny-describer.yaml",
+        title="Tiny describer",
+        model="tiny-describer",
+        prompt="features_of_question",
+        temperature=0.8,
+        max_tokens=60,
     )
     write(
         config / "embedder/tiny-embedder.yaml",
@@ -139,9 +148,11 @@ def make(folder: Path, models: Path) -> Project:
         pools=["tiny"],
         routers=ROUTERS,
         seeds=[0, 1],
-        tables=["accuracy", "tasks", "generation"],
+        tables=["accuracy", "comparisons", "costs", "choices", "tasks", "generation"],
         figures=["accuracy", "queries"],
     )
+    llmrank = config / "router/llmrank.yaml"
+    write(llmrank, **yaml.safe_load(llmrank.read_text()) | {"features": "tiny-describer"})
     text = (folder / "rules/common.smk").read_text()
     (folder / "rules/common.smk").write_text(re.sub(r'"quickstart"', '"tiny"', text))
     (config / "config.yaml").write_text(

@@ -18,10 +18,12 @@ from tests.workflow.project import Project
 
 Edit = Callable[[Project], None]
 
-ACCURACY = [r"tables/tiny/accuracy\..*", "tables/tiny/summary.txt", r"figures/tiny/accuracy\..*"]
+# What every change of a cell leads to: all tables but the two that are made of responses and of draws.
+ACCURACY_TABLE = [r"tables/tiny/(accuracy|costs)\..*", "tables/tiny/summary.txt", r"figures/tiny/accuracy\..*"]
+ACCURACY = [r"tables/tiny/(comparisons|choices)\..*", *ACCURACY_TABLE]
 QUERY_FIGURE = [r"figures/tiny/queries\..*"]
-REFERENCES = [r"cells/tiny/real/tiny/(oracle|random)\.parquet"]
-ROUTERS = [r"routers/.*", r"routes/.*", r"cells/.*/(?!oracle|random)[^/]*"]
+REFERENCES = [r"(cells|outcomes|choices)/tiny/real/tiny/(oracle|random)\.parquet"]
+ROUTERS = [r"routers/.*", r"routes/.*", r"(cells|outcomes|choices)/.*/(?!oracle|random)[^/]*"]
 BEHIND_CONSENSUS = [r"consensus/.*", *ROUTERS, *ACCURACY, *QUERY_FIGURE]
 BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_CONSENSUS, *REFERENCES, r"tables/tiny/tasks\..*"]
 GENERATED_BRANCH = [
@@ -30,7 +32,7 @@ GENERATED_BRANCH = [
     r"neighbours/tiny/tiny-writer\.parquet",
     r"(answered|responses)/tiny/tiny-writer/.*",
     r"answer_embeddings/tiny/tiny-writer/.*",
-    r"(consensus|routers|routes|cells)/tiny/tiny-writer/.*",
+    r"(consensus|routers|routes|cells|outcomes|choices)/tiny/tiny-writer/.*",
     r"tables/tiny/generation\..*",
     *ACCURACY,
     *QUERY_FIGURE,
@@ -38,7 +40,7 @@ GENERATED_BRANCH = [
 
 
 def router(name: str) -> list[str]:
-    return [rf"(routers|routes|cells)/.*/{name}\.parquet", *ACCURACY]
+    return [rf"(routers|routes|cells|outcomes|choices)/.*/{name}\.parquet", *ACCURACY]
 
 
 def text(file: str, old: str, new: str) -> Edit:
@@ -106,16 +108,16 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "a router's parameter": (nested("router/avengers.yaml", "parameters", n_clusters=3), router("avengers")),
     "a router's variant": (
         nested("router/knn.yaml", "variants", top2=2),
-        [r"(routes|cells)/.*/knn\.parquet", *ACCURACY],
+        [r"(routes|cells|outcomes|choices)/.*/knn\.parquet", *ACCURACY],
     ),
     "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
     "the number of neighbours": (
         keys("config.yaml", neighbours=9),
-        [r"neighbours/.*", r"(routes|cells)/.*/(?!oracle|random)[^/]*", *ACCURACY],
+        [r"neighbours/.*", r"(routes|cells|outcomes|choices)/.*/(?!oracle|random)[^/]*", *ACCURACY],
     ),
     "the interval": (
         keys("experiment/tiny.yaml", interval={"seed": 5}),
-        [r"cells/.*", *ACCURACY],
+        [r"(cells|outcomes|choices)/.*", *ACCURACY],
     ),
     "the split seeds": (
         keys("experiment/tiny.yaml", seeds=[0, 2]),
@@ -154,17 +156,17 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "a router's module": (append(f"{CORE}/routers/knn.py", EXTRA), router("knn")),
     "a module that a router's subclass shares": (
         append(f"{CORE}/routers/cascal.py", EXTRA),
-        [r"(routers|routes|cells)/.*/cascal(_gt)?\.parquet", *ACCURACY, *QUERY_FIGURE],
+        [r"(routers|routes|cells|outcomes|choices)/.*/cascal(_gt)?\.parquet", *ACCURACY, *QUERY_FIGURE],
     ),
     "the extraction of answers": (append(f"{CORE}/answers.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
     "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),
     "the figures' style": (append(f"{CORE}/analysis/figures.py", EXTRA), [r"figures/.*"]),
-    "the scoring": (append(f"{CORE}/scoring.py", EXTRA), [r"cells/.*", *ACCURACY]),
+    "the scoring": (append(f"{CORE}/scoring.py", EXTRA), [r"(cells|outcomes|choices)/.*", *ACCURACY]),
     "a script": (append("workflow_scripts/task_table.py", EXTRA), [r"tables/tiny/tasks\..*"]),
     # Files
     "a deleted cell": (
         delete("results/cells/tiny/real/tiny/knn.parquet"),
-        [r"cells/tiny/real/tiny/knn\.parquet", *ACCURACY],
+        [r"(cells|outcomes|choices)/tiny/real/tiny/knn\.parquet", *ACCURACY],
     ),
     # What changes no result
     "a title": (keys("model/tiny-a.yaml", title="Another name"), []),

@@ -1,4 +1,4 @@
-"""A generator for tests: a tiny model that has learned 40 tagged blocks by heart, in a few seconds on a CPU."""
+"""Writers for tests: tiny models that have learned some texts by heart, in a few seconds on a CPU."""
 
 import random
 from pathlib import Path
@@ -23,14 +23,23 @@ def blocks(count: int = 40) -> list[str]:
     return made[:count]
 
 
-def make(folder: Path) -> Path:
-    """Train the model and save it to ``folder`` in the hub's layout."""
+def descriptions(count: int = 12) -> list[str]:
+    """Descriptions of questions in the form that a featurizer is asked for."""
+    skills = ["multiplication", "calendar arithmetic", "long division", "leap years", "weekdays", "number sense"]
+    return [
+        f"[KEYWORDS] {skills[i % 6]}, {skills[(i * 5 + i // 6 + 1) % 6]}\n[STEP BACK] A task about {skills[i % 6]}."
+        for i in range(count)
+    ]
+
+
+def make(folder: Path, texts: list[str] | None = None) -> Path:
+    """Train the model on ``texts`` (default: :func:`blocks`) and save it to ``folder`` in the hub's layout."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(0)
-    texts = blocks()
+    texts = texts or blocks()
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()

@@ -1,8 +1,18 @@
-"""k-means and the cosine silhouette on unit vectors."""
+"""k-means and the cosine silhouette on unit vectors, for many runs on the same points at once."""
 
-import warnings
+from collections.abc import Sequence
 
 import numpy as np
+
+# Points whose squared distance is below this share of the largest squared length are one point: rounding of float32.
+NOISE = 1e-6
+MAX_ITERATIONS = 300
+# Rows converted to float64 at once: 32 MiB at 4,096 dimensions.
+BLOCK_ROWS = 1024
+# What the choice between the Gram matrix and the points reckons with: Lloyd iterations in which most clusters change,
+# and the columns of a product that cost as much as the pass over the points that comes with it.
+EXPECTED_ITERATIONS = 15
+PASS_COLUMNS = 64
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -12,39 +22,198 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.where(length > 0, length, 1.0)
 
 
-def coordinates(points: np.ndarray) -> np.ndarray:
-    """Points with the same inner products as ``points`` (n, d), in at most n dimensions; float32.
+class Products:
+    """Inner products among n points, from their Gram matrix or straight from the points, whichever costs less.
 
-    With fewer points than dimensions, distances cost less in the eigenvectors of the Gram matrix, which one
-    decomposition gives for every clustering of these points or of some of them.
+    The Gram matrix takes n^2 d operations once and then 2 n^2 for each mean in each iteration; the points take 4 n d
+    for each mean in each iteration and 2 n d for each point that k-means++ looks at.
+
+    Args:
+        points: (n, d); kept as float32.
+        clusters: the number of clusters of each k-means run to come.
     """
-    points = np.ascontiguousarray(points, dtype=np.float32)
-    n, dimension = points.shape
-    if n >= dimension:
-        return points
-    values, vectors = np.linalg.eigh((points @ points.T).astype(np.float64))
-    return np.ascontiguousarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=np.float32)
+
+    def __init__(self, points: np.ndarray, clusters: Sequence[int]) -> None:
+        self.points = np.ascontiguousarray(points, dtype=np.float32)
+        self.squares = np.einsum("nd,nd->n", self.points, self.points)
+        # Beyond n = 2 d the matrix would be more than twice as large as the points.
+        n, dimension = self.points.shape
+        small = n <= 2 * dimension and prefers_gram(n, dimension, clusters)
+        self.gram = self.points @ self.points.T if small else None
+
+    def with_points(self, rows: np.ndarray) -> np.ndarray:
+        """Products of the points ``rows`` (r,) with all points, (r, n) float32."""
+        return self.points[rows] @ self.points.T if self.gram is None else self.gram[rows]
+
+    def with_sums(self, weights: np.ndarray) -> np.ndarray:
+        """Products of weighted sums of points, ``weights`` (c, n) float32, with all points, (c, n) float32."""
+        return (weights @ self.points) @ self.points.T if self.gram is None else weights @ self.gram
+
+
+def prefers_gram(n: int, dimension: int, clusters: Sequence[int]) -> bool:
+    """Whether k-means runs with these numbers of clusters cost less by the Gram matrix of n points than without it."""
+    columns, most = sum(clusters), max(clusters, default=1)
+    by_gram = n * (dimension + 2 * EXPECTED_ITERATIONS * columns)
+    compared = (most - 1) * (trials(most) * len(clusters) + PASS_COLUMNS)
+    by_points = dimension * (4 * EXPECTED_ITERATIONS * (columns + PASS_COLUMNS) + 2 * compared)
+    return by_gram <= by_points
+
+
+def kmeans(
+    products: Products, weights: np.ndarray, clusters: Sequence[int], seeds: Sequence[int], n_init: int = 1
+) -> np.ndarray:
+    """Many k-means runs (greedy k-means++ starts, Lloyd's iterations to the end) on the same points.
+
+    A run's labels depend on its own weights, clusters and seed, not on the other runs.
+
+    Args:
+        products: of the n points.
+        weights: (r, n) weight of each point in each run; 0 where it is no part of the run.
+        clusters: (r,) wanted clusters; a run has fewer where it has fewer distinct points.
+        seeds: (r,) seed of each run.
+        n_init: starts of each run, of which the one with the smallest inertia is kept.
+
+    Returns:
+        (r, n) int32: cluster of each point, numbered without gaps in the order of their first point; -1 outside the
+        run.
+    """
+    weights = np.asarray(weights, dtype=np.float32)
+    owner = np.repeat(np.arange(len(weights)), n_init)
+    generators = [np.random.default_rng([seed, start]) for seed in seeds for start in range(n_init)]
+    labels = spread_starts(products, weights[owner], np.asarray(clusters)[owner], generators)
+    labels = lloyd(products, weights[owner], labels)
+    if n_init > 1:
+        best = inertia(products, weights[owner], labels).reshape(-1, n_init).argmin(axis=1)
+        labels = labels[np.arange(len(weights)) * n_init + best]
+    for run, part in enumerate(weights > 0):
+        labels[run, part] = compact(labels[run, part])
+        labels[run, ~part] = -1
+    return labels
 
 
 def kmeans_labels(
     points: np.ndarray, k: int, seed: int, weights: np.ndarray | None = None, n_init: int = 1
 ) -> np.ndarray:
-    """Cluster of each point by k-means (k-means++ starts, the best of ``n_init``), (n,) int32.
-
-    Clusters are numbered without gaps in the order of their first point; there are fewer than ``k`` where there are
-    fewer distinct points.
-    """
+    """Cluster of each point by one run of :func:`kmeans`, (n,) int32."""
     k = min(k, len(points))
-    if k == 1:
-        return np.zeros(len(points), dtype=np.int32)
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
+    weights = np.ones(len(points)) if weights is None else weights
+    return kmeans(Products(points, [k] * n_init), weights[None], [k], [seed], n_init)[0]
 
-    model = KMeans(n_clusters=k, n_init=n_init, random_state=seed)
-    with warnings.catch_warnings():
-        # Fewer distinct points than clusters: the clusters left empty are dropped below.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return compact(model.fit_predict(points, sample_weight=weights))
+
+def trials(clusters: int) -> int:
+    """How many points greedy k-means++ compares for each centre (Arthur and Vassilvitskii 2007, section 5)."""
+    return 2 + int(np.log(clusters))
+
+
+def spread_starts(
+    products: Products, weights: np.ndarray, clusters: np.ndarray, generators: Sequence[np.random.Generator]
+) -> np.ndarray:
+    """Labels (r, n) int32 of all points by the nearest centre of each run's k-means++ start.
+
+    A centre is a point drawn with probability proportional to its weight times its squared distance from the nearest
+    centre before it; of several drawn, the one that leaves the smallest inertia. A run ends early when all its points
+    lie on its centres.
+    """
+    draws = [generator.random((k, trials(k))) for generator, k in zip(generators, clusters.tolist(), strict=True)]
+    labels = np.zeros(weights.shape, dtype=np.int32)
+    distance = np.ones(weights.shape, dtype=np.float32)
+    noise = NOISE * products.squares.max()
+    open_runs = np.arange(len(weights))
+    for centre in range(int(clusters.max())):
+        open_runs = open_runs[clusters[open_runs] > centre]
+        mass = np.cumsum(weights[open_runs] * distance[open_runs], axis=1, dtype=np.float64)
+        left = mass[:, -1] > 0
+        open_runs, mass = open_runs[left], mass[left]
+        if len(open_runs) == 0:
+            break
+        compared = None if centre else 1
+        drawn = [_draw(row, draws[run][centre, :compared]) for row, run in zip(mass, open_runs, strict=True)]
+        run, candidates = np.repeat(open_runs, [len(points) for points in drawn]), np.concatenate(drawn)
+        gaps = products.squares + products.squares[candidates, None] - 2.0 * products.with_points(candidates)
+        gaps[gaps < noise] = 0.0
+        remaining = np.minimum(gaps, distance[run]) if centre else gaps
+        cost = np.einsum("cn,cn->c", remaining, weights[run])
+        order = np.lexsort((cost, run))
+        best = order[np.unique(run[order], return_index=True)[1]]
+        labels[open_runs] = np.where(gaps[best] < distance[open_runs], centre, labels[open_runs])
+        distance[open_runs] = remaining[best]
+    return labels
+
+
+def _draw(mass: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Points drawn by their cumulative ``mass`` (n,) with ``uniform`` numbers (t,); none of no mass."""
+    points = np.searchsorted(mass, uniform * mass[-1], side="right")
+    return np.minimum(points, np.searchsorted(mass, mass[-1]))
+
+
+def lloyd(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Lloyd's iterations of each run from its start until no point of it changes its cluster.
+
+    A cluster that has lost all its points takes the point farthest from its mean, if one lies apart from its mean.
+
+    Args:
+        products: of the n points.
+        weights: (r, n) float32.
+        labels: (r, n) cluster of each point at the start.
+
+    Returns:
+        (r, n) int32 labels; of equally near means a point goes to the first.
+    """
+    labels = labels.astype(np.int32)
+    part = weights > 0
+    # Squared distances from the means without the point's own square, which is the same for every mean.
+    distance = np.full((len(labels), int(labels.max()) + 1, labels.shape[1]), np.inf, dtype=np.float32)
+    changed = np.zeros(distance.shape[:2], dtype=bool)
+    runs, points = np.nonzero(part)
+    changed[runs, labels[runs, points]] = True
+    for _ in range(MAX_ITERATIONS):
+        # Only the means of clusters that changed are new; a run at its end has none, and costs nothing more.
+        run, cluster = np.nonzero(changed)
+        if len(run) == 0:
+            break
+        share = np.where(labels[run] == cluster[:, None], weights[run], np.float32(0.0))
+        total = share.sum(axis=1)
+        filled = total > 0
+        share /= np.where(filled, total, 1.0)[:, None]
+        similarity = products.with_sums(share)
+        squares = np.where(filled, (share * similarity).sum(axis=1), np.inf)
+        distance[run, cluster] = squares[:, None] - 2.0 * similarity
+        moving = np.unique(run)
+        nearest = _first_smallest(distance[moving])
+        rows, points = np.nonzero((nearest != labels[moving]) & part[moving])
+        changed[:] = False
+        changed[moving[rows], labels[moving[rows], points]] = True
+        changed[moving[rows], nearest[rows, points]] = True
+        labels[moving] = nearest
+        for emptied in np.unique(run[~filled]):
+            lost = cluster[~filled & (run == emptied)]
+            gaps = distance[emptied, labels[emptied], np.arange(labels.shape[1])] + products.squares
+            farthest = int(np.where(part[emptied], gaps, 0.0).argmax())
+            if gaps[farthest] > NOISE * products.squares.max():
+                # One point in an iteration: the others that are lost are looked at again in the next.
+                changed[emptied, lost] = changed[emptied, labels[emptied, farthest]] = True
+                labels[emptied, farthest] = lost[0]
+    return labels
+
+
+def _first_smallest(values: np.ndarray) -> np.ndarray:
+    """argmin over axis 1 of (r, k, n), int32; numpy's own is slow over a short axis that is not the last."""
+    smallest, where = values[:, 0].copy(), np.zeros((len(values), values.shape[2]), dtype=np.int32)
+    for index in range(1, values.shape[1]):
+        np.copyto(where, index, where=values[:, index] < smallest)
+        np.minimum(smallest, values[:, index], out=smallest)
+    return where
+
+
+def inertia(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Weighted sum of squared distances of the points from the means of their clusters, float64 (r,) for r runs."""
+    spread = (weights * products.squares).sum(axis=1, dtype=np.float64)
+    for run, own in enumerate(labels):
+        share = np.where(own == np.arange(int(own.max()) + 1)[:, None], weights[run], np.float32(0.0))
+        total = share.sum(axis=1, dtype=np.float64)
+        inside = (share * products.with_sums(share)).sum(axis=1, dtype=np.float64)
+        spread[run] -= (inside / np.where(total > 0, total, 1.0)).sum()
+    return spread
 
 
 def compact(labels: np.ndarray) -> np.ndarray:
@@ -53,21 +222,41 @@ def compact(labels: np.ndarray) -> np.ndarray:
     return np.argsort(np.argsort(first))[inverse].astype(np.int32)
 
 
-def cluster_means(points: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """The (weighted) mean of each cluster's points, float64 (c, d), for labels 0 .. c-1 without gaps."""
-    weights = np.ones(len(points)) if weights is None else weights
-    means = np.empty((int(labels.max()) + 1, points.shape[1]))
-    for cluster in range(len(means)):
-        inside = labels == cluster
-        means[cluster] = weights[inside] @ points[inside] / weights[inside].sum()
-    return means
+def weighted_sums(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of ``points`` (n, d) with each row of ``weights`` (c, n), float64 (c, d), without a float64 copy of all."""
+    sums = np.zeros((len(weights), points.shape[1]))
+    for start in range(0, len(points), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        sums += weights[:, block] @ points[block].astype(np.float64)
+    return sums
+
+
+def cluster_means(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean of each cluster's points, float64 (c, d), for labels 0 .. c-1 without gaps."""
+    members = (labels == np.arange(int(labels.max()) + 1)[:, None]).astype(np.float64)
+    return weighted_sums(points, members) / members.sum(axis=1)[:, None]
+
+
+def silhouettes(products: Products, labels: np.ndarray) -> np.ndarray:
+    """Mean silhouette under cosine distance of each run's clusters, (r,); -inf for fewer than two clusters.
+
+    Args:
+        products: of n unit vectors.
+        labels: (r, n) as :func:`kmeans` gives them.
+    """
+    clusters = labels.max(axis=1) + 1
+    run = np.repeat(np.arange(len(labels)), clusters)
+    cluster = np.concatenate([np.arange(count) for count in clusters])
+    sums = products.with_sums((labels[run] == cluster[:, None]).astype(np.float32))
+    found = np.full(len(labels), -np.inf)
+    for index in np.flatnonzero(clusters > 1):
+        part = labels[index] >= 0
+        found[index] = _mean_silhouette(sums[run == index][:, part].T, labels[index, part])
+    return found
 
 
 def cosine_silhouette(points: np.ndarray, labels: np.ndarray) -> float:
-    """Mean silhouette under cosine distance, exact, from cluster sums in O(n k d).
-
-    On unit vectors the summed distance from x to a cluster C is |C| - x . S_C, where S_C is the sum of its points.
-    A point alone in its cluster counts 0, as does one at distance 0 from its own and another cluster.
+    """Mean silhouette under cosine distance of clusters of unit vectors.
 
     Args:
         points: (n, d) unit vectors.
@@ -76,15 +265,22 @@ def cosine_silhouette(points: np.ndarray, labels: np.ndarray) -> float:
     Raises:
         ValueError: fewer than two clusters.
     """
-    clusters = int(labels.max()) + 1
-    if clusters < 2:
-        raise ValueError("a silhouette needs at least two clusters")
     points = np.asarray(points, dtype=np.float64)
-    sizes = np.bincount(labels, minlength=clusters)
-    membership = np.zeros((clusters, len(points)))
-    membership[labels, np.arange(len(points))] = 1.0
-    distance_sums = sizes - points @ (membership @ points).T
-    rows = np.arange(len(points))
+    members = (labels == np.arange(int(labels.max()) + 1)[:, None]).astype(np.float64)
+    if len(members) < 2:
+        raise ValueError("a silhouette needs at least two clusters")
+    return _mean_silhouette(points @ (members @ points).T, labels)
+
+
+def _mean_silhouette(similarity_sums: np.ndarray, labels: np.ndarray) -> float:
+    """Mean silhouette, exact, from each point's summed similarity to each cluster (n, c), in O(n c).
+
+    On unit vectors the summed distance from x to a cluster C is |C| - x . S_C, where S_C is the sum of its points.
+    A point alone in its cluster counts 0, as does one at distance 0 from its own and another cluster.
+    """
+    sizes = np.bincount(labels, minlength=similarity_sums.shape[1])
+    distance_sums = sizes - similarity_sums.astype(np.float64)
+    rows = np.arange(len(labels))
     own_size = sizes[labels]
     within = np.maximum(distance_sums[rows, labels], 0.0) / np.maximum(own_size - 1, 1)
     to_others = np.maximum(distance_sums, 0.0) / sizes

@@ -35,6 +35,12 @@ RESPONSES = _schema(
     completion_tokens=pa.int32(),
     finish_reason=pa.string(),
 )
+FEATURES = _schema(
+    query_id=pa.string(),
+    keywords=STRINGS,
+    step_back=pa.string(),
+    parsed=pa.bool_(),
+)
 NEIGHBOURS = _schema(
     seed=pa.int32(),
     query_id=pa.string(),
@@ -74,7 +80,12 @@ CELLS = _schema(
     ci_high=pa.float64(),
     missing_answers=pa.int64(),
     calls_per_query=pa.float64(),
+    prompt_tokens_per_query=pa.float64(),
+    completion_tokens_per_query=pa.float64(),
+    regret=pa.float64(),
+    gap_closed=pa.float64(),
 )
+CHOICES = _schema(variant=pa.string(), seed=pa.int32(), member=pa.string(), share=pa.float64())
 
 
 def embeddings(dimension: int) -> pa.Schema:
@@ -98,3 +109,10 @@ def routes(variants: list[str]) -> pa.Schema:
         fields[f"answer_{variant}"] = pa.string()
         fields[f"asked_{variant}"] = STRINGS
     return _schema(**fields)
+
+
+def outcomes(variants: list[str]) -> pa.Schema:
+    """The schema of ``outcomes/D/S/P/R.parquet``: per variant 1 for right, 0 for wrong, or the probability of right."""
+    return _schema(
+        seed=pa.int32(), query_id=pa.string(), **{f"correct_{variant}": pa.float32() for variant in variants}
+    )

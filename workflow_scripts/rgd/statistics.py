@@ -78,6 +78,50 @@ def paired_difference(
     return PairedDifference(interval, first_only, second_only, p_value)
 
 
+def bootstrap_means(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """Means of ``draws`` stratified bootstrap samples of the rows of ``values`` (n, R), (draws, R) float64.
+
+    All columns share the samples, so that the difference of two columns' means is that of a paired bootstrap.
+    """
+    random = generator(seed, "bootstrap", "rows")
+    values = np.asarray(values, dtype=np.float64)
+    sums = np.zeros((draws, values.shape[1]))
+    for stratum in np.unique(strata):
+        inside = values[strata == stratum]
+        n = len(inside)
+        block = max(1, BLOCK_ENTRIES // n)
+        for start in range(0, draws, block):
+            size = min(block, draws - start)
+            drawn = random.integers(0, n, size=(size, n), dtype=np.int32) + n * np.arange(size)[:, None]
+            times = np.bincount(drawn.reshape(-1), minlength=size * n).reshape(size, n)
+            sums[start : start + size] += times @ inside
+    return sums / len(values)
+
+
+def detectable_difference(difference_std: float, n_queries: int, level: float = 0.95, power: float = 0.8) -> float:
+    """The smallest true paired difference that ``n_queries`` show with probability ``power``, by the normal formula.
+
+    (z(1 - alpha / 2) + z(power)) sd / sqrt(n), where sd is the standard deviation of a query's difference
+    (Cohen 1988, section 2.4).
+    """
+    from scipy.special import ndtri
+
+    return float((ndtri((1 + level) / 2) + ndtri(power)) * difference_std / np.sqrt(n_queries))
+
+
+def combine_p_values(p_values: np.ndarray) -> float:
+    """One p-value of several tests of one hypothesis that may depend on each other in any way; NaN if all are.
+
+    Twice their median, at most 1 (Meinshausen, Meier and Buehlmann 2009, section 2.2); a single one stays itself. Splits of the
+    same questions are such tests.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    p_values = p_values[~np.isnan(p_values)]
+    if len(p_values) == 0:
+        return float("nan")
+    return float(p_values[0]) if len(p_values) == 1 else float(min(1.0, 2.0 * np.median(p_values)))
+
+
 def mcnemar(first_only: int, second_only: int) -> float:
     """Exact two-sided McNemar test from the numbers of discordant queries (McNemar 1947, by the binomial)."""
     from scipy.stats import binom

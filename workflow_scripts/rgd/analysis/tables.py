@@ -1,6 +1,6 @@
 """Tables of an experiment, long ones to compute with and wide ones to read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,16 @@ SAME = "same"
 
 CELL_KEYS = ["dataset", "scenario", "pool", "family", "router", "variant"]
 ROW_KEYS = ["family", "router", "variant"]
+MEANS = [
+    *(
+        "missing_answers",
+        "calls_per_query",
+        "prompt_tokens_per_query",
+        "completion_tokens_per_query",
+        "regret",
+        "gap_closed",
+    )
+]
 
 
 def accuracy_table(
@@ -32,8 +42,7 @@ def accuracy_table(
 
     Returns:
         The cells' columns without ``seed``: ``accuracy`` is the mean over seeds, ``ci_low`` and ``ci_high`` the mean
-        ends of the intervals over queries, ``n_queries``, ``missing_answers`` and ``calls_per_query`` means too. Added
-        are ``accuracy_std``, the standard deviation over seeds (n - 1 in the denominator, NaN for one seed), and
+        ends of the intervals over queries, the other figures means too (NaN where a seed has none). Added are ``accuracy_std``, the standard deviation over seeds (n - 1 in the denominator, NaN for one seed), and
         ``n_seeds``.
 
     Raises:
@@ -52,8 +61,7 @@ def accuracy_table(
         accuracy_std=("accuracy", "std"),
         ci_low=("ci_low", "mean"),
         ci_high=("ci_high", "mean"),
-        missing_answers=("missing_answers", "mean"),
-        calls_per_query=("calls_per_query", "mean"),
+        **{name: (name, "mean") for name in MEANS},
     )
     orders = {
         "dataset": datasets,
@@ -72,6 +80,7 @@ def pivot_for_people(
     scenarios: Sequence[str] | None = None,
     titles: Mapping[str, str] | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
+    marked: Set[tuple[str, ...]] = frozenset(),
 ) -> dict[str, pd.DataFrame]:
     """What :func:`accuracy_table` holds, as one wide table per dataset and pool: routers by scenarios.
 
@@ -84,6 +93,7 @@ def pivot_for_people(
         scenarios: the columns; by default those that occur.
         titles: names to show instead of keys.
         exclusions: (dataset, scenario, pool, router) -> why that cell was left out.
+        marked: (dataset, scenario, pool, router, variant) that get a star.
 
     Returns:
         Title of the table -> table, with the columns ``family``, ``router``, ``variant`` and one per scenario.
@@ -103,7 +113,8 @@ def pivot_for_people(
                 value = cells.get((family, router, variant, scenario))
                 reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
                 if value is not None:
-                    row[titles.get(scenario, scenario)] = _with_spread(*value)
+                    star = "*" if (dataset, scenario, pool, router, variant) in marked else ""
+                    row[titles.get(scenario, scenario)] = _with_spread(*value) + star
                 else:
                     independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
                     row[titles.get(scenario, scenario)] = SAME if independent else reason

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from rgd.config.hints import nearest
 from rgd.config.references import check_references
-from rgd.config.schema import KEY_PATTERN, Config, Section
+from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
 
-CATALOGUES = ("dataset", "embedder", "generator", "model", "pool", "router")
+CATALOGUES = ("dataset", "embedder", "featurizer", "generator", "model", "pool", "router")
 """Groups of which every file is part of the tree, under its own name."""
 
 
@@ -103,7 +103,7 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> str:
         for name in sorted(names[group], key=len, reverse=True):
             if rest.startswith(f"{group}.{name}."):
                 tail = rest.removeprefix(f"{group}.{name}.")
-                if group == "router" and not re.match(r"(method|variants|aggregate|parameters)\b", tail):
+                if group == "router" and not re.match(rf"({'|'.join(Router.model_fields)})\b", tail):
                     # `router.avengers.n_clusters` is what one means and what one types.
                     tail = f"parameters.{tail}"
                 return f"{sign}{group}.{_mangled(name)}.{tail}"

@@ -26,6 +26,12 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of length 1."),
     "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, as read from the store and extracted."),
     "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
+    "option_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of the option a member chose."),
+    "features/D/Q/F.parquet": (schemas.FEATURES, "What a featurizer wrote about a query; empty where not parsed."),
+    "feature_embeddings/D/Q/F.parquet": (
+        schemas.embeddings(768),
+        "The vectors of a query's keywords and of its step back, side by side; zeros where there is no text.",
+    ),
     "neighbours/D/S.parquet": (
         schemas.NEIGHBOURS,
         "A test query's nearest training queries, nearest first, as row numbers of the seed's training queries.",
@@ -36,6 +42,11 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
         schemas.routes(["VARIANT"]),
         "A test query: the pool's ranking, and for each variant the answer and the members asked. No correctness.",
     ),
+    "outcomes/D/S/P/R.parquet": (
+        schemas.outcomes(["VARIANT"]),
+        "A test query: for each variant 1 for right and 0 for wrong, or the probability of being right.",
+    ),
+    "choices/D/S/P/R.parquet": (schemas.CHOICES, "A member's share of the queries in which a variant asks it."),
     "cells/D/S/P/R.parquet": (schemas.CELLS, "A result: one variant and seed of a router."),
 }
 
@@ -68,7 +79,8 @@ def artifacts_page() -> str:
         "",
         "Generated from the schemas (`python -m rgd.config.reference`). All lie under `results/`, as Parquet (zstd), with",
         "what made them beside them in `….provenance.json`. `D` is a dataset, `Q` a query set (`benchmark`, or a",
-        "generated scenario's key), `S` a scenario, `P` a pool, `M` a member, `R` a router.",
+        "generated scenario's key), `S` a scenario, `P` a pool, `M` a member, `R` a router, `F` a",
+        "featurizer.",
         "",
     ]
     for path, (schema, meaning) in ARTIFACTS.items():

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgd.config.hints import nearest
-from rgd.config.schema import Ask, Config, Model
+from rgd.config.schema import Ask, Config, Model, Router
 from rgd.errors import UserError
 
 REAL = "real"
@@ -97,11 +97,21 @@ def check_references(config: Config, folder: Path) -> None:
             raise UserError(f"{folder}/generator/{name}.yaml: `real` is the scenario of real data. Rename the file.")
         for prompt in [generator.prompt, *generator.examples]:
             _check_prompt(folder, f"generator/{name}", prompt)
+    for name, featurizer in config.featurizer.items():
+        check(f"featurizer/{name}", "model", featurizer.model, config.model, "model")
+        _check_prompt(folder, f"featurizer/{name}", featurizer.prompt)
+        if "{question}" not in (folder / "prompts" / f"{featurizer.prompt}.txt").read_text(encoding="utf-8"):
+            raise UserError(
+                f"{folder}/featurizer/{name}.yaml names the prompt {featurizer.prompt}, which shows no question. "
+                f"Write {{question}} where it belongs in {folder}/prompts/{featurizer.prompt}.txt."
+            )
     for name, model in config.model.items():
         for ask in model.asks.values():
             _check_prompt(folder, f"model/{name}", ask.prompt)
     for name, router in config.router.items():
-        _check_router(folder, name, router.method, router.parameters, router.variants)
+        if router.features is not None:
+            check(f"router/{name}", "features", router.features, config.featurizer, "featurizer")
+        _check_router(folder, name, router)
     where = f"experiment/{config.name}"
     experiment = config.experiment
     for item in experiment.datasets:
@@ -112,6 +122,7 @@ def check_references(config: Config, folder: Path) -> None:
         check(where, "pools", item, config.pool, "pool")
     for item in experiment.routers:
         check(where, "routers", item, config.router, "router")
+    check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
     for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
         values = getattr(experiment, key)
         if len(set(values)) < len(values):
@@ -178,23 +189,33 @@ def _check_module(file: Path, key: str, name: str, package: str) -> None:
         raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))
 
 
-def _check_router(folder: Path, name: str, method: str, parameters: dict, variants: dict[str, int]) -> None:
+def _check_router(folder: Path, name: str, router: Router) -> None:
     import inspect
 
     from rgd.routers import load
 
-    file = folder / f"router/{name}.yaml"
+    file, method = folder / f"router/{name}.yaml", router.method
     _check_module(file, "method", method, "routers")
     kind = load(method)
     accepted = [key for key in inspect.signature(kind).parameters if key not in ("variants", "aggregate")]
-    for key in parameters:
+    for key in router.parameters:
         if key not in accepted:
             raise UserError(f"{file}: the method {method} has no parameter {key}. " + nearest(key, accepted))
     try:
-        kind(**parameters)
+        uses_features = kind(**router.parameters).use_features
     except (TypeError, ValueError) as error:
         raise UserError(f"{file}: {error}") from None
-    for variant, count in variants.items():
+    if uses_features and router.features is None:
+        raise UserError(
+            f"{file}: features = null, but the method {method} uses them. Name a file of config/featurizer, or set "
+            "parameters.use_features: false."
+        )
+    if router.features is not None and not uses_features:
+        raise UserError(
+            f"{file}: features = {router.features}, but the method {method} with these parameters uses none. "
+            "Set features: null."
+        )
+    for variant, count in router.variants.items():
         if count < 1:
             raise UserError(f"{file}: variants.{variant} = {count}: at least one member answers.")
 

@@ -157,6 +157,20 @@ class Generator(Section):
     answers_epoch: int = Field(0, ge=0, description="Raise it to draw everything again.")
 
 
+class Featurizer(Section):
+    """config/featurizer/FEATURIZER.yaml: a model that describes queries for the routers that name it."""
+
+    title: str = Field(description="Name in tables and figures.")
+    model: Key = Field(description="The model that writes.")
+    engine: Literal["vllm", "transformers"] = Field("vllm", description="What runs the model when it writes.")
+    prompt: Key = Field(description="Prompt: config/prompts/PROMPT.txt, with a place for {question}.")
+    temperature: float = Field(0.0, ge=0, le=5, description="0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")
+    max_tokens: int = Field(ge=16, description="Longest text, in tokens; what is cut off is read as far as it goes.")
+    seed: Seed = Field(0, description="Each query derives its own seed from it.")
+    answers_epoch: int = Field(0, ge=0, description="Raise it to ask about everything again.")
+
+
 class Pool(Section):
     """config/pool/POOL.yaml: an ordered set of members."""
 
@@ -227,9 +241,12 @@ class Experiment(Section):
         default=["oracle", "random"], description="Computed bounds beside the routers."
     )
     interval: Interval = Field(default_factory=lambda: Interval(), description="Of every cell's accuracy.")
+    baseline: Key = Field(
+        "topk", description="The router that tables compare the others with; one of the experiment's own."
+    )
     exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep that are left out.")
-    tables: list[Literal["accuracy", "tasks", "generation"]] = Field(
-        default=["accuracy"], description="Tables under results/tables/EXPERIMENT."
+    tables: list[Literal["accuracy", "comparisons", "costs", "choices", "tasks", "benchmark_routing", "generation"]] = (
+        Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT.")
     )
     figures: list[Literal["accuracy", "queries"]] = Field(
         default=[], description="Figures under results/figures/EXPERIMENT."
@@ -258,6 +275,7 @@ class Config(Section):
     site: Site = Field(default_factory=lambda: Site())
     dataset: dict[Key, Dataset]
     embedder: dict[Key, Embedder]
+    featurizer: dict[Key, Featurizer]
     generator: dict[Key, Generator]
     model: dict[Key, Model]
     pool: dict[Key, Pool]

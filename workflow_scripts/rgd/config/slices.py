@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config.references import members
-from rgd.config.schema import Config, Embedder, Model, Weights
+from rgd.config.schema import Config, Embedder, Featurizer, Generator, Model, Weights
 
 
 def canonical(content: Any) -> str:
@@ -59,28 +59,13 @@ def descriptions(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
-    """What decides the text of a generator's draws: rgd.store.AnswerSettings, its prompt the texts in JSON."""
+    """What decides the text of a generator's draws: rgd.store.answers.AnswerSettings, its prompt the texts in JSON."""
     spec = config.generator[generator]
-    model = config.model[spec.model]
     prompt = {
         "instruction": _prompt(folder, spec.prompt),
         "examples": [_prompt(folder, example) for example in spec.examples],
     }
-    return {
-        "weights": weights_identity(model.weights),
-        "way": "generate",
-        "prompt": canonical(prompt),
-        "max_model_len": model.max_model_len,
-        "dtype": model.dtype,
-        "chat": model.chat,
-        "sampling": {
-            "temperature": spec.temperature,
-            "top_p": spec.top_p,
-            "max_tokens": spec.max_tokens,
-            "seed": spec.seed,
-        },
-        "answers_epoch": spec.answers_epoch,
-    }
+    return _writing(config, spec, canonical(prompt))
 
 
 def drawing(config: Config, dataset: str, generator: str) -> dict[str, Any]:
@@ -93,8 +78,14 @@ def drawing(config: Config, dataset: str, generator: str) -> dict[str, Any]:
     }
 
 
+def featurizing(config: Config, folder: Path, featurizer: str) -> dict[str, Any]:
+    """What decides the texts of a featurizer: rgd.store.answers.AnswerSettings."""
+    spec = config.featurizer[featurizer]
+    return _writing(config, spec, _prompt(folder, spec.prompt))
+
+
 def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
-    """What decides a member's answers: rgd.store.AnswerSettings."""
+    """What decides a member's answers: rgd.store.answers.AnswerSettings."""
     found = members(config)[member]
     model, ask = found.model, found.ask
     return {
@@ -142,6 +133,17 @@ def consensus(config: Config) -> dict[str, Any]:
     return {"vote_weight": config.vote_weight, "min_votes": config.min_votes}
 
 
+def parameters_billion(config: Config) -> dict[str, float | None]:
+    """The size of every member of the experiment's pools, from its model's file or its recorded pool's; None unknown."""
+    known = members(config)
+    sizes: dict[str, float | None] = {}
+    for pool in (config.pool[name] for name in config.experiment.pools):
+        for member in pool.members:
+            size = pool.parameters_billion.get(member) if pool.recorded else known[member].model.parameters_billion
+            sizes[member] = sizes.get(member) if size is None else size
+    return sizes
+
+
 def interval(config: Config) -> dict[str, Any]:
     """How the intervals of the cells are computed."""
     return config.experiment.interval.model_dump()
@@ -163,6 +165,25 @@ def titles(config: Config) -> dict[str, str]:
     """Names that figures show in place of keys."""
     groups: tuple[dict[str, Any], ...] = (config.dataset, config.pool, config.generator)
     return {key: spec.title for group in groups for key, spec in group.items()}
+
+
+def _writing(config: Config, spec: Generator | Featurizer, prompt: str) -> dict[str, Any]:
+    model = config.model[spec.model]
+    return {
+        "weights": weights_identity(model.weights),
+        "way": "generate",
+        "prompt": prompt,
+        "max_model_len": model.max_model_len,
+        "dtype": model.dtype,
+        "chat": model.chat,
+        "sampling": {
+            "temperature": spec.temperature,
+            "top_p": spec.top_p,
+            "max_tokens": spec.max_tokens,
+            "seed": spec.seed,
+        },
+        "answers_epoch": spec.answers_epoch,
+    }
 
 
 def _prompt(folder: Path, name: str) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from rgd.engines.base import Message, Request
 from rgd.generation.drawing import Draw, GeneratedQuery, TaskProgress, accept, next_draws
 from rgd.generation.messages import build_messages, read_example
-from rgd.store import AnswerSettings, Store
+from rgd.store.answers import AnswerSettings, Store
 
 
 def wanted_per_task(queries: int, tasks: Sequence[str]) -> dict[str, int]:

@@ -133,6 +133,7 @@ class Router:
 
     variants: Mapping[str, int] = MappingProxyType({"top1": 1})
     aggregate: Aggregate = "majority"
+    use_features: bool = False
     vote_weight: VoteWeight = "logistic"
     confidence_spread: Spread = "mean"
 

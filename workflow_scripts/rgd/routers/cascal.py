@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from rgd.clustering import cluster_means, coordinates, cosine_silhouette, kmeans_labels, unit
+from rgd.clustering import Products, cluster_means, kmeans, silhouettes, unit, weighted_sums
 from rgd.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
 from rgd.routers.base import DECIMALS, Family, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import derive_seed
@@ -189,35 +189,46 @@ class Cascal(Router):
         members: tuple[str, ...],
     ) -> np.ndarray:
         """Unit centroids (c, d) of the members' strengths in one task, merged."""
-        reduced = coordinates(points)
-        centroids, counts = [], []
-        for member, key in enumerate(members):
-            rows = np.flatnonzero(strong[:, member])
-            if len(rows) == 0:
-                continue
-            weights = share[rows] if self.weight_by_share else None
-            labels = self._best_labels(reduced[rows], weights, (*purpose, key))
-            centroids.append(unit(cluster_means(points[rows], labels, weights)))
-            counts.append(np.bincount(labels))
-        if not centroids:
+        weights = np.where(strong, share[:, None] if self.weight_by_share else 1.0, 0.0).T
+        labels = self._best_labels(points, weights, purpose, members)
+        member = np.repeat(np.arange(len(members)), labels.max(axis=1) + 1)
+        if len(member) == 0:
             # Nobody agrees with anybody: the task is one cluster.
             return unit(points.mean(axis=0, keepdims=True))
-        found, seed_counts = np.concatenate(centroids), np.concatenate(counts)
+        cluster = np.concatenate([np.arange(count) for count in labels.max(axis=1) + 1])
+        inside = labels[member] == cluster[:, None]
+        centroids = unit(weighted_sums(points, np.where(inside, weights[member], 0.0)))
         merge = merge_closest if self.merge_order == "closest" else merge_in_creation_order
-        return merge(found, seed_counts, self.merge_distance)
+        return merge(centroids, inside.sum(axis=1), self.merge_distance)
 
-    def _best_labels(self, points: np.ndarray, weights: np.ndarray | None, purpose: tuple[int, str, str]) -> np.ndarray:
-        """The k-means labels of the k with the best silhouette, or one cluster for all."""
-        seed, task, member = purpose
-        best, best_labels = -np.inf, np.zeros(len(points), dtype=np.int32)
-        for k in range(self.k_min, min(self.k_max, len(points) - 1) + 1):
-            labels = kmeans_labels(points, k, derive_seed(seed, "cascal", task, member, k), weights, self.n_init)
-            if labels.max() == 0:
-                continue
-            silhouette = round(cosine_silhouette(points, labels), 6)
-            if silhouette >= self.silhouette_threshold and silhouette > best:
-                best, best_labels = silhouette, labels
-        return best_labels
+    def _best_labels(
+        self, points: np.ndarray, weights: np.ndarray, purpose: tuple[int, str], members: tuple[str, ...]
+    ) -> np.ndarray:
+        """Labels (M, n) of each member's strengths: of the k with the best silhouette, or one cluster; -1 elsewhere.
+
+        Args:
+            points: (n, d) of one task.
+            weights: (M, n), 0 where a query is no strength of the member.
+            purpose: seed and task, from which, with the member and k, the seed of each k-means run is derived.
+            members: (M,) keys.
+        """
+        labels = np.where(weights > 0, 0, -1).astype(np.int32)
+        most = np.minimum(self.k_max, (weights > 0).sum(axis=1) - 1)
+        runs = [(member, k) for member, limit in enumerate(most) for k in range(self.k_min, limit + 1)]
+        if not runs:
+            return labels
+        seed, task = purpose
+        seeds = [derive_seed(seed, "cascal", task, members[member], k) for member, k in runs]
+        member, clusters = np.array(runs).T
+        products = Products(points, clusters.tolist() * self.n_init)
+        found = kmeans(products, weights[member], clusters, seeds, self.n_init)
+        silhouette = silhouettes(products, found).round(6)
+        for index in np.unique(member):
+            # The first of equals: the smallest k.
+            best = np.flatnonzero(member == index)[silhouette[member == index].argmax()]
+            if silhouette[best] >= self.silhouette_threshold:
+                labels[index] = found[best]
+        return labels
 
     def _clusters(self, points: np.ndarray, scores: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Assign queries to centroids, drop empty and redundant ones; centroids (c, d) and each query's (n,)."""
@@ -255,17 +266,21 @@ def merge_closest(centroids: np.ndarray, counts: np.ndarray, distance: float) ->
     The merged centroid takes the place of the first of the pair; of equally close pairs the first goes first.
     """
     centroids, counts = centroids.copy(), counts.astype(np.float64)
-    while len(centroids) > 1:
-        gaps = (1.0 - centroids @ centroids.T).round(DECIMALS)
-        gaps[np.tril_indices(len(centroids))] = np.inf
+    left = np.ones(len(centroids), dtype=bool)
+    gaps = (1.0 - centroids @ centroids.T).round(DECIMALS)
+    gaps[np.tril_indices(len(centroids))] = np.inf
+    for _ in range(len(centroids) - 1):
         first, second = np.unravel_index(np.argmin(gaps), gaps.shape)
         if gaps[first, second] > distance:
             break
         pair = [first, second]
         centroids[first] = unit(counts[pair] @ centroids[pair][None])[0]
         counts[first] = counts[pair].sum()
-        centroids, counts = np.delete(centroids, second, axis=0), np.delete(counts, second)
-    return centroids
+        left[second] = False
+        from_merged = np.where(left, (1.0 - centroids @ centroids[first]).round(DECIMALS), np.inf)
+        gaps[second] = gaps[:, second] = np.inf
+        gaps[:first, first], gaps[first, first + 1 :] = from_merged[:first], from_merged[first + 1 :]
+    return centroids[left]
 
 
 def merge_in_creation_order(centroids: np.ndarray, counts: np.ndarray, distance: float) -> np.ndarray:

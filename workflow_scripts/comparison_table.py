@@ -1,0 +1,38 @@
+"""Compare every two routers of an experiment on the same test queries."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from job import running
+from rgd.analysis.comparisons import comparison_table, comparisons_for_people, smallest_shown
+from rgd.analysis.tables import accuracy_table
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+
+with running(snakemake, libraries=("numpy", "pandas", "scipy")):
+    settings = json.loads(snakemake.params.slice)
+    frames = [read_table(path).to_pandas() for path in snakemake.input.cells]
+    keys = [tuple(frame.loc[0, ["dataset", "scenario", "pool", "router"]]) for frame in frames]
+    outcomes = [read_table(path).to_pandas() for path in snakemake.input.outcomes]
+    tasks = {}
+    for dataset, path in zip(settings["datasets"], snakemake.input.questions, strict=True):
+        questions = read_table(path, ["query_id", "task"]).to_pydict()
+        tasks[dataset] = dict(zip(questions["query_id"], questions["task"], strict=True))
+    table = comparison_table(
+        dict(zip(keys, outcomes, strict=True)),
+        {key: frame.loc[0, "family"] for key, frame in zip(keys, frames, strict=True)},
+        tasks,
+        json.loads(snakemake.params.interval),
+    )
+    order = {key: settings[key] for key in ("datasets", "scenarios", "pools", "routers")}
+    accuracy = accuracy_table(pd.concat(frames, ignore_index=True), **order)
+    baseline = snakemake.params.baseline
+    people = comparisons_for_people(table, accuracy, baseline)
+    note = (
+        f"Difference in accuracy to {baseline}, in points, with its interval over queries (paired bootstrap, mean over "
+        "splits). A star marks what is significant; a tilde compares different numbers of calls. All pairs are in the "
+        f"Parquet and CSV files. {smallest_shown(table)}"
+    )
+    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)

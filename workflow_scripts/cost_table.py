@@ -1,0 +1,19 @@
+"""Put accuracy beside what it costs in calls and tokens, and beside what the best choice would have given."""
+
+import json
+from pathlib import Path
+
+from job import running
+from rgd.analysis.costs import COST_COLUMNS, costs_for_people
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+
+NOTE = (
+    "Regret is the oracle's accuracy minus the router's, in points; gap closed is the share of the way from the test part's "
+    "best single member to the oracle, negative below that member. Tokens are those of all members asked."
+)
+
+with running(snakemake, libraries=("pandas",)):
+    accuracy = read_table(snakemake.input.accuracy).to_pandas()
+    people = costs_for_people(accuracy, json.loads(snakemake.params.titles))
+    write_all(accuracy[COST_COLUMNS], Path(snakemake.output.parquet).with_suffix(""), people, NOTE)

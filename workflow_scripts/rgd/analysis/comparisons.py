@@ -1,0 +1,229 @@
+"""Which routers differ: paired differences on the same test queries, tested, with the tests' number taken into account."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, row_label
+from rgd.errors import UserError
+from rgd.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
+
+GROUP_KEYS = ["dataset", "scenario", "pool"]
+FALSE_DISCOVERY_RATE = 0.05
+BETTER, WORSE = "better", "worse"
+
+
+def comparison_table(
+    outcomes: Mapping[tuple[str, str, str, str], pd.DataFrame],
+    families: Mapping[tuple[str, str, str, str], str],
+    tasks: Mapping[str, Mapping[str, str]],
+    interval: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Every pair of (router, variant) of every dataset, scenario and pool, compared on the same test queries.
+
+    What does not depend on the scenario (learning-free routers, references) takes part in each.
+
+    Args:
+        outcomes: (dataset, scenario, pool, router) -> schemas.outcomes.
+        families: the family of each of these cells.
+        tasks: dataset -> query_id -> task, the strata of the bootstrap.
+        interval: level, draws and seed of the bootstrap.
+
+    Returns:
+        One row a pair: dataset, scenario, pool, first, first_variant, second, second_variant; difference (first minus
+        second, mean over seeds), ci_low and ci_high (mean ends over seeds of the paired bootstrap), first_only and
+        second_only (queries that only one gets right, mean over seeds), p_value (exact McNemar, seeds combined; NaN where
+        a correctness is a probability), q_value (p adjusted over all rows, Benjamini and Hochberg), detectable (the
+        smallest difference these queries show with 80 % power), verdict (better, worse, or empty where the difference is
+        not significant at a false discovery rate of 5 %).
+
+    Raises:
+        UserError: there are no outcomes.
+        ValueError: two cells of one group are of different test queries.
+    """
+    if not outcomes:
+        raise UserError("there are no result cells to compare: the experiment's sweep is empty.")
+    groups: dict[tuple[str, str, str], dict[str, pd.DataFrame]] = {}
+    for dataset, scenario, pool, _ in outcomes:
+        groups.setdefault((dataset, scenario, pool), {})
+    for group in groups:
+        for key, frame in outcomes.items():
+            dataset, scenario, pool, router = key
+            shared = scenario == REAL and families[key] in SCENARIO_INDEPENDENT
+            if (dataset, pool) == (group[0], group[2]) and (scenario == group[1] or shared):
+                groups[group][router] = frame
+    rows = [
+        {**dict(zip(GROUP_KEYS, group, strict=True)), **row}
+        for group, routers in groups.items()
+        for row in _pairs(routers, tasks[group[0]], interval)
+    ]
+    table = pd.DataFrame(rows, columns=[*GROUP_KEYS, *_COLUMNS])
+    table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
+    real = (table["q_value"] < FALSE_DISCOVERY_RATE).to_numpy()
+    table["verdict"] = np.where(real, np.where(table["difference"] > 0, BETTER, WORSE), "")
+    return table
+
+
+_COLUMNS = [
+    *("first", "first_variant", "second", "second_variant", "difference", "ci_low", "ci_high"),
+    *("first_only", "second_only", "p_value", "detectable"),
+]
+
+
+def _pairs(
+    routers: Mapping[str, pd.DataFrame], tasks: Mapping[str, str], interval: Mapping[str, Any]
+) -> Iterable[dict[str, Any]]:
+    names = [
+        (router, column.removeprefix("correct_"))
+        for router, frame in routers.items()
+        for column in frame.columns
+        if column.startswith("correct_")
+    ]
+    pairs = list(combinations(range(len(names)), 2))
+    if not pairs:
+        return
+    first, second = np.array(pairs).T
+    by_seed = [
+        _pairs_of_seed(columns, strata, first, second, interval) for columns, strata in _by_seed(routers, names, tasks)
+    ]
+    for position in range(len(pairs)):
+        found = pd.DataFrame([seed[position] for seed in by_seed])
+        (router_a, variant_a), (router_b, variant_b) = names[first[position]], names[second[position]]
+        yield {
+            "first": router_a,
+            "first_variant": variant_a,
+            "second": router_b,
+            "second_variant": variant_b,
+            **found.drop(columns="p_value").mean().to_dict(),
+            "p_value": combine_p_values(found["p_value"].to_numpy()),
+        }
+
+
+def _by_seed(
+    routers: Mapping[str, pd.DataFrame], names: Sequence[tuple[str, str]], tasks: Mapping[str, str]
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """For each seed the correctness (n, R) of all (router, variant) and the task (n,) of each query."""
+    reference = next(iter(routers.values()))
+    for router, frame in routers.items():
+        if not frame[["seed", "query_id"]].equals(reference[["seed", "query_id"]]):
+            raise ValueError(f"the outcomes of {router} are of other test queries than those of {next(iter(routers))}")
+    columns = np.column_stack([routers[router][f"correct_{variant}"].to_numpy() for router, variant in names])
+    strata = reference["query_id"].map(tasks).to_numpy().astype(str)
+    seeds = reference["seed"].to_numpy()
+    for seed in dict.fromkeys(seeds.tolist()):
+        yield columns[seeds == seed].astype(np.float64), strata[seeds == seed]
+
+
+def _pairs_of_seed(
+    correct: np.ndarray, strata: np.ndarray, first: np.ndarray, second: np.ndarray, interval: Mapping[str, Any]
+) -> list[dict[str, float]]:
+    n = len(correct)
+    samples = bootstrap_means(correct, strata, interval["seed"], interval["draws"])
+    ends = [(1 - interval["level"]) / 2, (1 + interval["level"]) / 2]
+    binary = np.isin(correct, (0.0, 1.0)).all(axis=0)
+    means = correct.mean(axis=0)
+    rows = []
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
+        difference = correct[:, a] - correct[:, b]
+        low, high = np.quantile(samples[:, a] - samples[:, b], ends)
+        wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+        rows.append(
+            {
+                "difference": means[a] - means[b],
+                "ci_low": float(low),
+                "ci_high": float(high),
+                "first_only": wins,
+                "second_only": losses,
+                "p_value": mcnemar(wins, losses) if binary[a] and binary[b] else float("nan"),
+                "detectable": detectable_difference(float(difference.std()), n, interval["level"]),
+            }
+        )
+    return rows
+
+
+def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Each (router, variant) against the baseline's variant that makes as many calls, as far as there is one.
+
+    Args:
+        table: as made by :func:`comparison_table`.
+        baseline: a router.
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, for the calls per query.
+
+    Returns:
+        The rows of ``table`` that compare them, turned so that the baseline is ``second``, with the columns ``calls``
+        and ``same_calls``; where no variant of the baseline makes as many calls, its first stands in.
+    """
+    calls = {
+        (row.dataset, row.pool, row.router, row.variant): round(row.calls_per_query, 6)
+        for row in accuracy.itertuples(index=False)
+    }
+    turned = table.rename(
+        columns={
+            "first": "second",
+            "second": "first",
+            "first_variant": "second_variant",
+            "second_variant": "first_variant",
+            "first_only": "second_only",
+            "second_only": "first_only",
+        }
+    )
+    turned[["difference", "ci_low", "ci_high"]] = -turned[["difference", "ci_high", "ci_low"]].to_numpy()
+    turned["verdict"] = turned["verdict"].map({BETTER: WORSE, WORSE: BETTER, "": ""})
+    both = pd.concat([table, turned[table.columns]], ignore_index=True)
+    both = both[(both["second"] == baseline) & (both["first"] != baseline)].reset_index(drop=True)
+
+    def calls_of(router: str, variant: str) -> list[float]:
+        return [calls[key] for key in zip(both["dataset"], both["pool"], both[router], both[variant], strict=True)]
+
+    both["calls"] = calls_of("first", "first_variant")
+    both["same_calls"] = both["calls"].to_numpy() == np.array(calls_of("second", "second_variant"))
+    order = both.sort_values("same_calls", ascending=False, kind="stable")
+    keys = [*GROUP_KEYS, "first", "first_variant"]
+    return order.drop_duplicates(keys).sort_index().reset_index(drop=True)
+
+
+def significant(compared: pd.DataFrame) -> set[tuple[str, ...]]:
+    """The (dataset, scenario, pool, router, variant) of :func:`against` whose difference is significant."""
+    real = compared[(compared["verdict"] != "") & compared["same_calls"]]
+    return set(real[[*GROUP_KEYS, "first", "first_variant"]].itertuples(index=False, name=None))
+
+
+def comparisons_for_people(
+    table: pd.DataFrame, accuracy: pd.DataFrame, baseline: str, titles: Mapping[str, str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """One table for each dataset and pool: every router's difference to the baseline, in points, by scenario.
+
+    A star marks a difference that is significant at a false discovery rate of 5 % over the whole table; a tilde one
+    to a variant of the baseline that makes another number of calls.
+    """
+    titles = titles or {}
+    shown = against(table, baseline, accuracy)
+    tables = {}
+    for (dataset, pool), part in shown.groupby(["dataset", "pool"], sort=False):
+        rows: dict[tuple[str, str], dict[str, str]] = {}
+        for row in part.itertuples(index=False):
+            sign = ("*" if row.verdict else "") + ("" if row.same_calls else "~")
+            text = f"{100 * row.difference:+.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]{sign}"
+            line = rows.setdefault((row.first, row.first_variant), {"calls": f"{row.calls:g}"})
+            line[titles.get(row.scenario, row.scenario)] = text
+        frame = pd.DataFrame(
+            [
+                {"router": row_label(titles.get(router, router), variant), **line}
+                for (router, variant), line in rows.items()
+            ]
+        ).fillna("not made")
+        tables[f"{titles.get(str(dataset), dataset)}, {titles.get(str(pool), pool)}"] = frame
+    return tables
+
+
+def smallest_shown(table: pd.DataFrame) -> str:
+    """A sentence about the differences that the test queries can show."""
+    middle, most = 100 * table["detectable"].median(), 100 * table["detectable"].max()
+    real = int((table["verdict"] != "").sum())
+    return (
+        f"Of {len(table)} pairs {real} differ at a false discovery rate of 5 % (exact McNemar tests, Benjamini and Hochberg). "
+        f"A true difference of {middle:.1f} points is shown with 80 % power for the median pair, of {most:.1f} for the worst."
+    )

@@ -1,0 +1,79 @@
+"""What a routing costs and what it leaves: calls, tokens, regret, and which members it asks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import row_label
+
+COST_COLUMNS = [
+    *("dataset", "scenario", "pool", "family", "router", "variant", "accuracy", "calls_per_query"),
+    *("prompt_tokens_per_query", "completion_tokens_per_query", "regret", "gap_closed"),
+]
+UNKNOWN = "not known"
+
+
+def costs_for_people(accuracy: pd.DataFrame, titles: Mapping[str, str] | None = None) -> dict[str, pd.DataFrame]:
+    """One table for each dataset, pool and scenario: accuracy beside what it took, from few calls to many.
+
+    Args:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
+        titles: names to show instead of keys.
+    """
+    titles = titles or {}
+    tables = {}
+    for (dataset, pool, scenario), part in accuracy.groupby(["dataset", "pool", "scenario"], sort=False):
+        ordered = part.sort_values(["calls_per_query", "accuracy"], ascending=[True, False], kind="stable")
+        name = ", ".join(titles.get(str(key), str(key)) for key in (dataset, pool, scenario))
+        tables[name] = pd.DataFrame(
+            {
+                "router": [
+                    row_label(titles.get(r, r), v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)
+                ],
+                "calls": [f"{value:.2f}" for value in ordered["calls_per_query"]],
+                "prompt tokens": [_number(value, 0) for value in ordered["prompt_tokens_per_query"]],
+                "completion tokens": [_number(value, 0) for value in ordered["completion_tokens_per_query"]],
+                "accuracy %": [f"{100 * value:.1f}" for value in ordered["accuracy"]],
+                "regret": [f"{100 * value:.1f}" for value in ordered["regret"]],
+                "gap closed %": [_number(100 * value, 1) for value in ordered["gap_closed"]],
+            }
+        )
+    return tables
+
+
+def _number(value: float, decimals: int) -> str:
+    return UNKNOWN if np.isnan(value) else f"{value:.{decimals}f}"
+
+
+def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
+    """How often each member is asked: the mean share over seeds.
+
+    Args:
+        choices: the rows of schemas.CHOICES of all cells, with dataset, scenario, pool and router.
+
+    Returns:
+        Columns dataset, scenario, pool, router, variant, member, share; the shares of a variant sum to its calls.
+    """
+    keys = ["dataset", "scenario", "pool", "router", "variant", "member"]
+    return choices.groupby(keys, sort=False, as_index=False)["share"].mean()
+
+
+def choices_for_people(table: pd.DataFrame, titles: Mapping[str, str] | None = None) -> dict[str, pd.DataFrame]:
+    """One table for each dataset, pool and scenario: routers by members, in per cent of the queries."""
+    titles = titles or {}
+    tables = {}
+    for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
+        members = list(dict.fromkeys(part["member"]))
+        rows: dict[tuple[str, str], dict[str, str]] = {}
+        for row in part.itertuples(index=False):
+            rows.setdefault((row.router, row.variant), {})[row.member] = f"{100 * row.share:.0f}"
+        frame = pd.DataFrame(
+            [
+                {"router": row_label(titles.get(router, router), variant), **line}
+                for (router, variant), line in rows.items()
+            ]
+        )
+        name = ", ".join(titles.get(str(key), str(key)) for key in (dataset, pool, scenario))
+        tables[name] = frame[["router", *members]]
+    return tables
