@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow_scripts" / "rgd"
 CONSENSUS = "tests/property/test_consensus_properties.py"
+BENCHMARK_ROUTING = "tests/property/test_benchmark_routing_properties.py"
 ROUTERS = "tests/property/test_routers_properties.py"
 LLMRANK = "tests/property/test_llmrank_properties.py"
 STATISTICS = "tests/property/test_statistics_properties.py"
@@ -186,8 +187,8 @@ FAULTS = (
     Fault(
         "kNN chooses k with each query among its own neighbours",
         "routers/knn.py",
-        "leave_one_out=True",
-        "leave_one_out=False",
+        "self.k_grid[-1], own=rows)",
+        "self.k_grid[-1])",
         f"{ROUTERS}::test_knn_is_its_slow_twin",
     ),
     Fault(
@@ -231,6 +232,62 @@ FAULTS = (
         "zip(tags, starts[1:], strict=True)",
         "zip(tags, [*starts[1:2], *(len(text) for _ in tags[1:])], strict=True)",
         "tests/property/test_features.py::test_text_before_the_form_and_a_second_one_change_nothing",
+    ),
+    Fault(
+        "benchmark routing measures the predictors with the routed task's queries",
+        "routers/benchmark_routing.py",
+        "without_task(near, task_of, task) for task in [*range(count), -1]]",
+        "without_task(near, task_of, -1) for task in [*range(count), -1]]",
+        f"{BENCHMARK_ROUTING}::test_what_is_predicted_for_a_task_uses_neither_it_nor_the_routed_one",
+    ),
+    Fault(
+        "benchmark routing knows the routed task's own labels",
+        "routers/benchmark_routing.py",
+        "trained = np.flatnonzero(own[part] >= 0)",
+        "trained = np.flatnonzero(own[part] >= len(own))",
+        f"{BENCHMARK_ROUTING}::test_a_task_is_routed_without_its_own_labels",
+    ),
+    Fault(
+        "benchmark routing tests the predictors on labelled queries",
+        "routers/benchmark_routing.py",
+        "predictor_accuracies(of_predictor, self.task_of_, ~self.labelled_,",
+        "predictor_accuracies(of_predictor, self.task_of_, self.labelled_ >= 0,",
+        f"{BENCHMARK_ROUTING}::test_benchmark_routing_is_its_slow_twin",
+    ),
+    Fault(
+        "S3 gives nothing for a predictor that is wrong",
+        "routers/benchmark_routing.py",
+        "return share * accuracy + (1.0 - share) * (1.0 - accuracy)",
+        "return share * accuracy",
+        f"{BENCHMARK_ROUTING}::test_benchmark_routing_is_its_slow_twin",
+    ),
+    Fault(
+        "half of the neighbours are enough for S2",
+        "routers/benchmark_routing.py",
+        "return (g > THRESHOLD).mean(axis=0)",
+        "return (g >= THRESHOLD).mean(axis=0)",
+        "tests/unit/test_benchmark_routing.py::test_scores_by_hand",
+    ),
+    Fault(
+        "the bandwidth is chosen with each task among its own predictors",
+        "routers/benchmark_routing.py",
+        "np.fill_diagonal(exponents, -np.inf)",
+        "np.fill_diagonal(exponents, 0.0)",
+        f"{BENCHMARK_ROUTING}::test_the_report_is_its_slow_twin",
+    ),
+    Fault(
+        "the best model on average is the best on most queries",
+        "routers/benchmark_routing.py",
+        "return group_means(correct, task_of, int(task_of.max()) + 1)[others].mean(axis=0)",
+        "return correct[np.isin(task_of, others)].mean(axis=0)",
+        f"{BENCHMARK_ROUTING}::test_benchmark_routing_is_its_slow_twin",
+    ),
+    Fault(
+        "a larger share is another draw",
+        "routers/benchmark_routing.py",
+        'generator(seed, "benchmark_routing", task)',
+        'generator(seed, "benchmark_routing", task, str(alpha))',
+        f"{BENCHMARK_ROUTING}::test_the_labelled_share_is_of_training_queries_task_by_task",
     ),
     Fault(
         "a random vote's tie counts as won",
