@@ -8,21 +8,19 @@ from rgd.artifacts import read_table, write_table
 from rgd.routers import make, save
 from rgd.training import training_sets
 
-with running(snakemake, libraries=("numpy", "scikit-learn")):
+with running(snakemake, libraries=("numpy", "torch")):
     settings = json.loads(snakemake.params.slice)
-    optional = {
-        name: read_table(snakemake.input.get(name))
-        for name in ("labels", "answer_embeddings", "features")
-        if snakemake.input.get(name) is not None
-    }
+    labels = snakemake.input.get("labels")
     routers = {
         train.seed: make(settings["method"], settings["parameters"]).fit(train)
         for train in training_sets(
             read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
             read_table(snakemake.input.questions, ["query_id", "task"]),
-            read_table(snakemake.input.embeddings),
+            snakemake.input.embeddings,
             json.loads(snakemake.params.members),
-            **optional,
+            None if labels is None else read_table(labels),
+            snakemake.input.get("answer_embeddings"),
+            snakemake.input.get("features"),
         )
     }
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)

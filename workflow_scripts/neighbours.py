@@ -5,23 +5,26 @@ import pyarrow as pa
 
 from job import running
 from rgd import schemas
-from rgd.artifacts import matrix, read_table, write_table
+from rgd.artifacts import read_table, write_table
 from rgd.neighbours import nearest
 from rgd.splits import TEST, TRAIN, rows_of_part
-from rgd.training import texts
+from rgd.training import texts, vectors_of
 
 with running(snakemake, libraries=("numpy",)):
-    queries = read_table(snakemake.input.queries)
-    query_ids, vectors = texts(queries["query_id"]), matrix(queries["embedding"])
+    query_ids = texts(read_table(snakemake.input.queries, ["query_id"])["query_id"])
     splits = read_table(snakemake.input.splits)
     test = rows_of_part(splits, query_ids, TEST)
-    train = rows_of_part(splits, query_ids, TRAIN)
-    generated = snakemake.wildcards.scenario != "real"
-    training = matrix(read_table(snakemake.input.training, ["embedding"])["embedding"]) if generated else None
+    if snakemake.wildcards.scenario == "real":
+        training = {seed: query_ids[rows] for seed, rows in rows_of_part(splits, query_ids, TRAIN).items()}
+    else:
+        training = dict.fromkeys(test, texts(read_table(snakemake.input.training, ["query_id"])["query_id"]))
     parts = []
     for seed, rows in test.items():
-        training_vectors = vectors[train[seed]] if training is None else training
-        indices, similarity = nearest(vectors[rows], training_vectors, int(snakemake.params.slice))
+        indices, similarity = nearest(
+            vectors_of(snakemake.input.queries, query_ids[rows]),
+            vectors_of(snakemake.input.training, training[seed]),
+            int(snakemake.params.slice),
+        )
         parts.append(
             pa.table(
                 {

@@ -26,12 +26,8 @@ with running(snakemake, libraries=("numpy",)):
     tasks = read_table(snakemake.input.questions, ["query_id", "task"])
     if not tasks["query_id"].equals(answers["query_id"]):
         raise ValueError("questions and responses are in different orders")
-    vectors = vectors_of(read_table(snakemake.input.embeddings), answered_ids)
-    features = training = None
-    if snakemake.input.get("features"):
-        features = vectors_of(read_table(snakemake.input.features), answered_ids)
-    if snakemake.input.get("training_embeddings"):
-        training = read_table(snakemake.input.training_embeddings)
+    features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
+    if training:
         ids_of_training = training_ids(read_table(snakemake.input.consensus, ["seed", "query_id", "member"]))
     neighbours = read_table(snakemake.input.neighbours, ["seed", "query_id", "training_rows"])
     names = np.array(members, dtype=object)
@@ -42,11 +38,11 @@ with running(snakemake, libraries=("numpy",)):
         rows = rows_in(answered_ids, query_ids)
         queries = TestQueries(
             query_ids=query_ids,
-            embeddings=vectors[rows],
+            embeddings=vectors_of(snakemake.input.embeddings, query_ids),
             neighbours=list_matrix(part["training_rows"]),
             tasks=texts(tasks["task"])[rows].astype(np.str_),
-            features=None if features is None else features[rows],
-            training_embeddings=None if training is None else vectors_of(training, ids_of_training[seed]),
+            features=vectors_of(features, query_ids) if features else None,
+            training_embeddings=vectors_of(training, ids_of_training[seed]) if training else None,
         )
         found = route(router, queries, codes[rows], confidence[rows])
         columns = {

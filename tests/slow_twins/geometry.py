@@ -57,3 +57,31 @@ def cosine_silhouette(points, labels):
         if larger > 1e-6:
             total += (others - within) / larger
     return total / len(points)
+
+
+def squared_distance(a, b):
+    return math.fsum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def lloyd(points, weights, labels):
+    """Lloyd's iterations until no point moves; one cluster that has lost its points takes the point farthest off."""
+    labels = list(labels)
+    part = [index for index, weight in enumerate(weights) if weight > 0]
+    clusters = sorted({labels[index] for index in part})
+    while True:
+        before = list(labels)
+        means = {}
+        for cluster in clusters:
+            inside = [index for index in part if before[index] == cluster]
+            if inside:
+                means[cluster] = mean([points[index] for index in inside], [weights[index] for index in inside])
+        for index, point in enumerate(points):
+            labels[index] = min(means, key=lambda cluster: (squared_distance(point, means[cluster]), cluster))
+        lost = [cluster for cluster in clusters if cluster not in means]
+        if lost:
+            gaps = {index: squared_distance(points[index], means[labels[index]]) for index in part}
+            farthest = max(part, key=lambda index: (gaps[index], -index))
+            if gaps[farthest] > 1e-6:
+                labels[farthest] = lost[0]
+        if [labels[index] for index in part] == [before[index] for index in part]:
+            return labels

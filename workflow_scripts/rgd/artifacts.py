@@ -15,6 +15,10 @@ import pyarrow.parquet as pq
 
 from rgd.errors import UserError
 
+# Vectors are read in batches of this many numbers (4 MiB) through a buffer of this many bytes.
+BATCH_ENTRIES = 1024 * 1024
+BUFFER_BYTES = 1024 * 1024
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -46,7 +50,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write ``table`` to ``path`` as Parquet (zstd), after casting it to ``schema``.
 
-    The same table gives the same bytes: no time, host or path is stored.
+    The same table gives the same bytes: no time, host or path is stored. Vectors are split by bytes, which makes them
+    smaller and faster to read.
 
     Raises:
         UserError: the file cannot be written.
@@ -56,8 +61,17 @@ def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     if missing:
         raise ValueError(f"{path}: the table lacks the columns {missing}")
     table = table.select(schema.names).cast(schema).replace_schema_metadata(None)
+    vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
+    plain = [name for name in schema.names if name not in vectors]
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_statistics=True)
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            write_statistics=True,
+            use_dictionary=plain if vectors else True,
+            use_byte_stream_split=[f"{name}.list.element" for name in vectors],
+        )
 
 
 def read_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
@@ -66,8 +80,40 @@ def read_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     Raises:
         UserError: the file is missing or damaged.
     """
-    try:
+    with _reading(path):
         return pq.read_table(path, columns=columns, memory_map=True)
+
+
+def read_vectors(path: str | Path, place: np.ndarray, column: str = "embedding") -> np.ndarray:
+    """Read rows of a fixed-size-list column into an array, piece by piece: no more than what is kept is ever held.
+
+    Args:
+        path: a Parquet file of m rows.
+        place: (m,) where each row of the file goes in the result, -1 where it is left out.
+        column: its name.
+
+    Returns:
+        (place.max() + 1, dimension) float32, contiguous.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with _reading(path), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
+        dimension = file.schema_arrow.field(column).type.list_size
+        vectors = np.empty((int(place.max(initial=-1)) + 1, dimension), dtype=np.float32)
+        start = 0
+        for batch in file.iter_batches(max(1, BATCH_ENTRIES // dimension), columns=[column], use_threads=False):
+            here = place[start : start + len(batch)]
+            kept = here >= 0
+            vectors[here[kept]] = matrix(batch.column(0))[kept]
+            start += len(batch)
+    return vectors
+
+
+@contextlib.contextmanager
+def _reading(path: str | Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run snakemake with this path as the target to make it.") from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -2,20 +2,20 @@
 
 import numpy as np
 
-# Similarities held at once: 64 MiB of float32.
-BLOCK_ENTRIES = 16 * 1024 * 1024
+# Similarities held at once: 16 MiB of float32, with 32 MiB of columns beside them while the largest are found.
+BLOCK_ENTRIES = 4 * 1024 * 1024
 
 
 def nearest(
-    queries: np.ndarray, training: np.ndarray, k: int, leave_one_out: bool = False
+    queries: np.ndarray, training: np.ndarray, k: int, own: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` training rows most similar to each query, nearest first.
 
     Args:
         queries: (n, d) float32, L2-normalised.
         training: (m, d) float32, L2-normalised.
-        k: how many; all m (or m - 1 under ``leave_one_out``) where there are fewer.
-        leave_one_out: ``queries`` and ``training`` are the same rows and none is its own neighbour.
+        k: how many; all m (or m - 1 with ``own``) where there are fewer.
+        own: (n,) the training row that each query is, and that is not its own neighbour.
 
     Returns:
         indices (n, k) int32 into ``training`` and their cosine similarity (n, k) float32; equal similarities stand in
@@ -28,9 +28,7 @@ def nearest(
     training = np.ascontiguousarray(training, dtype=np.float32)
     if queries.shape[1] != training.shape[1]:
         raise ValueError(f"queries have {queries.shape[1]} dimensions, training rows {training.shape[1]}")
-    if leave_one_out and len(queries) != len(training):
-        raise ValueError("leave_one_out needs the same rows on both sides")
-    available = len(training) - int(leave_one_out)
+    available = len(training) - int(own is not None)
     if k < 1 or len(training) == 0:
         raise ValueError(f"k must be at least 1 (is {k}) and training must not be empty ({len(training)} rows)")
     k = min(k, available)
@@ -42,9 +40,8 @@ def nearest(
     for start in range(0, len(queries), block):
         rows = slice(start, start + block)
         products = queries[rows] @ training.T
-        if leave_one_out:
-            local = np.arange(products.shape[0])
-            products[local, local + start] = -np.inf
+        if own is not None:
+            products[np.arange(len(products)), own[rows]] = -np.inf
         indices[rows], similarity[rows] = _largest(products, k)
     return indices, similarity
 

@@ -1,12 +1,13 @@
 """From artifacts to what a router is fitted on and tested with."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.artifacts import matrix
+from rgd.artifacts import read_table, read_vectors
 from rgd.routers import encode_answers
 from rgd.routers.base import TrainingSet
 
@@ -58,32 +59,27 @@ def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def training_sets(
     consensus: pa.Table,
     questions: pa.Table,
-    embeddings: pa.Table,
+    embeddings: str | Path,
     members: Sequence[str],
     labels: pa.Table | None = None,
-    answer_embeddings: pa.Table | None = None,
-    features: pa.Table | None = None,
+    answer_embeddings: str | Path | None = None,
+    features: str | Path | None = None,
 ) -> Iterator[TrainingSet]:
-    """One training set for every seed of a consensus artifact.
+    """One training set for every seed of a consensus artifact, read when its turn comes.
 
     Args:
         consensus: schemas.CONSENSUS: rows by seed, then member, then query.
         questions: query_id and task of the query set.
-        embeddings: query_id and embedding of the query set.
+        embeddings: file with query_id and embedding of the query set.
         members: the pool, in order.
         labels: query_id and label of the query set, for routers that need them.
-        answer_embeddings: query_id, member and embedding of the query set, for routers that need them.
-        features: query_id and embedding (of an LLM's features) of the query set, for routers that use them.
+        answer_embeddings: file with query_id, member and embedding of the query set, for routers that need them.
+        features: file with query_id and embedding (of an LLM's features) of the query set, for routers that use them.
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
-    vectors = vectors_of(embeddings, query_ids)
     label_of = None
     if labels is not None:
         label_of = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
-    answer_vectors = None
-    if answer_embeddings is not None:
-        answer_vectors = _by_member(answer_embeddings, query_ids, members)
-    feature_vectors = None if features is None else vectors_of(features, query_ids)
     seeds = consensus["seed"].to_numpy()
     for seed in dict.fromkeys(seeds.tolist()):
         part = consensus.filter(seeds == seed)
@@ -100,23 +96,23 @@ def training_sets(
         yield TrainingSet(
             query_ids=train_ids.astype(np.str_),
             tasks=tasks[rows].astype(np.str_),
-            embeddings=vectors[rows],
+            embeddings=vectors_of(embeddings, train_ids),
             members=tuple(members),
             answers=np.ascontiguousarray(codes[:, : len(members)]),
             confidence=part["confidence"].to_numpy(zero_copy_only=False).reshape(len(members), n).T.astype(np.float32),
             labels=None if label_of is None else codes[:, -1],
-            answer_embeddings=None if answer_vectors is None else answer_vectors[rows],
-            features=None if feature_vectors is None else feature_vectors[rows],
+            answer_embeddings=None if answer_embeddings is None else _by_member(answer_embeddings, train_ids, members),
+            features=None if features is None else vectors_of(features, train_ids),
             seed=seed,
         )
 
 
-def vectors_of(embeddings: pa.Table, query_ids: np.ndarray) -> np.ndarray:
-    """The vectors (n, d) float32 of ``query_ids`` in a table with query_id and embedding."""
-    vectors = matrix(embeddings["embedding"])
-    embedded = texts(embeddings["query_id"])
-    # Written in one order by one rule after another, the ids mostly agree, and then nothing is copied.
-    return vectors if np.array_equal(embedded, query_ids) else vectors[rows_in(embedded, query_ids)]
+def vectors_of(path: str | Path, query_ids: np.ndarray) -> np.ndarray:
+    """The vectors (n, d) float32 of ``query_ids`` in a file with query_id and embedding."""
+    embedded = texts(read_table(path, ["query_id"])["query_id"])
+    place = np.full(len(embedded), -1)
+    place[rows_in(embedded, query_ids)] = np.arange(len(query_ids))
+    return read_vectors(path, place)
 
 
 def training_ids(consensus: pa.Table) -> dict[int, np.ndarray]:
@@ -126,13 +122,12 @@ def training_ids(consensus: pa.Table) -> dict[int, np.ndarray]:
     return {seed: texts(first["query_id"])[seeds == seed] for seed in dict.fromkeys(seeds.tolist())}
 
 
-def _by_member(answer_embeddings: pa.Table, query_ids: np.ndarray, members: Sequence[str]) -> np.ndarray:
+def _by_member(path: str | Path, query_ids: np.ndarray, members: Sequence[str]) -> np.ndarray:
     """Answer embeddings as (n, M, e) float32 in the order of ``query_ids`` and ``members``."""
-    owner = texts(answer_embeddings["member"])
-    vectors = matrix(answer_embeddings["embedding"])
-    ids = texts(answer_embeddings["query_id"])
-    columns = []
-    for member in members:
+    table = read_table(path, ["query_id", "member"])
+    embedded, owner = texts(table["query_id"]), texts(table["member"])
+    place = np.full(len(embedded), -1)
+    for position, member in enumerate(members):
         mine = np.flatnonzero(owner == member)
-        columns.append(vectors[mine[rows_in(ids[mine], query_ids)]])
-    return np.stack(columns, axis=1)
+        place[mine[rows_in(embedded[mine], query_ids)]] = np.arange(len(query_ids)) * len(members) + position
+    return read_vectors(path, place).reshape(len(query_ids), len(members), -1)

@@ -10,6 +10,8 @@ from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking,
 MEANS = ("local", "task", "global")
 # Squared distance of two unit vectors with nothing in common.
 UNRELATED = 2.0
+# Numbers of answer embeddings normalised at once: 16 MiB of float32.
+BLOCK_ENTRIES = 4 * 1024 * 1024
 
 
 class Smoothie(Router):
@@ -84,13 +86,16 @@ def pair_distances(embeddings: np.ndarray) -> np.ndarray:
 
     ``embeddings`` (n, M, e) are normalised first; pairs are in the order of ``numpy.triu_indices(M, 1)``.
     """
-    embeddings = np.asarray(embeddings, dtype=np.float32)
-    length = np.linalg.norm(embeddings, axis=2, keepdims=True)
-    present = np.isfinite(length) & (length > 0)
-    vectors = np.where(present, embeddings, 0.0) / np.where(present, length, 1.0)
     first, second = np.triu_indices(embeddings.shape[1], 1)
-    products = vectors @ vectors.transpose(0, 2, 1)
-    distances = UNRELATED - 2.0 * products[:, first, second].astype(np.float64)
+    distances = np.empty((len(embeddings), len(first)))
+    block = max(1, BLOCK_ENTRIES // max(1, embeddings[:1].size))
+    for start in range(0, len(embeddings), block):
+        vectors = np.asarray(embeddings[start : start + block], dtype=np.float32)
+        length = np.linalg.norm(vectors, axis=2, keepdims=True)
+        present = np.isfinite(length) & (length > 0)
+        vectors = np.where(present, vectors, 0.0) / np.where(present, length, 1.0)
+        products = vectors @ vectors.transpose(0, 2, 1)
+        distances[start : start + block] = UNRELATED - 2.0 * products[:, first, second].astype(np.float64)
     return np.maximum(distances, 0.0)
 
 
