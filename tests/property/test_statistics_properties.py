@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rgd.metrics import kendall_tau
-from rgd.statistics import accuracy_interval, benjamini_hochberg, bootstrap_sums, mcnemar, paired_difference
+from rgd.statistics import (
+    accuracy_interval,
+    benjamini_hochberg,
+    bootstrap_means,
+    bootstrap_sums,
+    combine_p_values,
+    mcnemar,
+    paired_difference,
+)
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -76,3 +84,31 @@ def test_swapping_the_two_routings_mirrors_the_difference(n, seed):
     assert one.p_value == other.p_value
     assert one.interval.estimate == pytest.approx(-other.interval.estimate)
     assert (one.first_only, one.second_only) == (other.second_only, other.first_only)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
+def test_combined_p_values_are_twice_their_median_or_the_only_one(p_values):
+    ordered = sorted(p_values)
+    middle = len(ordered) // 2
+    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    expected = ordered[0] if len(ordered) == 1 else min(1.0, 2 * median)
+    assert combine_p_values(np.array(p_values)) == pytest.approx(expected)
+    assert combine_p_values(np.array([*p_values, math.nan])) == pytest.approx(expected)
+
+
+def test_no_p_value_gives_none():
+    assert math.isnan(combine_p_values(np.array([math.nan])))
+
+
+def test_bootstrap_means_have_the_moments_of_stratified_resampling():
+    rng = np.random.default_rng(5)
+    strata = np.repeat(["a", "b", "c"], [7, 40, 3])
+    values = np.column_stack([rng.random(50), (strata == "a") * 1.0, rng.integers(0, 2, 50)])
+    means = bootstrap_means(values, strata, 0, 20_000)
+    variance = sum((strata == s).sum() * values[strata == s].var(axis=0) for s in "abc") / 50**2
+    assert means.mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.01)
+    assert means.var(axis=0) == pytest.approx(variance, rel=0.05, abs=1e-12)
+    # The columns share the samples: a column and its copy never differ.
+    both = bootstrap_means(values[:, [0, 0]], strata, 1, 50)
+    assert (both[:, 0] == both[:, 1]).all()
+    assert (bootstrap_means(values, strata, 2, 30) == bootstrap_means(values, strata, 2, 30)).all()

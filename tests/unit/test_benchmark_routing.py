@@ -219,7 +219,7 @@ def test_seeds_are_summarised():
 
 
 def test_people_see_every_rule_by_alpha():
-    shown = benchmark_routing_for_people(seeds_of_a_table(), {"quiz": "Quiz", "pool": "Pool"})
+    shown = benchmark_routing_for_people(seeds_of_a_table(), {"dataset": {"quiz": "Quiz"}, "pool": {"pool": "Pool"}})
     assert [title.split(": ")[0] for title in shown] == ["Quiz, Pool"] * 3
     accuracy, sizes, predictors = shown.values()
     assert accuracy.shape == (len(RULES), 3)

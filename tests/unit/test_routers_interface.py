@@ -173,3 +173,30 @@ def test_an_impossible_training_set_is_refused():
         small([[0, 0]], labels=[0, 1])
     with pytest.raises(ValueError, match="needs training labels"):
         make("topk").fit(small([[0, 0]]))
+
+
+@pytest.mark.parametrize("method", methods())
+def test_a_query_is_ranked_alone_as_in_company_unless_the_class_says_otherwise(method):
+    train, queries, *_ = niches(2, per_niche=15, tests=5)
+    vectors = np.random.default_rng(0).normal(size=(len(train.query_ids), 6, 4)).astype(np.float32)
+    train = replace(train, answer_embeddings=vectors)
+    tasks = np.where(np.arange(len(queries.query_ids)) < 10, "first", "second")
+    queries = replace(queries, tasks=tasks, training_embeddings=train.embeddings)
+    if make(method).use_features:
+        train, queries = (replace(part, features=2 * part.embeddings) for part in (train, queries))
+    router = make(method).fit(train)
+    together = router.rank(queries)
+
+    def only(row):
+        parts = {
+            name: value[[row]]
+            for name, value in vars(queries).items()
+            if name != "training_embeddings" and value is not None
+        }
+        return replace(queries, **parts)
+
+    alone = np.concatenate([router.rank(only(row)) for row in range(len(queries.query_ids))])
+    if load(method).transductive:
+        assert router.rank(queries).shape == alone.shape
+    else:
+        np.testing.assert_array_equal(alone, together)

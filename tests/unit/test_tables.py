@@ -106,7 +106,7 @@ def test_people_see_means_spreads_and_why_a_cell_is_missing():
     accuracy = accuracy_table(frame[~gone & ~left_out], scenarios=SCENARIOS, routers=list(ROUTERS))
     tables = pivot_for_people(
         accuracy,
-        titles={"quiz": "The quiz", "cascal": "CASCAL"},
+        titles={"dataset": {"quiz": "The quiz"}, "scenario": {"weak": "The weak one"}},
         exclusions={("quiz", "strong", "small", "avengers"): "too dear"},
     )
     assert list(tables) == ["The quiz, small"]
@@ -114,11 +114,11 @@ def test_people_see_means_spreads_and_why_a_cell_is_missing():
     values = frame.loc[
         (frame["router"] == "cascal") & (frame["scenario"] == "real") & (frame["variant"] == "top1"), "accuracy"
     ]
-    assert table.loc[("CASCAL", "top1"), "real"] == f"{100 * values.mean():.1f} ± {100 * values.std():.1f}"
-    assert table.loc[("CASCAL", "top1"), "weak"] == "not made"
+    assert table.loc[("cascal", "top1"), "real"] == f"{100 * values.mean():.1f} ± {100 * values.std():.1f}"
+    assert table.loc[("cascal", "top1"), "The weak one"] == "not made"
     assert table.loc[("avengers", "top3"), "strong"] == "too dear"
-    assert table.loc[("oracle", "all"), ["strong", "weak"]].tolist() == ["same", "same"]
-    assert [key[0] for key in table.index[::2]] == ["CASCAL", "avengers", "top", "oracle"]
+    assert table.loc[("oracle", "all"), ["strong", "The weak one"]].tolist() == ["same", "same"]
+    assert [key[0] for key in table.index[::2]] == ["cascal", "avengers", "top", "oracle"]
 
 
 def test_one_seed_has_no_spread():

@@ -1,5 +1,7 @@
 """The label firewall: who reads labels, by the workflow's own list of inputs."""
 
+from pathlib import Path
+
 import pytest
 
 from rgd.routers import load, methods
@@ -28,3 +30,24 @@ def test_no_label_is_read_between_the_benchmark_and_the_scores(inputs: dict[str,
     readers = {output.split("/")[0] for output, files in inputs.items() if "results/labels/" in files}
     assert readers == {"routers", "cells", "outcomes", "choices", "tables"}
     assert not [output for output, files in inputs.items() if output.startswith("routes/") and "labels/" in files]
+
+
+def test_without_any_label_file_query_only_routers_come_out_byte_for_byte_the_same(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy(tmp_path / "copy")
+    results = project.folder / "results"
+    made = {
+        path: path.read_bytes()
+        for folder in ("routers", "routes")
+        for path in (results / folder).rglob("*.parquet")
+        if load(path.stem).family == "query-only"
+    }
+    assert {path.stem for path in made} == {"cascal", "smoothie"}
+    for path in [*made, *(results / "labels").rglob("*")]:
+        if path.is_file():
+            path.unlink()
+    done = project.run(*(str(path.relative_to(project.folder)) for path in made))
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in made} == made
+    assert not list((results / "labels").rglob("*.parquet"))
