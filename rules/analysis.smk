@@ -22,6 +22,7 @@ rule comparison_table:
         slice=slices.canonical(slices.tables(CONFIG)),
         interval=slices.canonical(slices.interval(CONFIG)),
         baseline=CONFIG.experiment.baseline,
+        titles=slices.canonical(slices.titles(CONFIG)),
         code=code("comparison_table.py"),
     message:
         "Comparing every two routers of {wildcards.experiment}"
@@ -49,6 +50,7 @@ rule accuracy_table:
     params:
         slice=slices.canonical(slices.tables(CONFIG)),
         baseline=CONFIG.experiment.baseline,
+        titles=slices.canonical(slices.titles(CONFIG)),
         code=code("accuracy_table.py"),
     message:
         "Accuracies of {wildcards.experiment}"

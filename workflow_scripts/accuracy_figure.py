@@ -14,9 +14,10 @@ REFERENCES = {
 }
 
 with running(snakemake, libraries=("matplotlib",)):
+    titles = json.loads(snakemake.params.titles)
     grouped_bars(
         read_table(snakemake.input.accuracy).to_pandas(),
         Path(snakemake.output.svg).with_suffix(""),
         references=REFERENCES,
-        titles=json.loads(snakemake.params.titles),
+        titles=titles["pool"] | titles["scenario"],
     )

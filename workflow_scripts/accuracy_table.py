@@ -35,7 +35,13 @@ with running(snakemake, libraries=("pandas",)):
         and rule["router"] in (None, router)
     }
     comparisons = against(read_table(snakemake.input.comparisons).to_pandas(), snakemake.params.baseline, accuracy)
-    people = pivot_for_people(accuracy, settings["scenarios"], exclusions=exclusions, marked=significant(comparisons))
+    people = pivot_for_people(
+        accuracy,
+        settings["scenarios"],
+        json.loads(snakemake.params.titles),
+        exclusions,
+        marked=significant(comparisons),
+    )
     stem = Path(snakemake.output.parquet).with_suffix("")
     note = NOTE.format(baseline=snakemake.params.baseline)
     write_all(accuracy, stem, people, note)

@@ -31,7 +31,7 @@ with running(snakemake, libraries=("numpy", "pandas")):
     for position, dataset in enumerate(datasets):
         questions = read_table(snakemake.input.questions[position], ["query_id", "task"])
         query_ids = texts(questions["query_id"])
-        vectors = vectors_of(read_table(snakemake.input.embeddings[position]), query_ids)
+        vectors = vectors_of(snakemake.input.embeddings[position], query_ids)
         labels = read_table(snakemake.input.labels[position])
         files = snakemake.input.responses[position * len(members) : (position + 1) * len(members)]
         right = {

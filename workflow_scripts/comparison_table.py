@@ -29,7 +29,7 @@ with running(snakemake, libraries=("numpy", "pandas", "scipy")):
     order = {key: settings[key] for key in ("datasets", "scenarios", "pools", "routers")}
     accuracy = accuracy_table(pd.concat(frames, ignore_index=True), **order)
     baseline = snakemake.params.baseline
-    people = comparisons_for_people(table, accuracy, baseline)
+    people = comparisons_for_people(table, accuracy, baseline, json.loads(snakemake.params.titles))
     note = (
         f"Difference in accuracy to {baseline}, in points, with its interval over queries (paired bootstrap, mean over "
         "splits). A star marks what is significant; a tilde compares different numbers of calls. All pairs are in the "

@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 
 from job import running
+from models import model_of_job
 from rgd.artifacts import read_table, write_json
-from rgd.engines import EngineSettings, lazy_engine
-from rgd.engines.weights import ensure_weights
 from rgd.generation.drawing import Draw
 from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
@@ -22,15 +21,7 @@ with running(snakemake):
     benchmark = read_table(snakemake.input.benchmark, ["question"])["question"].to_pylist()
     prompt = json.loads(settings.prompt)
     store = Store(resources.store)
-    weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
-    engine_settings = EngineSettings(
-        weights,
-        settings.max_model_len,
-        dtype=settings.dtype,
-        threads=snakemake.threads,
-        chat=settings.chat,
-    )
-    with lazy_engine(resources.engine, engine_settings) as engine:
+    with model_of_job(snakemake, resources.engine, settings.content()) as engine:
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)

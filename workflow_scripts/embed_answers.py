@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from job import running
+from models import model_of_job
 from rgd import schemas
 from rgd.answering import option_texts
 from rgd.artifacts import from_matrix, read_table, write_table
-from rgd.engines import EngineSettings, open_engine
-from rgd.engines.weights import ensure_weights
 from rgd.errors import UserError
 
 with running(snakemake, libraries=("torch", "transformers")):
@@ -28,14 +27,8 @@ with running(snakemake, libraries=("torch", "transformers")):
             "such as smoothie_option_text, which embeds the options that were chosen."
         )
     distinct, position = np.unique([text for text in said if text is not None], return_inverse=True)
-    weights = ensure_weights(
-        json.loads(snakemake.resources.weights), snakemake.resources.cache, use_hub=bool(snakemake.resources.use_hub)
-    )
-    with open_engine(
-        "transformers",
-        EngineSettings(weights, settings["max_model_len"], settings["dtype"], threads=snakemake.threads),
-    ) as engine:
-        found = engine.embed(distinct.tolist())
+    with model_of_job(snakemake, "transformers", settings) as engine:
+        found = engine().embed(distinct.tolist())
     # Where there is no answer there is no vector: zeros, which no text has.
     vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)
     vectors[given] = found[position]

@@ -13,7 +13,7 @@ from rgd.routers.cascal import Cascal
 from rgd.training import rows_in, texts
 
 with running(snakemake, libraries=("matplotlib", "scikit-learn")):
-    titles = json.loads(snakemake.params.titles)
+    titles = json.loads(snakemake.params.titles)["scenario"]
     scenarios = json.loads(snakemake.params.scenarios)
     panels = []
     for position, scenario in enumerate(scenarios):

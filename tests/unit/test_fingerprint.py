@@ -80,3 +80,17 @@ def test_what_cannot_be_followed_is_refused(root: Path) -> None:
     (root / "rgd" / "core.py").write_text("from . import deep\n")
     with pytest.raises(ValueError, match="relative import"):
         fingerprint("script.py", root=root)
+
+
+def test_a_script_beside_it_counts_but_not_what_every_script_runs_in(root: Path) -> None:
+    (root / "job.py").write_text("running = 1\n")
+    (root / "shared.py").write_text("from rgd.other import value\n")
+    (root / "script.py").write_text("from job import running\nfrom shared import value\n")
+    before = fingerprint("script.py", root=root)
+    (root / "job.py").write_text("running = 2\n")
+    assert fingerprint("script.py", root=root) == before
+    (root / "rgd" / "other.py").write_text("value = 5\n")
+    other = fingerprint("script.py", root=root)
+    assert other != before
+    (root / "shared.py").write_text("from rgd.other import value\nvalue += 1\n")
+    assert fingerprint("script.py", root=root) not in (before, other)

@@ -1,7 +1,7 @@
 """Fingerprints of code: they change when what the code does can have changed, and not when a comment does.
 
-A rule's fingerprint is a hash of the syntax trees of its script and of every module of this package that the script
-imports, directly or not. Comments, docstrings, positions and formatting are no part of it.
+A rule's fingerprint is a hash of the syntax trees of its script and of every module of this package, and every script
+beside it, that the script imports, directly or not. Comments, docstrings, positions and formatting are no part of it.
 """
 
 import ast
@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "rgd"
+# What every script runs in (its log, its end, its provenance) decides no result.
+SURROUNDINGS = "job"
 ROOT = Path(__file__).parents[1]
 
 
@@ -75,8 +77,13 @@ def _tree_hash(file: Path, mtime: int) -> str:
 
 
 def _imports(file: Path, root: Path) -> list[str]:
-    """Modules of the package that ``file`` imports anywhere, also inside functions."""
+    """Modules of the package, and scripts, that ``file`` imports anywhere, also inside functions."""
     return _imports_cached(file, file.stat().st_mtime_ns, root)
+
+
+def _is_followed(module: str, root: Path) -> bool:
+    first = module.split(".")[0]
+    return first == PACKAGE or (first != SURROUNDINGS and (root / f"{first}.py").is_file())
 
 
 @cache
@@ -84,13 +91,13 @@ def _imports_cached(file: Path, mtime: int, root: Path) -> list[str]:
     found = []
     for node in ast.walk(_parsed(file, mtime)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
+            found += [alias.name for alias in node.names if _is_followed(alias.name, root)]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(
                     f"{file}: a relative import, which the fingerprint does not follow; name the module whole"
                 )
-            if node.module and node.module.split(".")[0] == PACKAGE:
+            if node.module and _is_followed(node.module, root):
                 found.append(node.module)
                 # `from rgd.routers import base` may import a module as well as a name.
                 found += [

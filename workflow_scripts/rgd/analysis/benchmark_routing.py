@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from rgd.analysis.order import group_title
 from rgd.routers.base import rank_members
 from rgd.routers.benchmark_routing import (
     THRESHOLD,
@@ -275,7 +276,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def benchmark_routing_for_people(
-    table: pd.DataFrame, titles: Mapping[str, str] | None = None
+    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, pd.DataFrame]:
     """For each dataset and pool the accuracy, the size chosen, and how good predictors and p are, by alpha.
 
@@ -283,12 +284,12 @@ def benchmark_routing_for_people(
 
     Args:
         table: as :func:`summary` takes it.
-        titles: names to show instead of keys.
+        titles: names to show instead of keys, by kind (dataset, pool).
     """
     titles, tables = titles or {}, {}
     summarised = summary(table)
     for (dataset, pool), part in summarised.groupby(["dataset", "pool"], sort=False):
-        where = f"{titles.get(str(dataset), str(dataset))}, {titles.get(str(pool), str(pool))}"
+        where = group_title(titles, dataset=str(dataset), pool=str(pool))
         tables[f"{where}: accuracy in per cent"] = _by_alpha(part, "accuracy", 100, 1)
         tables[f"{where}: mean parameters of the members chosen, in billions"] = _by_alpha(
             part, "mean_parameters_billion", 1, 2

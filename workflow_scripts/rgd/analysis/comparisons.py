@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, row_label
+from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, group_title, row_label
 from rgd.errors import UserError
 from rgd.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
 
@@ -192,7 +192,7 @@ def significant(compared: pd.DataFrame) -> set[tuple[str, ...]]:
 
 
 def comparisons_for_people(
-    table: pd.DataFrame, accuracy: pd.DataFrame, baseline: str, titles: Mapping[str, str] | None = None
+    table: pd.DataFrame, accuracy: pd.DataFrame, baseline: str, titles: Mapping[str, Mapping[str, str]] | None = None
 ) -> dict[str, pd.DataFrame]:
     """One table for each dataset and pool: every router's difference to the baseline, in points, by scenario.
 
@@ -208,14 +208,11 @@ def comparisons_for_people(
             sign = ("*" if row.verdict else "") + ("" if row.same_calls else "~")
             text = f"{100 * row.difference:+.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]{sign}"
             line = rows.setdefault((row.first, row.first_variant), {"calls": f"{row.calls:g}"})
-            line[titles.get(row.scenario, row.scenario)] = text
+            line[group_title(titles, scenario=row.scenario)] = text
         frame = pd.DataFrame(
-            [
-                {"router": row_label(titles.get(router, router), variant), **line}
-                for (router, variant), line in rows.items()
-            ]
+            [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
         ).fillna("not made")
-        tables[f"{titles.get(str(dataset), dataset)}, {titles.get(str(pool), pool)}"] = frame
+        tables[group_title(titles, dataset=str(dataset), pool=str(pool))] = frame
     return tables
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import row_label
+from rgd.analysis.order import group_title, row_label
 
 COST_COLUMNS = [
     *("dataset", "scenario", "pool", "family", "router", "variant", "accuracy", "calls_per_query"),
@@ -14,23 +14,23 @@ COST_COLUMNS = [
 UNKNOWN = "not known"
 
 
-def costs_for_people(accuracy: pd.DataFrame, titles: Mapping[str, str] | None = None) -> dict[str, pd.DataFrame]:
+def costs_for_people(
+    accuracy: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: accuracy beside what it took, from few calls to many.
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
-        titles: names to show instead of keys.
+        titles: names to show instead of keys, by kind (dataset, pool, scenario).
     """
     titles = titles or {}
     tables = {}
     for (dataset, pool, scenario), part in accuracy.groupby(["dataset", "pool", "scenario"], sort=False):
         ordered = part.sort_values(["calls_per_query", "accuracy"], ascending=[True, False], kind="stable")
-        name = ", ".join(titles.get(str(key), str(key)) for key in (dataset, pool, scenario))
+        name = group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))
         tables[name] = pd.DataFrame(
             {
-                "router": [
-                    row_label(titles.get(r, r), v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)
-                ],
+                "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
                 "calls": [f"{value:.2f}" for value in ordered["calls_per_query"]],
                 "prompt tokens": [_number(value, 0) for value in ordered["prompt_tokens_per_query"]],
                 "completion tokens": [_number(value, 0) for value in ordered["completion_tokens_per_query"]],
@@ -59,7 +59,9 @@ def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
     return choices.groupby(keys, sort=False, as_index=False)["share"].mean()
 
 
-def choices_for_people(table: pd.DataFrame, titles: Mapping[str, str] | None = None) -> dict[str, pd.DataFrame]:
+def choices_for_people(
+    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: routers by members, in per cent of the queries."""
     titles = titles or {}
     tables = {}
@@ -69,11 +71,8 @@ def choices_for_people(table: pd.DataFrame, titles: Mapping[str, str] | None = N
         for row in part.itertuples(index=False):
             rows.setdefault((row.router, row.variant), {})[row.member] = f"{100 * row.share:.0f}"
         frame = pd.DataFrame(
-            [
-                {"router": row_label(titles.get(router, router), variant), **line}
-                for (router, variant), line in rows.items()
-            ]
+            [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
         )
-        name = ", ".join(titles.get(str(key), str(key)) for key in (dataset, pool, scenario))
+        name = group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))
         tables[name] = frame[["router", *members]]
     return tables

@@ -1,6 +1,6 @@
 """The order in which tables and figures show things."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 REAL = "real"
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
@@ -22,3 +22,8 @@ def ordered(values: Iterable[str], order: Sequence[str]) -> list[str]:
 def row_label(router: str, variant: str) -> str:
     """Router and variant as one name; a variant that only repeats the router's name is left out."""
     return router if variant.casefold() in ("", router.casefold()) else f"{router} {variant}"
+
+
+def group_title(titles: Mapping[str, Mapping[str, str]], **keys: str) -> str:
+    """The names of ``keys`` (dataset=..., pool=..., scenario=...) as one; a key without a title stands for itself."""
+    return ", ".join(titles.get(kind, {}).get(key, key) for kind, key in keys.items())

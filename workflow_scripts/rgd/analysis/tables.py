@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, ranks, row_label
+from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, group_title, ordered, ranks, row_label
 from rgd.analysis.writing import text_table
 from rgd.errors import UserError
 
@@ -78,7 +78,7 @@ def accuracy_table(
 def pivot_for_people(
     accuracy: pd.DataFrame,
     scenarios: Sequence[str] | None = None,
-    titles: Mapping[str, str] | None = None,
+    titles: Mapping[str, Mapping[str, str]] | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
     marked: Set[tuple[str, ...]] = frozenset(),
 ) -> dict[str, pd.DataFrame]:
@@ -91,7 +91,7 @@ def pivot_for_people(
     Args:
         accuracy: as made by :func:`accuracy_table`; its order of rows is kept.
         scenarios: the columns; by default those that occur.
-        titles: names to show instead of keys.
+        titles: names to show instead of keys, by kind (dataset, pool, scenario).
         exclusions: (dataset, scenario, pool, router) -> why that cell was left out.
         marked: (dataset, scenario, pool, router, variant) that get a star.
 
@@ -108,18 +108,18 @@ def pivot_for_people(
         cells = {(*row[:3], row[3]): (row[4], row[5]) for row in _rows(part, [*ROW_KEYS, "scenario", *_VALUES])}
         rows = []
         for family, router, variant in _row_order(part):
-            row = {"family": family, "router": titles.get(router, router), "variant": variant}
+            row = {"family": family, "router": router, "variant": variant}
             for scenario in scenarios:
                 value = cells.get((family, router, variant, scenario))
                 reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
                 if value is not None:
                     star = "*" if (dataset, scenario, pool, router, variant) in marked else ""
-                    row[titles.get(scenario, scenario)] = _with_spread(*value) + star
+                    row[group_title(titles, scenario=scenario)] = _with_spread(*value) + star
                 else:
                     independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
-                    row[titles.get(scenario, scenario)] = SAME if independent else reason
+                    row[group_title(titles, scenario=scenario)] = SAME if independent else reason
             rows.append(row)
-        tables[f"{titles.get(dataset, dataset)}, {titles.get(pool, pool)}"] = pd.DataFrame(rows)
+        tables[group_title(titles, dataset=dataset, pool=pool)] = pd.DataFrame(rows)
     return tables
 
 

@@ -161,10 +161,10 @@ def tables(config: Config) -> dict[str, Any]:
     }
 
 
-def titles(config: Config) -> dict[str, str]:
-    """Names that figures show in place of keys."""
-    groups: tuple[dict[str, Any], ...] = (config.dataset, config.pool, config.generator)
-    return {key: spec.title for group in groups for key, spec in group.items()}
+def titles(config: Config) -> dict[str, dict[str, str]]:
+    """Names that tables and figures show in place of keys, by what the key is of."""
+    groups: dict[str, dict[str, Any]] = {"dataset": config.dataset, "pool": config.pool, "scenario": config.generator}
+    return {kind: {key: spec.title for key, spec in group.items()} for kind, group in groups.items()}
 
 
 def _writing(config: Config, spec: Generator | Featurizer, prompt: str) -> dict[str, Any]:

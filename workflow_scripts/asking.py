@@ -1,0 +1,33 @@
+"""What the scripts that ask a model about whole query sets share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from models import model_of_job
+from rgd.engines.base import Request
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.fill import fill
+
+
+def fill_query_sets(
+    snakemake: Any, settings: AnswerSettings, name: str, requests_of: Callable[[str], Sequence[Request]]
+) -> int:
+    """Ask what the store lacks of the job's query set, and of the others that are there; the number of the job's answers.
+
+    Args:
+        snakemake: the job; its resource ``also`` lists the other query sets' files.
+        settings: what is asked under.
+        name: of what is asked, for the progress lines.
+        requests_of: the requests of a file of questions.
+    """
+    own = snakemake.input.questions
+    others = [path for path in snakemake.resources.also.split() if Path(path).exists()]
+    wanted = {path: requests_of(path) for path in dict.fromkeys([own, *others])}
+    store = Store(snakemake.resources.store)
+    with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
+        for path, requests in wanted.items():
+            title = f"{name}, {Path(path).stem}"
+            # Only the job's own query set has to be complete: what another job is asking already is left to it.
+            fill(store, settings, requests, engine, snakemake.resources.chunk_size, title=title, wait=path == own)
+    return len(wanted[own])

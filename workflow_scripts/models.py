@@ -1,0 +1,31 @@
+"""A model put to work by a script: its weights, and its engine."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rgd.engines import Engine, EngineSettings, lazy_engine
+from rgd.engines.weights import ensure_weights
+
+
+@contextlib.contextmanager
+def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iterator[Callable[[], Engine]]:
+    """A function that gives the engine of the job's model, which is loaded when it is first called.
+
+    Args:
+        snakemake: the job; its resources say where the weights are found.
+        kind: of the engine.
+        settings: max_model_len and dtype, and further arguments of the chat template in chat.
+    """
+    resources = snakemake.resources
+    weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
+    engine_settings = EngineSettings(
+        weights,
+        settings["max_model_len"],
+        dtype=settings["dtype"],
+        threads=snakemake.threads,
+        chat=settings.get("chat", {}),
+    )
+    with lazy_engine(kind, engine_settings) as engine:
+        yield engine
