@@ -249,6 +249,7 @@ rule ask_features:
         "<results>/logs/ask_features/{dataset}/{query_set}/{featurizer}.log",
     benchmark:
         "<results>/benchmarks/ask_features/{dataset}/{query_set}/{featurizer}.jsonl"
+    priority: lambda wildcards: size(CONFIG.featurizer[wildcards.featurizer].model)
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: featurizer_model(wildcards).threads
