@@ -6,7 +6,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed-$(notdir $(LOCK))
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test test-all check clean-venv
+.PHONY: install quickstart test test-all check bench clean-venv
 
 install: $(STAMP)
 
@@ -35,6 +35,9 @@ check: install
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
+
+bench: install
+	@$(BIN)/python -m tests.benchmarks
 
 clean-venv:
 	rm -rf $(VENV)

@@ -1,0 +1,73 @@
+"""One measurement, in a process of its own: ``python -m tests.benchmarks.measure ARGUMENTS`` prints it as JSON.
+
+The clock runs, and memory counts, from after the imports; the process is small before, so that the peak is the work's.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+LIBRARIES = (
+    "numpy",
+    "pyarrow.compute",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "rgd.provenance",
+    "rgd.scoring",
+    "rgd.splits",
+    "rgd.training",
+)
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held (ru_maxrss: kilobytes on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def main(kind: str, folder: str, size: str, name: str, router: str) -> None:
+    """Do one thing and print its seconds and its peak memory above the imports, in MB.
+
+    Args:
+        kind: ``world`` (write a benchmark), ``step`` (run a script) or ``baseline``.
+        folder: of the benchmark.
+        size: its size.
+        name: of the step or baseline; for a world ``answers`` if answers' embeddings are wanted.
+        router: whose step it is, or ``-``.
+    """
+    from tests.benchmarks.baselines import run_baseline
+    from tests.benchmarks.layout import Layout
+    from tests.benchmarks.sizes import SIZES
+    from tests.benchmarks.steps import job, router_settings, run_script
+    from tests.benchmarks.world import write_world
+
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    members = Layout.members(SIZES[size].members)
+    if kind == "step":
+        if router != "-" and router_settings(router)["method"] == "llmrank":
+            importlib.import_module("torch")
+        work = job(name, None if router == "-" else router, members)
+        for path in work.output:
+            Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+    elif kind == "baseline":
+        importlib.import_module("sklearn.cluster")
+        importlib.import_module("sklearn.metrics")
+    os.chdir(folder)
+    before, start = peak_bytes(), time.perf_counter()
+    if kind == "world":
+        write_world(SIZES[size], Path(), answers_too=name == "answers")
+    elif kind == "step":
+        run_script(name, work)
+    else:
+        run_baseline(name, members)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "peak_memory_mb": (peak_bytes() - before) / 1e6}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
