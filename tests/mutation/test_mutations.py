@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow_scripts" / "rgd"
+CLUSTERING = "tests/unit/test_clustering.py"
 CONSENSUS = "tests/property/test_consensus_properties.py"
 BENCHMARK_ROUTING = "tests/property/test_benchmark_routing_properties.py"
 ROUTERS = "tests/property/test_routers_properties.py"
@@ -92,6 +93,48 @@ FAULTS = (
         "np.maximum(own_size - 1, 1)",
         "own_size",
         f"{CONSENSUS}::test_silhouette_is_that_of_the_slow_twin_and_of_scikit_learn",
+    ),
+    Fault(
+        "k-means forgets the weights",
+        "clustering.py",
+        "np.where(labels[run] == cluster[:, None], weights[run], np.float32(0.0))",
+        "np.where(labels[run] == cluster[:, None], part[run], np.float32(0.0))",
+        f"{CLUSTERING}::test_lloyd_is_its_slow_twin",
+    ),
+    Fault(
+        "k-means stops after one iteration",
+        "clustering.py",
+        "MAX_ITERATIONS = 300",
+        "MAX_ITERATIONS = 1",
+        f"{CLUSTERING}::test_lloyd_is_its_slow_twin",
+    ),
+    Fault(
+        "a cluster without points stays empty",
+        "clustering.py",
+        "labels[emptied, farthest] = lost[0]",
+        "continue",
+        f"{CLUSTERING}::test_a_cluster_without_points_takes_the_farthest",
+    ),
+    Fault(
+        "k-means starts from points drawn alike",
+        "clustering.py",
+        "np.cumsum(weights[open_runs] * distance[open_runs],",
+        "np.cumsum(weights[open_runs],",
+        f"{CLUSTERING}::test_starts_are_good_before_any_iteration",
+    ),
+    Fault(
+        "a run's silhouette counts points outside it",
+        "clustering.py",
+        "part = labels[index] >= 0",
+        "part = labels[index] >= -1",
+        f"{CLUSTERING}::test_silhouettes_of_many_runs_are_those_of_each",
+    ),
+    Fault(
+        "vectors in the order of the file",
+        "training.py",
+        "place[rows_in(embedded, query_ids)] = np.arange(len(query_ids))",
+        "place[np.sort(rows_in(embedded, query_ids))] = np.arange(len(query_ids))",
+        "tests/unit/test_training.py::test_vectors_come_in_the_order_asked_for",
     ),
     Fault(
         "a wrong silhouette threshold",

@@ -1,0 +1,28 @@
+"""The benchmark measures what the workflow runs; here at a size at which it takes seconds."""
+
+import pytest
+
+from tests.benchmarks.__main__ import bench, growth
+from tests.benchmarks.sizes import MMLU_PRO, SCALING, SUPERGPQA, TINY
+
+
+@pytest.mark.slow
+def test_cells_and_baselines_run_and_are_measured(tmp_path):
+    rows = bench(TINY, ("smoothie", "cascal"), True, tmp_path)
+    assert [found["name"] for found in rows] == ["neighbours", "consensus", "smoothie", "cascal"]
+    for found in rows:
+        assert found["seconds"] == pytest.approx(sum(found["steps"].values()), abs=0.01)
+        assert found["peak_memory_mb"] > 0
+        assert (found["baseline_seconds"] is None) == (found["name"] == "consensus")
+
+
+def test_sizes_are_the_papers():
+    assert (MMLU_PRO.train, MMLU_PRO.test, len(MMLU_PRO.tasks)) == (7089, 4737, 14)
+    assert (SUPERGPQA.train, SUPERGPQA.test, len(SUPERGPQA.tasks)) == (15917, 10612, 13)
+    assert [round(size.train / SCALING[0].train) for size in SCALING] == [1, 4, 16]
+    assert len({size.test for size in SCALING}) == 1
+
+
+def test_growth_is_relative_to_the_smallest():
+    rows = [{"name": "a", "train": 10, "seconds": 2.0}, {"name": "a", "train": 40, "seconds": 5.0}]
+    assert growth(rows) == [f"{'a':20}1x: 1.0   4x: 2.5"]
