@@ -6,6 +6,7 @@ import math
 import threading
 
 import filelock
+import pyarrow.parquet as pq
 import pytest
 
 from rgd.engines.base import Answer, Message, Request, Sampling
@@ -164,6 +165,18 @@ def test_missing_confidence_is_null(tmp_path):
     store.commit(WRITING, [request], [Answer("", math.nan, None, 5, 0, "stop", False)], {})
     row = store.read(WRITING, [request.query_key]).to_pylist()[0]
     assert (row["confidence"], row["scores"]) == (None, None)
+
+
+def test_a_chunk_file_from_before_a_column_was_kept_still_reads(tmp_path):
+    store, requests = Store(tmp_path), questions(2)
+    old = store.commit(SETTINGS, requests[:1], [answer(requests[0])], {"engine": "old"})
+    table = pq.read_table(old)
+    pq.write_table(table.drop_columns(["attempts", "cost", "served_model"]), old)
+    kept = dataclasses.replace(answer(requests[1]), attempts=3, cost=0.25, served_model="served")
+    store.commit(SETTINGS, requests[1:], [kept], {"engine": "new"})
+    rows = store.read(SETTINGS, [request.query_key for request in requests]).to_pylist()
+    assert [(row["attempts"], row["cost"], row["served_model"]) for row in rows] == [(1, 0.0, ""), (3, 0.25, "served")]
+    assert store.provenance(old) == {"engine": "old"}
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,9 @@ class Answer:
         completion_tokens: tokens written, or tokens of all options that were scored.
         finish_reason: ``stop``, ``length``, or ``scored``.
         trimmed: whether the question lost text because the prompt was too long.
+        attempts: how often it was sent, the last time included, until it was answered.
+        cost: price in US dollars; 0 where nothing is charged or the engine knows no price.
+        served_model: the model that the server says answered; empty where the model runs in the job.
     """
 
     text: str
@@ -63,6 +66,9 @@ class Answer:
     completion_tokens: int
     finish_reason: str
     trimmed: bool
+    attempts: int = 1
+    cost: float = 0.0
+    served_model: str = ""
 
 
 @dataclass(frozen=True)

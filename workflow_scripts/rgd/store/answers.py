@@ -30,8 +30,13 @@ SCHEMA = pa.schema(
         "completion_tokens": pa.int32(),
         "finish_reason": pa.string(),
         "trimmed": pa.bool_(),
+        "attempts": pa.int32(),
+        "cost": pa.float64(),
+        "served_model": pa.string(),
     }
 )
+# What a chunk file says that was written before these columns were kept.
+DEFAULTS: dict[str, Any] = {"attempts": 1, "cost": 0.0, "served_model": ""}
 KEY_COLUMNS = ["query_key", "draw"]
 PROVENANCE = b"rgd.provenance"
 
@@ -191,9 +196,11 @@ class Store:
     def _table(self, settings: AnswerSettings, columns: list[str]) -> pa.Table:
         """All chunks under ``settings``, in the order of file names."""
         paths = sorted(self.folder(settings).glob("*.parquet"))
-        tables = [_parquet(path, lambda path=path: pq.ParquetFile(path).read(columns)) for path in paths]
+        tables = [
+            _parquet(path, lambda path=path: _complete(pq.ParquetFile(path).read(columns), columns)) for path in paths
+        ]
         schema = pa.schema([SCHEMA.field(name) for name in columns])
-        return pa.concat_tables([schema.empty_table(), *(table.replace_schema_metadata(None) for table in tables)])
+        return pa.concat_tables([schema.empty_table(), *tables])
 
 
 def chunk_key(requests: Sequence[Request]) -> str:
@@ -213,6 +220,19 @@ def _parquet(path: Path, read: Any) -> Any:
         ) from error
 
 
+def _complete(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """``columns`` of a chunk file, with :data:`DEFAULTS` for those that an older file lacks.
+
+    Raises:
+        KeyError: the file lacks a column that every chunk has.
+    """
+    for name in columns:
+        if name in DEFAULTS and name not in table.column_names:
+            value = pa.scalar(DEFAULTS[name], SCHEMA.field(name).type)
+            table = table.append_column(SCHEMA.field(name), pa.repeat(value, len(table)))
+    return table.select(columns).replace_schema_metadata(None)
+
+
 def _joined(query_keys: Any, draws: Any) -> Any:
     """``KEY:DRAW`` for each row."""
     return pc.binary_join_element_wise(query_keys, draws.cast(pa.string()), ":")
@@ -229,5 +249,8 @@ def _to_table(requests: Sequence[Request], answers: Sequence[Answer]) -> pa.Tabl
         "completion_tokens": [answer.completion_tokens for answer in answers],
         "finish_reason": [answer.finish_reason for answer in answers],
         "trimmed": [answer.trimmed for answer in answers],
+        "attempts": [answer.attempts for answer in answers],
+        "cost": [answer.cost for answer in answers],
+        "served_model": [answer.served_model for answer in answers],
     }
     return pa.table(columns, schema=SCHEMA)
