@@ -17,9 +17,13 @@ with running(snakemake, libraries=("torch", "transformers")):
     tables = [read_table(path, ["query_id", "text", "answer"]) for path in snakemake.input.responses]
     if snakemake.wildcards.text == "option":
         questions = read_table(snakemake.input.questions, ["query_id", "options"])
-        said = [text for table in tables for text in option_texts(questions, table)]
+        columns = [option_texts(questions, table) for table in tables]
     else:
-        said = [text for table in tables for text in table["text"].to_pylist()]
+        columns = [table["text"].to_pylist() for table in tables]
+    if any(not table["query_id"].equals(tables[0]["query_id"]) for table in tables):
+        raise ValueError("the members' responses are of different queries or in different orders")
+    # By query and then by member: what is compared lies together.
+    said = [text for texts_of_query in zip(*columns, strict=True) for text in texts_of_query]
     given = np.array([text is not None for text in said])
     if not given.any():
         raise UserError(
@@ -32,10 +36,11 @@ with running(snakemake, libraries=("torch", "transformers")):
     # Where there is no answer there is no vector: zeros, which no text has.
     vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)
     vectors[given] = found[position]
+    query_ids = tables[0]["query_id"].to_numpy(zero_copy_only=False)
     table = pa.table(
         {
-            "query_id": pa.concat_arrays([table["query_id"].combine_chunks() for table in tables]),
-            "member": pa.array(np.repeat(np.array(members, dtype=object), [table.num_rows for table in tables])),
+            "query_id": pa.array(np.repeat(query_ids, len(members))),
+            "member": pa.array(np.tile(np.array(members, dtype=object), len(query_ids))),
             "embedding": from_matrix(vectors),
         }
     )

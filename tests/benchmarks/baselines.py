@@ -107,8 +107,8 @@ def smoothie(at: Layout, members: list[str]) -> None:
     """A loop over the training queries for distances, one over the test queries for errors."""
     data = read(at)
     column = pq.read_table(at.answer_embeddings)["embedding"].combine_chunks()
-    vectors = column.flatten().to_numpy().reshape(len(members), len(data.ids), -1)
-    distances = [((vectors[:, row, None] - vectors[None, :, row]) ** 2).sum(axis=2) for row in data.train]
+    vectors = column.flatten().to_numpy().reshape(len(data.ids), len(members), -1)
+    distances = [((vectors[row, :, None] - vectors[row, None, :]) ** 2).sum(axis=2) for row in data.train]
     pool, ranking = len(members), []
     for rows in training_rows(at):
         around = np.mean([distances[row] for row in rows[:20]], axis=0)

@@ -110,12 +110,12 @@ def write_answer_vectors(
     of_letter = random.normal(size=(LETTERS, size.answer_dimension)).astype(np.float32)
     vectors = np.empty((size.members * n, size.answer_dimension), dtype=np.float32)
     for start in range(0, len(vectors), ROWS):
-        here = of_letter[answers.T.reshape(-1)[start : start + ROWS]]
+        here = of_letter[answers.reshape(-1)[start : start + ROWS]]
         here = here + random.standard_normal(here.shape, dtype=np.float32)
         vectors[start : start + ROWS] = here / np.linalg.norm(here, axis=1, keepdims=True)
     columns = {
-        "query_id": np.tile(ids, size.members),
-        "member": np.repeat(np.array(at.members(size.members), dtype=object), n),
+        "query_id": np.repeat(ids, size.members),
+        "member": np.tile(np.array(at.members(size.members), dtype=object), n),
         "embedding": from_matrix(vectors),
     }
     write_table(at.answer_embeddings, pa.table(columns), schemas.answer_embeddings(size.answer_dimension))

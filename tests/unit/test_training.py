@@ -25,17 +25,21 @@ def embeddings(tmp_path):
 def answer_embeddings(tmp_path):
     path = tmp_path / "answers.parquet"
     columns = {
-        "query_id": np.tile(IDS, 2),
-        "member": np.repeat(np.array(MEMBERS, dtype=object), 9),
-        "embedding": from_matrix(np.concatenate([VECTORS, -VECTORS])),
+        "query_id": np.repeat(IDS, 2),
+        "member": np.tile(np.array(MEMBERS, dtype=object), 9),
+        "embedding": from_matrix(np.stack([VECTORS, -VECTORS], axis=1).reshape(18, 4)),
     }
     write_table(path, pa.table(columns), schemas.answer_embeddings(4))
     return path
 
 
 @pytest.mark.parametrize("batch_entries", [1, 12, 1024])
-def test_vectors_come_in_the_order_asked_for(embeddings, batch_entries, monkeypatch):
+@pytest.mark.parametrize("group_entries", [1, 8, 1024])
+def test_vectors_come_in_the_order_asked_for(tmp_path, group_entries, batch_entries, monkeypatch):
     monkeypatch.setattr(artifacts, "BATCH_ENTRIES", batch_entries)
+    monkeypatch.setattr(artifacts, "ROW_GROUP_ENTRIES", group_entries)
+    embeddings = tmp_path / "embeddings.parquet"
+    write_table(embeddings, pa.table({"query_id": IDS, "embedding": from_matrix(VECTORS)}), schemas.embeddings(4))
     wanted = [7, 0, 8, 3]
     found = vectors_of(embeddings, IDS[wanted])
     np.testing.assert_array_equal(found, VECTORS[wanted])
@@ -89,7 +93,10 @@ def test_a_training_set_has_its_rows_and_members_in_order(embeddings, answer_emb
         assert train.tasks.tolist() == [f"t{row}" for row in rows]
         np.testing.assert_array_equal(train.embeddings, VECTORS[rows])
         np.testing.assert_array_equal(train.features, VECTORS[rows])
-        np.testing.assert_array_equal(train.answer_embeddings, np.stack([VECTORS[rows], -VECTORS[rows]], axis=1))
+        both = np.stack([VECTORS[rows], -VECTORS[rows]], axis=1)
+        assert train.answer_embeddings.shape == both.shape
+        for part in (slice(None), slice(1, 2), slice(0, 0)):
+            np.testing.assert_array_equal(train.answer_embeddings[part], both[part])
         np.testing.assert_array_equal(train.confidence, np.array([rows, np.array(rows) + 0.5]).T)
         assert train.correct().tolist() == [[row % 2 == 1] * 2 for row in rows]
     assert {seed: ids.tolist() for seed, ids in training_ids(consensus).items()} == {

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from rgd.errors import UserError
 
+# Numbers in a row group of vectors: 16 MiB.
+ROW_GROUP_ENTRIES = 4 * 1024 * 1024
 # Vectors are read in batches of this many numbers (4 MiB) through a buffer of this many bytes.
 BATCH_ENTRIES = 1024 * 1024
 BUFFER_BYTES = 1024 * 1024
@@ -51,7 +53,7 @@ def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write ``table`` to ``path`` as Parquet (zstd), after casting it to ``schema``.
 
     The same table gives the same bytes: no time, host or path is stored. Vectors are split by bytes, which makes them
-    smaller and faster to read.
+    smaller and faster to read, and stand in row groups of a few MB, so that some can be read without the others.
 
     Raises:
         UserError: the file cannot be written.
@@ -63,12 +65,14 @@ def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     table = table.select(schema.names).cast(schema).replace_schema_metadata(None)
     vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
     plain = [name for name in schema.names if name not in vectors]
+    width = sum(schema.field(name).type.list_size for name in vectors)
     with replacing(path) as temporary:
         pq.write_table(
             table,
             temporary,
             compression="zstd",
             write_statistics=True,
+            row_group_size=max(1, ROW_GROUP_ENTRIES // width) if vectors else None,
             use_dictionary=plain if vectors else True,
             use_byte_stream_split=[f"{name}.list.element" for name in vectors],
         )
@@ -85,7 +89,9 @@ def read_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_vectors(path: str | Path, place: np.ndarray, column: str = "embedding") -> np.ndarray:
-    """Read rows of a fixed-size-list column into an array, piece by piece: no more than what is kept is ever held.
+    """Read rows of a fixed-size-list column into an array, piece by piece: hardly more than what is kept is ever held.
+
+    Row groups of which nothing is kept are not read.
 
     Args:
         path: a Parquet file of m rows.
@@ -101,12 +107,15 @@ def read_vectors(path: str | Path, place: np.ndarray, column: str = "embedding")
     with _reading(path), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
         dimension = file.schema_arrow.field(column).type.list_size
         vectors = np.empty((int(place.max(initial=-1)) + 1, dimension), dtype=np.float32)
-        start = 0
-        for batch in file.iter_batches(max(1, BATCH_ENTRIES // dimension), columns=[column], use_threads=False):
-            here = place[start : start + len(batch)]
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        of_group = np.split(place, np.cumsum(sizes)[:-1])
+        groups = [group for group, here in enumerate(of_group) if (here >= 0).any()]
+        left = np.concatenate([of_group[group] for group in groups] or [place[:0]])
+        rows = max(1, BATCH_ENTRIES // dimension)
+        for batch in file.iter_batches(rows, row_groups=groups, columns=[column], use_threads=False):
+            here, left = left[: len(batch)], left[len(batch) :]
             kept = here >= 0
             vectors[here[kept]] = matrix(batch.column(0))[kept]
-            start += len(batch)
     return vectors
 
 

@@ -101,7 +101,9 @@ def training_sets(
             answers=np.ascontiguousarray(codes[:, : len(members)]),
             confidence=part["confidence"].to_numpy(zero_copy_only=False).reshape(len(members), n).T.astype(np.float32),
             labels=None if label_of is None else codes[:, -1],
-            answer_embeddings=None if answer_embeddings is None else _by_member(answer_embeddings, train_ids, members),
+            answer_embeddings=None
+            if answer_embeddings is None
+            else AnswerVectors(answer_embeddings, train_ids, members),
             features=None if features is None else vectors_of(features, train_ids),
             seed=seed,
         )
@@ -122,12 +124,30 @@ def training_ids(consensus: pa.Table) -> dict[int, np.ndarray]:
     return {seed: texts(first["query_id"])[seeds == seed] for seed in dict.fromkeys(seeds.tolist())}
 
 
-def _by_member(path: str | Path, query_ids: np.ndarray, members: Sequence[str]) -> np.ndarray:
-    """Answer embeddings as (n, M, e) float32 in the order of ``query_ids`` and ``members``."""
-    table = read_table(path, ["query_id", "member"])
-    embedded, owner = texts(table["query_id"]), texts(table["member"])
-    place = np.full(len(embedded), -1)
-    for position, member in enumerate(members):
-        mine = np.flatnonzero(owner == member)
-        place[mine[rows_in(embedded[mine], query_ids)]] = np.arange(len(query_ids)) * len(members) + position
-    return read_vectors(path, place).reshape(len(query_ids), len(members), -1)
+class AnswerVectors:
+    """Answer embeddings (n, M, e) float32 of n queries and M members, which are read when a slice of queries is taken.
+
+    They are M times as many as the queries' own, and all at once would be most of a job's memory.
+
+    Args:
+        path: file with query_id, member and embedding; slices read least where it is in the order of the queries.
+        query_ids: (n,) the queries, in order.
+        members: the M members, in order.
+    """
+
+    def __init__(self, path: str | Path, query_ids: np.ndarray, members: Sequence[str]) -> None:
+        table = read_table(path, ["query_id", "member"])
+        embedded, owner = texts(table["query_id"]), texts(table["member"])
+        rows = []
+        for member in members:
+            mine = np.flatnonzero(owner == member)
+            rows.append(mine[rows_in(embedded[mine], query_ids)])
+        self.path, self.rows, self.rows_in_file = path, np.stack(rows, axis=1), len(owner)
+        self.shape = (*self.rows.shape, self[:0].shape[2])
+
+    def __getitem__(self, queries: slice) -> np.ndarray:
+        rows = self.rows[queries]
+        place = np.full(self.rows_in_file, -1)
+        place[rows] = np.arange(rows.size).reshape(rows.shape)
+        vectors = read_vectors(self.path, place)
+        return vectors.reshape(*rows.shape, vectors.shape[1])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -14,6 +14,15 @@ from rgd.votes import Aggregate
 Family = Literal["query-only", "query-answer", "learning-free", "reference"]
 # Scores that differ by less than this are the same number summed in another order.
 DECIMALS = 9
+
+
+class Sliced(Protocol):
+    """An array too large to hold, of which slices along the first axis are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class TrainingSet:
         answers: (n, M) int32 codes, -1 missing.
         confidence: (n, M) float32, NaN missing.
         labels: (n,) int32 codes, for routers that need them.
-        answer_embeddings: (n, M, e) float32, for routers that need them.
+        answer_embeddings: (n, M, e) float32, an array or something that reads slices of one, for routers that need them.
         features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
         seed: the replicate's seed.
     """
@@ -40,7 +49,7 @@ class TrainingSet:
     answers: np.ndarray
     confidence: np.ndarray
     labels: np.ndarray | None = None
-    answer_embeddings: np.ndarray | None = None
+    answer_embeddings: np.ndarray | Sliced | None = None
     features: np.ndarray | None = None
     seed: int = 0
 

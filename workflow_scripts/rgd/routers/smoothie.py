@@ -5,13 +5,13 @@ from typing import Literal, Self
 
 import numpy as np
 
-from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking, group_means, rank_members
+from rgd.routers.base import Router, Sliced, TestQueries, TrainingSet, constant_ranking, group_means, rank_members
 
 MEANS = ("local", "task", "global")
 # Squared distance of two unit vectors with nothing in common.
 UNRELATED = 2.0
-# Numbers of answer embeddings normalised at once: 16 MiB of float32.
-BLOCK_ENTRIES = 4 * 1024 * 1024
+# Numbers of answer embeddings held at once: 32 MiB of float32, and as much again while they are normalised.
+BLOCK_ENTRIES = 8 * 1024 * 1024
 
 
 class Smoothie(Router):
@@ -81,15 +81,16 @@ class Smoothie(Router):
         return rank_members(-member_errors(distances, len(self.members_)).round(6), self.members_)
 
 
-def pair_distances(embeddings: np.ndarray) -> np.ndarray:
+def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:
     """Squared distance of every pair of members' answers to each query, (n, M (M - 1) / 2) float64.
 
     ``embeddings`` (n, M, e) are normalised first; pairs are in the order of ``numpy.triu_indices(M, 1)``.
     """
-    first, second = np.triu_indices(embeddings.shape[1], 1)
-    distances = np.empty((len(embeddings), len(first)))
-    block = max(1, BLOCK_ENTRIES // max(1, embeddings[:1].size))
-    for start in range(0, len(embeddings), block):
+    n, members, dimension = embeddings.shape
+    first, second = np.triu_indices(members, 1)
+    distances = np.empty((n, len(first)))
+    block = max(1, BLOCK_ENTRIES // (members * dimension))
+    for start in range(0, n, block):
         vectors = np.asarray(embeddings[start : start + block], dtype=np.float32)
         length = np.linalg.norm(vectors, axis=2, keepdims=True)
         present = np.isfinite(length) & (length > 0)
