@@ -1,6 +1,7 @@
 """Benchmark routing: by hand, a world where the predictors mislead, too little to learn from, saving, the table."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from rgd.analysis.benchmark_routing import (
     right_answers,
     summary,
 )
+from rgd.config import load, slices
+from rgd.config.schema import Pool
 from rgd.errors import UserError
 from rgd.routers import benchmark_routing as fast
 from rgd.routers import make, restore, save
@@ -234,3 +237,15 @@ def test_an_unknown_size_is_said_to_be_unknown_and_one_seed_has_no_spread():
     assert not accuracy["alpha 0"].str.contains("±").any()
     oracle = sizes.set_index("rule").loc["best member of each task (oracle)"]
     assert (oracle == "not known").all()
+
+
+def test_sizes_come_from_the_models_files_or_from_the_recorded_pools():
+    config = load(Path(__file__).parents[2] / "config")
+    (pool,) = (config.pool[name] for name in config.experiment.pools)
+    sizes = slices.parameters_billion(config)
+    assert list(sizes) == pool.members
+    assert sizes["smollm2-135m-examples"] == config.model["smollm2-135m"].parameters_billion
+    recorded = Pool(title="Recorded", members=["x", "y"], recorded="files", parameters_billion={"x": 7.0})
+    experiment = config.experiment.model_copy(update={"pools": ["recorded"]})
+    other = config.model_copy(update={"pool": {"recorded": recorded}, "experiment": experiment})
+    assert slices.parameters_billion(other) == {"x": 7.0, "y": None}
