@@ -55,7 +55,8 @@ def training_set(pattern):
 
 
 # The order of long work, where cores are fewer than jobs that are ready: what everything waits for comes first (weights,
-# then the generators' queries), and of one kind the largest model, so that no core idles at the end.
+# then the generators' queries, so that a member that is loaded answers all query sets), and of one kind the largest model, so
+# that no core idles at the end.
 FETCH_FIRST, DRAW_FIRST = 200_000, 100_000
 
 

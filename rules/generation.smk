@@ -67,6 +67,7 @@ rule generated_questions:
         "<results>/logs/generated_questions/{dataset}/{generator}.log",
     benchmark:
         "<results>/benchmarks/generated_questions/{dataset}/{generator}.jsonl"
+    priority: DRAW_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
