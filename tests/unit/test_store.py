@@ -2,10 +2,10 @@
 
 import dataclasses
 import itertools
+import json
 import math
 import threading
 
-import filelock
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,6 +14,7 @@ from rgd.engines.prompts import render
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
+from rgd.store.leases import Leases
 
 SETTINGS = AnswerSettings(weights="0" * 64, way="likelihood", prompt="{question}", max_model_len=128)
 WRITING = dataclasses.replace(SETTINGS, way="generate", sampling=Sampling(0.7, 0.95, 16, 0))
@@ -60,6 +61,11 @@ def texts(store, requests, settings=SETTINGS):
     return table["text"].to_pylist()
 
 
+def provenance(store, requests, settings=SETTINGS):
+    table = store.read(settings, [request.query_key for request in requests], columns=["provenance"])
+    return [json.loads(text) for text in table["provenance"].to_pylist()]
+
+
 def files(store, settings=SETTINGS):
     return {path.name: path.read_bytes() for path in store.folder(settings).glob("*.parquet")}
 
@@ -72,7 +78,9 @@ def test_fill_then_read_in_any_order(tmp_path):
     assert table["text"].to_pylist() == [f"to q{i} 0" for i in reversed(range(10))]
     assert table["scores"].to_pylist()[0] == [-0.5, -1.5]
     assert table["trimmed"].to_pylist() == [i == 3 for i in reversed(range(10))]
-    assert store.answered(SETTINGS) == {(request.query_key, 0) for request in requests}
+    wanted = questions(11, draws=2)
+    answered = store.answered(SETTINGS, [request.query_key for request in wanted], [request.draw for request in wanted])
+    assert answered.tolist() == [request.draw == 0 and request.question != "q10" for request in wanted]
 
 
 def test_nothing_missing_opens_no_engine(tmp_path):
@@ -118,7 +126,7 @@ def test_an_engine_that_fails_leaves_nothing_half_made(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         ask(store, questions(4), CountingEngine(interrupt_at=0))
     assert files(store) == {}
-    assert store.answered(SETTINGS) == set()
+    assert not store.answered(SETTINGS, [request.query_key for request in questions(4)]).any()
 
 
 def test_a_damaged_chunk_is_named_and_asked_anew(tmp_path):
@@ -154,10 +162,10 @@ def test_of_two_answers_the_first_file_by_name_counts(tmp_path):
 
 def test_a_committed_chunk_is_never_rewritten(tmp_path):
     store, (request,) = Store(tmp_path), questions(1)
-    path = store.commit(SETTINGS, [request], [answer(request, "first")], {"engine": "one"})
+    store.commit(SETTINGS, [request], [answer(request, "first")], {"engine": "one"})
     store.commit(SETTINGS, [request], [answer(request, "second")], {"engine": "two"})
     assert texts(store, [request]) == ["first"]
-    assert store.provenance(path) == {"engine": "one"}
+    assert provenance(store, [request]) == [{"engine": "one"}]
 
 
 def test_missing_confidence_is_null(tmp_path):
@@ -169,14 +177,14 @@ def test_missing_confidence_is_null(tmp_path):
 
 def test_a_chunk_file_from_before_a_column_was_kept_still_reads(tmp_path):
     store, requests = Store(tmp_path), questions(2)
-    old = store.commit(SETTINGS, requests[:1], [answer(requests[0])], {"engine": "old"})
-    table = pq.read_table(old)
-    pq.write_table(table.drop_columns(["attempts", "cost", "served_model"]), old)
+    old = store.commit(SETTINGS, requests[:1], [answer(requests[0])], {"engine": "new"})
+    before = pq.read_table(old).drop_columns(["attempts", "cost", "served_model", "provenance"])
+    pq.write_table(before.replace_schema_metadata({"rgd.provenance": '{"engine": "old"}'}), old)
     kept = dataclasses.replace(answer(requests[1]), attempts=3, cost=0.25, served_model="served")
     store.commit(SETTINGS, requests[1:], [kept], {"engine": "new"})
     rows = store.read(SETTINGS, [request.query_key for request in requests]).to_pylist()
     assert [(row["attempts"], row["cost"], row["served_model"]) for row in rows] == [(1, 0.0, ""), (3, 0.25, "served")]
-    assert store.provenance(old) == {"engine": "old"}
+    assert provenance(store, requests) == [{"engine": "old"}, {"engine": "new"}]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +238,7 @@ def test_without_waiting_what_another_job_asks_is_left_to_it(tmp_path):
     store, engine, requests, lines = Store(tmp_path), CountingEngine(), questions(8), []
     folder = store.folder(SETTINGS)
     folder.mkdir(parents=True)
-    with filelock.FileLock(folder / f".{chunk_key(requests[4:])}.lease"):
+    with Leases(folder).take({f"{requests[6].query_key}:0"}):
         count = fill(store, SETTINGS, requests, lambda: engine, 4, lines.append, wait=False)
     assert count == FillCount(4, 4, 1)
     assert engine.calls == [requests[:4]]

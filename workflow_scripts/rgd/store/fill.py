@@ -1,15 +1,22 @@
 """Asking what the store lacks, chunk by chunk, with progress."""
 
 import datetime
+import hashlib
+import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rgd.engines.base import Answer, Engine, Request
-from rgd.store.answers import AnswerSettings, Store, chunk_key
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.leases import Lease, Leases
+from rgd.store.listing import Listing, joined
 
 SECONDS_BETWEEN_REPORTS = 5.0
+# Between two looks at what other jobs are asking, when everything that is left is being asked by them.
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,8 @@ def fill(
 
     The list is cut into chunks of ``chunk_size`` before what is stored is subtracted, so a run that was interrupted
     asks the same chunks again as one that was not, and gives the same bytes. A chunk is asked, then committed: an
-    interruption at any moment loses the chunk in flight and nothing else. A second job that asks the same waits at the
-    chunk the first one is asking, and finds it answered.
+    interruption at any moment loses the chunk in flight and nothing else. Jobs that ask the same at once share the work:
+    what another job is asking is put off, and found answered later, or asked here should that job have died.
 
     Args:
         store: where the answers go.
@@ -56,49 +63,89 @@ def fill(
     Raises:
         UserError: from the engine, a damaged chunk, or a store that cannot be written.
     """
-    import filelock
-
-    wanted = {(request.query_key, request.draw): request for request in requests}
-    answered = store.answered(settings)
-    order = list(wanted.items())
-    chunks = [
-        [request for key, request in order[start : start + chunk_size] if key not in answered]
-        for start in range(0, len(order), chunk_size)
-    ]
-    chunks = [chunk for chunk in chunks if chunk]
-    missing = sum(len(chunk) for chunk in chunks)
-    if not chunks:
-        report(f"{title}: all {len(order)} are in the store")
-        return FillCount(0, len(order), 0)
-    report(f"{title}: {missing} of {len(order)} to ask, {len(order) - missing} in the store")
-    folder = store.prepare(settings)
+    wanted = {_name(request): request for request in requests}
+    listing = store.listing(settings)
+    missing = _lacking(listing, wanted)
+    names = list(wanted)
+    cuts = (names[start : start + chunk_size] for start in range(0, len(names), chunk_size))
+    waiting = deque(chunk for cut in cuts if (chunk := [name for name in cut if name in missing]))
+    if not missing:
+        report(f"{title}: all {len(wanted)} are in the store")
+        return FillCount(0, len(wanted), 0)
+    to_ask = len(missing)
+    report(f"{title}: {to_ask} of {len(wanted)} to ask, {len(wanted) - to_ask} in the store")
+    leases = Leases(store.prepare(settings))
+    # Before the first lease: what an engine forks would keep a lease's lock beyond the end of this process.
     engine = open_engine()
-    progress = _Progress(title, missing, report)
-    asked = trimmed = done = 0
-    for chunk in chunks:
-        lease = folder / f".{chunk_key(chunk)}.lease"
-        try:
-            held = filelock.FileLock(lease).acquire(timeout=-1 if wait else 0)
-        except filelock.Timeout:
-            report(f"{title}: another job is asking the rest")
-            break
-        with held:
-            if not (folder / f"{chunk_key(chunk)}.parquet").exists():
+    computed_by = dict(engine.provenance) | _template(engine)
+    progress = _Progress(title, to_ask, report)
+    asked = trimmed = done = put_off = 0
+    while waiting:
+        chunk = waiting.popleft()
+        left, lease = _claim(leases, listing, missing, chunk)
+        if left and lease is None:
+            if not wait:
+                report(f"{title}: another job is asking the rest")
+                break
+            waiting.append(chunk)
+            put_off += 1
+            if put_off == len(waiting):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                put_off = 0
+            continue
+        if lease is not None:
+            with lease:
                 started = time.monotonic()
-                answers = _ask(engine, settings, chunk)
-                provenance = dict(engine.provenance) | {
+                left_requests = [wanted[name] for name in left]
+                answers = _ask(engine, settings, left_requests)
+                provenance = computed_by | {
                     "asked_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                     "seconds": round(time.monotonic() - started, 3),
                 }
-                store.commit(settings, chunk, answers, provenance)
-                asked += len(chunk)
-                trimmed += sum(answer.trimmed for answer in answers)
-            lease.unlink(missing_ok=True)
+                store.commit(settings, left_requests, answers, provenance)
+            asked += len(left)
+            trimmed += sum(answer.trimmed for answer in answers)
+        put_off = 0
         done += len(chunk)
         progress.tell(done)
     if trimmed:
         report(f"{title}: {trimmed} questions were too long for the model and lost text from their middle")
-    return FillCount(asked, len(order) - asked, trimmed)
+    return FillCount(asked, len(wanted) - asked, trimmed)
+
+
+def _name(request: Request) -> str:
+    """As :func:`rgd.store.listing.joined` names an answer."""
+    return f"{request.query_key}:{request.draw}"
+
+
+def _lacking(listing: Listing, wanted: Mapping[str, Request]) -> set[str]:
+    """The names of the requests that have no answer."""
+    requests = wanted.values()
+    rows = listing.find([request.query_key for request in requests], [request.draw for request in requests])
+    return {name for name, lacks in zip(wanted, rows.is_null().to_pylist(), strict=True) if lacks}
+
+
+def _claim(leases: Leases, listing: Listing, missing: set[str], chunk: Sequence[str]) -> tuple[list[str], Lease | None]:
+    """What is left to ask of ``chunk``, and a lease on it: None where nothing is left or another job is asking some.
+
+    The other leases are looked at before the folder is: a job commits before it gives its lease back, so what is neither
+    held nor in the folder has been asked by nobody. ``missing`` is brought up to date.
+    """
+    with leases.claiming():
+        held = leases.held()
+        come = listing.refresh()
+        missing.difference_update(joined(come["query_key"], come["draw"]).to_pylist())
+        left = [name for name in chunk if name in missing]
+        return left, leases.take(set(left)) if left and held.isdisjoint(left) else None
+
+
+def _template(engine: Engine) -> dict[str, str]:
+    """A hash of the chat template that the engine's own tokenizer applies; nothing where a server applies its own."""
+    template = getattr(getattr(engine, "tokenizer", None), "chat_template", None)
+    if not template:
+        return {}
+    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+    return {"template": hashlib.sha256(text.encode()).hexdigest()[:20]}
 
 
 def _ask(engine: Engine, settings: AnswerSettings, chunk: Sequence[Request]) -> list[Answer]:

@@ -1,0 +1,202 @@
+"""The files of the store: their columns, how one is read, written and listed while other jobs write and compact."""
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rgd.artifacts import replacing
+from rgd.errors import UserError
+
+SCHEMA = pa.schema(
+    {
+        "query_key": pa.string(),
+        "draw": pa.int32(),
+        "text": pa.string(),
+        "scores": pa.list_(pa.float32()),
+        "confidence": pa.float32(),
+        "prompt_tokens": pa.int32(),
+        "completion_tokens": pa.int32(),
+        "finish_reason": pa.string(),
+        "trimmed": pa.bool_(),
+        "attempts": pa.int32(),
+        "cost": pa.float64(),
+        "served_model": pa.string(),
+    }
+)
+PROVENANCE = "provenance"
+# A file's columns: beside the answer, what computed it, as JSON; one value for all answers of a chunk.
+FILE_SCHEMA = SCHEMA.append(pa.field(PROVENANCE, pa.string()))
+KEY_COLUMNS = ["query_key", "draw"]
+# What a chunk file says that was written before these columns were kept; its provenance is in the file's metadata.
+DEFAULTS: dict[str, Any] = {"attempts": 1, "cost": 0.0, "served_model": ""}
+OLD_PROVENANCE = b"rgd.provenance"
+REPEATED = ["finish_reason", "served_model", PROVENANCE]
+# Rows that are decompressed together: what reading a few answers out of a large file costs.
+GROUP_ROWS = 4096
+# How often files are listed anew because one of them is gone; a compaction replaces all of a folder's at once.
+ATTEMPTS = 100
+
+# A compacted file comes before every chunk in the order of names ("-" sorts before the digits), so that of two answers
+# to one query the one that counted before a compaction counts after it.
+COMPACTED = "000-"
+FILE_NAME = re.compile(rf"(?:{COMPACTED})?[0-9a-f]{{20}}\.parquet")
+FOLDER_NAME = re.compile(r"[0-9a-f]{20}")
+
+Found = TypeVar("Found")
+
+
+def key_of(pairs: Iterable[Sequence[Any]]) -> str:
+    """20 hexadecimal digits that name a list of (query key, draw), in its order: the stem of its file."""
+    return hashlib.sha256(json.dumps([list(pair) for pair in pairs]).encode()).hexdigest()[:20]
+
+
+def table_key(table: pa.Table) -> str:
+    """:func:`key_of` the answers of ``table``."""
+    return key_of(zip(table["query_key"].to_pylist(), table["draw"].to_pylist(), strict=True))
+
+
+def names(folder: Path) -> list[str]:
+    """The files of answers in ``folder``, in order; none where there is no folder.
+
+    A folder that changes while it is read may show neither a compacted file, which came too late, nor the files it
+    replaced, which went too early. Whatever one reading missed in that way, the next one shows, so two that agree are
+    complete.
+    """
+    before, found = None, _names(folder)
+    while found != before:
+        before, found = found, _names(folder)
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if FILE_NAME.fullmatch(name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(
+            f"cannot list {folder}: {error.strerror}. Check its permissions, then run the same command again."
+        ) from error
+
+
+def settled(attempt: Callable[[], Found]) -> Found:
+    """What ``attempt`` gives, which lists files and reads them: again from the start when a compaction took one away.
+
+    Raises:
+        UserError: a file is listed and cannot be found, time and again.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return attempt()
+        except FileNotFoundError as error:
+            gone = error
+        except OSError as error:
+            # What a network file system says of a file that another machine has removed.
+            if error.errno != errno.ESTALE:
+                raise
+            gone = error
+    raise UserError(f"a file of the store is listed but not there ({gone}): look whether it is a broken link.")
+
+
+def read(path: Path, columns: Sequence[str], rows: np.ndarray | None = None) -> pa.Table:
+    """``columns`` of the file of answers at ``path``, with :data:`DEFAULTS` for those that an older file lacks.
+
+    Args:
+        path: the file.
+        columns: names of :data:`FILE_SCHEMA`.
+        rows: (n,) numbers of the rows wanted, ascending; only the row groups that hold some are read. Default: all.
+
+    Raises:
+        FileNotFoundError: a compaction has put another file in its place.
+        UserError: the file is damaged, or cannot be opened.
+    """
+
+    def content() -> pa.Table:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            # Of an older file that lacks them all, a column that every file has gives the number of rows.
+            present = [name for name in columns if name in file.schema_arrow.names] or ["draw"]
+            table = file.read(present) if rows is None else _rows(file, present, rows)
+            return _complete(table, columns, file.schema_arrow.metadata or {})
+
+    return _opened(path, content)
+
+
+def _rows(file: pq.ParquetFile, columns: Sequence[str], rows: np.ndarray) -> pa.Table:
+    sizes = np.array([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)], np.int64)
+    starts = np.cumsum(sizes) - sizes
+    group = np.searchsorted(starts, rows, side="right") - 1
+    wanted = np.unique(group)
+    # Where each group that is read begins among the rows that are read.
+    begins = np.cumsum(sizes[wanted]) - sizes[wanted]
+    place = begins[np.searchsorted(wanted, group)] + rows - starts[group]
+    return file.read_row_groups(wanted.tolist(), list(columns)).take(pa.array(place))
+
+
+def write(path: Path, table: pa.Table) -> None:
+    """Write a file of answers, whole or not at all; checksums show damage later.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    with replacing(path) as temporary:
+        pq.write_table(
+            table.select(FILE_SCHEMA.names).cast(FILE_SCHEMA),
+            temporary,
+            compression="zstd",
+            use_dictionary=REPEATED,
+            row_group_size=GROUP_ROWS,
+            write_page_checksum=True,
+        )
+
+
+def sync(folder: Path) -> None:
+    """Make the folder's renames last through a crash of the machine."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _opened(path: Path, content: Callable[[], Found]) -> Found:
+    try:
+        return content()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOENT, errno.ESTALE):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        # An error of the system says nothing about what is in the file; deleting it would lose good answers.
+        if number is not None and number != errno.EIO:
+            raise UserError(
+                f"the chunk of answers {path} cannot be opened ({reason}): mend this, then run the same command again."
+            ) from error
+        raise UserError(
+            f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; "
+            "only its answers are asked anew."
+        ) from error
+
+
+def _complete(table: pa.Table, columns: Sequence[str], metadata: Mapping[bytes, bytes]) -> pa.Table:
+    """``table`` with all of ``columns``, in the types of :data:`FILE_SCHEMA`.
+
+    Raises:
+        KeyError: a column is missing that every file has.
+        ArrowException: a column has another type.
+    """
+    older = {**DEFAULTS, PROVENANCE: metadata.get(OLD_PROVENANCE, b"{}").decode()}
+    for name in columns:
+        if name in older and name not in table.column_names:
+            value = pa.scalar(older[name], FILE_SCHEMA.field(name).type)
+            table = table.append_column(FILE_SCHEMA.field(name), pa.repeat(value, len(table)))
+    schema = pa.schema([FILE_SCHEMA.field(name) for name in columns])
+    return table.select(columns).replace_schema_metadata(None).cast(schema)
