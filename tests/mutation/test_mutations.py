@@ -323,7 +323,7 @@ FAULTS = (
         "routers/benchmark_routing.py",
         "return group_means(correct, task_of, int(task_of.max()) + 1)[others].mean(axis=0)",
         "return correct[np.isin(task_of, others)].mean(axis=0)",
-        f"{BENCHMARK_ROUTING}::test_benchmark_routing_is_its_slow_twin",
+        "tests/unit/test_benchmark_routing.py::test_the_average_is_over_tasks_whatever_their_size",
     ),
     Fault(
         "a larger share is another draw",

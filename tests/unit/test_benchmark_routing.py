@@ -104,6 +104,12 @@ def test_scores_by_hand():
     np.testing.assert_allclose(at, [[1 / (1 + np.exp(-0.5))]])
 
 
+def test_the_average_is_over_tasks_whatever_their_size():
+    correct = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [1, 1]])
+    task_of = np.array([0, 0, 0, 1, 2, 3])
+    np.testing.assert_allclose(fast.average_accuracy(correct, task_of, np.array([0, 1, 2])), [1 / 3, 2 / 3])
+
+
 def test_a_task_far_from_all_takes_the_nearest_ones_accuracy():
     at = fast.smoothed(np.array([1e6]), np.array([0.1, 0.2]), np.array([[0.3], [0.7]]), 1e-3)
     np.testing.assert_allclose(at, [[0.7]])
