@@ -154,7 +154,7 @@ def test_the_weights_kept_have_the_least_loss_on_the_held_out_queries(world, hel
 
     with mock.patch("rgd.routers.llmrank.ranking_loss", spy):
         router = make("llmrank", parameters).fit(world.train)
-    losses = [float(ranking_loss(*pair, 1.0, 1.0, 0.25)) for pair in watched]
+    losses = [float(ranking_loss(*pair, 1.0, 1.0, 1.0)) for pair in watched]
     assert len(losses) == 1 + parameters["max_epochs"]
     assert router.epoch_ == int(np.argmin(losses))
     held = int(held_out * n)

@@ -74,10 +74,10 @@ class LlmRank(Router):
         hidden_units: int = 64,
         pointwise_weight: float = 1.0,
         listwise_weight: float = 1.0,
-        temperature: float = 0.25,
+        temperature: float = 1.0,
         learning_rate: float = 0.001,
-        batch_size: int = 64,
-        max_epochs: int = 50,
+        batch_size: int = 128,
+        max_epochs: int = 30,
         patience: int = 5,
         held_out: float = 0.2,
     ) -> None:
@@ -187,7 +187,7 @@ class LlmRank(Router):
 
         inputs, utilities = (torch.from_numpy(array) for array in examples)
         parameters = [torch.from_numpy(array.copy()).requires_grad_() for array in start]
-        optimiser = torch.optim.Adam(parameters, lr=self.learning_rate)
+        optimiser = torch.optim.Adam(parameters, lr=self.learning_rate, fused=True)
 
         def loss(rows: np.ndarray) -> torch.Tensor:
             index = torch.from_numpy(rows)
