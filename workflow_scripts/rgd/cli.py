@@ -1,0 +1,76 @@
+"""What a person types besides snakemake: the command ``rgd``.
+
+Every command imports what it needs when it runs, so that ``rgd --help`` answers at once.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rgd.errors import UserError
+
+DEFAULT_STORE = Path("results/store")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name (default: those of the process); its exit code."""
+    # A reader that has seen enough, as in `rgd store ls | head`, ends the command without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        print(f"rgd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rgd: interrupted; run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data, beside the workflow.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_store(commands.add_parser("store", help="the answers that models gave, kept for ever"))
+    return top
+
+
+def _add_store(store: argparse.ArgumentParser) -> None:
+    commands = store.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.add_argument(
+            "--store", type=Path, default=DEFAULT_STORE, metavar="DIR", help="the store (default: %(default)s)"
+        )
+        command.set_defaults(run=lambda options: _run_store(name, options))
+        return command
+
+    def add_keys(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "keys", nargs="*", metavar="KEY", help="settings as ls names them, or how they begin (default: all)"
+        )
+
+    listing = add("ls", "show what the store holds: for each settings the model, how it was asked, answers, engines")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    add_keys(listing)
+    add_keys(add("verify", "read everything in the store and check it; exit code 1 if anything is damaged"))
+    add_keys(add("compact", "put a few large files in the place of many small ones; other jobs may go on meanwhile"))
+    export = add("export", "write answers to a file or folder that another store can import")
+    export.add_argument("target", type=Path, metavar="FILE.tar|DIR", help="where to; must not be there yet")
+    add_keys(export)
+    add("import", "add the answers of an export that this store lacks").add_argument(
+        "source", type=Path, metavar="FILE.tar|DIR", help="what `rgd store export` wrote"
+    )
+
+
+def _run_store(name: str, options: argparse.Namespace) -> int:
+    from rgd.store import commands
+
+    return commands.COMMANDS[name](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,328 @@
+"""Looking after the store by hand: what it holds, whether it is sound, fewer and larger files."""
+
+import contextlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rgd.errors import UserError
+from rgd.store import chunks
+from rgd.store.answers import AnswerSettings
+from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
+from rgd.store.listing import joined
+
+SETTINGS_FILE = "settings.json"
+# Answers in a compacted file: some hundred megabytes of text at most, and a few files for a whole study.
+ANSWERS_IN_A_FILE = 65_536
+# An unfinished file that is older belongs to no writer that is still at work.
+SECONDS_UNTIL_LEFT_OVER = 3600.0
+_HOUSEKEEPING = {SETTINGS_FILE, CLAIMS, COMPACTION}
+_QUERY_KEY = r"^[0-9a-f]{64}$"
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one settings' folder holds.
+
+    Attributes:
+        key: the folder's name.
+        settings: what the answers were given under.
+        answers: how many different ones.
+        files: of answers.
+        bytes: of these files.
+        computed_by: engine and version -> answers.
+        served_models: what servers said that they are -> answers.
+        cost: US dollars.
+    """
+
+    key: str
+    settings: dict[str, Any]
+    answers: int
+    files: int
+    bytes: int
+    computed_by: dict[str, int]
+    served_models: dict[str, int]
+    cost: float
+
+    def content(self) -> dict[str, Any]:
+        """The survey as plain types."""
+        return asdict(self)
+
+
+@dataclass
+class Findings:
+    """What is wrong with a store, a line each; ``damaged`` is what makes it unsound."""
+
+    files: int = 0
+    answers: int = 0
+    duplicates: int = 0
+    damaged: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction of one folder did, in files, and in answers that stood in the folder twice."""
+
+    key: str
+    before: int
+    after: int
+    repeated: int
+
+
+def folders(root: Path, keys: Sequence[str] = ()) -> list[Path]:
+    """The settings' folders under ``root``, in order.
+
+    Args:
+        root: the store.
+        keys: beginnings of the names wanted; default: all.
+
+    Raises:
+        UserError: there is no store, or nothing in it begins so.
+    """
+    try:
+        found = sorted(path for path in root.iterdir() if path.is_dir() and chunks.FOLDER_NAME.fullmatch(path.name))
+    except OSError as error:
+        raise UserError(f"no store at {root} ({error.strerror}): name its folder with --store.") from error
+    for key in keys:
+        if not any(path.name.startswith(key) for path in found):
+            raise UserError(f"the store {root} has no settings {key}: `rgd store ls` shows those it has.")
+    return [path for path in found if not keys or path.name.startswith(tuple(keys))]
+
+
+def read_settings(folder: Path) -> AnswerSettings:
+    """The settings of a folder, checked against its name.
+
+    Raises:
+        UserError: they cannot be read, or are those of another folder.
+    """
+    path = folder / SETTINGS_FILE
+    try:
+        settings = AnswerSettings.from_mapping(json.loads(path.read_text(encoding="utf-8")))
+        key = settings.key
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run the job that asks this model, which writes it anew.") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): delete it and run the job that asks this model, which writes it anew."
+        ) from error
+    if key != folder.name:
+        raise UserError(
+            f"{path} is not what {folder.name} stands for but {key}: delete it and run the job that asks this model, "
+            "which writes it anew."
+        )
+    return settings
+
+
+def check_file(path: Path) -> pa.Table:
+    """The whole content of a file of answers, with everything about it checked.
+
+    Raises:
+        FileNotFoundError: a compaction has put another file in its place.
+        UserError: it is damaged: it cannot be read, a checksum is wrong, a column is missing or of another type, a key is
+            malformed, or the name is not that of its answers.
+    """
+    table = chunks.read(path, chunks.FILE_SCHEMA.names)
+    keys = table["query_key"]
+    well_formed = pc.match_substring_regex(keys, _QUERY_KEY).combine_chunks()
+    reason = None
+    if keys.null_count or table["draw"].null_count or table["text"].null_count:
+        reason = "a key or a text is missing"
+    elif not pc.all(well_formed, min_count=0).as_py():
+        reason = f"{keys.filter(pc.invert(well_formed))[0].as_py()!r} is no query key"
+    elif len(table) and pc.min(table["draw"]).as_py() < 0:
+        reason = "a draw is negative"
+    elif path.stem.removeprefix(chunks.COMPACTED) != chunks.table_key(table):
+        reason = "its name is not that of its answers"
+    if reason is not None:
+        raise UserError(
+            f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only "
+            "its answers are asked anew."
+        )
+    return table
+
+
+def survey(folder: Path) -> Survey:
+    """What ``folder`` holds.
+
+    Raises:
+        UserError: settings or a file are damaged.
+    """
+    columns = [*chunks.KEY_COLUMNS, "served_model", "cost", chunks.PROVENANCE]
+
+    def attempt() -> Survey:
+        paths = [folder / name for name in chunks.names(folder)]
+        keys: list[pa.Array] = []
+        engines, models, cost = Counter[str](), Counter[str](), 0.0
+        for path in paths:
+            table = chunks.read(path, columns)
+            keys.append(joined(table["query_key"], table["draw"]))
+            for text, count in _counts(table[chunks.PROVENANCE]):
+                engines[computed_by(text)] += count
+            models.update({name: count for name, count in _counts(table["served_model"]) if name})
+            cost += pc.sum(table["cost"], min_count=0).as_py()
+        return Survey(
+            folder.name,
+            read_settings(folder).content(),
+            len(pc.unique(pa.chunked_array(keys, pa.string()))),
+            len(paths),
+            sum(path.stat().st_size for path in paths),
+            dict(sorted(engines.items())),
+            dict(sorted(models.items())),
+            cost,
+        )
+
+    return chunks.settled(attempt)
+
+
+def computed_by(provenance: str) -> str:
+    """Engine and version out of an answer's provenance, as ``vllm 0.32.0``."""
+    content = json.loads(provenance)
+    return " ".join(str(content[name]) for name in ("engine", "version") if name in content) or "unknown"
+
+
+def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
+    """Read everything in the store and check it; changes nothing.
+
+    Args:
+        root: the store.
+        keys: see :func:`folders`.
+
+    Raises:
+        UserError: there is no store.
+    """
+    findings = Findings()
+    for folder in folders(root, keys):
+        with _told(findings.damaged):
+            read_settings(folder)
+        seen: list[pa.Array] = []
+        for name in chunks.names(folder):
+            with _told(findings.damaged), contextlib.suppress(FileNotFoundError):
+                table = check_file(folder / name)
+                seen.append(joined(table["query_key"], table["draw"]))
+            findings.files += 1
+        rows = pa.chunked_array(seen, pa.string())
+        distinct = len(pc.unique(rows))
+        findings.answers += distinct
+        findings.duplicates += len(rows) - distinct
+        findings.left_over += [f"{path}: {reason}" for path, reason in left_over(folder)]
+    return findings
+
+
+def left_over(folder: Path) -> Iterator[tuple[Path, str]]:
+    """What interrupted jobs left in ``folder``, and files that are none of the store's; each with what to do about it."""
+    for path in sorted(folder.iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            if path.name.endswith(SUFFIX):
+                if is_dead(path):
+                    yield path, "the lease of a job that has died; `rgd store compact` removes it"
+            elif _TEMPORARY.fullmatch(path.name):
+                if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
+                    yield path, "a file that was never finished; `rgd store compact` removes it"
+            elif path.name not in _HOUSEKEEPING and not chunks.FILE_NAME.fullmatch(path.name):
+                yield path, "no file of the store; move it elsewhere"
+
+
+def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compaction:
+    """Put a few large files in the place of many small ones, while other jobs may read and ask.
+
+    A new file is written, synced and renamed before those that are in it are removed, so every answer is in the folder at
+    any moment, and an interruption leaves some twice, which the next compaction mends. Of several answers to one draw of
+    a query the one is kept that counted before. The files are put together in the order of their asking, so that what
+    was asked together is read together.
+
+    Args:
+        folder: of one settings.
+        answers_in_a_file: files with half as many or more are left as they are.
+
+    Raises:
+        UserError: a file is damaged (nothing is changed then), the folder cannot be written, or another process is
+            compacting or exporting it.
+    """
+    with compacting(folder):
+        names = chunks.names(folder)
+        kept, sizes = _first_rows([chunks.read(folder / name, chunks.KEY_COLUMNS) for name in names])
+        small = [at for at, size in enumerate(sizes) if 2 * size < answers_in_a_file]
+        repeated = sum(sizes[at] - len(kept[at]) for at in small)
+        if len(small) > 1 or repeated:
+            asked_at = {at: _asked_at(folder / names[at]) for at in small}
+            small.sort(key=lambda at: (asked_at[at], names[at]))
+            for group in _groups(small, kept, answers_in_a_file):
+                _replace(folder, {names[at]: kept[at] for at in group})
+        clear(folder)
+        return Compaction(folder.name, len(names), len(chunks.names(folder)), repeated)
+
+
+def clear(folder: Path) -> None:
+    """Remove what interrupted jobs left: leases of no one, and files that were never finished."""
+    leases = Leases(folder)
+    with leases.claiming():
+        leases.held()
+    for path, _ in left_over(folder):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _first_rows(keys: Sequence[pa.Table]) -> tuple[list[np.ndarray], list[int]]:
+    """Of each table the rows that repeat none of an earlier row or table, and each table's number of rows."""
+    together = pa.chunked_array([joined(table["query_key"], table["draw"]) for table in keys], pa.string())
+    together = together.combine_chunks()
+    is_first = pc.index_in(together, value_set=together).to_numpy() == np.arange(len(together))
+    sizes = [len(table) for table in keys]
+    return [np.flatnonzero(part) for part in np.split(is_first, np.cumsum(sizes)[:-1])], sizes
+
+
+def _asked_at(path: Path) -> str:
+    provenance = chunks.read(path, [chunks.PROVENANCE])[chunks.PROVENANCE]
+    return str(json.loads(provenance[0].as_py()).get("asked_at", "")) if len(provenance) else ""
+
+
+def _groups(files: Sequence[int], kept: Sequence[np.ndarray], limit: int) -> Iterator[list[int]]:
+    """``files`` in runs that keep at most ``limit`` answers together."""
+    group: list[int] = []
+    total = 0
+    for at in files:
+        if group and total + len(kept[at]) > limit:
+            yield group
+            group, total = [], 0
+        group.append(at)
+        total += len(kept[at])
+    if group:
+        yield group
+
+
+def _replace(folder: Path, rows: Mapping[str, np.ndarray]) -> None:
+    """Put one file in the place of some, with the given rows of each in this order."""
+    table = pa.concat_tables([check_file(folder / name).take(pa.array(kept)) for name, kept in rows.items()])
+    made = f"{chunks.COMPACTED}{chunks.table_key(table)}.parquet"
+    if len(table) and made not in rows:
+        chunks.write(folder / made, table)
+        chunks.sync(folder)
+    for name in rows:
+        if name != made:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _counts(column: pa.ChunkedArray) -> Iterator[tuple[str, int]]:
+    """Each value of a column and how often it stands there."""
+    for item in pc.value_counts(column).to_pylist():
+        yield item["values"], item["counts"]
+
+
+@contextlib.contextmanager
+def _told(lines: list[str]) -> Iterator[None]:
+    """A user's error within the block becomes a line."""
+    try:
+        yield
+    except UserError as error:
+        lines.append(str(error))
