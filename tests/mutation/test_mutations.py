@@ -277,6 +277,13 @@ FAULTS = (
         "tests/property/test_features.py::test_text_before_the_form_and_a_second_one_change_nothing",
     ),
     Fault(
+        "neighbours found block by block are those of the block",
+        "neighbours.py",
+        "back_rows.append(found + np.int32(start))",
+        "back_rows.append(found)",
+        f"{BENCHMARK_ROUTING}::test_both_ways_at_once_are_one_way_after_the_other",
+    ),
+    Fault(
         "benchmark routing measures the predictors with the routed task's queries",
         "routers/benchmark_routing.py",
         "without_task(near, task_of, task) for task in [*range(count), -1]]",

@@ -46,6 +46,36 @@ def nearest(
     return indices, similarity
 
 
+def nearest_both_ways(
+    first: np.ndarray, second: np.ndarray, k: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """``nearest(first, second, k)`` and ``nearest(second, first, k)`` at the cost of one of them.
+
+    Args:
+        first: (n, d) float32, L2-normalised, not empty.
+        second: (m, d) float32, L2-normalised, not empty.
+        k: how many; all there are where there are fewer.
+    """
+    forth_rows = np.empty((len(first), min(k, len(second))), dtype=np.int32)
+    forth = np.empty(forth_rows.shape, dtype=np.float32)
+    back_rows, back = [], []
+    block = max(1, BLOCK_ENTRIES // len(second))
+    for start in range(0, len(first), block):
+        rows = slice(start, start + block)
+        products = first[rows] @ second.T
+        forth_rows[rows], forth[rows] = _largest(products, forth.shape[1])
+        found, similarity = _largest(np.ascontiguousarray(products.T), min(k, len(products)))
+        back_rows.append(found + np.int32(start))
+        back.append(similarity)
+    # Each block gave its k largest: the k largest of all are among them.
+    candidates, similarities = np.concatenate(back_rows, axis=1), np.concatenate(back, axis=1)
+    order = np.lexsort((candidates, -similarities), axis=1)[:, :k]
+    return (forth_rows, forth), (
+        np.take_along_axis(candidates, order, axis=1),
+        np.take_along_axis(similarities, order, axis=1),
+    )
+
+
 def _largest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns and values of the ``k`` largest entries of each row, largest first, equal ones by column."""
     columns = values.shape[1]

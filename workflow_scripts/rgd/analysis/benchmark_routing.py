@@ -24,6 +24,7 @@ from rgd.routers.benchmark_routing import (
     labelled_share,
     mean_distances,
     nearest_by_task,
+    nearest_in_other_tasks,
     nearest_labelled,
     others_of,
     places_of,
@@ -124,7 +125,7 @@ def surroundings(
     for name, task in sorted(set(zip(test_tasks.tolist(), own.tolist(), strict=True))):
         others_of(task, len(names), "s3", name)
     depth = max(k, distance_neighbours)
-    of_train = nearest_by_task(train, train, task_of, depth)
+    of_train = nearest_in_other_tasks(train, task_of, depth)
     of_test = nearest_by_task(test, train, task_of, depth)
     for alpha in alphas:
         labelled = labelled_share(train_tasks, alpha, seed)

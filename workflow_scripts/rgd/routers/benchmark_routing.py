@@ -16,7 +16,7 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from rgd.errors import UserError
-from rgd.neighbours import nearest
+from rgd.neighbours import nearest, nearest_both_ways
 from rgd.routers.base import DECIMALS, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import generator
 
@@ -93,7 +93,29 @@ def nearest_by_task(queries: np.ndarray, training: np.ndarray, task_of: np.ndarr
     count = int(task_of.max()) + 1
     found = Neighbours.none(len(queries), count, k)
     for task in range(count):
-        _fill(found, (slice(None), task), queries, training, np.flatnonzero(task_of == task))
+        rows = np.flatnonzero(task_of == task)
+        columns, similarity = nearest(queries, training[rows], k)
+        _write(found, (slice(None), task), rows[columns], similarity)
+    return found
+
+
+def nearest_in_other_tasks(training: np.ndarray, task_of: np.ndarray, k: int) -> Neighbours:
+    """The ``k`` nearest training rows of every other task to each training row: (m, T, k), none of its own task.
+
+    Two tasks' rows are compared once, for both.
+
+    Args:
+        training, task_of, k: as in :func:`nearest_by_task`.
+    """
+    count = int(task_of.max()) + 1
+    found = Neighbours.none(len(training), count, k)
+    rows = [np.flatnonzero(task_of == task) for task in range(count)]
+    vectors = [training[mine] for mine in rows]
+    for one in range(count):
+        for other in range(one + 1, count):
+            forth, back = nearest_both_ways(vectors[one], vectors[other], k)
+            _write(found, (rows[one], other), rows[other][forth[0]], forth[1])
+            _write(found, (rows[other], one), rows[one][back[0]], back[1])
     return found
 
 
@@ -103,19 +125,17 @@ def nearest_labelled(
     """The ``k`` nearest rows of each query's own task that are ``labelled`` (m,): (n, k)."""
     found = Neighbours.none(len(queries), k)
     for task in np.unique(task_of[labelled]):
-        mine = np.flatnonzero(own == task)
-        _fill(found, mine, queries[mine], training, np.flatnonzero((task_of == task) & labelled))
+        mine, rows = np.flatnonzero(own == task), np.flatnonzero((task_of == task) & labelled)
+        columns, similarity = nearest(queries[mine], training[rows], k)
+        _write(found, (mine,), rows[columns], similarity)
     return found
 
 
-def _fill(found: Neighbours, place: object, queries: np.ndarray, training: np.ndarray, rows: np.ndarray) -> None:
-    """Write the nearest of ``rows`` to each of ``queries`` into ``found`` at ``place``."""
-    if len(queries) == 0:
-        return
-    columns, similarity = nearest(queries, training[rows], found.rows.shape[-1])
-    missing = found.rows.shape[-1] - columns.shape[1]
-    found.rows[place] = np.pad(rows[columns], ((0, 0), (0, missing)), constant_values=-1)  # type: ignore[index]
-    found.similarity[place] = np.pad(similarity, ((0, 0), (0, missing)), constant_values=-np.inf)  # type: ignore[index]
+def _write(found: Neighbours, place: tuple, rows: np.ndarray, similarity: np.ndarray) -> None:
+    """Put the nearest rows, which may be fewer than there is room for, into ``found`` at ``place``."""
+    width = rows.shape[1]
+    found.rows[(*place, slice(0, width))] = rows
+    found.similarity[(*place, slice(0, width))] = similarity
 
 
 def usable(by_task: Neighbours, own: np.ndarray, labelled: Neighbours) -> Neighbours:
@@ -125,7 +145,7 @@ def usable(by_task: Neighbours, own: np.ndarray, labelled: Neighbours) -> Neighb
     no more than k rows of each.
 
     Args:
-        by_task: (n, T, k), as :func:`nearest_by_task` gives it.
+        by_task: (n, T, k), as :func:`nearest_by_task` or :func:`nearest_in_other_tasks` gives it.
         own: (n,) the place of each query's task; -1 a task that was never trained on.
         labelled: (n, k), as :func:`nearest_labelled` gives it.
     """
@@ -355,7 +375,9 @@ class BenchmarkRouting(Router):
         self.labelled_ = labelled_share(train.tasks, self.alpha, train.seed)
         if self.estimate == "s3":
             others_of(-1, len(self.tasks_), self.estimate, "of any name")
-            near = self._near(train.embeddings, self.task_of_, train.embeddings)
+            depth = max(self.k, self.distance_neighbours)
+            by_task = nearest_in_other_tasks(train.embeddings, self.task_of_, depth)
+            near = self._usable(by_task, train.embeddings, self.task_of_, train.embeddings)
             nested = tasks_without(near, self.task_of_, len(self.tasks_))
             of_distance = [found.first(self.distance_neighbours) for found in nested]
             of_predictor = [found.first(self.k) for found in nested]
@@ -374,7 +396,9 @@ class BenchmarkRouting(Router):
             raise ValueError("benchmark routing needs the test queries' tasks and the training rows' embeddings")
         own = places_of(queries.tasks, self.tasks_)
         if self.estimate != "average":
-            near = self._near(queries.embeddings, own, queries.training_embeddings)
+            depth = self.k if self.estimate != "s3" else max(self.k, self.distance_neighbours)
+            by_task = nearest_by_task(queries.embeddings, queries.training_embeddings, self.task_of_, depth)
+            near = self._usable(by_task, queries.embeddings, own, queries.training_embeddings)
             g = correctness(near.first(self.k), self.correct_)
             distances = mean_distances(near.first(self.distance_neighbours))
         ranking = np.empty((len(own), len(self.members_)), dtype=np.int32)
@@ -395,9 +419,8 @@ class BenchmarkRouting(Router):
             ranking[mine] = rank_members(expected, self.members_)
         return ranking
 
-    def _near(self, queries: np.ndarray, own: np.ndarray, training: np.ndarray) -> Neighbours:
-        k = self.k if self.estimate != "s3" else max(self.k, self.distance_neighbours)
-        by_task = nearest_by_task(queries, training, self.task_of_, k)
+    def _usable(self, by_task: Neighbours, queries: np.ndarray, own: np.ndarray, training: np.ndarray) -> Neighbours:
+        k = by_task.rows.shape[-1]
         return usable(by_task, own, nearest_labelled(queries, own, training, self.task_of_, self.labelled_, k))
 
 
