@@ -180,7 +180,8 @@ def test_a_query_is_ranked_alone_as_in_company_unless_the_class_says_otherwise(m
     train, queries, *_ = niches(2, per_niche=15, tests=5)
     vectors = np.random.default_rng(0).normal(size=(len(train.query_ids), 6, 4)).astype(np.float32)
     train = replace(train, answer_embeddings=vectors)
-    tasks = np.where(np.arange(len(queries.query_ids)) < 10, "first", "second")
+    # Tasks beside the two that are trained on, which leave none of them out.
+    tasks = np.where(np.arange(len(queries.query_ids)) < 10, "third", "fourth")
     queries = replace(queries, tasks=tasks, training_embeddings=train.embeddings)
     if make(method).use_features:
         train, queries = (replace(part, features=2 * part.embeddings) for part in (train, queries))
