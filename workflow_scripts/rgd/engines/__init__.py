@@ -4,16 +4,17 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 
-from rgd.engines.base import Answer, Engine, EngineSettings, Message, Request, Sampling
+from rgd.engines.base import Answer, Engine, EngineSettings, Interrupted, Message, Request, Sampling
 from rgd.errors import UserError
 
-KINDS = ("transformers", "vllm")
+KINDS = ("transformers", "vllm", "openai", "gemini")
 
 __all__ = [
     "KINDS",
     "Answer",
     "Engine",
     "EngineSettings",
+    "Interrupted",
     "Message",
     "Request",
     "Sampling",

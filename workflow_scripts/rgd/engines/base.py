@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rgd.errors import UserError
+
 
 @dataclass(frozen=True)
 class Message:
@@ -48,11 +50,12 @@ class Answer:
 
     Attributes:
         text: the text written, or the chosen option's text.
-        confidence: mean log-probability of the sampled tokens, or the chosen option's score; NaN when nothing was written.
+        confidence: mean log-probability of the sampled tokens, or the chosen option's score; NaN when nothing was written,
+            or where a server gives no log-probabilities.
         scores: likelihood answering only: per option, the sum of its tokens' log-probabilities over its length in bytes.
         prompt_tokens: tokens of the prompt, after trimming.
         completion_tokens: tokens written, or tokens of all options that were scored.
-        finish_reason: ``stop``, ``length``, or ``scored``.
+        finish_reason: ``stop``, ``length``, or ``scored``; of an API also ``blocked`` (its filters) or ``empty``.
         trimmed: whether the question lost text because the prompt was too long.
         attempts: how often it was sent, the last time included, until it was answered.
         cost: price in US dollars; 0 where nothing is charged or the engine knows no price.
@@ -83,25 +86,40 @@ class Sampling:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """One loaded model.
+    """One loaded model, or one that a server runs.
 
     Attributes:
-        weights: folder in Hugging Face format (see :func:`rgd.engines.weights.ensure_weights`).
+        weights: folder in Hugging Face format (see :func:`rgd.engines.weights.ensure_weights`); None where a server has them.
         max_model_len: most tokens of prompt and answer together.
         dtype: ``bfloat16``, ``float16`` or ``float32``.
         threads: CPU threads.
         chat: further arguments of the model's chat template, such as ``enable_thinking: false``.
         memory_gb: room for the attention cache, where the engine reserves it (vLLM on a CPU).
         batch_tokens: tokens that are computed in one pass; decides speed and memory, not answers.
+        api: how the server is asked (:class:`rgd.engines.remote.ApiSettings`); empty where the model runs in the job.
     """
 
-    weights: Path
+    weights: Path | None
     max_model_len: int
     dtype: str = "bfloat16"
     threads: int = 1
     chat: Mapping[str, Any] = field(default_factory=dict)
     memory_gb: int = 2
     batch_tokens: int | None = None
+    api: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Interrupted(UserError):
+    """A server stopped answering within a chunk: the answers that came, which are paid for, and what gave them.
+
+    Attributes:
+        answered: each answered request with its answer.
+        provenance: of the engine.
+    """
+
+    def __init__(self, message: str, answered: Sequence[tuple[Request, Answer]], provenance: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.answered, self.provenance = answered, provenance
 
 
 class Engine(Protocol):

@@ -1,0 +1,108 @@
+"""A web server that plays scripted replies, faults among them, and keeps what it was asked."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Play:
+    """One reply.
+
+    Attributes:
+        body: sent as JSON, or as it is if it is text.
+        delay_s: before anything is sent.
+        cut: how many bytes are missing at the end, though the header announces them.
+        drop: the connection is closed without a reply.
+    """
+
+    body: Any = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
+    cut: int = 0
+    drop: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request was."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    at: float
+
+
+class FaultyServer:
+    """Plays ``script`` in the order of requests, then what ``usual`` makes of each request."""
+
+    def __init__(self, usual: Callable[[Asked], Play], script: list[Play] | None = None) -> None:
+        self.usual, self.script = usual, list(script or [])
+        self.asked: list[Asked] = []
+        self.most_at_once = self._now = 0
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                server._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                """A client that gave up waiting is part of the play."""
+
+        self._http = Quiet(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> "FaultyServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        content = handler.rfile.read(int(handler.headers["content-length"]))
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        asked = Asked(handler.path, headers, json.loads(content), time.monotonic())
+        with self._lock:
+            self.asked.append(asked)
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+            play = self.script.pop(0) if self.script else self.usual(asked)
+        time.sleep(play.delay_s)
+        # Before the reply is on its way, or the next request may come first.
+        with self._lock:
+            self._now -= 1
+        if play.drop:
+            handler.close_connection = True
+            handler.connection.close()
+            return
+        text = play.body if isinstance(play.body, str) else json.dumps(play.body)
+        kind = "application/json" if not isinstance(play.body, str) or text.startswith(("{", "[")) else "text/html"
+        data = text.encode()
+        handler.send_response(play.status)
+        for name, value in ({"Content-Type": kind, "Content-Length": str(len(data))} | play.headers).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(data[: len(data) - play.cut])
+        if play.cut:
+            handler.close_connection = True
