@@ -21,7 +21,8 @@ from rgd.training import texts, vectors_of
 NOTE = (
     "Each task is routed by what the others teach; alpha is the share of its own training queries labelled and added. "
     "Over all test queries, mean ± standard deviation over splits; of the predictors, means over tasks and members. "
-    "The true p and the oracle are read off the test labels: upper bounds, no routers."
+    "The true p and the oracle are read off the test labels: no routers. A true p need not choose better than an estimated one: "
+    "it is the share of right predictions, and says nothing of how wrong the wrong ones make S2."
 )
 
 with running(snakemake, libraries=("numpy", "pandas")):

@@ -44,7 +44,7 @@ TITLES = {
     "s1": "S1",
     "s2": "S2",
     "s3": "S3",
-    S3_TRUE: "S3, true p (upper bound)",
+    S3_TRUE: "S3 with the true p",
     BMA: "best model on average",
     ORACLE: "best member of each task (oracle)",
 }
