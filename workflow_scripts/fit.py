@@ -5,7 +5,7 @@ import json
 from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
-from rgd.routers import make, save
+from rgd.routers import load, make, save
 from rgd.training import training_sets
 
 with running(snakemake, libraries=("numpy", "torch")):
@@ -16,7 +16,7 @@ with running(snakemake, libraries=("numpy", "torch")):
         for train in training_sets(
             read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
             read_table(snakemake.input.questions, ["query_id", "task"]),
-            snakemake.input.embeddings,
+            snakemake.input.embeddings if load(settings["method"]).fits_on_embeddings else None,
             json.loads(snakemake.params.members),
             None if labels is None else read_table(labels),
             snakemake.input.get("answer_embeddings"),

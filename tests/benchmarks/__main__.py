@@ -32,7 +32,7 @@ TARGETS = {
     ("llmrank_query_only", "mmlu_pro"): 20,
 }
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "ARROW_NUM_THREADS")
-HEADER = f"{'':20}{'size':>11}{'fit':>8}{'route':>8}{'score':>8}{'seconds':>9}{'baseline':>10}{'ratio':>8}{'peak MB':>9}{'of data':>9}{'target':>9}"
+HEADER = f"{'':20}{'size':>11}{'fit':>8}{'route':>8}{'score':>8}{'seconds':>9}{'of CPU':>8}{'baseline':>10}{'of CPU':>8}{'ratio':>8}{'peak MB':>9}{'of data':>9}{'target':>9}"
 
 
 def measure(kind: str, folder: Path, size: Size, name: str, router: str = "-") -> dict[str, float]:
@@ -53,7 +53,7 @@ def measure(kind: str, folder: Path, size: Size, name: str, router: str = "-") -
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def row(name: str, size: Size, steps: dict[str, dict[str, float]], baseline: float | None) -> dict[str, Any]:
+def row(name: str, size: Size, steps: dict[str, dict[str, float]], baseline: dict[str, float] | None) -> dict[str, Any]:
     """A line of the result; a cell's steps are processes of their own, so that its peak is the largest of theirs."""
     seconds = sum(step["seconds"] for step in steps.values())
     return {
@@ -62,8 +62,10 @@ def row(name: str, size: Size, steps: dict[str, dict[str, float]], baseline: flo
         "train": size.train,
         "test": size.test,
         "seconds": round(seconds, 3),
-        "baseline_seconds": None if baseline is None else round(baseline, 3),
-        "ratio": None if baseline is None else round(baseline / seconds, 2),
+        "cpu_seconds": round(sum(step["cpu_seconds"] for step in steps.values()), 3),
+        "baseline_seconds": None if baseline is None else round(baseline["seconds"], 3),
+        "baseline_cpu_seconds": None if baseline is None else round(baseline["cpu_seconds"], 3),
+        "ratio": None if baseline is None else round(baseline["seconds"] / seconds, 2),
         "peak_memory_mb": round(max(step["peak_memory_mb"] for step in steps.values()), 1),
         "embeddings_mb": round(embeddings_mb(name, size), 1),
         "target_seconds": TARGETS.get((name, size.name)),
@@ -81,14 +83,17 @@ def embeddings_mb(name: str, size: Size) -> float:
 def line(found: dict[str, Any]) -> str:
     """A row of the table; for a shared step the time stands under seconds alone."""
     steps = "".join(f"{found['steps'][step]:8.2f}" if step in found["steps"] else f"{'':8}" for step in CELL_STEPS)
-    baseline = f"{'':18}" if found["ratio"] is None else f"{found['baseline_seconds']:10.2f}{found['ratio']:7.1f}x"
-    target = (
-        ""
-        if found["target_seconds"] is None
-        else f"{found['target_seconds']:8.0f}{'+' if found['seconds'] < found['target_seconds'] else '-'}"
-    )
+    baseline, target = f"{'':26}", ""
+    if found["ratio"] is not None:
+        baseline = f"{found['baseline_seconds']:10.2f}{found['baseline_cpu_seconds']:8.2f}{found['ratio']:7.1f}x"
+    if found["target_seconds"] is not None:
+        target = f"{found['target_seconds']}{'+' if found['seconds'] < found['target_seconds'] else '-'}"
     share = found["peak_memory_mb"] / found["embeddings_mb"]
-    return f"{found['name']:20}{found['size']:>11}{steps}{found['seconds']:9.2f}{baseline}{found['peak_memory_mb']:9.0f}{share:8.2f}x{target:>9}"
+    seconds, peak = (
+        f"{found['seconds']:9.2f}{found['cpu_seconds']:8.2f}",
+        f"{found['peak_memory_mb']:9.0f}{share:8.2f}x",
+    )
+    return f"{found['name']:20}{found['size']:>11}{steps}{seconds}{baseline}{peak}{target:>9}"
 
 
 def bench(size: Size, routers: tuple[str, ...], with_baselines: bool, folder: Path) -> list[dict[str, Any]]:
@@ -99,7 +104,7 @@ def bench(size: Size, routers: tuple[str, ...], with_baselines: bool, folder: Pa
         steps = {name: "-"} if name in SHARED_STEPS else dict.fromkeys(CELL_STEPS, name)
         found = {step: measure("step", folder, size, step, router) for step, router in steps.items()}
         plain = with_baselines and name in WITH_BASELINE
-        baseline = measure("baseline", folder, size, name)["seconds"] if plain else None
+        baseline = measure("baseline", folder, size, name) if plain else None
         rows.append(row(name, size, found, baseline))
         print(line(rows[-1]), flush=True)
     return rows

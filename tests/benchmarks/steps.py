@@ -52,9 +52,9 @@ def router_settings(router: str) -> dict[str, Any]:
     return yaml.safe_load((ROOT / "config" / "router" / f"{router}.yaml").read_text())
 
 
-def job(step: str, router: str | None, members: list[str]) -> Job:
-    """The job of a step, with paths relative to the benchmark's folder."""
-    at = Layout(Path())
+def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
+    """The job of a step; with absolute paths, so that no time goes into the digests of the provenance."""
+    at = Layout(folder.resolve())
     pool = json.dumps(members)
     responses = [at.responses(member) for member in members]
     if step == "neighbours":

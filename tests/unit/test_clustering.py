@@ -13,7 +13,6 @@ from rgd.clustering import (
     kmeans,
     kmeans_labels,
     lloyd,
-    prefers_gram,
     silhouettes,
     spread_starts,
     weighted_sums,
@@ -29,7 +28,7 @@ def blobs(seed, n=120, dimension=16, centres=5, spread=0.6):
 
 
 def products_of(points, by_gram):
-    products = Products(points, [2])
+    products = Products(points)
     products.gram = products.points @ products.points.T if by_gram else None
     return products
 
@@ -65,10 +64,13 @@ def test_a_cluster_without_points_takes_the_farthest():
     assert found == geometry.lloyd(points.tolist(), [1.0] * 4, start.tolist()) == [1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("sample", [2048, 60])
 @pytest.mark.parametrize("k", [2, 5, 9])
-def test_the_inertia_is_that_of_scikit_learn_within_noise(k):
+def test_the_inertia_is_that_of_scikit_learn_within_noise(k, sample, monkeypatch):
     from sklearn.cluster import KMeans
 
+    monkeypatch.setattr(clustering, "SAMPLE", sample)
+    monkeypatch.setattr(clustering, "SAMPLE_PER_CLUSTER", 6)
     ratios = []
     for seed in range(30):
         points = blobs(seed, centres=7, spread=1.0)
@@ -83,7 +85,7 @@ def test_starts_are_good_before_any_iteration():
     for seed in range(20):
         points = blobs(seed, centres=4, spread=0.02)
         generator = [np.random.default_rng(seed)]
-        labels = spread_starts(Products(points, [4]), np.ones((1, 120), dtype=np.float32), np.array([4]), generator)
+        labels = spread_starts(Products(points), np.ones((1, 120), dtype=np.float32), np.array([4]), generator)
         spread.append(len({tuple(row) for row in cluster_means(points, labels[0]).round(1)}))
     # Drawn with probability proportional to the squared distance, four centres find four far clusters.
     assert np.mean(spread) > 3.8
@@ -102,6 +104,30 @@ def test_a_run_is_the_same_alone_and_in_company():
     np.testing.assert_array_equal(kmeans(products, weights, clusters, seeds, n_init=2), together)
 
 
+def test_runs_start_from_a_sample_unless_too_few_of_their_points_are_in_it(monkeypatch):
+    monkeypatch.setattr(clustering, "SAMPLE", 90)
+    points = blobs(3)
+    weights = np.ones((3, 120))
+    weights[1, 20:] = 0.0
+    sizes = []
+    spread = clustering.spread_starts
+
+    def watched(products, *rest):
+        sizes.append((len(products.points), len(rest[0])))
+        return spread(products, *rest)
+
+    monkeypatch.setattr(clustering, "spread_starts", watched)
+    labels = kmeans(Products(points), weights, [4, 3, 2], [1, 2, 3])
+    assert sizes == [(120, 1), (90, 2)]
+    assert labels.max(axis=1).tolist() == [3, 2, 1]
+    for run in range(3):
+        alone = kmeans(Products(points), weights[run : run + 1], [[4, 3, 2][run]], [run + 1])
+        np.testing.assert_array_equal(alone[0], labels[run])
+        start = np.where(labels[run : run + 1] < 0, 0, labels[run : run + 1])
+        part = weights[run] > 0
+        np.testing.assert_array_equal(lloyd(Products(points), weights[run : run + 1], start)[:, part], start[:, part])
+
+
 def test_points_or_their_gram_matrix_give_the_same_labels():
     points = blobs(4)
     weights, clusters, seeds = np.ones((4, 120)), [2, 3, 4, 5], [1, 2, 3, 4]
@@ -111,10 +137,11 @@ def test_points_or_their_gram_matrix_give_the_same_labels():
     np.testing.assert_array_equal(kmeans(products_of(points @ turned, True), weights, clusters, seeds), by_points)
 
 
-def test_the_gram_matrix_is_for_few_points():
-    assert prefers_gram(500, 4096, [2, 3, 4, 5] * 6)
-    assert not prefers_gram(100_000, 4096, [2, 3, 4, 5] * 6)
-    assert not prefers_gram(100_000, 384, [64])
+def test_the_gram_matrix_is_for_few_points(monkeypatch):
+    monkeypatch.setattr(clustering, "SAMPLE", 60)
+    assert Products(blobs(0, n=60, dimension=30)).gram is not None
+    assert Products(blobs(0, n=61, dimension=100)).gram is None
+    assert Products(blobs(0, n=60, dimension=29)).gram is None
 
 
 def test_points_outside_a_run_are_not_looked_at():

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from rgd.errors import UserError
 
-# Numbers in a row group of vectors: 16 MiB.
-ROW_GROUP_ENTRIES = 4 * 1024 * 1024
+# Numbers in a row group of vectors: 8 MiB.
+ROW_GROUP_ENTRIES = 2 * 1024 * 1024
 # Vectors are read in batches of this many numbers (4 MiB) through a buffer of this many bytes.
 BATCH_ENTRIES = 1024 * 1024
 BUFFER_BYTES = 1024 * 1024
@@ -104,7 +104,7 @@ def read_vectors(path: str | Path, place: np.ndarray, column: str = "embedding")
     Raises:
         UserError: the file is missing or damaged.
     """
-    with _reading(path), pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
+    with _reading(path), pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
         dimension = file.schema_arrow.field(column).type.list_size
         vectors = np.empty((int(place.max(initial=-1)) + 1, dimension), dtype=np.float32)
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]

@@ -9,10 +9,10 @@ NOISE = 1e-6
 MAX_ITERATIONS = 300
 # Rows converted to float64 at once: 32 MiB at 4,096 dimensions.
 BLOCK_ROWS = 1024
-# What the choice between the Gram matrix and the points reckons with: Lloyd iterations in which most clusters change,
-# and the columns of a product that cost as much as the pass over the points that comes with it.
-EXPECTED_ITERATIONS = 15
-PASS_COLUMNS = 64
+# With more points than this, k-means starts from the clusters of this many of them, drawn alike for every run,
+SAMPLE = 2048
+# unless it wants so many clusters that fewer than this many points would be drawn for each.
+SAMPLE_PER_CLUSTER = 20
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -23,23 +23,20 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 class Products:
-    """Inner products among n points, from their Gram matrix or straight from the points, whichever costs less.
+    """Inner products among n points: from their Gram matrix where it is small, else straight from the points.
 
-    The Gram matrix takes n^2 d operations once and then 2 n^2 for each mean in each iteration; the points take 4 n d
-    for each mean in each iteration and 2 n d for each point that k-means++ looks at.
+    The Gram matrix takes n^2 d operations once and then 2 n^2 for each mean in each iteration of k-means, the points
+    4 n d for each mean in each iteration.
 
     Args:
         points: (n, d); kept as float32.
-        clusters: the number of clusters of each k-means run to come.
     """
 
-    def __init__(self, points: np.ndarray, clusters: Sequence[int]) -> None:
+    def __init__(self, points: np.ndarray) -> None:
         self.points = np.ascontiguousarray(points, dtype=np.float32)
         self.squares = np.einsum("nd,nd->n", self.points, self.points)
-        # Beyond n = 2 d the matrix would be more than twice as large as the points.
         n, dimension = self.points.shape
-        small = n <= 2 * dimension and prefers_gram(n, dimension, clusters)
-        self.gram = self.points @ self.points.T if small else None
+        self.gram = self.points @ self.points.T if n <= min(SAMPLE, 2 * dimension) else None
 
     def with_points(self, rows: np.ndarray) -> np.ndarray:
         """Products of the points ``rows`` (r,) with all points, (r, n) float32."""
@@ -48,15 +45,6 @@ class Products:
     def with_sums(self, weights: np.ndarray) -> np.ndarray:
         """Products of weighted sums of points, ``weights`` (c, n) float32, with all points, (c, n) float32."""
         return (weights @ self.points) @ self.points.T if self.gram is None else weights @ self.gram
-
-
-def prefers_gram(n: int, dimension: int, clusters: Sequence[int]) -> bool:
-    """Whether k-means runs with these numbers of clusters cost less by the Gram matrix of n points than without it."""
-    columns, most = sum(clusters), max(clusters, default=1)
-    by_gram = n * (dimension + 2 * EXPECTED_ITERATIONS * columns)
-    compared = (most - 1) * (trials(most) * len(clusters) + PASS_COLUMNS)
-    by_points = dimension * (4 * EXPECTED_ITERATIONS * (columns + PASS_COLUMNS) + 2 * compared)
-    return by_gram <= by_points
 
 
 def kmeans(
@@ -80,7 +68,7 @@ def kmeans(
     weights = np.asarray(weights, dtype=np.float32)
     owner = np.repeat(np.arange(len(weights)), n_init)
     generators = [np.random.default_rng([seed, start]) for seed in seeds for start in range(n_init)]
-    labels = spread_starts(products, weights[owner], np.asarray(clusters)[owner], generators)
+    labels = starts(products, weights[owner], np.asarray(clusters)[owner], generators)
     labels = lloyd(products, weights[owner], labels)
     if n_init > 1:
         best = inertia(products, weights[owner], labels).reshape(-1, n_init).argmin(axis=1)
@@ -97,7 +85,35 @@ def kmeans_labels(
     """Cluster of each point by one run of :func:`kmeans`, (n,) int32."""
     k = min(k, len(points))
     weights = np.ones(len(points)) if weights is None else weights
-    return kmeans(Products(points, [k] * n_init), weights[None], [k], [seed], n_init)[0]
+    return kmeans(Products(points), weights[None], [k], [seed], n_init)[0]
+
+
+def starts(
+    products: Products, weights: np.ndarray, clusters: np.ndarray, generators: Sequence[np.random.Generator]
+) -> np.ndarray:
+    """Labels (r, n) int32 that Lloyd's iterations start from: by k-means++, or by the clusters of a sample.
+
+    With many points a run starts from the means that k-means finds in a sample of them (Bradley and Fayyad 1998), which
+    is no worse and spares the passes over all points that k-means++ and the first iterations take.
+    """
+    n = weights.shape[1]
+    rows = np.sort(np.random.default_rng(n).permutation(n)[:SAMPLE])
+    sampled = (weights[:, rows] > 0).sum(axis=1) >= SAMPLE_PER_CLUSTER * clusters
+    if n <= SAMPLE or not sampled.any():
+        return spread_starts(products, weights, clusters, generators)
+    labels = np.zeros(weights.shape, dtype=np.int32)
+    full, part = np.flatnonzero(~sampled), np.flatnonzero(sampled)
+    if len(full):
+        labels[full] = spread_starts(products, weights[full], clusters[full], [generators[run] for run in full])
+    sample, inside = Products(products.points[rows]), weights[np.ix_(part, rows)]
+    found = spread_starts(sample, inside, clusters[part], [generators[run] for run in part])
+    found = lloyd(sample, inside, found)
+    # The sample has come to its end: one iteration with its points alone takes all others to their nearest mean.
+    labels[np.ix_(part, rows)] = found
+    alone = np.zeros((len(part), n), dtype=np.float32)
+    alone[:, rows] = inside
+    labels[part] = lloyd(products, alone, labels[part])
+    return labels
 
 
 def trials(clusters: int) -> int:

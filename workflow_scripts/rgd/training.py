@@ -59,7 +59,7 @@ def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def training_sets(
     consensus: pa.Table,
     questions: pa.Table,
-    embeddings: str | Path,
+    embeddings: str | Path | None,
     members: Sequence[str],
     labels: pa.Table | None = None,
     answer_embeddings: str | Path | None = None,
@@ -70,7 +70,7 @@ def training_sets(
     Args:
         consensus: schemas.CONSENSUS: rows by seed, then member, then query.
         questions: query_id and task of the query set.
-        embeddings: file with query_id and embedding of the query set.
+        embeddings: file with query_id and embedding of the query set; None for routers that fit without them.
         members: the pool, in order.
         labels: query_id and label of the query set, for routers that need them.
         answer_embeddings: file with query_id, member and embedding of the query set, for routers that need them.
@@ -109,8 +109,10 @@ def training_sets(
         )
 
 
-def vectors_of(path: str | Path, query_ids: np.ndarray) -> np.ndarray:
-    """The vectors (n, d) float32 of ``query_ids`` in a file with query_id and embedding."""
+def vectors_of(path: str | Path | None, query_ids: np.ndarray) -> np.ndarray:
+    """The vectors (n, d) float32 of ``query_ids`` in a file with query_id and embedding; (n, 0) without a file."""
+    if path is None:
+        return np.empty((len(query_ids), 0), dtype=np.float32)
     embedded = texts(read_table(path, ["query_id"])["query_id"])
     place = np.full(len(embedded), -1)
     place[rows_in(embedded, query_ids)] = np.arange(len(query_ids))

@@ -32,7 +32,7 @@ class TrainingSet:
     Attributes:
         query_ids: (n,) str.
         tasks: (n,) str.
-        embeddings: (n, d) float32, L2-normalised.
+        embeddings: (n, d) float32, L2-normalised; (n, 0) where the router's class says it fits without them.
         members: the M member keys, in the pool's order.
         answers: (n, M) int32 codes, -1 missing.
         confidence: (n, M) float32, NaN missing.
@@ -94,7 +94,7 @@ class TestQueries:
 
     Attributes:
         query_ids: (n,) str.
-        embeddings: (n, d) float32, L2-normalised.
+        embeddings: (n, d) float32, L2-normalised; (n, 0) where the router's class says it ranks without them.
         neighbours: (n, K) int32 indices into the training rows, nearest first.
         tasks: (n,) str.
         features: (n, f) float32, as in :class:`TrainingSet`.
@@ -135,6 +135,8 @@ class Router:
     """
 
     needs_labels: ClassVar[bool] = False
+    fits_on_embeddings: ClassVar[bool] = True
+    ranks_by_embeddings: ClassVar[bool] = True
     needs_answer_embeddings: ClassVar[bool] = False
     needs_training_embeddings: ClassVar[bool] = False
     transductive: ClassVar[bool] = False

@@ -220,7 +220,7 @@ class Cascal(Router):
         seed, task = purpose
         seeds = [derive_seed(seed, "cascal", task, members[member], k) for member, k in runs]
         member, clusters = np.array(runs).T
-        products = Products(points, clusters.tolist() * self.n_init)
+        products = Products(points)
         found = kmeans(products, weights[member], clusters, seeds, self.n_init)
         silhouette = silhouettes(products, found).round(6)
         for index in np.unique(member):

@@ -30,6 +30,7 @@ class Knn(Router):
     """
 
     needs_labels = True
+    ranks_by_embeddings = False
     family = "query-answer"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"

@@ -10,6 +10,8 @@ from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking
 class Majority(Router):
     """Learning-free: all members are asked and the most frequent answer is given; its one variant is ``all``."""
 
+    fits_on_embeddings = False
+    ranks_by_embeddings = False
     family = "learning-free"
     aggregate = "majority"
 

@@ -10,6 +10,8 @@ from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking
 class Single(Router):
     """Learning-free: each variant, named by a member's key, asks that member for everything."""
 
+    fits_on_embeddings = False
+    ranks_by_embeddings = False
     family = "learning-free"
 
     def fit(self, train: TrainingSet) -> Self:

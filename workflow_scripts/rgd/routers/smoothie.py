@@ -10,8 +10,8 @@ from rgd.routers.base import Router, Sliced, TestQueries, TrainingSet, constant_
 MEANS = ("local", "task", "global")
 # Squared distance of two unit vectors with nothing in common.
 UNRELATED = 2.0
-# Numbers of answer embeddings held at once: 32 MiB of float32, and as much again while they are normalised.
-BLOCK_ENTRIES = 8 * 1024 * 1024
+# Numbers of answer embeddings held at once: 64 MiB of float32.
+BLOCK_ENTRIES = 16 * 1024 * 1024
 
 
 class Smoothie(Router):
@@ -35,6 +35,8 @@ class Smoothie(Router):
     """
 
     needs_answer_embeddings = True
+    fits_on_embeddings = False
+    ranks_by_embeddings = False
     family = "query-only"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
@@ -84,7 +86,7 @@ class Smoothie(Router):
 def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:
     """Squared distance of every pair of members' answers to each query, (n, M (M - 1) / 2) float64.
 
-    ``embeddings`` (n, M, e) are normalised first; pairs are in the order of ``numpy.triu_indices(M, 1)``.
+    ``embeddings`` (n, M, e) count as if normalised; pairs are in the order of ``numpy.triu_indices(M, 1)``.
     """
     n, members, dimension = embeddings.shape
     first, second = np.triu_indices(members, 1)
@@ -92,11 +94,13 @@ def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:
     block = max(1, BLOCK_ENTRIES // (members * dimension))
     for start in range(0, n, block):
         vectors = np.asarray(embeddings[start : start + block], dtype=np.float32)
-        length = np.linalg.norm(vectors, axis=2, keepdims=True)
-        present = np.isfinite(length) & (length > 0)
-        vectors = np.where(present, vectors, 0.0) / np.where(present, length, 1.0)
-        products = vectors @ vectors.transpose(0, 2, 1)
-        distances[start : start + block] = UNRELATED - 2.0 * products[:, first, second].astype(np.float64)
+        products = (vectors @ vectors.transpose(0, 2, 1)).astype(np.float64)
+        squares = np.diagonal(products, axis1=1, axis2=2)
+        present = np.isfinite(squares) & (squares > 0)
+        length = np.sqrt(np.where(present, squares, 1.0))
+        cosine = products[:, first, second] / (length[:, first] * length[:, second])
+        compared = present[:, first] & present[:, second]
+        distances[start : start + block] = UNRELATED - 2.0 * np.where(compared, cosine, 0.0)
     return np.maximum(distances, 0.0)
 
 

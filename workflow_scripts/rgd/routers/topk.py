@@ -16,6 +16,8 @@ class TopK(Router):
     """
 
     needs_labels = True
+    fits_on_embeddings = False
+    ranks_by_embeddings = False
     family = "learning-free"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
