@@ -1,7 +1,6 @@
 """The store: what is answered is kept whole, is never asked again, and survives interruptions and damage."""
 
 import dataclasses
-import itertools
 import json
 import math
 import threading
@@ -10,55 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from rgd.engines.base import Answer, Message, Request, Sampling
-from rgd.engines.prompts import render
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
 from rgd.store.leases import Leases
-
-SETTINGS = AnswerSettings(weights="0" * 64, way="likelihood", prompt="{question}", max_model_len=128)
-WRITING = dataclasses.replace(SETTINGS, way="generate", sampling=Sampling(0.7, 0.95, 16, 0))
-
-
-class CountingEngine:
-    """Answers each request with its own text, keeps what it was asked, and can be interrupted before a call."""
-
-    def __init__(self, interrupt_at=None):
-        self.calls = []
-        self.interrupt_at = interrupt_at
-        self.provenance = {"engine": "counting"}
-
-    def score(self, requests):
-        if len(self.calls) == self.interrupt_at:
-            raise KeyboardInterrupt
-        self.calls.append(list(requests))
-        return [answer(request) for request in requests]
-
-    def generate(self, requests, sampling):
-        assert sampling == WRITING.sampling
-        return self.score(requests)
-
-
-def answer(request, text=None):
-    return Answer(
-        text or f"to {request.question} {request.draw}", -0.5, (-0.5, -1.5), 7, 3, "scored", request.question == "q3"
-    )
-
-
-def questions(count, draws=1):
-    return [
-        render("{question}", f"q{i}", ["a", "b"], draw=draw)
-        for i, draw in itertools.product(range(count), range(draws))
-    ]
-
-
-def ask(store, requests, engine, settings=SETTINGS, chunk_size=4, lines=None):
-    return fill(store, settings, requests, lambda: engine, chunk_size, (lines if lines is not None else []).append)
-
-
-def texts(store, requests, settings=SETTINGS):
-    table = store.read(settings, [request.query_key for request in requests], [request.draw for request in requests])
-    return table["text"].to_pylist()
+from tests.store_world import SETTINGS, WRITING, CountingEngine, answer, ask, questions, texts
 
 
 def provenance(store, requests, settings=SETTINGS):

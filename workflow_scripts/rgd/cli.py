@@ -4,7 +4,7 @@ Every command imports what it needs when it runs, so that ``rgd --help`` answers
 """
 
 import argparse
-import signal
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,21 @@ DEFAULT_STORE = Path("results/store")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` name (default: those of the process); its exit code."""
-    # A reader that has seen enough, as in `rgd store ls | head`, ends the command without a traceback.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     options = parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"rgd: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rgd: interrupted; run the same command again to go on.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader has seen enough, as in `rgd store ls | head`; nothing is left to be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from rgd.artifacts import replacing
 from rgd.errors import UserError
 from rgd.store import chunks
 from rgd.store.answers import Store
-from rgd.store.leases import compacting
+from rgd.store.leases import Leases, compacting
 from rgd.store.listing import Listing
 from rgd.store.upkeep import SETTINGS_FILE, check_file, folders, read_settings
 
@@ -99,18 +99,20 @@ def import_answers(root: Path, source: Path) -> Imported:
 def _merge(store: Store, folder: Path) -> tuple[int, int]:
     """Take in one settings' folder; the number of answers that were new, and of those that were not."""
     target = store.prepare(read_settings(folder))
-    listing = Listing(target)
+    listing, leases = Listing(target), Leases(target)
     added = known = 0
     for name in chunks.names(folder):
         table = check_file(folder / name)
-        listing.refresh()
-        rows = listing.find(table["query_key"].combine_chunks(), table["draw"].combine_chunks())
-        new = table.filter(rows.is_null())
-        added, known = added + len(new), known + len(table) - len(new)
-        if len(new) == len(table):
-            chunks.write(target / name, new)
-        elif len(new):
-            chunks.write(target / f"{chunks.table_key(new)}.parquet", new)
+        # No other import adds the same between looking and writing.
+        with leases.claiming():
+            listing.refresh()
+            rows = listing.find(table["query_key"].combine_chunks(), table["draw"].combine_chunks())
+            new = table.filter(rows.is_null())
+            added, known = added + len(new), known + len(table) - len(new)
+            if len(new) == len(table):
+                chunks.write(target / name, new)
+            elif len(new):
+                chunks.write(target / f"{chunks.table_key(new)}.parquet", new)
     return added, known
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,8 +56,8 @@ class Listing:
         Returns:
             As many int64 as ``query_keys``.
         """
-        wanted = pa.array(query_keys, pa.string())
-        wanted_draws = pa.array(np.zeros(len(wanted), np.int32) if draws is None else draws, pa.int32())
+        wanted = _array(query_keys, pa.string())
+        wanted_draws = _array(np.zeros(len(wanted), np.int32) if draws is None else draws, pa.int32())
         keys = self.table()
         # First the queries alone: a small set to look up, however many answers there are.
         is_near = pc.is_in(keys["query_key"], value_set=wanted)
@@ -123,6 +124,10 @@ def joined(query_keys: pa.Array | pa.ChunkedArray, draws: pa.Array | pa.ChunkedA
     """``KEY:DRAW`` for each row."""
     names = pc.binary_join_element_wise(query_keys, draws.cast(pa.string()), ":")
     return names.combine_chunks() if isinstance(names, pa.ChunkedArray) else names
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
 def _together(tables: Iterable[pa.Table]) -> pa.Table:

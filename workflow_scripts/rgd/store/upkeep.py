@@ -243,7 +243,7 @@ def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compact
 
     Args:
         folder: of one settings.
-        answers_in_a_file: files with half as many or more are left as they are.
+        answers_in_a_file: a file with half as many or more is left as it is, unless it repeats an answer.
 
     Raises:
         UserError: a file is damaged (nothing is changed then), the folder cannot be written, or another process is
@@ -252,12 +252,13 @@ def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compact
     with compacting(folder):
         names = chunks.names(folder)
         kept, sizes = _first_rows([chunks.read(folder / name, chunks.KEY_COLUMNS) for name in names])
-        small = [at for at, size in enumerate(sizes) if 2 * size < answers_in_a_file]
-        repeated = sum(sizes[at] - len(kept[at]) for at in small)
-        if len(small) > 1 or repeated:
-            asked_at = {at: _asked_at(folder / names[at]) for at in small}
-            small.sort(key=lambda at: (asked_at[at], names[at]))
-            for group in _groups(small, kept, answers_in_a_file):
+        repeated = sum(sizes) - sum(map(len, kept))
+        # A large file that repeats something is written anew as well, so that nothing stands there twice afterwards.
+        old = [at for at, size in enumerate(sizes) if 2 * size < answers_in_a_file or len(kept[at]) < size]
+        if len(old) > 1 or repeated:
+            asked_at = {at: _asked_at(folder / names[at]) for at in old}
+            old.sort(key=lambda at: (asked_at[at], names[at]))
+            for group in _groups(old, kept, answers_in_a_file):
                 _replace(folder, {names[at]: kept[at] for at in group})
         clear(folder)
         return Compaction(folder.name, len(names), len(chunks.names(folder)), repeated)
