@@ -61,8 +61,13 @@ FETCH_FIRST, DRAW_FIRST = 200_000, 100_000
 
 
 def size(model):
-    """A model's size in millions of parameters, the measure of how long it takes."""
-    return round(1000 * CONFIG.model[model].parameters_billion)
+    """A model's size in millions of parameters, the measure of how long it takes; 0 where it is not known."""
+    return round(1000 * (CONFIG.model[model].parameters_billion or 0))
+
+
+def fetched(model):
+    """The file that says that a model's weights are here; nothing for a model that a server runs."""
+    return [] if CONFIG.model[model].weights is None else f"<results>/weights/model/{model}.json"
 
 
 def one_of(names):

@@ -24,7 +24,7 @@ rule draw_queries:
     input:
         descriptions="<results>/descriptions/{dataset}/default.parquet",
         benchmark="<results>/questions/{dataset}/benchmark.parquet",
-        weights=lambda wildcards: f"<results>/weights/model/{CONFIG.generator[wildcards.generator].model}.json",
+        weights=lambda wildcards: fetched(CONFIG.generator[wildcards.generator].model),
     output:
         draws="<results>/draws/{dataset}/{generator}.json",
     log:
@@ -37,10 +37,11 @@ rule draw_queries:
     threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads
     resources:
         mem_mb=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].memory_mb,
-        engine=lambda wildcards: CONFIG.generator[wildcards.generator].engine,
+        engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.generator[wildcards.generator]),
         weights=lambda wildcards: slices.canonical(
             slices.weights(CONFIG.model[CONFIG.generator[wildcards.generator].model].weights)
         ),
+        api=lambda wildcards: slices.canonical(slices.api(CONFIG.model[CONFIG.generator[wildcards.generator].model])),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
         store=CONFIG.paths.store,

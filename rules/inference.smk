@@ -11,7 +11,7 @@ rule fetch_model:
     benchmark:
         "<results>/benchmarks/fetch_model/{model}.jsonl"
     wildcard_constraints:
-        model=one_of(CONFIG.model),
+        model=one_of([name for name, spec in CONFIG.model.items() if spec.weights]),
     priority: lambda wildcards: FETCH_FIRST + size(wildcards.model)
     conda:
         "../envs/cpu.yaml"
@@ -118,7 +118,7 @@ rule recorded_embeddings:
 rule answer:
     input:
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: f"<results>/weights/model/{slices.model_of(CONFIG, wildcards.member)[0]}.json",
+        weights=lambda wildcards: fetched(slices.model_of(CONFIG, wildcards.member)[0]),
     output:
         answered="<results>/answered/{dataset}/{query_set}/{member}.json",
     log:
@@ -133,6 +133,7 @@ rule answer:
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
         weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
+        api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
         store=CONFIG.paths.store,
@@ -242,7 +243,7 @@ rule embed_answers:
 rule ask_features:
     input:
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: f"<results>/weights/model/{CONFIG.featurizer[wildcards.featurizer].model}.json",
+        weights=lambda wildcards: fetched(CONFIG.featurizer[wildcards.featurizer].model),
     output:
         featurized="<results>/featurized/{dataset}/{query_set}/{featurizer}.json",
     log:
@@ -255,8 +256,9 @@ rule ask_features:
     threads: lambda wildcards: featurizer_model(wildcards).threads
     resources:
         mem_mb=lambda wildcards: featurizer_model(wildcards).memory_mb,
-        engine=lambda wildcards: CONFIG.featurizer[wildcards.featurizer].engine,
+        engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.featurizer[wildcards.featurizer]),
         weights=lambda wildcards: slices.canonical(slices.weights(featurizer_model(wildcards).weights)),
+        api=lambda wildcards: slices.canonical(slices.api(featurizer_model(wildcards))),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
         store=CONFIG.paths.store,

@@ -1,4 +1,4 @@
-"""A model put to work by a script: its weights, and its engine."""
+"""A model put to work by a script: its weights or its server, and its engine."""
 
 import contextlib
 import json
@@ -14,18 +14,22 @@ def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iter
     """A function that gives the engine of the job's model, which is loaded when it is first called.
 
     Args:
-        snakemake: the job; its resources say where the weights are found.
+        snakemake: the job; its resources say where the weights are found, or how the server is asked.
         kind: of the engine.
         settings: max_model_len and dtype, and further arguments of the chat template in chat.
     """
     resources = snakemake.resources
-    weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
+    api = json.loads(resources.get("api", "null"))
+    weights = None
+    if api is None:
+        weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
     engine_settings = EngineSettings(
         weights,
         settings["max_model_len"],
         dtype=settings["dtype"],
         threads=snakemake.threads,
         chat=settings.get("chat", {}),
+        api=api or {},
     )
     with lazy_engine(kind, engine_settings) as engine:
         yield engine

@@ -117,6 +117,7 @@ def make(folder: Path, models: Path) -> Project:
         config / "featurizer/tiny-describer.yaml",
         title="Tiny describer",
         model="tiny-describer",
+        engine="vllm",
         prompt="features_of_question",
         temperature=0.8,
         max_tokens=60,

@@ -168,7 +168,10 @@ def _explain(error: ValidationError, tree: Mapping[str, Any], folder: Path, over
             )
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: {key} = {problem['input']!r}: {message[0].lower() + message[1:]}.")
+            # A whole section is too long to show, and who writes an API key where its variable belongs keeps it secret.
+            shown = not isinstance(problem["input"], dict) and location[-1:] != ["key_variable"]
+            given = f" = {problem['input']!r}" if shown else ""
+            lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}.")
     if overrides:
         lines.append(f"(The command line overrides {overrides}.)")
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgd.config.hints import nearest
-from rgd.config.schema import Ask, Config, Model, Router
+from rgd.config.schema import SERVED, Ask, Config, Featurizer, Generator, Model, Router
 from rgd.errors import UserError
 
 REAL = "real"
@@ -93,12 +93,14 @@ def check_references(config: Config, folder: Path) -> None:
         _check_module(folder / f"dataset/{name}.yaml", "adapter", dataset.adapter, "datasets")
     for name, generator in config.generator.items():
         check(f"generator/{name}", "model", generator.model, config.model, "model")
+        _check_engine(config, folder / f"generator/{name}.yaml", generator)
         if name == REAL:
             raise UserError(f"{folder}/generator/{name}.yaml: `real` is the scenario of real data. Rename the file.")
         for prompt in [generator.prompt, *generator.examples]:
             _check_prompt(folder, f"generator/{name}", prompt)
     for name, featurizer in config.featurizer.items():
         check(f"featurizer/{name}", "model", featurizer.model, config.model, "model")
+        _check_engine(config, folder / f"featurizer/{name}.yaml", featurizer)
         _check_prompt(folder, f"featurizer/{name}", featurizer.prompt)
         if "{question}" not in (folder / "prompts" / f"{featurizer.prompt}.txt").read_text(encoding="utf-8"):
             raise UserError(
@@ -169,6 +171,13 @@ def _check_mirror(config: Config, folder: Path) -> None:
         if not (root / file).is_file():
             known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("*"))]
             raise UserError(f"{where}: there is no {file} under data_root={root}. " + nearest(file, known))
+
+
+def _check_engine(config: Config, file: Path, spec: Generator | Featurizer) -> None:
+    """What writes must have what it needs: a server's model is asked by its own engine, weights run in the others."""
+    own = config.model[spec.model].engine
+    if spec.engine not in (None, own) and (own in SERVED or spec.engine in SERVED):
+        raise UserError(f"{file}: engine = {spec.engine}, but the model {spec.model} has {own}. Set engine: null.")
 
 
 def _check_prompt(folder: Path, where: str, prompt: str) -> None:

@@ -61,6 +61,47 @@ class Weights(Section):
         return self
 
 
+class Api(Section):
+    """How a server is asked. What it is asked (model, revision) decides answers; address, pace, prices, budget do not."""
+
+    model: str = Field(min_length=1, description="Name under which the server knows the model.")
+    revision: str | None = Field(
+        None,
+        description="Snapshot or commit that is served, where the name does not say it; another one is asked anew.",
+    )
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^@?#\s]+$")] | None = Field(
+        None, description="Address of the server, such as http://localhost:8000/v1; null for the provider's own."
+    )
+    key_variable: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = Field(
+        None,
+        description="Environment variable, or line of the file .env in the working directory, that holds the key; null for "
+        "OPENAI_API_KEY or GEMINI_API_KEY, which a server with a base_url may do without.",
+    )
+    concurrency: int = Field(8, ge=1, description="Most requests of a job under way at a time.")
+    requests_per_minute: float | None = Field(None, gt=0, description="Most requests of a job sent in a minute.")
+    timeout_s: float = Field(300.0, gt=0, description="Seconds after which a request is given up and sent again.")
+    attempts: int = Field(6, ge=1, description="How often a request is sent at most.")
+    backoff_s: float = Field(
+        1.0,
+        gt=0,
+        description="Seconds before the second attempt; doubled for each further one, up to a minute. A wait that the "
+        "server asks for goes before it.",
+    )
+    price_prompt: float = Field(0.0, ge=0, description="US dollars for a million tokens of prompts.")
+    price_completion: float = Field(
+        0.0, ge=0, description="US dollars for a million tokens written, thoughts included."
+    )
+    budget_dollars: float | None = Field(
+        None, gt=0, description="A job stops before it has spent more; what is answered is kept. null: no limit."
+    )
+
+    @model_validator(mode="after")
+    def _budget_has_prices(self) -> "Api":
+        if self.budget_dollars is not None and not self.price_prompt and not self.price_completion:
+            raise ValueError("budget_dollars needs prices: give price_prompt and price_completion")
+        return self
+
+
 class Sampling(Section):
     temperature: float = Field(0.7, ge=0, le=5, description="0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")
@@ -75,22 +116,46 @@ class Ask(Section):
     prompt: Key = Field(description="The prompt: config/prompts/PROMPT.txt.")
 
 
+Engine = Literal["transformers", "vllm", "openai", "gemini"]
+SERVED = ("openai", "gemini")
+"""The engines that ask a server; the others run weights in the job."""
+
+
 class Model(Section):
     """config/model/MODEL.yaml: a language model. Member keys are MODEL for the ask `default`, else MODEL-ASK."""
 
     title: str = Field(description="Name in tables and figures.")
-    parameters_billion: float = Field(gt=0, description="Size, in billions of parameters.")
-    licence: str = Field(description="Licence of the weights.")
-    engine: Literal["transformers", "vllm"] = Field(description="What runs the model when it answers.")
-    weights: Weights = Field(description="Where the weights come from.")
+    parameters_billion: float | None = Field(
+        None, gt=0, description="Size, in billions of parameters; null where it is not published."
+    )
+    licence: str = Field(description="Licence of the weights, or terms of the API.")
+    engine: Engine = Field(description="What runs the model when it answers.")
+    weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
+    api: Api | None = Field(None, description="How the server is asked; for openai and gemini.")
     max_model_len: int = Field(ge=16, description="Longest prompt and answer together, in tokens.")
     dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
-    chat: dict[str, Any] = Field(default_factory=dict, description="Arguments of the chat template.")
+    chat: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Arguments of the chat template; of gemini thinking_budget, in tokens (0: off, -1: the model decides).",
+    )
     sampling: Sampling = Field(default_factory=lambda: Sampling())
     asks: dict[Key, Ask] = Field(min_length=1, description="The ways in which this model is asked.")
     answers_epoch: int = Field(0, ge=0, description="Raise it to ask everything again.")
+
+    @model_validator(mode="after")
+    def _has_what_its_engine_needs(self) -> "Model":
+        if self.engine in SERVED and (self.api is None or self.weights is not None):
+            raise ValueError(f"the engine {self.engine} asks a server: give api, and no weights")
+        if self.engine not in SERVED and (self.weights is None or self.api is not None):
+            raise ValueError(f"the engine {self.engine} runs weights in the job: give weights, and no api")
+        scored = [name for name, ask in self.asks.items() if ask.way == "likelihood"]
+        if self.engine in SERVED and scored:
+            raise ValueError(
+                f"asks.{scored[0]} has the way likelihood, which the engine {self.engine} cannot answer: set way: generate"
+            )
+        return self
 
 
 class Embedder(Section):
@@ -144,7 +209,7 @@ class Generator(Section):
 
     title: str = Field(description="Name in tables and figures.")
     model: Key = Field(description="The model that writes.")
-    engine: Literal["vllm", "transformers"] = Field("vllm", description="What runs the model when it writes.")
+    engine: Engine | None = Field(None, description="What runs the model when it writes; null: its own engine.")
     prompt: Key = Field(description="Instruction: config/prompts/PROMPT.txt.")
     examples: list[Key] = Field(
         default_factory=list, description="Worked examples, config/prompts/EXAMPLE.txt, shown as earlier turns."
@@ -162,7 +227,7 @@ class Featurizer(Section):
 
     title: str = Field(description="Name in tables and figures.")
     model: Key = Field(description="The model that writes.")
-    engine: Literal["vllm", "transformers"] = Field("vllm", description="What runs the model when it writes.")
+    engine: Engine | None = Field(None, description="What runs the model when it writes; null: its own engine.")
     prompt: Key = Field(description="Prompt: config/prompts/PROMPT.txt, with a place for {question}.")
     temperature: float = Field(0.0, ge=0, le=5, description="0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")

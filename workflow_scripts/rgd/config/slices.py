@@ -17,9 +17,14 @@ def canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def weights(spec: Weights) -> dict[str, Any]:
-    """All of a weights section: where the file comes from and how it is checked."""
-    return spec.model_dump()
+def weights(spec: Weights | None) -> dict[str, Any] | None:
+    """All of a weights section: where the file comes from and how it is checked; None for a model that a server runs."""
+    return None if spec is None else spec.model_dump()
+
+
+def api(model: Model) -> dict[str, Any] | None:
+    """How a model's server is asked: rgd.engines.remote.ApiSettings; None for a model that runs in the job."""
+    return None if model.api is None else model.api.model_dump(exclude={"revision"})
 
 
 def weights_identity(spec: Weights) -> str:
@@ -29,6 +34,20 @@ def weights_identity(spec: Weights) -> str:
     if spec.hub is not None:
         return f"{spec.hub.repo}@{spec.hub.revision}"
     return f"path:{spec.path}"
+
+
+def model_identity(model: Model) -> str:
+    """What a model is: its weights', or of an API the provider, the model and its revision; not the address."""
+    if model.api is None:
+        assert model.weights is not None  # the schema's rule
+        return weights_identity(model.weights)
+    name = f"{model.engine}:{model.api.model}"
+    return name if model.api.revision is None else f"{name}@{model.api.revision}"
+
+
+def writing_engine(config: Config, spec: Generator | Featurizer) -> str:
+    """What runs the model of a generator or featurizer: what its file says, else the model's own engine."""
+    return spec.engine or config.model[spec.model].engine
 
 
 def benchmark(config: Config, dataset: str) -> dict[str, Any]:
@@ -89,12 +108,9 @@ def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
     found = members(config)[member]
     model, ask = found.model, found.ask
     return {
-        "weights": weights_identity(model.weights),
+        **_model(model),
         "way": ask.way,
         "prompt": _prompt(folder, ask.prompt),
-        "max_model_len": model.max_model_len,
-        "dtype": model.dtype,
-        "chat": model.chat,
         "sampling": model.sampling.model_dump() if ask.way == "generate" else None,
         "answers_epoch": model.answers_epoch,
     }
@@ -168,14 +184,10 @@ def titles(config: Config) -> dict[str, dict[str, str]]:
 
 
 def _writing(config: Config, spec: Generator | Featurizer, prompt: str) -> dict[str, Any]:
-    model = config.model[spec.model]
     return {
-        "weights": weights_identity(model.weights),
+        **_model(config.model[spec.model]),
         "way": "generate",
         "prompt": prompt,
-        "max_model_len": model.max_model_len,
-        "dtype": model.dtype,
-        "chat": model.chat,
         "sampling": {
             "temperature": spec.temperature,
             "top_p": spec.top_p,
@@ -183,6 +195,16 @@ def _writing(config: Config, spec: Generator | Featurizer, prompt: str) -> dict[
             "seed": spec.seed,
         },
         "answers_epoch": spec.answers_epoch,
+    }
+
+
+def _model(model: Model) -> dict[str, Any]:
+    """What of a model decides its answers. A server's number format is not ours to say, nor to be asked anew for."""
+    return {
+        "weights": model_identity(model),
+        "max_model_len": model.max_model_len,
+        "dtype": model.dtype if model.api is None else "served",
+        "chat": model.chat,
     }
 
 
