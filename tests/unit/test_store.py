@@ -1,14 +1,17 @@
 """The store: what is answered is kept whole, is never asked again, and survives interruptions and damage."""
 
 import dataclasses
+import errno
 import json
 import math
 import threading
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
-from rgd.engines.base import Answer, Message, Request, Sampling
+import rgd.store.leases as leases_module
+from rgd.engines.base import Answer, Interrupted, Message, Request, Sampling
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
@@ -198,6 +201,59 @@ def test_without_waiting_what_another_job_asks_is_left_to_it(tmp_path):
     assert count == FillCount(4, 4, 1)
     assert engine.calls == [requests[:4]]
     assert "another job" in lines[-2]
+
+
+def test_what_a_server_answered_before_it_stopped_is_kept(tmp_path):
+    store, requests, engine = Store(tmp_path), questions(8), CountingEngine()
+
+    def stops(asked):
+        raise Interrupted("no quota left", [(one, answer(one, "paid for")) for one in asked[1:3]], {})
+
+    broken = CountingEngine()
+    broken.score = stops
+    with pytest.raises(UserError, match="no quota left"):
+        ask(store, requests, broken)
+    assert texts(store, requests[1:3]) == ["paid for"] * 2
+    assert ask(store, requests, engine) == FillCount(asked=6, stored=2, trimmed=1)
+    assert [request.question for call in engine.calls for request in call] == ["q0", "q3", "q4", "q5", "q6", "q7"]
+
+
+def test_a_lease_tells_others_what_is_being_asked_until_it_ends(tmp_path):
+    leases, keys = Leases(tmp_path), {f"{request.query_key}:0" for request in questions(3)}
+    with leases.claiming(), leases.take(keys) as lease:
+        assert leases.held() == keys
+        assert lease.path.stat().st_size >= 3 * 16 * 1024
+        lease.give_room()
+        assert leases.held() == keys
+        assert lease.path.stat().st_size < 300
+    assert leases.held() == set()
+
+
+def test_a_lease_of_no_one_is_cleared_away(tmp_path):
+    (tmp_path / ".dead.lease").write_text("a:0\n")
+    assert Leases(tmp_path).held() == set()
+    assert not (tmp_path / ".dead.lease").exists()
+
+
+def test_a_file_system_without_locks_blocks_nobody(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(leases_module.fcntl, "flock", refuse)
+    engine = CountingEngine()
+    assert ask(Store(tmp_path), questions(6), engine) == FillCount(asked=6, stored=0, trimmed=1)
+    assert texts(Store(tmp_path), questions(6)) == [f"to q{i} 0" for i in range(6)]
+
+
+def test_the_chat_template_that_was_applied_is_kept_as_a_hash(tmp_path):
+    store, engine, other = Store(tmp_path), CountingEngine(), CountingEngine()
+    engine.tokenizer = SimpleNamespace(chat_template="{{ messages }}")
+    other.tokenizer = SimpleNamespace(chat_template={"default": "{{ messages }}", "tool": "x"})
+    ask(store, questions(1), engine)
+    ask(store, questions(2), other)
+    hashes = [found["template"] for found in provenance(store, questions(2))]
+    assert [len(found) for found in hashes] == [20, 20]
+    assert hashes[0] != hashes[1]
 
 
 def test_unwritable_store_is_told(tmp_path):

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rgd.engines.base import Answer, Engine, Request
+from rgd.engines.base import Answer, Engine, Interrupted, Request
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.leases import Lease, Leases
 from rgd.store.listing import Listing, joined
@@ -77,7 +77,6 @@ def fill(
     leases = Leases(store.prepare(settings))
     # Before the first lease: what an engine forks would keep a lease's lock beyond the end of this process.
     engine = open_engine()
-    computed_by = dict(engine.provenance) | _template(engine)
     progress = _Progress(title, to_ask, report)
     asked = trimmed = done = put_off = 0
     while waiting:
@@ -94,15 +93,7 @@ def fill(
                 put_off = 0
             continue
         if lease is not None:
-            with lease:
-                started = time.monotonic()
-                left_requests = [wanted[name] for name in left]
-                answers = _ask(engine, settings, left_requests)
-                provenance = computed_by | {
-                    "asked_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                    "seconds": round(time.monotonic() - started, 3),
-                }
-                store.commit(settings, left_requests, answers, provenance)
+            answers = _ask_and_commit(store, settings, engine, [wanted[name] for name in left], lease)
             asked += len(left)
             trimmed += sum(answer.trimmed for answer in answers)
         put_off = 0
@@ -148,10 +139,30 @@ def _template(engine: Engine) -> dict[str, str]:
     return {"template": hashlib.sha256(text.encode()).hexdigest()[:20]}
 
 
-def _ask(engine: Engine, settings: AnswerSettings, chunk: Sequence[Request]) -> list[Answer]:
-    if settings.sampling is None:
-        return engine.score(chunk)
-    return engine.generate(chunk, settings.sampling)
+def _ask_and_commit(
+    store: Store, settings: AnswerSettings, engine: Engine, requests: Sequence[Request], lease: Lease
+) -> list[Answer]:
+    """Ask and keep what comes, also where a server stops in the middle: what it has answered is paid for."""
+    started = time.monotonic()
+
+    def commit(answered: Sequence[Request], answers: Sequence[Answer]) -> None:
+        provenance = dict(engine.provenance) | _template(engine)
+        provenance["asked_at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        provenance["seconds"] = round(time.monotonic() - started, 3)
+        lease.give_room()
+        store.commit(settings, answered, answers, provenance)
+
+    with lease:
+        try:
+            answers = (
+                engine.score(requests) if settings.sampling is None else engine.generate(requests, settings.sampling)
+            )
+        except Interrupted as stop:
+            if stop.answered:
+                commit(*zip(*stop.answered, strict=True))
+            raise
+        commit(requests, answers)
+    return answers
 
 
 class _Progress:

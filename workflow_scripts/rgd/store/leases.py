@@ -13,6 +13,7 @@ file in the order of names counts.
 import contextlib
 import errno
 import fcntl
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ COMPACTION = ".compaction.lock"
 SUFFIX = ".lease"
 # What file systems without locks say.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+# Room kept on the disk while a chunk is asked: some four thousand tokens, before compression.
+BYTES_OF_AN_ANSWER = 16 * 1024
+_LONGEST_LINE = 200
 
 
 class Leases:
@@ -49,21 +53,23 @@ class Leases:
             yield
 
     def take(self, keys: set[str]) -> "Lease":
-        """A lease on ``keys``. To be called while :meth:`claiming`.
+        """A lease on ``keys``, with room on the disk for their answers. To be called while :meth:`claiming`.
 
         Raises:
-            UserError: the folder cannot be written or the disk is full.
+            UserError: the folder cannot be written, or the disk has no room: better now than when they are paid for.
         """
         path = self.folder / f".{uuid.uuid4().hex}{SUFFIX}"
-        file = _open(path)
-        _lock(file, wait=False)
+        lines = "".join(f"{key}\n" for key in sorted(keys)).encode()
+        lease = Lease(path, _open(path), len(lines))
+        _lock(lease.file, wait=False)
         try:
-            file.write("\n".join(sorted(keys)).encode())
-            file.flush()
+            lease.file.write(lines)
+            lease.file.flush()
+            _reserve(lease.file, len(keys) * BYTES_OF_AN_ANSWER)
         except OSError as error:
-            Lease(path, file).release()
+            lease.release()
             raise _unwritable(path, error) from error
-        return Lease(path, file)
+        return lease
 
     def held(self) -> set[str]:
         """All that other processes are asking now. To be called while :meth:`claiming`; clears dead leases away."""
@@ -73,21 +79,25 @@ class Leases:
                 if _lock(file, wait=False):
                     path.unlink()
                 else:
-                    keys.update(file.read().decode().split())
+                    keys.update(_lines(file))
         return keys
 
 
 class Lease:
     """What one process is asking; given back when the block ends, or the process."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path, self.file = path, file
+    def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
+        self.path, self.file, self.size = path, file, size
 
     def __enter__(self) -> "Lease":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+    def give_room(self) -> None:
+        """Free the room that was kept for the answers, which are to be written now."""
+        self.file.truncate(self.size)
 
     def release(self) -> None:
         """Remove the file while it is still locked, so that nobody finds it without its owner."""
@@ -135,6 +145,20 @@ def _lock(file: BinaryIO, *, wait: bool, exclusive: bool = True) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
     return True
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """The keys of a lease, without the empty room after them."""
+    while (line := file.readline(_LONGEST_LINE)) and not line.startswith(b"\0"):
+        yield line.decode().rstrip()
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS | {errno.EINVAL}:
+            raise
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
