@@ -175,6 +175,41 @@ rule benchmark_routing_table:
         "../workflow_scripts/benchmark_routing_table.py"
 
 
+rule audit_table:
+    input:
+        questions=expand(
+            "<results>/questions/{dataset}/{query_set}.parquet",
+            dataset=CONFIG.experiment.datasets,
+            query_set=sweep.query_sets(CONFIG),
+        ),
+        responses=RESPONSES,
+    output:
+        parquet="<results>/tables/{experiment}/audit.parquet",
+        csv="<results>/tables/{experiment}/audit.csv",
+        md="<results>/tables/{experiment}/audit.md",
+        tex="<results>/tables/{experiment}/audit.tex",
+    log:
+        "<results>/logs/audit_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/audit_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        store=CONFIG.paths.store,
+    params:
+        datasets=slices.canonical(CONFIG.experiment.datasets),
+        query_sets=slices.canonical(sweep.query_sets(CONFIG)),
+        # A function, so that Snakemake takes the prompts' {question} for no wildcard.
+        members=lambda wildcards: slices.canonical(slices.asked_under(CONFIG, CONFIG_FOLDER, all_members())),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("audit_table.py"),
+    message:
+        "Looking over the answers of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/audit_table.py"
+
+
 rule generation_table:
     input:
         counts=expand(

@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from rgd import schemas
 from rgd.config.schema import Config, Section
+from rgd.store.chunks import FILE_SCHEMA
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -24,6 +25,10 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     "descriptions/D/default.parquet": (schemas.DESCRIPTIONS, "A task's description."),
     "generation/D/S.parquet": (schemas.GENERATION_COUNTS, "Draws of a task with one outcome: kept, or why not."),
     "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of length 1."),
+    "store/SETTINGS/CHUNK.parquet": (
+        FILE_SCHEMA,
+        "An answer to one draw of a query, under the settings.json beside it; kept for ever, whatever else is deleted.",
+    ),
     "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, as read from the store and extracted."),
     "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
     "option_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of the option a member chose."),

@@ -310,9 +310,9 @@ class Experiment(Section):
         "topk", description="The router that tables compare the others with; one of the experiment's own."
     )
     exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep that are left out.")
-    tables: list[Literal["accuracy", "comparisons", "costs", "choices", "tasks", "benchmark_routing", "generation"]] = (
-        Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT.")
-    )
+    tables: list[
+        Literal["accuracy", "comparisons", "costs", "choices", "tasks", "benchmark_routing", "generation", "audit"]
+    ] = Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT.")
     figures: list[Literal["accuracy", "queries"]] = Field(
         default=[], description="Figures under results/figures/EXPERIMENT."
     )

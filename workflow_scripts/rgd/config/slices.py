@@ -5,6 +5,7 @@ threads, memory, chunk sizes, addresses, folders.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,12 @@ def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
         "sampling": model.sampling.model_dump() if ask.way == "generate" else None,
         "answers_epoch": model.answers_epoch,
     }
+
+
+def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list[Any]]:
+    """Each member and the settings of its answers in the store; None for a recorded member, which has none there."""
+    asked = members(config)
+    return [[name, answering(config, folder, name) if name in asked else None] for name in names]
 
 
 def embedding(spec: Embedder) -> dict[str, Any]:

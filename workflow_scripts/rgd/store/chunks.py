@@ -64,6 +64,12 @@ def table_key(table: pa.Table) -> str:
     return key_of(zip(table["query_key"].to_pylist(), table["draw"].to_pylist(), strict=True))
 
 
+def engine_of(provenance: str) -> str:
+    """Engine and version out of an answer's provenance, as ``vllm 0.32.0``."""
+    content = json.loads(provenance)
+    return " ".join(str(content[name]) for name in ("engine", "version") if name in content) or "unknown"
+
+
 def names(folder: Path) -> list[str]:
     """The files of answers in ``folder``, in order; none where there is no folder.
 

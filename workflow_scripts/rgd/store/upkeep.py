@@ -168,7 +168,7 @@ def survey(folder: Path) -> Survey:
             table = chunks.read(path, columns)
             keys.append(joined(table["query_key"], table["draw"]))
             for text, count in _counts(table[chunks.PROVENANCE]):
-                engines[computed_by(text)] += count
+                engines[chunks.engine_of(text)] += count
             models.update({name: count for name, count in _counts(table["served_model"]) if name})
             cost += pc.sum(table["cost"], min_count=0).as_py()
         return Survey(
@@ -183,12 +183,6 @@ def survey(folder: Path) -> Survey:
         )
 
     return chunks.settled(attempt)
-
-
-def computed_by(provenance: str) -> str:
-    """Engine and version out of an answer's provenance, as ``vllm 0.32.0``."""
-    content = json.loads(provenance)
-    return " ".join(str(content[name]) for name in ("engine", "version") if name in content) or "unknown"
 
 
 def verify(root: Path, keys: Sequence[str] = ()) -> Findings:

@@ -1,0 +1,40 @@
+"""Look over the answers of every member to every query set: what is cut off, empty, repeated, unreadable or mixed."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from job import running
+from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people
+from rgd.analysis.writing import write_all
+from rgd.answering import requests_for
+from rgd.artifacts import read_table
+from rgd.store.answers import AnswerSettings, Store
+
+STORED = ["trimmed", "cost", "served_model", "provenance"]
+
+with running(snakemake, libraries=("pandas",)):
+    datasets, query_sets = json.loads(snakemake.params.datasets), json.loads(snakemake.params.query_sets)
+    members = json.loads(snakemake.params.members)
+    store = Store(snakemake.resources.store)
+    sets = list(itertools.product(datasets, query_sets))
+    questions = dict(zip(sets, map(read_table, snakemake.input.questions), strict=True))
+    parts = []
+    for (asked, (member, settings)), path in zip(
+        itertools.product(sets, members), snakemake.input.responses, strict=True
+    ):
+        table, stored = questions[asked], None
+        if settings is not None:
+            wanted = AnswerSettings.from_mapping(settings)
+            keys = [request.query_key for request in requests_for(table, wanted.prompt)]
+            stored = store.read(wanted, keys, columns=STORED).to_pandas()
+        rows = audit(table.to_pandas(), read_table(path).to_pandas(), stored)
+        dataset, query_set = asked
+        parts.append(rows.assign(dataset=dataset, query_set=query_set, member=member))
+    table = pd.concat(parts, ignore_index=True)[COLUMNS]
+    people = audit_for_people(table, json.loads(snakemake.params.titles))
+    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    for row in table[table["task"].isna() & (table["flags"] != "")].itertuples(index=False):
+        print(f"{row.member}, {row.query_set} of {row.dataset}: {row.flags}")

@@ -1,0 +1,129 @@
+"""What may be wrong with the answers of a member, whatever its accuracy: an audit before anyone reads the results."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import group_title
+from rgd.store.chunks import engine_of
+
+# Shares of a query set above which an answer's fault is flagged.
+LIMITS = {"unparsed": 0.1, "truncated": 0.1, "empty": 0.01, "blocked": 0.01, "most_common": 0.5}
+MIXED, OTHER_MODEL = "mixed versions", "another model"
+SHARES = [*LIMITS, "trimmed"]
+COLUMNS = ["dataset", "query_set", "member", "task", "answers", *SHARES, "engines", "served_models", "cost", "flags"]
+NOTE = (
+    "Shares in per cent of a query set's answers. Unparsed: no answer could be read; truncated: cut off at the token limit; "
+    "blocked: held back by an API's filters; most common: the share of the text that is repeated most; trimmed: the question "
+    "lost text because it was too long. Flagged above "
+    + ", ".join(f"{100 * limit:g} ({name.replace('_', ' ')})" for name, limit in LIMITS.items())
+    + f"; {MIXED}: several engines or versions gave the answers; {OTHER_MODEL}: the server names a model that was not asked for."
+)
+# What providers append to the name of a model that is asked for: a date, or the number of a release.
+_RELEASE = re.compile(r"[-@](?:v?\d[\d.-]*|latest)")
+
+
+def audit(questions: pd.DataFrame, responses: pd.DataFrame, stored: pd.DataFrame | None) -> pd.DataFrame:
+    """A member's answers to a query set: one row for all of them, then one for each task.
+
+    Args:
+        questions: query_id and task.
+        responses: of the same queries in the same order: text, answer, finish_reason.
+        stored: of the same queries in the same order, from the store: trimmed, cost, served_model, provenance; None for
+            recorded answers, of which no more is known.
+
+    Returns:
+        Columns task (null for all), answers, the :data:`SHARES` (NaN where unknown), engines, served_models, cost, flags.
+
+    Raises:
+        ValueError: the tables are of different queries.
+    """
+    if questions["query_id"].tolist() != responses["query_id"].tolist():
+        raise ValueError("the responses are of other queries than the questions, or in another order")
+    frame = responses.assign(task=questions["task"].to_numpy())
+    if stored is not None:
+        frame = frame.assign(**{name: stored[name].to_numpy() for name in stored.columns})
+    parts: list[tuple[str | None, pd.DataFrame]] = [(None, frame)]
+    parts += [(str(task), part) for task, part in frame.groupby("task", sort=False)]
+    return pd.DataFrame([{"task": task, **_row(part, stored is not None)} for task, part in parts])
+
+
+def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
+    has_text = is_stored or frame["text"].notna().any()
+    texts = frame["text"].fillna("").str.strip()
+    written = texts[texts != ""]
+    found: dict[str, Any] = {
+        "answers": len(frame),
+        "unparsed": frame["answer"].isna().mean(),
+        "truncated": (frame["finish_reason"] == "length").mean() if has_text else np.nan,
+        "empty": (texts == "").mean() if has_text else np.nan,
+        "blocked": (frame["finish_reason"] == "blocked").mean() if has_text else np.nan,
+        # A lone answer is always the most common one.
+        "most_common": written.value_counts().iloc[0] / len(frame) if len(written) > 1 else np.nan,
+        "trimmed": frame["trimmed"].mean() if is_stored else np.nan,
+        "engines": "",
+        "served_models": "",
+        "cost": frame["cost"].sum() if is_stored else np.nan,
+    }
+    flags = [name.replace("_", " ") for name, limit in LIMITS.items() if found[name] > limit]
+    if is_stored:
+        pairs = frame[["provenance", "served_model"]].drop_duplicates()
+        engines = sorted({engine_of(provenance) for provenance in pairs["provenance"]})
+        known = [(json.loads(provenance), served) for provenance, served in pairs.itertuples(index=False)]
+        found["engines"] = ", ".join(engines)
+        found["served_models"] = ", ".join(sorted({served for _, served in known if served}))
+        flags += [MIXED] if len(engines) > 1 else []
+        flags += [OTHER_MODEL] if any(not is_asked(served, made.get("model")) for made, served in known) else []
+    return found | {"flags": ", ".join(flags)}
+
+
+def is_asked(served: str, asked: str | None) -> bool:
+    """Whether the model that a server names is the one asked for, or a release of it, as ``NAME-2024-07-18``.
+
+    True where either is unknown. A name may be given with the path ``models/``, as Gemini's server does.
+    """
+    if not served or not asked:
+        return True
+    served, asked = (name.removeprefix("models/") for name in (served, asked))
+    return served == asked or (served.startswith(asked) and _RELEASE.fullmatch(served[len(asked) :]) is not None)
+
+
+def audit_for_people(
+    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pd.DataFrame]:
+    """For each dataset and query set the members' shares and flags, and task by task what could not be parsed, if any.
+
+    Args:
+        table: as made by :func:`audit`, with dataset, query_set and member.
+        titles: names to show instead of keys, by kind (dataset, scenario).
+    """
+    titles = titles or {}
+    tables = {}
+    for (dataset, query_set), part in table.groupby(["dataset", "query_set"], sort=False):
+        name = group_title(titles, dataset=str(dataset), scenario=str(query_set))
+        whole = part[part["task"].isna()]
+        shares = {share.replace("_", " "): [_percent(value) for value in whole[share]] for share in SHARES}
+        tables[name] = pd.DataFrame(
+            {
+                "member": whole["member"].tolist(),
+                "answers": whole["answers"].tolist(),
+                **shares,
+                "engine": whole["engines"].tolist(),
+                "served model": whole["served_models"].tolist(),
+                "flags": whole["flags"].tolist(),
+            }
+        )
+        tasks = part[part["task"].notna()]
+        if tasks["unparsed"].any():
+            by_task = tasks.pivot_table(index="task", columns="member", values="unparsed", sort=False)
+            by_task = by_task.map(_percent).rename_axis(None, axis="columns").reset_index()
+            tables[f"{name}: unparsed, task by task"] = by_task
+    return tables
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.1f}"
