@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -360,17 +361,9 @@ def vllm_server(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", str(port)]
-    command += ["--host", "127.0.0.1", "--served-model-name", "tiny", "--dtype", "float32", "--max-model-len", "512"]
-    command += [
-        "--max-num-batched-tokens",
-        "8192",
-        "--gpu-memory-utilization",
-        "0.2",
-        "--enforce-eager",
-        "--block-size",
-        "32",
-    ]
+    options = f"--port {port} --host 127.0.0.1 --served-model-name tiny --dtype float32 --max-model-len 512 --max-num-batched-tokens 8192"
+    options += " --gpu-memory-utilization 0.2 --enforce-eager --block-size 32"
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), *options.split()]
     environment = os.environ | {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -378,12 +371,14 @@ def vllm_server(folder):
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "ERROR",
     }
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    log = folder / "server.log"
+    with log.open("w") as file:
+        server = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 400
         while True:
-            assert server.poll() is None, "vLLM's server ended"
-            assert time.monotonic() < deadline, "vLLM's server did not start"
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1)
                 break
@@ -391,8 +386,9 @@ def vllm_server(folder):
                 time.sleep(0.5)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        server.terminate()
-        server.wait(30)
+        # It has processes of its own, which would outlive it.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @pytest.mark.slow
