@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, group_title, row_label
+from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, group_title, records, row_label
 from rgd.errors import UserError
 from rgd.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
 
@@ -46,15 +46,15 @@ def comparison_table(
     """
     if not outcomes:
         raise UserError("there are no result cells to compare: the experiment's sweep is empty.")
+    order = list(dict.fromkeys(router for *_, router in outcomes))
     groups: dict[tuple[str, str, str], dict[str, pd.DataFrame]] = {}
-    for dataset, scenario, pool, _ in outcomes:
-        groups.setdefault((dataset, scenario, pool), {})
-    for group in groups:
-        for key, frame in outcomes.items():
-            dataset, scenario, pool, router = key
-            shared = scenario == REAL and families[key] in SCENARIO_INDEPENDENT
-            if (dataset, pool) == (group[0], group[2]) and (scenario == group[1] or shared):
-                groups[group][router] = frame
+    for dataset, scenario, pool in dict.fromkeys(key[:3] for key in outcomes):
+        # A router's own cell of the scenario, else the one that stands for all scenarios.
+        own = {router: (dataset, scenario, pool, router) for router in order}
+        shared = {router: (dataset, REAL, pool, router) for router in order}
+        shared = {router: key for router, key in shared.items() if families.get(key) in SCENARIO_INDEPENDENT}
+        keys = {router: own[router] if own[router] in outcomes else shared.get(router) for router in order}
+        groups[dataset, scenario, pool] = {router: outcomes[key] for router, key in keys.items() if key is not None}
     rows = [
         {**dict(zip(GROUP_KEYS, group, strict=True)), **row}
         for group, routers in groups.items()
@@ -97,7 +97,7 @@ def _pairs(
             "first_variant": variant_a,
             "second": router_b,
             "second_variant": variant_b,
-            **found.drop(columns="p_value").mean().to_dict(),
+            **{str(name): value for name, value in found.drop(columns="p_value").mean().items()},
             "p_value": combine_p_values(found["p_value"].to_numpy()),
         }
 
@@ -123,7 +123,7 @@ def _pairs_of_seed(
     n = len(correct)
     samples = bootstrap_means(correct, strata, interval["seed"], interval["draws"])
     ends = [(1 - interval["level"]) / 2, (1 + interval["level"]) / 2]
-    binary = np.isin(correct, (0.0, 1.0)).all(axis=0)
+    binary = np.asarray(np.isin(correct, (0.0, 1.0)).all(axis=0))
     means = correct.mean(axis=0)
     rows = []
     for a, b in zip(first.tolist(), second.tolist(), strict=True):
@@ -157,8 +157,8 @@ def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.Da
         and ``same_calls``; where no variant of the baseline makes as many calls, its first stands in.
     """
     calls = {
-        (row.dataset, row.pool, row.router, row.variant): round(row.calls_per_query, 6)
-        for row in accuracy.itertuples(index=False)
+        (row["dataset"], row["pool"], row["router"], row["variant"]): round(row["calls_per_query"], 6)
+        for row in records(accuracy)
     }
     turned = table.rename(
         columns={
@@ -204,11 +204,11 @@ def comparisons_for_people(
     tables = {}
     for (dataset, pool), part in shown.groupby(["dataset", "pool"], sort=False):
         rows: dict[tuple[str, str], dict[str, str]] = {}
-        for row in part.itertuples(index=False):
-            sign = ("*" if row.verdict else "") + ("" if row.same_calls else "~")
-            text = f"{100 * row.difference:+.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]{sign}"
-            line = rows.setdefault((row.first, row.first_variant), {"calls": f"{row.calls:g}"})
-            line[group_title(titles, scenario=row.scenario)] = text
+        for row in records(part):
+            sign = ("*" if row["verdict"] else "") + ("" if row["same_calls"] else "~")
+            ends = f"[{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+            line = rows.setdefault((row["first"], row["first_variant"]), {"calls": f"{row['calls']:g}"})
+            line[group_title(titles, scenario=row["scenario"])] = f"{100 * row['difference']:+.1f} {ends}{sign}"
         frame = pd.DataFrame(
             [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
         ).fillna("not made")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title, row_label
+from rgd.analysis.order import group_title, records, row_label
 
 COST_COLUMNS = [
     *("dataset", "scenario", "pool", "family", "router", "variant", "accuracy", "calls_per_query"),
@@ -56,7 +56,7 @@ def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
         Columns dataset, scenario, pool, router, variant, member, share; the shares of a variant sum to its calls.
     """
     keys = ["dataset", "scenario", "pool", "router", "variant", "member"]
-    return choices.groupby(keys, sort=False, as_index=False)["share"].mean()
+    return choices.groupby(keys, sort=False)["share"].mean().reset_index()
 
 
 def choices_for_people(
@@ -68,8 +68,8 @@ def choices_for_people(
     for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
         members = list(dict.fromkeys(part["member"]))
         rows: dict[tuple[str, str], dict[str, str]] = {}
-        for row in part.itertuples(index=False):
-            rows.setdefault((row.router, row.variant), {})[row.member] = f"{100 * row.share:.0f}"
+        for row in records(part):
+            rows.setdefault((row["router"], row["variant"]), {})[row["member"]] = f"{100 * row['share']:.0f}"
         frame = pd.DataFrame(
             [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
         )

@@ -1,6 +1,9 @@
 """The order in which tables and figures show things."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 REAL = "real"
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
@@ -27,3 +30,8 @@ def row_label(router: str, variant: str) -> str:
 def group_title(titles: Mapping[str, Mapping[str, str]], **keys: str) -> str:
     """The names of ``keys`` (dataset=..., pool=..., scenario=...) as one; a key without a title stands for itself."""
     return ", ".join(titles.get(kind, {}).get(key, key) for kind, key in keys.items())
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of ``frame`` as mappings from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
