@@ -6,7 +6,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed-$(notdir $(LOCK))
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test test-all check bench clean-venv
+.PHONY: install quickstart test test-all check bench bench-sweep clean-venv
 
 install: $(STAMP)
 
@@ -38,6 +38,9 @@ check: install
 
 bench: install
 	@$(BIN)/python -m tests.benchmarks
+
+bench-sweep: install
+	@$(BIN)/python -m tests.benchmarks.sweep --cores $(CORES)
 
 clean-venv:
 	rm -rf $(VENV)
