@@ -87,9 +87,9 @@ class LlmRank(Router):
             "max_epochs": max_epochs,
             "patience": patience,
         }
-        for name, value in counts.items():
-            if value < 1:
-                raise ValueError(f"{name} = {value} must be at least 1")
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"{name} = {count} must be at least 1")
         for name, value in {"temperature": temperature, "learning_rate": learning_rate}.items():
             if value <= 0:
                 raise ValueError(f"{name} = {value} must be above 0")
