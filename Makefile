@@ -25,7 +25,7 @@ quickstart: install
 	@$(BIN)/snakemake --cores $(CORES)
 
 test: install
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow or ci"
 
 test-all: install
 	@$(BIN)/python -m pytest

@@ -8,6 +8,15 @@ from tests.workflow import tiny_models
 from tests.workflow.project import Project, make
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever starts the workflow takes minutes: it is slow, and what no file marks so is part of `make test`."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and not item.get_closest_marker("slow"):
+            item.add_marker("slow")
+            item.add_marker("ci")
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of tiny models: a, b, embedder, writer."""
