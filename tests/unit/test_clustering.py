@@ -118,7 +118,7 @@ def test_runs_start_from_a_sample_unless_too_few_of_their_points_are_in_it(monke
 
     monkeypatch.setattr(clustering, "spread_starts", watched)
     labels = kmeans(Products(points), weights, [4, 3, 2], [1, 2, 3])
-    assert sizes == [(120, 1), (90, 2)]
+    assert sizes == [(90, 2), (120, 1)]
     assert labels.max(axis=1).tolist() == [3, 2, 1]
     for run in range(3):
         alone = kmeans(Products(points), weights[run : run + 1], [[4, 3, 2][run]], [run + 1])
@@ -186,6 +186,16 @@ def test_fewer_distinct_points_than_clusters():
     assert kmeans_labels(points[:4], 3, 0).tolist() == [0] * 4
     assert kmeans_labels(points[:1], 3, 0).tolist() == [0]
     assert kmeans_labels(points[::4], 3, 0).tolist() == [0, 1, 2]
+
+
+def test_distinct_points_that_the_sample_misses_are_clusters_too(monkeypatch):
+    monkeypatch.setattr(clustering, "SAMPLE", 200)
+    left_out = np.setdiff1d(np.arange(300), np.random.default_rng(300).permutation(300)[:200])[:2]
+    points = np.tile(np.eye(4, dtype=np.float32)[0], (300, 1))
+    points[left_out] = np.eye(4)[1:3]
+    labels = kmeans_labels(points, 3, 0)
+    assert labels.max() == 2
+    assert len(set(labels[left_out])) == 2
 
 
 def test_more_starts_are_never_worse():

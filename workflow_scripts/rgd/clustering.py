@@ -101,18 +101,21 @@ def starts(
     sampled = (weights[:, rows] > 0).sum(axis=1) >= SAMPLE_PER_CLUSTER * clusters
     if n <= SAMPLE or not sampled.any():
         return spread_starts(products, weights, clusters, generators)
-    labels = np.zeros(weights.shape, dtype=np.int32)
-    full, part = np.flatnonzero(~sampled), np.flatnonzero(sampled)
-    if len(full):
-        labels[full] = spread_starts(products, weights[full], clusters[full], [generators[run] for run in full])
+    part = np.flatnonzero(sampled)
     sample, inside = Products(products.points[rows]), weights[np.ix_(part, rows)]
     found = spread_starts(sample, inside, clusters[part], [generators[run] for run in part])
-    found = lloyd(sample, inside, found)
+    # A sample of too few distinct points says nothing of how many there are in all.
+    distinct = found.max(axis=1) + 1 == clusters[part]
+    part, inside = part[distinct], inside[distinct]
+    labels = np.zeros(weights.shape, dtype=np.int32)
+    labels[np.ix_(part, rows)] = lloyd(sample, inside, found[distinct])
     # The sample has come to its end: one iteration with its points alone takes all others to their nearest mean.
-    labels[np.ix_(part, rows)] = found
     alone = np.zeros((len(part), n), dtype=np.float32)
     alone[:, rows] = inside
     labels[part] = lloyd(products, alone, labels[part])
+    rest = np.setdiff1d(np.arange(len(weights)), part)
+    if len(rest):
+        labels[rest] = spread_starts(products, weights[rest], clusters[rest], [generators[run] for run in rest])
     return labels
 
 
@@ -178,7 +181,7 @@ def lloyd(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.nda
     labels = labels.astype(np.int32)
     part = weights > 0
     # Squared distances from the means without the point's own square, which is the same for every mean.
-    distance = np.full((len(labels), int(labels.max()) + 1, labels.shape[1]), np.inf, dtype=np.float32)
+    distance = np.full((len(labels), int(labels.max(initial=0)) + 1, labels.shape[1]), np.inf, dtype=np.float32)
     changed = np.zeros(distance.shape[:2], dtype=bool)
     runs, points = np.nonzero(part)
     changed[runs, labels[runs, points]] = True
