@@ -1,12 +1,11 @@
 """What the scripts that ask a model about whole query sets share."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from models import model_of_job
-from rgd.engines.base import Interrupted, Request
+from rgd.engines.base import Request
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 
@@ -26,21 +25,9 @@ def fill_query_sets(
     others = [path for path in snakemake.resources.also.split() if Path(path).exists()]
     wanted = {path: requests_of(path) for path in dict.fromkeys([own, *others])}
     store = Store(snakemake.resources.store)
-    with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine, keeping(store, settings):
+    with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
         for path, requests in wanted.items():
             title = f"{name}, {Path(path).stem}"
             # Only the job's own query set has to be complete: what another job is asking already is left to it.
             fill(store, settings, requests, engine, snakemake.resources.chunk_size, title=title, wait=path == own)
     return len(wanted[own])
-
-
-@contextlib.contextmanager
-def keeping(store: Store, settings: AnswerSettings) -> Iterator[None]:
-    """What a server answered of a chunk before it stopped is committed: it was paid for."""
-    try:
-        yield
-    except Interrupted as stop:
-        if stop.answered:
-            requests, answers = zip(*stop.answered, strict=True)
-            store.commit(settings, requests, answers, stop.provenance)
-        raise

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 
-from asking import keeping
 from job import running
 from models import model_of_job
 from rgd.artifacts import read_table, write_json
@@ -22,7 +21,7 @@ with running(snakemake):
     benchmark = read_table(snakemake.input.benchmark, ["question"])["question"].to_pylist()
     prompt = json.loads(settings.prompt)
     store = Store(resources.store)
-    with model_of_job(snakemake, resources.engine, settings.content()) as engine, keeping(store, settings):
+    with model_of_job(snakemake, resources.engine, settings.content()) as engine:
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)

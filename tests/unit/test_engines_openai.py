@@ -299,6 +299,14 @@ def test_answers_that_came_before_a_failure_are_kept(ask):
     assert caught.value.provenance["engine"] == "openai"
 
 
+def test_after_a_failure_nothing_more_is_sent():
+    with FaultyServer(echo, [Play(error("forbidden"), 403)]) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "requests_per_minute": 120, "concurrency": 4}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine, pytest.raises(Interrupted):
+            engine.generate(questions(8), SAMPLING)
+    assert len(server.asked) == 1
+
+
 def test_the_key_is_in_no_output(tmp_path, capfd):
     """A run that fills the store, with a server that repeats the key in an error: every file and every line is searched."""
     settings = AnswerSettings(

@@ -39,7 +39,7 @@ class GeminiEngine(RemoteEngine):
 
         self.address = (self.api.base_url or ADDRESS).rstrip("/")
         # A transport of its own, so that the client's implicit second attempts are off and one set of errors is to be read.
-        self.transport = httpx2.AsyncClient()
+        self.transport = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=self.api.concurrency))
         options = genai.types.HttpOptions(
             base_url=self.address,
             httpx_async_client=self.transport,
@@ -106,8 +106,10 @@ class GeminiEngine(RemoteEngine):
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         import httpx2
+        import pydantic
         from google.genai import errors
 
+        malformed = (errors.UnknownApiResponseError, pydantic.ValidationError, json.JSONDecodeError, UnicodeDecodeError)
         try:
             yield
         except errors.APIError as error:
@@ -117,7 +119,7 @@ class GeminiEngine(RemoteEngine):
             raise self.refusal(
                 error.code, error.message or str(error.status), retry_after(headers) if wait is None else wait
             ) from None
-        except (errors.UnknownApiResponseError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except malformed as error:
             raise self.broken(error) from None
         except httpx2.ConnectError as error:
             raise self.unreachable(error) from None

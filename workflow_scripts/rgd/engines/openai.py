@@ -62,14 +62,15 @@ class OpenAiEngine(RemoteEngine):
         body: dict[str, Any] = {"chat_template_kwargs": chat} if chat else {}
         if request.messages[-1].role == "assistant":
             body |= {"add_generation_prompt": False, "continue_final_message": True}
-        asked_logprobs = self.gives_logprobs
+        # Kept for this request: another one may find out meanwhile that the server refuses.
+        with_logprobs = self.gives_logprobs
+        if with_logprobs:
+            arguments["logprobs"] = True
         try:
             with self._errors():
-                reply = await self.client.chat.completions.create(
-                    **arguments, **({"logprobs": True} if asked_logprobs else {}), extra_body=body
-                )
+                reply = await self.client.chat.completions.create(**arguments, extra_body=body)
         except UserError as error:
-            if asked_logprobs and "logprobs" in str(error):
+            if with_logprobs and "logprobs" in str(error):
                 self.gives_logprobs = False
                 return await self.reply(request, sampling)
             raise
@@ -110,7 +111,7 @@ class OpenAiEngine(RemoteEngine):
         if reply.choices is None:
             fault = getattr(reply, "error", None) or "no choices"
             raise TryAgain(f"a reply without an answer: {self.quoted(str(fault))}")
-        tokens = (reply.usage.prompt_tokens, reply.usage.completion_tokens or 0) if reply.usage else (0, 0)
+        prompt, written = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.usage else (0, 0)
         text, confidence, reason = "", math.nan, "empty"
         if reply.choices:
             choice = reply.choices[0]
@@ -120,8 +121,8 @@ class OpenAiEngine(RemoteEngine):
             sampled = (choice.logprobs and choice.logprobs.content) or []
             if sampled:
                 confidence = sum(token.logprob for token in sampled) / len(sampled)
-        answer = Answer(text, confidence, None, *tokens, reason, False, served_model=reply.model or "")
-        return Reply(answer, *tokens)
+        answer = Answer(text, confidence, None, prompt, written, reason, False, served_model=reply.model or "")
+        return Reply(answer, prompt, written)
 
     def _check(self, reply: Any) -> None:
         """The client hands over as text what is no JSON, such as the page of a web server."""

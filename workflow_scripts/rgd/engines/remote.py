@@ -8,6 +8,7 @@ import abc
 import asyncio
 import contextlib
 import email.utils
+import functools
 import os
 import random
 import re
@@ -294,7 +295,7 @@ class RemoteEngine(abc.ABC):
         async def work() -> None:
             for index, item in waiting:
                 try:
-                    outcomes[index] = await self._persist(lambda item=item: ask(item), most(item))
+                    outcomes[index] = await self._persist(functools.partial(ask, item), most(item))
                 except UserError as error:
                     self.failure = self.failure or error
                     self.stopped.set()
@@ -331,6 +332,8 @@ class RemoteEngine(abc.ABC):
         cost = 0.0
         try:
             await self.pace.turn()
+            if self.stopped.is_set():
+                raise TryAgain("not sent, because another request failed")
             async with asyncio.timeout(self.api.timeout_s):
                 reply = await ask()
             # A reply that tells no tokens is counted at its most, as is one that never came but was perhaps made.

@@ -48,16 +48,15 @@ class TransformersEngine:
             "device": self.device,
             "threads": settings.threads,
         }
+        folder = str(settings.weights)
         try:
-            config = transformers.AutoConfig.from_pretrained(settings.weights)
+            config = transformers.AutoConfig.from_pretrained(folder)
             writes = any(name.endswith("ForCausalLM") for name in config.architectures or ())
             kind = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(settings.weights)
-            model: Any = kind.from_pretrained(
-                settings.weights, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa"
-            )
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+            model: Any = kind.from_pretrained(folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa")
         except (OSError, ValueError) as error:
-            raise UserError(f"transformers cannot load the model in {settings.weights}: {error}") from error
+            raise UserError(f"transformers cannot load the model in {folder}: {error}") from error
         self.model = model.to(self.device).eval()
 
     def close(self) -> None:
