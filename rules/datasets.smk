@@ -9,6 +9,7 @@ rule benchmark_questions:
         "<results>/logs/benchmark_questions/{dataset}.log",
     benchmark:
         "<results>/benchmarks/benchmark_questions/{dataset}.jsonl"
+    priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1

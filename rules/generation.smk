@@ -8,6 +8,7 @@ rule descriptions:
         "<results>/logs/descriptions/{dataset}.log",
     benchmark:
         "<results>/benchmarks/descriptions/{dataset}.jsonl"
+    priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
