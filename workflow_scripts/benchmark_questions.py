@@ -9,13 +9,17 @@ from job import running
 from rgd import schemas
 from rgd.artifacts import write_table
 from rgd.datasets import load
-from rgd.datasets.base import validate
+from rgd.datasets.base import sound, validate
 
 with running(snakemake):
     settings = json.loads(snakemake.params.slice)
     data_root = snakemake.resources.get("data_root")
     questions = load(settings["adapter"]).questions(settings, Path(data_root) if data_root else None)
-    validate(questions)
+    if settings["source"] is None:
+        validate(questions)
+    else:
+        questions, dropped = sound(questions)
+        print(f"{len(dropped)} rows dropped", *(f"  {query_id}: {fault}" for query_id, fault in dropped), sep="\n")
     columns = {
         "query_id": [question.query_id for question in questions],
         "task": [question.task for question in questions],

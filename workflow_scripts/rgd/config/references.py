@@ -168,7 +168,7 @@ def _check_mirror(config: Config, folder: Path) -> None:
         )
     root = Path(config.paths.data_root)
     for file, where in wanted.items():
-        if not (root / file).is_file():
+        if not (root / file).exists():
             known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("*"))]
             raise UserError(f"{where}: there is no {file} under data_root={root}. " + nearest(file, known))
 

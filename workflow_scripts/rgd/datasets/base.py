@@ -40,7 +40,24 @@ def validate(questions: Iterable[Question]) -> None:
         rows[question.query_id] = row
 
 
-def _fault(question: Question) -> str | None:
+def sound(questions: Iterable[Question]) -> tuple[list[Question], list[tuple[str, str]]]:
+    """Divide what was read from elsewhere into usable questions and (query_id, fault) of the others, by :func:`validate`'s rules.
+
+    Of several questions with one id the first stays. Two equal options stay as well: published benchmarks have a few, and
+    their letters tell them apart.
+    """
+    kept: dict[str, Question] = {}
+    dropped: list[tuple[str, str]] = []
+    for question in questions:
+        fault = "it repeats an id" if question.query_id in kept else _fault(question, may_repeat_options=True)
+        if fault:
+            dropped.append((question.query_id, fault))
+        else:
+            kept[question.query_id] = question
+    return list(kept.values()), dropped
+
+
+def _fault(question: Question, may_repeat_options: bool = False) -> str | None:
     for field in ("query_id", "task", "question"):
         if not getattr(question, field).strip():
             return f"{field} is empty; every question needs one"
@@ -51,7 +68,7 @@ def _fault(question: Question) -> str | None:
         return f"an option is empty: {list(options)}"
     stripped = [option.strip() for option in options]
     repeated = sorted({option for option in stripped if stripped.count(option) > 1})
-    if repeated:
+    if repeated and not may_repeat_options:
         return f"repeated option {repeated[0]!r}; options must differ"
     if question.answer_kind != "letter":
         return f"answer_kind is {question.answer_kind!r}; an adapter's questions are answered by a 'letter'"

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from rgd.datasets.base import Question
-from rgd.mirror import read_source
+from rgd.mirror import read_source, task_key
 
 COLUMNS = ["question_id", "question", "options", "answer", "category"]
 
 
 def questions(settings: Mapping[str, Any], data_root: Path | None) -> list[Question]:
-    """The questions of the settings' tasks, in the file's order; a task is a category, its spaces as underscores.
+    """The questions of the settings' tasks, in the file's order; a task is a category.
 
     Raises:
-        UserError: there is no mirror, the file is missing or damaged, or the settings name a task that it does not have.
+        UserError: as :func:`rgd.mirror.read_source`.
     """
     return read_source(settings, data_root, COLUMNS, _question)
 
@@ -22,7 +22,7 @@ def questions(settings: Mapping[str, Any], data_root: Path | None) -> list[Quest
 def _question(row: Mapping[str, Any]) -> Question:
     return Question(
         query_id=str(row["question_id"]),
-        task=row["category"].strip().replace(" ", "_"),
+        task=task_key(row["category"]),
         question=row["question"],
         options=tuple(row["options"]),
         answer_kind="letter",

@@ -1,0 +1,63 @@
+"""BIG-Bench Extra Hard: its nine tasks with options or a closed set of answers, 1,720 questions (arXiv 2502.19187)."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rgd.datasets.base import Question
+from rgd.errors import UserError
+from rgd.mirror import source_folder
+
+# Tasks whose answers are words that the question names at its end.
+WORDS = {
+    "boardgame_qa": ("proved", "disproved", "unknown"),
+    "causal_understanding": ("Yes", "No", "Ambiguous"),
+}
+_OPTION = re.compile(r"^[ \t]*\(([A-Z])\)[ \t]*", re.MULTILINE)
+_KEY = re.compile(r"\(?([A-Z])\)?")
+
+
+def questions(settings: Mapping[str, Any], data_root: Path | None) -> list[Question]:
+    """The questions of the settings' tasks: a file bbeh_TASK/task.json of the source's folder for each.
+
+    Options are taken out of the question's text, in order, and are lettered by their places.
+
+    Raises:
+        UserError: there is no mirror, a task has no file, or a file is no JSON of the expected form.
+    """
+    folder = source_folder(settings, data_root) / settings["source"]["file"]
+    return [question for task in settings["tasks"] for question in _task(folder / f"bbeh_{task}" / "task.json", task)]
+
+
+def _task(path: Path, task: str) -> list[Question]:
+    try:
+        examples = json.loads(path.read_text(encoding="utf-8"))["examples"]
+        return [parse(task, number, example["input"], example["target"]) for number, example in enumerate(examples)]
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: is {task} a task of BBEH, and the mirror whole?") from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is no task file of BBEH ({error}): fetch it again.") from error
+
+
+def parse(task: str, number: int, text: str, target: str) -> Question:
+    """A question of ``task`` from its text and its key; a key that is none of the options leaves an empty label."""
+    key = target.strip()
+    if task in WORDS:
+        options, body = WORDS[task], text
+        label = "ABC"[options.index(key)] if key in options else ""
+    else:
+        marks = list(_OPTION.finditer(text))
+        ends = [mark.start() for mark in marks[1:]] + [len(text)]
+        pieces = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
+        # What follows the last option's line is the question's, such as how to write the answer.
+        last, _, after = pieces[-1].partition("\n") if pieces else ("", "", "")
+        options = tuple(piece.strip() for piece in [*pieces[:-1], last])
+        before = text[: marks[0].start()] if marks else text
+        body = "\n".join(part.strip() for part in (before.removesuffix("Options:\n"), after) if part.strip())
+        letters = [mark.group(1) for mark in marks]
+        found = _KEY.fullmatch(key)
+        # A letter that stands at two options is the first one's.
+        label = chr(ord("A") + letters.index(found.group(1))) if found and found.group(1) in letters else ""
+    return Question(f"{task}-{number:04d}", task, body.strip(), options, "letter", label)
