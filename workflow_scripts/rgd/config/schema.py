@@ -176,7 +176,8 @@ class Source(Section):
     """Where a benchmark's rows come from: a file of the hub's dataset, or of the mirror under paths.data_root."""
 
     repo: str = Field(description="Repository on the hub, as owner/name; the mirror has it as hub/OWNER/NAME.")
-    file: str = Field(description="The file in the mirror's folder, as test.parquet.")
+    file: str = Field(description="The file (or folder) in the mirror's folder, as test.parquet.")
+    rows: int | None = Field(None, ge=1, description="Only the first rows are used; null for all.")
 
 
 class Dataset(Section):
