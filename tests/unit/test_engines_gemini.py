@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import math
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 from tests.faulty_server import FaultyServer, Play
 
-SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 KEY = "AIza-not-for-any-eye-4711"
 TEMPLATE = "[system]\nYou are brief.\n[user]\n{question}\n{options}"
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_tokens=100, seed=3)
@@ -217,10 +215,7 @@ def test_an_attempt_that_was_perhaps_billed_counts_at_its_most():
         ask([Play(drop=True)], budget_dollars=2.0, **PRICES)
 
 
-def test_a_budget_ends_a_job_and_the_next_one_pays_for_nothing_twice(tmp_path, capfd, monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
-    from asking import keeping
-
+def test_a_budget_ends_a_job_and_the_next_one_pays_for_nothing_twice(tmp_path, capfd):
     answer_settings = AnswerSettings(
         weights="gemini:m", way="generate", prompt=TEMPLATE, max_model_len=4096, dtype="served", sampling=SAMPLING
     )
@@ -232,7 +227,6 @@ def test_a_budget_ends_a_job_and_the_next_one_pays_for_nothing_twice(tmp_path, c
             with (
                 open_engine("gemini", settings_for(server, budget_dollars=1.6, **PRICES)) as engine,
                 contextlib.suppress(Interrupted),
-                keeping(store, answer_settings),
             ):
                 fill(store, answer_settings, requests, lambda engine=engine: engine, 3)
             spent.append(engine.budget.spent)
