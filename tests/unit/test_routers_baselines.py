@@ -1,10 +1,13 @@
 """SMOOTHIE, AVENGERS, kNN and the learning-free routers: planted truth and degenerate training sets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from rgd.errors import UserError
 from rgd.references import oracle, random_vote
-from rgd.routers import make, route
+from rgd.routers import knn, load, make, methods, route
 from rgd.routers.smoothie import member_errors, pair_distances
 from tests.unit.routing_worlds import asking, niches, small
 
@@ -29,6 +32,41 @@ def test_knn_prefers_many_neighbours_under_noise_and_one_without():
     grid = {"k_grid": [1, 9, 200]}
     assert make("knn", grid).fit(clean).k_ == 1
     assert make("knn", grid).fit(noisy).k_ == 9
+
+
+def test_knn_chooses_k_on_a_sample_of_many_queries(monkeypatch):
+    train, *_ = niches(0)
+    asked = []
+    search = knn.nearest
+
+    def watched(queries, training, k, own):
+        asked.append(len(queries))
+        np.testing.assert_array_equal(queries, training[own])
+        return search(queries, training, k, own)
+
+    monkeypatch.setattr(knn, "nearest", watched)
+    routers = [make("knn", {"choose_on": limit}).fit(train) for limit in (50, 50, 240, 1000)]
+    assert asked == [50, 50, 240, 240]
+    assert routers[0].k_ == routers[1].k_ > 1
+    assert routers[2].k_ == routers[3].k_ == make("knn").fit(train).k_
+    with pytest.raises(UserError, match="choose_on"):
+        make("knn", {"choose_on": 0})
+
+
+@pytest.mark.parametrize("method", methods())
+def test_routers_that_need_no_embeddings_route_without_them(method):
+    kind = load(method)
+    if kind.fits_on_embeddings and kind.ranks_by_embeddings:
+        return
+    train, queries, *_ = niches(1, per_niche=10, tests=4)
+    vectors = np.random.default_rng(0).normal(size=(len(train.query_ids), 6, 4)).astype(np.float32)
+    train = replace(train, answer_embeddings=vectors)
+    expected = make(method).fit(train).rank(queries)
+    if not kind.fits_on_embeddings:
+        train = replace(train, embeddings=train.embeddings[:, :0])
+    if not kind.ranks_by_embeddings:
+        queries = replace(queries, embeddings=queries.embeddings[:, :0])
+    np.testing.assert_array_equal(make(method).fit(train).rank(queries), expected)
 
 
 def test_knn_without_a_choice_takes_the_only_k():
