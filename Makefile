@@ -42,6 +42,7 @@ check: install
 
 bench: install
 	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks.store
 
 bench-sweep: install
 	@$(BIN)/python -m tests.benchmarks.sweep --cores $(CORES)
