@@ -77,6 +77,7 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self._listings: dict[str, Listing] = {}
 
     def folder(self, settings: AnswerSettings) -> Path:
         """Where the answers under ``settings`` lie."""
@@ -102,14 +103,6 @@ class Store:
             write_json(folder / "settings.json", settings.content())
         return folder
 
-    def listing(self, settings: AnswerSettings) -> Listing:
-        """Which answers there are under ``settings``; can be refreshed and searched.
-
-        Raises:
-            UserError: a chunk file is damaged.
-        """
-        return Listing(self.folder(settings))
-
     def answered(
         self, settings: AnswerSettings, query_keys: Sequence[str], draws: Sequence[int] | None = None
     ) -> np.ndarray:
@@ -123,7 +116,7 @@ class Store:
         Raises:
             UserError: a chunk file is damaged.
         """
-        return self.listing(settings).find(query_keys, draws).is_valid().to_numpy(zero_copy_only=False)
+        return self._listing(settings).find(query_keys, draws).is_valid().to_numpy(zero_copy_only=False)
 
     def read(
         self,
@@ -143,7 +136,16 @@ class Store:
         Raises:
             UserError: an answer is missing, or a chunk file is damaged.
         """
-        return self.listing(settings).read(query_keys, draws, columns)
+        return self._listing(settings).read(query_keys, draws, columns)
+
+    def _listing(self, settings: AnswerSettings) -> Listing:
+        """What is answered by now; files that an earlier call has listed are not opened again."""
+        listing = self._listings.get(settings.key)
+        if listing is None:
+            listing = self._listings[settings.key] = Listing(self.folder(settings))
+        else:
+            listing.refresh()
+        return listing
 
     def commit(
         self,

@@ -42,6 +42,8 @@ OLD_PROVENANCE = b"rgd.provenance"
 REPEATED = ["finish_reason", "served_model", PROVENANCE]
 # Rows that are decompressed together: what reading a few answers out of a large file costs.
 GROUP_ROWS = 4096
+# A file of at most this size is read in one piece: the chunks that jobs commit.
+SMALL_BYTES = 1024 * 1024
 # How often files are listed anew because one of them is gone; a compaction replaces all of a folder's at once.
 ATTEMPTS = 100
 
@@ -127,11 +129,15 @@ def read(path: Path, columns: Sequence[str], rows: np.ndarray | None = None) -> 
     """
 
     def content() -> pa.Table:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        is_small = path.stat().st_size <= SMALL_BYTES
+        # One exchange with a network file system instead of several, and no thread to wait for.
+        source = pa.BufferReader(path.read_bytes()) if is_small else path
+        with pq.ParquetFile(source, page_checksum_verification=True) as file:
+            schema = file.schema_arrow
             # Of an older file that lacks them all, a column that every file has gives the number of rows.
-            present = [name for name in columns if name in file.schema_arrow.names] or ["draw"]
-            table = file.read(present) if rows is None else _rows(file, present, rows)
-            return _complete(table, columns, file.schema_arrow.metadata or {})
+            present = [name for name in columns if name in schema.names] or ["draw"]
+            table = file.read(present, use_threads=not is_small) if rows is None else _rows(file, present, rows)
+            return _complete(table, columns, schema.metadata or {})
 
     return _opened(path, content)
 
@@ -205,4 +211,5 @@ def _complete(table: pa.Table, columns: Sequence[str], metadata: Mapping[bytes, 
             value = pa.scalar(older[name], FILE_SCHEMA.field(name).type)
             table = table.append_column(FILE_SCHEMA.field(name), pa.repeat(value, len(table)))
     schema = pa.schema([FILE_SCHEMA.field(name) for name in columns])
-    return table.select(columns).replace_schema_metadata(None).cast(schema)
+    table = table.select(columns).replace_schema_metadata(None)
+    return table if table.schema.equals(schema) else table.cast(schema)

@@ -21,7 +21,7 @@ from rgd.store import chunks
 from rgd.store.answers import Store
 from rgd.store.leases import Leases, compacting
 from rgd.store.listing import Listing
-from rgd.store.upkeep import SETTINGS_FILE, check_file, folders, read_settings
+from rgd.store.upkeep import SETTINGS_FILE, UNPACKED, check_file, folders, read_settings
 
 _MEMBER = re.compile(rf"{chunks.FOLDER_NAME.pattern}/(?:settings\.json|{chunks.FILE_NAME.pattern})")
 
@@ -187,7 +187,7 @@ def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> No
 @contextlib.contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
     """A folder in ``parent`` that is gone when the block ends, unless it has been renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=".exchange-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=UNPACKED, dir=parent))
     try:
         yield folder
     finally:

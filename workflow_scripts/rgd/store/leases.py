@@ -50,6 +50,9 @@ class Leases:
         """
         with _open(self.folder / CLAIMS) as file:
             _lock(file, wait=True)
+            # A network file system may show a folder as it was a minute ago, unless one has changed it oneself.
+            with contextlib.suppress(OSError):
+                os.utime(self.folder)
             yield
 
     def take(self, keys: set[str]) -> "Lease":
@@ -61,7 +64,6 @@ class Leases:
         path = self.folder / f".{uuid.uuid4().hex}{SUFFIX}"
         lines = "".join(f"{key}\n" for key in sorted(keys)).encode()
         lease = Lease(path, _open(path), len(lines))
-        _lock(lease.file, wait=False)
         try:
             lease.file.write(lines)
             lease.file.flush()
@@ -69,6 +71,8 @@ class Leases:
         except OSError as error:
             lease.release()
             raise _unwritable(path, error) from error
+        # Last: locking a file is what brings its content to the other machines of a network file system.
+        _lock(lease.file, wait=False)
         return lease
 
     def held(self) -> set[str]:

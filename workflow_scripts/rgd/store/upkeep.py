@@ -25,6 +25,8 @@ SETTINGS_FILE = "settings.json"
 ANSWERS_IN_A_FILE = 65_536
 # An unfinished file that is older belongs to no writer that is still at work.
 SECONDS_UNTIL_LEFT_OVER = 3600.0
+# What the folders are called in which an import is unpacked and an export put together.
+UNPACKED = ".exchange-"
 _HOUSEKEEPING = {SETTINGS_FILE, CLAIMS, COMPACTION}
 _QUERY_KEY = r"^[0-9a-f]{64}$"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
@@ -196,6 +198,9 @@ def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
         UserError: there is no store.
     """
     findings = Findings()
+    for path in sorted(root.glob(f"{UNPACKED}*")):
+        if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
+            findings.left_over.append(f"{path}: an import or export that was never finished; delete it")
     for folder in folders(root, keys):
         with _told(findings.damaged):
             read_settings(folder)
