@@ -44,6 +44,7 @@ def _task(path: Path, task: str) -> list[Question]:
 def parse(task: str, number: int, text: str, target: str) -> Question:
     """A question of ``task`` from its text and its key; a key that is none of the options leaves an empty label."""
     key = target.strip()
+    options: tuple[str, ...]
     if task in WORDS:
         options, body = WORDS[task], text
         label = "ABC"[options.index(key)] if key in options else ""
