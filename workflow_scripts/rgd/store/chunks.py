@@ -102,6 +102,7 @@ def settled(attempt: Callable[[], Found]) -> Found:
     Raises:
         UserError: a file is listed and cannot be found, time and again.
     """
+    gone: OSError
     for _ in range(ATTEMPTS):
         try:
             return attempt()
