@@ -2,7 +2,7 @@
 #
 #   snakemake --cores N                                the default experiment, quickstart
 #   snakemake --cores N --config experiment=NAME       another one of config/experiment/
-#   snakemake --cores N answers | tables | figures     a stage
+#   snakemake --cores N questions | answers | tables | figures     a stage; after questions, each member is loaded once
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
 from snakemake.utils import min_version
@@ -26,6 +26,7 @@ include: "rules/analysis.smk"
 
 localrules:
     all,
+    questions,
     answers,
     tables,
     figures,
@@ -38,6 +39,11 @@ rule all:
         TABLES,
         FIGURES,
         SUMMARY,
+
+
+rule questions:
+    input:
+        QUESTIONS,
 
 
 rule answers:

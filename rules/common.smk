@@ -70,6 +70,18 @@ def fetched(model):
     return [] if CONFIG.model[model].weights is None else f"<results>/weights/model/{model}.json"
 
 
+def one_at_a_time(wildcard, names):
+    """Resources that let jobs of one of ``names`` run one after the other: the next finds its answers and loads no model."""
+
+    def share(name):
+        return lambda wildcards: 1 if getattr(wildcards, wildcard) == name else None
+
+    resource = {name: f"{wildcard}_" + re.sub(r"\W", "_", name) for name in names}
+    for key in resource.values():
+        workflow.register_resource(key, 1)
+    return {key: share(name) for name, key in resource.items()}
+
+
 def one_of(names):
     """A wildcard constraint: exactly these names."""
     return "|".join(re.escape(name) for name in names) or "(?!)"
@@ -157,6 +169,11 @@ RESPONSES = expand(
     dataset=CONFIG.experiment.datasets,
     query_set=sweep.query_sets(CONFIG),
     member=all_members(),
+)
+QUESTIONS = expand(
+    "<results>/questions/{dataset}/{query_set}.parquet",
+    dataset=CONFIG.experiment.datasets,
+    query_set=sweep.query_sets(CONFIG),
 )
 TABLES = expand(
     "<results>/tables/{experiment}/{table}.{kind}",

@@ -38,6 +38,7 @@ rule draw_queries:
     threads: lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].threads
     resources:
         mem_mb=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].memory_mb,
+        gpu=lambda wildcards: CONFIG.model[CONFIG.generator[wildcards.generator].model].gpus or None,
         engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.generator[wildcards.generator]),
         weights=lambda wildcards: slices.canonical(
             slices.weights(CONFIG.model[CONFIG.generator[wildcards.generator].model].weights)

@@ -70,6 +70,8 @@ rule embed_questions:
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
@@ -130,7 +132,9 @@ rule answer:
         "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
     resources:
+        **one_at_a_time("member", members(CONFIG)),
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
+        gpu=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].gpus or None,
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
         weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
         api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
@@ -227,6 +231,8 @@ rule embed_answers:
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
@@ -255,7 +261,9 @@ rule ask_features:
         "../envs/cpu.yaml"
     threads: lambda wildcards: featurizer_model(wildcards).threads
     resources:
+        **one_at_a_time("featurizer", CONFIG.featurizer),
         mem_mb=lambda wildcards: featurizer_model(wildcards).memory_mb,
+        gpu=lambda wildcards: featurizer_model(wildcards).gpus or None,
         engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.featurizer[wildcards.featurizer]),
         weights=lambda wildcards: slices.canonical(slices.weights(featurizer_model(wildcards).weights)),
         api=lambda wildcards: slices.canonical(slices.api(featurizer_model(wildcards))),
@@ -312,6 +320,8 @@ rule embed_features:
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
         mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),

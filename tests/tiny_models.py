@@ -11,7 +11,9 @@ CORPUS = [
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{{ reasoning_effort or '' }}"
 )
+"""It takes the arguments that large models' templates take, and without them is the usual one."""
 
 
 def build(folder: Path, architecture: str = "qwen3", *, seed: int = 0, max_positions: int = 1024) -> Path:

@@ -15,6 +15,8 @@ def fill_query_sets(
 ) -> int:
     """Ask what the store lacks of the job's query set, and of the others that are there; the number of the job's answers.
 
+    A query set that comes while the others are asked is asked as well, since its own job would load the model again.
+
     Args:
         snakemake: the job; its resource ``also`` lists the other query sets' files.
         settings: what is asked under.
@@ -22,12 +24,14 @@ def fill_query_sets(
         requests_of: the requests of a file of questions.
     """
     own = snakemake.input.questions
-    others = [path for path in snakemake.resources.also.split() if Path(path).exists()]
-    wanted = {path: requests_of(path) for path in dict.fromkeys([own, *others])}
+    listed = list(dict.fromkeys([own, *snakemake.resources.also.split()]))
+    count: dict[str, int] = {}
     store = Store(snakemake.resources.store)
     with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
-        for path, requests in wanted.items():
+        while path := next((path for path in listed if path not in count and Path(path).exists()), None):
+            requests = requests_of(path)
             title = f"{name}, {Path(path).stem}"
             # Only the job's own query set has to be complete: what another job is asking already is left to it.
             fill(store, settings, requests, engine, snakemake.resources.chunk_size, title=title, wait=path == own)
-    return len(wanted[own])
+            count[path] = len(requests)
+    return count[own]

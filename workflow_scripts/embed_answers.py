@@ -31,7 +31,7 @@ with running(snakemake, libraries=("torch", "transformers")):
             "such as smoothie_option_text, which embeds the options that were chosen."
         )
     distinct, position = np.unique([text for text in said if text is not None], return_inverse=True)
-    with model_of_job(snakemake, "transformers", settings) as engine:
+    with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
         found = engine().embed(distinct.tolist())
     # Where there is no answer there is no vector: zeros, which no text has.
     vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)

@@ -13,7 +13,7 @@ from rgd.features import feature_vectors
 with running(snakemake, libraries=("torch", "transformers")):
     settings = json.loads(snakemake.params.slice)
     features = read_table(snakemake.input.features)
-    with model_of_job(snakemake, "transformers", settings) as engine:
+    with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
         vectors = feature_vectors(features, lambda texts: engine().embed(texts), settings["dimension"])
     table = pa.table({"query_id": features["query_id"], "embedding": from_matrix(vectors)})
     write_table(snakemake.output.embeddings, table, schemas.embeddings(vectors.shape[1]))

@@ -12,7 +12,7 @@ from rgd.artifacts import from_matrix, read_table, write_table
 with running(snakemake, libraries=("torch", "transformers")):
     settings = json.loads(snakemake.params.slice)
     questions = read_table(snakemake.input.questions, ["query_id", "question"])
-    with model_of_job(snakemake, "transformers", settings) as engine:
+    with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
         vectors = engine().embed(questions["question"].to_pylist())
     table = pa.table({"query_id": questions["query_id"], "embedding": from_matrix(vectors)})
     write_table(snakemake.output.embeddings, table, schemas.embeddings(settings["dimension"]))

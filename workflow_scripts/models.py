@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iter
     Args:
         snakemake: the job; its resources say where the weights are found, or how the server is asked.
         kind: of the engine.
-        settings: max_model_len and dtype, and further arguments of the chat template in chat.
+        settings: max_model_len and dtype, further arguments of the chat template in chat, and of an embedder pooling.
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
@@ -29,7 +31,23 @@ def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iter
         dtype=settings["dtype"],
         threads=snakemake.threads,
         chat=settings.get("chat", {}),
+        gpus=resources.get("gpu", 0),
+        pooling=settings.get("pooling"),
         api=api or {},
     )
     with lazy_engine(kind, engine_settings) as engine:
-        yield engine
+        yield engine if weights is None else _told(engine, weights.name)
+
+
+def _told(engine: Callable[[], Engine], name: str) -> Callable[[], Engine]:
+    """``engine`` with a line about its first call, the one that loads: what a log has to show of a job's longest wait."""
+    loaded: list[Engine] = []
+
+    def get() -> Engine:
+        if not loaded:
+            started = time.monotonic()
+            loaded.append(engine())
+            print(f"loaded {name} in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+        return loaded[0]
+
+    return get

@@ -1,5 +1,6 @@
 """Prompts: turns, placeholders, and what a question that is too long loses."""
 
+import jinja2
 import pytest
 
 from rgd.engines.base import Message
@@ -84,5 +85,15 @@ def test_options_too_long_for_the_model_are_refused():
 def test_turns_need_a_chat_template():
     tokenizer = WordTokenizer()
     tokenizer.chat_template = None
-    with pytest.raises(UserError, match="no chat template"):
+    tokenizer.name_or_path = "models/plain"
+    with pytest.raises(UserError, match="models/plain has no chat template"):
         fit_context(tokenizer, render("[user]\n{question}", "What?"), {}, room=24)
+
+
+def test_a_template_that_refuses_the_turns_is_told():
+    class Strict(WordTokenizer):
+        def apply_chat_template(self, turns, **_):
+            raise jinja2.TemplateError("System role not supported")
+
+    with pytest.raises(UserError, match="turns system, user: System role not supported"):
+        fit_context(Strict(), render("[system]\nBe brief.\n[user]\n{question}", "What?"), {}, room=24)

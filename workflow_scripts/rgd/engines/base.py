@@ -96,6 +96,8 @@ class EngineSettings:
         chat: further arguments of the model's chat template, such as ``enable_thinking: false``.
         memory_gb: room for the attention cache, where the engine reserves it (vLLM on a CPU).
         batch_tokens: tokens that are computed in one pass; decides speed and memory, not answers.
+        gpus: GPUs over which the model is spread; 0 and 1 are one where there is one, else the CPU.
+        pooling: of a model that embeds: ``mean`` over a text's tokens or the ``last`` one; None for one that answers.
         api: how the server is asked (:class:`rgd.engines.remote.ApiSettings`); empty where the model runs in the job.
     """
 
@@ -106,6 +108,8 @@ class EngineSettings:
     chat: Mapping[str, Any] = field(default_factory=dict)
     memory_gb: int = 2
     batch_tokens: int | None = None
+    gpus: int = 0
+    pooling: str | None = None
     api: Mapping[str, Any] = field(default_factory=dict)
 
 

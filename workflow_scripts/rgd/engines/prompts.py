@@ -49,15 +49,26 @@ def context_text(tokenizer: Any, messages: Sequence[Message], chat: Mapping[str,
     """The prompt as the model sees it: plain text, or the model's chat template around the turns."""
     if messages[0].role == "text":
         return messages[0].content
+    model = getattr(tokenizer, "name_or_path", "") or "without a name"
     if not tokenizer.chat_template:
         raise UserError(
-            "the prompt has turns ([user] …), but the model has no chat template: use a prompt without turns for it."
+            f"the model {model} has no chat template, which a prompt with turns ([user] …) needs: give its ask a prompt file "
+            "without such lines, which the model continues as a text."
         )
     turns = [{"role": turn.role, "content": turn.content} for turn in messages]
     begun = messages[-1].role == "assistant"
-    return tokenizer.apply_chat_template(
-        turns, tokenize=False, add_generation_prompt=not begun, continue_final_message=begun, **chat
-    )
+    import jinja2
+
+    try:
+        return tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=not begun, continue_final_message=begun, **chat
+        )
+    except jinja2.TemplateError as error:
+        roles = ", ".join(turn.role for turn in messages)
+        raise UserError(
+            f"the chat template of the model {model} refuses a prompt with the turns {roles}: {error}. Some models know no "
+            "[system] turn: put its text at the beginning of the [user] turn."
+        ) from error
 
 
 def tokens(tokenizer: Any, messages: Sequence[Message], text: str) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import Branches, chosen, prepare
+from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
 
 BATCH_TOKENS = 640
@@ -51,12 +52,14 @@ class TransformersEngine:
         folder = str(settings.weights)
         try:
             config = transformers.AutoConfig.from_pretrained(folder)
-            writes = any(name.endswith("ForCausalLM") for name in config.architectures or ())
+            writes = settings.pooling is None and any(
+                name.endswith("ForCausalLM") for name in config.architectures or ()
+            )
             kind = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
             model: Any = kind.from_pretrained(folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa")
-        except (OSError, ValueError) as error:
-            raise UserError(f"transformers cannot load the model in {folder}: {error}") from error
+        except Exception as error:
+            raise cannot_load("transformers", folder, error) from error
         self.model = model.to(self.device).eval()
 
     def close(self) -> None:
@@ -110,7 +113,7 @@ class TransformersEngine:
         raise UserError("the engine transformers does not write text: set engine: vllm, or ask by likelihood.")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Mean of the last layer's vectors over a text's tokens, scaled to length 1: (n, d) float32."""
+        """Vectors of the last layer, their mean over a text's tokens or the last one, scaled to length 1: (n, d) float32."""
         import torch
 
         limit = self.settings.max_model_len
@@ -123,9 +126,15 @@ class TransformersEngine:
                 )
                 fed = fed.to(self.device)
                 hidden = self.model(**fed).last_hidden_state.float()
-                mask = fed["attention_mask"][..., None].float()
-                mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-                for index, row in zip(batch, torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), strict=True):
+                mask = fed["attention_mask"]
+                if self.settings.pooling == "last":
+                    # The last one that is no padding, on whichever side the tokenizer pads.
+                    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+                    pooled = hidden[torch.arange(len(batch), device=mask.device), last]
+                else:
+                    shares = mask[..., None].float()
+                    pooled = (hidden * shares).sum(dim=1) / shares.sum(dim=1)
+                for index, row in zip(batch, torch.nn.functional.normalize(pooled, dim=1).cpu().numpy(), strict=True):
                     vectors[index] = row
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
 

@@ -1,7 +1,8 @@
-"""Writing text with vLLM in this process: the CPU build or the GPU build of the same version."""
+"""Writing text and embedding with vLLM in this process: the CPU build or the GPU build of the same version."""
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,11 +11,15 @@ import numpy as np
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import chosen, prepare
 from rgd.engines.prompts import fit_context
+from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
 from rgd.seeds import derive_seed
 
 BATCH_TOKENS = 8192
 BATCH_REQUESTS = 256
+# How often the model is loaded anew with half the batch when the memory does not suffice.
+RELOADS = 3
+LEAST_BATCH_TOKENS = 512
 # Tokens in a block of the attention cache on a CPU. Only whole blocks of a shared prompt are found again, so small ones
 # leave less of it to be computed for every draw; 32 is the smallest that vLLM's CPU build takes.
 CPU_BLOCK = 32
@@ -26,7 +31,7 @@ def load(settings: EngineSettings) -> "VllmEngine":
 
 
 class VllmEngine:
-    """A causal language model in vLLM."""
+    """A causal language model in vLLM, which answers or, with ``settings.pooling``, embeds."""
 
     def __init__(self, settings: EngineSettings) -> None:
         # Read by vLLM when it is imported. One process and unbound threads: a job must not spread over cores that
@@ -37,44 +42,106 @@ class VllmEngine:
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": str(settings.threads),
             "VLLM_NO_USAGE_STATS": "1",
+            # Looking for a GPU must not open it: vLLM would then start the processes of several GPUs anew from the job's
+            # script, which is no module that can be imported.
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         }
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         import torch
         import vllm
 
         torch.set_num_threads(settings.threads)
-        on_gpu = torch.cuda.is_available()
+        self.on_gpu = torch.cuda.is_available()
         self.settings = settings
+        self.requests = BATCH_REQUESTS
         # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed. So the
-        # budget of a step holds any prompt whole, and no more prompts are queued than one step takes (see _parts).
+        # budget of a step holds any prompt whole, and no more prompts are queued than one step takes (see _steps).
         self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
-        on_cpu = {"gpu_memory_utilization": 0.2, "enforce_eager": True, "block_size": CPU_BLOCK}
-        options: dict[str, Any] = {"dtype": settings.dtype} | ({} if on_gpu else on_cpu)
-        try:
-            self.model = vllm.LLM(
-                str(settings.weights),
-                max_model_len=settings.max_model_len,
-                max_num_batched_tokens=self.budget,
-                max_num_seqs=BATCH_REQUESTS,
-                enable_prefix_caching=True,
-                use_tqdm_on_load=False,
-                logprobs_mode="raw_logprobs",
-                **options,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"vLLM cannot load the model in {settings.weights}: {error}") from error
+        self.reloads = 0
+        self.model: Any = self._load()
         self.tokenizer: Any = self.model.get_tokenizer()
-        self.provenance = {
+        self.versions = {"version": vllm.__version__, "torch": torch.__version__}
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What computes; the size of the batch is part of it, since it orders floating-point sums."""
+        return {
             "engine": "vllm",
-            "version": vllm.__version__,
-            "torch": torch.__version__,
-            "device": "cuda" if on_gpu else "cpu",
-            "threads": settings.threads,
+            **self.versions,
+            "device": "cuda" if self.on_gpu else "cpu",
+            "gpus": max(1, self.settings.gpus) if self.on_gpu else 0,
+            "threads": self.settings.threads,
+            "batch_requests": self.requests,
+            "batch_tokens": self.budget,
         }
+
+    def _load(self) -> Any:
+        """The model in memory, with a batch as large as the memory allows.
+
+        Raises:
+            UserError: the files are no model that vLLM can load, or even a small batch does not fit.
+        """
+        import vllm
+
+        while True:
+            try:
+                return vllm.LLM(str(self.settings.weights), **self._options())
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise cannot_load("vLLM", self.settings.weights, error) from error
+                reason = str(error)
+            self._halve_batch(reason)
+
+    def _options(self) -> dict[str, Any]:
+        settings = self.settings
+        options: dict[str, Any] = {
+            "dtype": settings.dtype,
+            "max_model_len": settings.max_model_len,
+            "max_num_batched_tokens": self.budget,
+            "max_num_seqs": self.requests,
+            "use_tqdm_on_load": False,
+        }
+        if settings.pooling is None:
+            options |= {"enable_prefix_caching": True, "logprobs_mode": "raw_logprobs"}
+        else:
+            from vllm.config import PoolerConfig
+
+            pooler = PoolerConfig(pooling_type=settings.pooling.upper())  # type: ignore[arg-type]
+            options |= {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
+        if self.on_gpu:
+            return options | {"tensor_parallel_size": max(1, settings.gpus)}
+        return options | {"gpu_memory_utilization": 0.2, "enforce_eager": True, "block_size": CPU_BLOCK}
+
+    def _halve_batch(self, reason: str) -> None:
+        """Make the next load's batch smaller and free what the last one left.
+
+        Raises:
+            UserError: it has been made smaller RELOADS times already.
+        """
+        if self.reloads == RELOADS:
+            raise UserError(
+                f"the memory does not suffice for the model in {self.settings.weights}, even with {self.requests} requests and "
+                f"{self.budget} tokens at a time ({' '.join(reason.split())[:200]}). Lower max_model_len (now "
+                f"{self.settings.max_model_len}), raise gpus (now {self.settings.gpus}), or end what else uses the memory, "
+                "then run the same command again: what was answered is kept."
+            )
+        self.reloads += 1
+        self.requests //= 2
+        # Where prompts are not computed in pieces, the longest one has to fit into a step.
+        whole = not self.on_gpu or self.settings.pooling is not None
+        self.budget = max(self.budget // 2, self.settings.max_model_len if whole else LEAST_BATCH_TOKENS)
+        print(
+            f"out of memory: loading the model again for {self.requests} requests and {self.budget} tokens at a time",
+            file=sys.stderr,
+            flush=True,
+        )
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        cleanup_dist_env_and_memory()
 
     def close(self) -> None:
         """Free the model's memory."""
-        del self.model
+        self.model = None
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
         """Write an answer for each request.
@@ -139,7 +206,7 @@ class VllmEngine:
         scored = [count for item in prepared for count in item.branches.scored]
         params = vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
         sums: list[float] = []
-        for part in _parts([len(prompt) for prompt in prompts], self.budget):
+        for part in self._steps([len(prompt) for prompt in prompts]):
             outputs = self._run([prompts[index] for index in part], [params] * len(part))
             for index, output in zip(part, outputs, strict=True):
                 last = range(len(prompts[index]) - scored[index], len(prompts[index]))
@@ -151,8 +218,20 @@ class VllmEngine:
         ]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Not offered: the engine ``transformers`` embeds."""
-        raise UserError("the engine vllm does not embed here: set engine: transformers in the embedder's file.")
+        """The pooled vectors of the last layer, scaled to length 1: (n, d) float32. A long text loses its end."""
+        cut = {"truncation": True, "max_length": self.settings.max_model_len}
+        prompts = [self.tokenizer(text, **cut)["input_ids"] for text in texts]
+        rows: list[Sequence[float]] = []
+        for part in self._steps([len(ids) for ids in prompts]):
+            rows += [output.outputs.embedding for output in self._run([prompts[index] for index in part])]
+        vectors = np.array(rows, dtype=np.float32).reshape(len(texts), -1)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def _steps(self, lengths: Sequence[int]) -> Iterator[range]:
+        """Runs of prompts that are queued together: on a CPU what one step takes, on a GPU all."""
+        if self.on_gpu:
+            return iter([range(len(lengths))] if lengths else [])
+        return _parts(lengths, self.budget, self.requests)
 
     def _draw_parts(self, prompts: Sequence[list[int]]) -> Iterator[range]:
         """Runs of prompts for one step each; prompts that several draws share are put into the attention cache first.
@@ -161,26 +240,55 @@ class VllmEngine:
         """
         distinct = [list(ids) for ids in dict.fromkeys(map(tuple, prompts))]
         if len(distinct) == len(prompts):
-            yield from _parts([len(ids) for ids in prompts], self.budget)
+            yield from self._steps([len(ids) for ids in prompts])
             return
         import vllm
 
         one_token = vllm.SamplingParams(max_tokens=1, temperature=0.0)
-        for part in _parts([len(ids) for ids in distinct], self.budget):
+        for part in self._steps([len(ids) for ids in distinct]):
             self._run([distinct[index] for index in part], [one_token] * len(part))
         # What is left to compute of a cached prompt: less than a block, or one block where it ends with a whole one.
-        yield from _parts([min(len(ids), CPU_BLOCK) for ids in prompts], self.budget)
+        yield from self._steps([min(len(ids), CPU_BLOCK) for ids in prompts])
 
-    def _run(self, prompts: Sequence[list[int]], params: Sequence[Any]) -> list[Any]:
+    def _run(self, prompts: Sequence[list[int]], params: Sequence[Any] = ()) -> list[Any]:
+        """vLLM's outputs for ``prompts``; should the memory not suffice, from the model loaded for a smaller batch.
+
+        Raises:
+            UserError: even a small batch does not fit.
+        """
         inputs: Any = [{"prompt_token_ids": prompt} for prompt in prompts]
-        return self.model.generate(inputs, list(params), use_tqdm=False)
+        while True:
+            try:
+                if self.settings.pooling is not None:
+                    return self.model.embed(inputs, use_tqdm=False)
+                return self.model.generate(inputs, list(params), use_tqdm=False)
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                reason = str(error)
+            self.model = None
+            self._halve_batch(reason)
+            self.model = self._load()
 
 
-def _parts(lengths: Sequence[int], budget: int) -> Iterator[range]:
-    """Runs of prompts that vLLM can prefill in one step: at most ``budget`` tokens and BATCH_REQUESTS prompts."""
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "No available memory for the cache",
+    "available KV cache memory",
+)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` is torch's or vLLM's way to say that the memory does not suffice: types differ, words do not."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
+def _parts(lengths: Sequence[int], budget: int, requests: int = BATCH_REQUESTS) -> Iterator[range]:
+    """Runs of prompts that vLLM can prefill in one step: at most ``budget`` tokens and ``requests`` prompts."""
     start = used = 0
     for index, length in enumerate(lengths):
-        if index > start and (used + length > budget or index - start == BATCH_REQUESTS):
+        if index > start and (used + length > budget or index - start == requests):
             yield range(start, index)
             start, used = index, 0
         used += length

