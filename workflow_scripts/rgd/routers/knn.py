@@ -35,7 +35,7 @@ class Knn(Router):
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
 
-    def __init__(self, *, k_grid: Sequence[int] = (1, 3, 5, 10, 20, 40, 64), choose_on: int = 1024) -> None:
+    def __init__(self, *, k_grid: Sequence[int] = (1, 3, 5, 10, 20, 40, 64), choose_on: int = 4096) -> None:
         if not k_grid or min(k_grid) < 1:
             raise ValueError(f"k_grid = {list(k_grid)} needs whole numbers from 1")
         if choose_on < 1:
