@@ -38,7 +38,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data, beside the workflow.")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_store(commands.add_parser("store", help="the answers that models gave, kept for ever"))
+    _add_import_released(
+        commands.add_parser("import-released", help="take over answers in the files of the paper's released code")
+    )
     return top
+
+
+def _add_import_released(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="where the released code has written")
+    command.add_argument("target", type=Path, metavar="DIR", help="where to; afterwards the data_root of a run")
+    command.set_defaults(run=_run_import_released)
+
+
+def _run_import_released(options: argparse.Namespace) -> int:
+    from rgd.engines.released_layout import import_released
+
+    print(*import_released(options.folder, options.target), sep="\n")
+    return 0
 
 
 def _add_store(store: argparse.ArgumentParser) -> None:
