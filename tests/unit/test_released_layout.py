@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rgd.cli import main
 from rgd.datasets.base import validate
 from rgd.datasets.mmlu_pro import questions as mmlu_pro
 from rgd.engines.recorded import read_embeddings, read_responses
@@ -198,3 +199,11 @@ def test_a_folder_without_answers_or_questions(released: Path, tmp_path: Path) -
         path.unlink()
     with pytest.raises(UserError, match="which holds the questions of MMLU_Pro"):
         import_released(released, tmp_path / "root")
+
+
+def test_the_command_says_what_it_wrote(released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import-released", str(released), str(tmp_path / "root")]) == 0
+    assert capsys.readouterr().out
+    assert (tmp_path / "root/recorded/mmlu_pro/small/Qwen3-8.parquet").is_file()
+    assert main(["import-released", str(tmp_path / "nothing"), str(tmp_path / "other")]) == 1
+    assert "holds no Model_Responses" in capsys.readouterr().err
