@@ -76,7 +76,7 @@ def one_at_a_time(wildcard, names):
     def share(name):
         return lambda wildcards: 1 if getattr(wildcards, wildcard) == name else None
 
-    resource = {name: f"{wildcard}_" + re.sub(r"\W", "_", name) for name in names}
+    resource = {name: re.sub(r"\W", "_", f"{wildcard}_{name}") for name in names}
     for key in resource.values():
         workflow.register_resource(key, 1)
     return {key: share(name) for name, key in resource.items()}
