@@ -1,4 +1,4 @@
-"""What a routing is worth, as numbers: accuracy, cost, distance from the oracle, agreement of rankings."""
+"""What a routing is worth, as numbers: right or not, the share of the oracle gap closed, agreement of rankings."""
 
 import numpy as np
 
@@ -8,26 +8,6 @@ def is_correct(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (answers == labels) & (answers >= 0)
 
 
-def accuracy(correct: np.ndarray) -> float:
-    """Mean of (n,) correctness, which may be a probability; NaN of no query."""
-    return float(np.mean(correct)) if len(correct) else float("nan")
-
-
-def missing_answers(answers: np.ndarray) -> int:
-    """How many of the (n,) answers are missing (-1)."""
-    return int((answers < 0).sum())
-
-
-def calls_per_query(asked: np.ndarray) -> float:
-    """Members asked per query, for the (n, k) members that a variant asks."""
-    return float(asked.shape[1])
-
-
-def regret(correct: np.ndarray, oracle: np.ndarray) -> float:
-    """Accuracy lost against the oracle on the same (n,) queries, in [0, 1]."""
-    return accuracy(np.asarray(oracle, dtype=np.float64) - np.asarray(correct, dtype=np.float64))
-
-
 def gap_closed(routed: float, best_single: float, oracle: float) -> float:
     """Share of the way from the best single member's accuracy to the oracle's; NaN where there is no way to go.
 
@@ -35,14 +15,6 @@ def gap_closed(routed: float, best_single: float, oracle: float) -> float:
     """
     gap = oracle - best_single
     return (routed - best_single) / gap if gap > 0 else float("nan")
-
-
-def chosen_share(asked: np.ndarray, members: int) -> np.ndarray:
-    """Share of the queries in which each member is asked, (M,); sums to the calls per query.
-
-    ``asked`` is (n, k) member indices without repeats in a row.
-    """
-    return np.bincount(asked.reshape(-1), minlength=members) / max(1, len(asked))
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> float:
