@@ -29,7 +29,7 @@ def models(tmp_path_factory):
 
 
 def plain_scores(folder, request):
-    """One forward pass for each option, no packing, no batch: the definition."""
+    """One forward pass for each option, no tree, no batch: the definition."""
     import torch
     import transformers
 
@@ -51,7 +51,7 @@ def plain_scores(folder, request):
 @pytest.mark.parametrize("architecture", ["qwen3", "llama"])
 @pytest.mark.parametrize("kind", list(TEMPLATES))
 @pytest.mark.parametrize("batch_tokens", [1, 150, 100_000])
-def test_packed_equals_plain(models, architecture, kind, batch_tokens):
+def test_a_tree_of_questions_scores_as_each_option_alone(models, architecture, kind, batch_tokens):
     requests = [render(TEMPLATES[kind], question, options) for question, options in QUESTIONS]
     settings = EngineSettings(models[architecture], 1024, "float32", batch_tokens=batch_tokens)
     with open_engine("transformers", settings) as engine:

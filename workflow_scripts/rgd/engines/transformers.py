@@ -11,7 +11,11 @@ from rgd.engines.likelihood import Branches, chosen, prepare
 from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
 
-BATCH_TOKENS = 640
+# Tokens fed at once. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the cache is
+# too small for what lies between the layers.
+BATCH_TOKENS = 448
+# The same for an encoder, which is far smaller.
+EMBED_TOKENS = 2560
 
 
 def load(settings: EngineSettings) -> "TransformersEngine":
@@ -20,15 +24,15 @@ def load(settings: EngineSettings) -> "TransformersEngine":
 
 
 @dataclass(frozen=True)
-class Packed:
-    """Several questions in one row of n tokens: what is fed, and which log-probabilities are read off."""
+class Tree:
+    """Several questions as one tree of n tokens: what is fed, and which log-probabilities are read off."""
 
     ids: np.ndarray  # (n,) int64
-    positions: np.ndarray  # (n,) int64: a branch counts on from the end of its prefix
-    allowed: np.ndarray  # (n, n) bool: row may look at column
-    predictors: np.ndarray  # (t,) int64: index of the token before each scored token
+    positions: np.ndarray  # (n,) int64: a token's depth
+    allowed: np.ndarray  # (n, n) bool: row may look at column, which is itself or lies on the way to it
+    predictors: np.ndarray  # (t,) int64: node before each scored token
     targets: np.ndarray  # (t,) int64: the scored tokens
-    owners: np.ndarray  # (t,) int64: the option, counted over all questions of the row
+    owners: np.ndarray  # (t,) int64: the option, counted over all questions of the tree
 
 
 class TransformersEngine:
@@ -69,43 +73,56 @@ class TransformersEngine:
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer by the likelihood of each option's text as the continuation of the prompt.
 
-        The convention is that of :mod:`rgd.engines.likelihood`; the prompt is fed once for all options (see :func:`pack`).
+        The convention is that of :mod:`rgd.engines.likelihood`; what texts begin with alike is fed once (see
+        :func:`grow`), and what all of them begin with once for all batches.
 
         Raises:
             UserError: a request has no options, or does not fit into the model without its question.
         """
         import torch
+        import transformers
 
         prepared = [prepare(self.tokenizer, request, self.settings) for request in requests]
         answers: list[Answer | None] = [None] * len(requests)
+        common = _common_length([item.branches.prefix for item in prepared])
+        beginning = transformers.DynamicCache()
+        # Questions that begin alike lie side by side in this order.
+        order = sorted(range(len(prepared)), key=lambda index: prepared[index].branches.prefix)
+        sizes = [prepared[index].branches.length - common for index in order]
         with torch.inference_mode():
-            for batch in _batches(
-                [item.branches.length for item in prepared], self.settings.batch_tokens or BATCH_TOKENS
-            ):
-                sums = self._option_sums([prepared[index].branches for index in batch])
+            for batch in _batches(sizes, self.settings.batch_tokens or BATCH_TOKENS):
+                batch = [order[place] for place in batch]
+                sums = self._option_sums([prepared[index].branches for index in batch], beginning)
+                beginning.crop(common)
                 for index, option_sums in zip(batch, sums, strict=True):
                     answers[index] = chosen(requests[index], prepared[index], option_sums)
         return [answer for answer in answers if answer is not None]
 
-    def _option_sums(self, batch: Sequence[Branches]) -> list[np.ndarray]:
-        """Per question, the sum of log-probabilities of each option, float64."""
+    def _option_sums(self, batch: Sequence[Branches], beginning: Any) -> list[np.ndarray]:
+        """Per question, the sum of log-probabilities of each option, float64.
+
+        Args:
+            batch: the questions.
+            beginning: cache of the first tokens of all of them, which are not fed again; the rest is added.
+        """
         import torch
 
-        packed = pack(batch)
-        asked, where = np.unique(packed.predictors, return_inverse=True)
-        allowed = torch.from_numpy(packed.allowed)[None, None].to(self.device)
+        tree = grow(batch)
+        known = beginning.get_seq_length()
+        asked, where = np.unique(tree.predictors - known, return_inverse=True)
+        allowed = torch.from_numpy(tree.allowed[known:])[None, None].to(self.device)
         logits = self.model(
-            input_ids=torch.from_numpy(packed.ids)[None].to(self.device),
-            position_ids=torch.from_numpy(packed.positions)[None].to(self.device),
+            input_ids=torch.from_numpy(tree.ids[known:])[None].to(self.device),
+            position_ids=torch.from_numpy(tree.positions[known:])[None].to(self.device),
             attention_mask=allowed,
             logits_to_keep=torch.from_numpy(asked).to(self.device),
-            use_cache=False,
+            past_key_values=beginning,
         ).logits[0]
         log_normaliser = torch.logsumexp(logits.float(), dim=-1)
-        rows, columns = torch.from_numpy(where).to(self.device), torch.from_numpy(packed.targets).to(self.device)
+        rows, columns = torch.from_numpy(where).to(self.device), torch.from_numpy(tree.targets).to(self.device)
         picked = logits[rows, columns].float() - log_normaliser[rows]
         counts = [len(item.branches) for item in batch]
-        sums = np.bincount(packed.owners, weights=picked.cpu().numpy(), minlength=sum(counts))
+        sums = np.bincount(tree.owners, weights=picked.cpu().numpy(), minlength=sum(counts))
         return np.split(sums, np.cumsum(counts)[:-1])
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
@@ -120,7 +137,7 @@ class TransformersEngine:
         lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]]
         vectors: list[np.ndarray | None] = [None] * len(texts)
         with torch.inference_mode():
-            for batch in _batches(lengths, self.settings.batch_tokens or 4 * BATCH_TOKENS):
+            for batch in _alike(lengths, self.settings.batch_tokens or EMBED_TOKENS):
                 fed = self.tokenizer(
                     [texts[i] for i in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
                 )
@@ -139,65 +156,66 @@ class TransformersEngine:
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
 
 
-def pack(batch: Sequence[Branches]) -> Packed:
-    """Lay questions out in one row: what all prefixes begin with, then each prefix's rest followed by its branches.
+def grow(batch: Sequence[Branches]) -> Tree:
+    """Merge every question with each of its options into one tree, in which texts share the tokens they begin with.
 
-    A token sees its own branch, its prefix and the common beginning, and position ids count along that path, so each
-    option is computed as if it stood there alone while a worked example or a system prompt is computed once.
+    A token sees those on the way to it and counts its position along that way, so each option is computed as if it
+    stood there alone, while a worked example, a question or an option's first digits are computed once. The last token
+    of an option predicts nothing that is asked and is left out.
     """
-    common = _common_length([item.prefix for item in batch]) if len(batch) > 1 else 0
-    total = common + sum(item.length - common for item in batch)
-    ids, positions = np.empty(total, np.int64), np.empty(total, np.int64)
-    allowed = np.zeros((total, total), bool)
-    predictors: list[np.ndarray] = []
-    targets: list[list[int]] = []
-    scored: list[int] = []
-
-    def place(tokens_: list[int], at: int, position: int) -> int:
-        stop = at + len(tokens_)
-        ids[at:stop] = tokens_
-        positions[at:stop] = np.arange(position, position + len(tokens_))
-        allowed[at:stop, at:stop] = np.tri(len(tokens_), dtype=bool)
-        allowed[at:stop, :common] |= at >= common
-        return stop
-
-    at = place(batch[0].prefix[:common], 0, 0)
+    nodes: dict[tuple[int, int], int] = {}
+    ids: list[int] = []
+    parents: list[int] = []
+    scored: list[tuple[int, int, int]] = []
+    owner = 0
     for item in batch:
-        start = at
-        end = at = place(item.prefix[common:], start, common)
         for branch, count in zip(item.branches, item.scored, strict=True):
-            stop = place(branch, at, len(item.prefix))
-            allowed[at:stop, start:end] = True
-            predictors.append(np.concatenate([[end - 1], np.arange(at, stop - 1)])[len(branch) - count :])
-            targets.append(branch[len(branch) - count :])
-            scored.append(count)
-            at = stop
-    return Packed(
-        ids,
-        positions,
-        allowed,
-        np.concatenate(predictors),
-        np.concatenate(targets).astype(np.int64),
-        np.repeat(np.arange(len(scored)), scored),
-    )
+            text = item.prefix + branch
+            node = -1
+            for index, token in enumerate(text):
+                if index >= len(text) - count:
+                    scored.append((node, token, owner))
+                if index == len(text) - 1:
+                    break
+                if (node, token) not in nodes:
+                    nodes[node, token] = len(ids)
+                    ids.append(token)
+                    parents.append(node)
+                node = nodes[node, token]
+            owner += 1
+    positions = np.zeros(len(ids), np.int64)
+    allowed = np.eye(len(ids), dtype=bool)
+    for node, parent in enumerate(parents):
+        if parent >= 0:
+            positions[node] = positions[parent] + 1
+            allowed[node] |= allowed[parent]
+    predictors, targets, owners = np.array(scored, np.int64).T
+    return Tree(np.array(ids, np.int64), positions, allowed, predictors, targets, owners)
 
 
 def _common_length(prefixes: Sequence[list[int]]) -> int:
     """How many first tokens all prefixes share, leaving at least one of each."""
-    limit = min(len(prefix) for prefix in prefixes) - 1
+    limit = min((len(prefix) for prefix in prefixes), default=1) - 1
     columns = zip(*(prefix[:limit] for prefix in prefixes), strict=True)
     return next((index for index, column in enumerate(columns) if len(set(column)) > 1), limit)
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices in groups of similar length with about ``budget`` tokens each; at least one a group."""
+    """Indices, in order, in groups of at most ``budget`` tokens each; at least one a group."""
     group: list[int] = []
     used = 0
-    for index in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if group and used + lengths[index] > budget:
+    for index, length in enumerate(lengths):
+        if group and used + length > budget:
             yield group
             group, used = [], 0
         group.append(index)
-        used += lengths[index]
+        used += length
     if group:
         yield group
+
+
+def _alike(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """The same groups of texts of similar length, which need little padding."""
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    for group in _batches([lengths[index] for index in order], budget):
+        yield [order[place] for place in group]
