@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rgd.statistics import accuracy_interval, benjamini_hochberg, mcnemar, paired_difference
+from rgd.statistics import accuracy_interval, benjamini_hochberg, mcnemar
 
 ONE = np.zeros(400)
 
@@ -58,32 +58,6 @@ def test_mcnemar_known_values():
     assert mcnemar(0, 6) == pytest.approx(2 / 64)
     assert mcnemar(6, 0) == pytest.approx(2 / 64)
     assert mcnemar(3, 3) == 1
-
-
-def test_paired_difference_by_hand():
-    first, second = np.array([1, 1, 1, 0, 1]), np.array([0, 0, 1, 1, 1])
-    found = paired_difference(first, second, np.zeros(5), seed=0)
-    assert found.interval.estimate == pytest.approx(0.2)
-    assert (found.first_only, found.second_only) == (2, 1)
-    assert found.p_value == pytest.approx(1.0)
-    assert found.interval.low < 0.2 < found.interval.high
-
-
-def test_a_paired_interval_is_of_the_differences():
-    random = np.random.default_rng(0)
-    first = random.integers(0, 2, 400).astype(float)
-    same = paired_difference(first, first, ONE, seed=0)
-    assert (same.interval.low, same.interval.high, same.p_value) == (0, 0, 1)
-
-
-def test_no_mcnemar_for_probabilities():
-    found = paired_difference(np.array([0.5, 1.0]), np.array([1.0, 0.0]), np.zeros(2), seed=0)
-    assert math.isnan(found.p_value)
-
-
-def test_pairs_must_match():
-    with pytest.raises(ValueError, match="paired"):
-        paired_difference(np.ones(3), np.ones(2), np.zeros(3), 0)
 
 
 def test_benjamini_hochberg_known_values():

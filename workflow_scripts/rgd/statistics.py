@@ -21,23 +21,6 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """The difference of two routings on the same queries.
-
-    Attributes:
-        interval: mean of first minus second, with its interval.
-        first_only: queries that only the first got right.
-        second_only: queries that only the second got right.
-        p_value: exact two-sided McNemar test; NaN where a correctness is a probability, not 0 or 1.
-    """
-
-    interval: Interval
-    first_only: int
-    second_only: int
-    p_value: float
-
-
 def accuracy_interval(
     correct: np.ndarray, strata: np.ndarray, seed: int, draws: int = 2000, level: float = 0.95
 ) -> Interval:
@@ -56,26 +39,22 @@ def accuracy_interval(
     values = np.asarray(correct, dtype=np.float64)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError("correctness must lie in [0, 1]")
-    return _mean_interval(values, strata, seed, draws, level)
-
-
-def paired_difference(
-    first: np.ndarray, second: np.ndarray, strata: np.ndarray, seed: int, draws: int = 2000, level: float = 0.95
-) -> PairedDifference:
-    """Difference in accuracy of two routings of the same queries: first minus second.
-
-    Args:
-        first, second: (n,) correctness in [0, 1] of the same queries in the same order.
-        strata, seed, draws, level: as in :func:`accuracy_interval`.
-    """
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if first.shape != second.shape:
-        raise ValueError(f"paired routings have {first.shape} and {second.shape} queries")
-    first_only, second_only = int((first > second).sum()), int((first < second).sum())
-    binary = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
-    p_value = mcnemar(first_only, second_only) if binary else float("nan")
-    interval = _mean_interval(first - second, strata, seed, draws, level)
-    return PairedDifference(interval, first_only, second_only, p_value)
+    if len(values) == 0:
+        raise ValueError("an interval needs at least one query")
+    if len(strata) != len(values):
+        raise ValueError(f"{len(values)} queries have {len(strata)} strata")
+    if draws < 1 or not 0 < level < 1:
+        raise ValueError(f"draws = {draws} must be at least 1 and level = {level} between 0 and 1")
+    sums = bootstrap_sums(values, strata, seed, draws)
+    low, high = np.quantile(sums / len(values), [(1 - level) / 2, (1 + level) / 2])
+    # The sums are added in another order than the mean: keep the ends from crossing it by a rounding error.
+    mean = float(values.mean())
+    slack = 1e-12
+    return Interval(
+        mean,
+        mean if abs(low - mean) < slack else float(low),
+        mean if abs(high - mean) < slack else float(high),
+    )
 
 
 def bootstrap_means(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
@@ -147,25 +126,6 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     # Going down from the largest, none may exceed the next larger one.
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return adjusted
-
-
-def _mean_interval(values: np.ndarray, strata: np.ndarray, seed: int, draws: int, level: float) -> Interval:
-    if len(values) == 0:
-        raise ValueError("an interval needs at least one query")
-    if len(strata) != len(values):
-        raise ValueError(f"{len(values)} queries have {len(strata)} strata")
-    if draws < 1 or not 0 < level < 1:
-        raise ValueError(f"draws = {draws} must be at least 1 and level = {level} between 0 and 1")
-    sums = bootstrap_sums(values, strata, seed, draws)
-    low, high = np.quantile(sums / len(values), [(1 - level) / 2, (1 + level) / 2])
-    # The sums are added in another order than the mean: keep the ends from crossing it by a rounding error.
-    mean = float(values.mean())
-    slack = 1e-12
-    return Interval(
-        mean,
-        mean if abs(low - mean) < slack else float(low),
-        mean if abs(high - mean) < slack else float(high),
-    )
 
 
 def bootstrap_sums(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
