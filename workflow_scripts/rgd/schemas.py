@@ -21,6 +21,8 @@ QUESTIONS = _schema(
     answer_kind=pa.string(),
 )
 LABELS = _schema(query_id=pa.string(), label=pa.string())
+PARTS = _schema(query_id=pa.string(), part=pa.string())
+DROPPED = _schema(row=pa.int64(), query_id=pa.string(), reason=pa.string(), detail=pa.string())
 SPLITS = _schema(query_id=pa.string(), seed=pa.int32(), part=pa.string())
 DESCRIPTIONS = _schema(task=pa.string(), description=pa.string())
 GENERATION_COUNTS = _schema(task=pa.string(), outcome=pa.string(), draws=pa.int64())
@@ -40,6 +42,18 @@ FEATURES = _schema(
     keywords=STRINGS,
     step_back=pa.string(),
     parsed=pa.bool_(),
+)
+REFEREE = _schema(query_id=pa.string(), answers=STRINGS, answer=pa.string(), outcome=pa.string())
+LEAKS = _schema(query_id=pa.string(), repeats=pa.string(), nearest=pa.string(), similarity=pa.float32())
+SHIFT = _schema(
+    dataset=pa.string(),
+    scenario=pa.string(),
+    n_queries=pa.int64(),
+    n_real=pa.int64(),
+    bandwidth=pa.float64(),
+    mmd2=pa.float64(),
+    p_value=pa.float64(),
+    permutations=pa.int64(),
 )
 NEIGHBOURS = _schema(
     seed=pa.int32(),

@@ -1,0 +1,120 @@
+"""What a generator's queries are like for a pool: does the writer answer them as it says, do they tell members apart?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from rgd.analysis.order import REAL, group_title, records
+from rgd.analysis.ranking_transfer import mean_scores
+from rgd.generation.drawing import KEPT, SURPLUS
+from rgd.routers import encode_answers
+
+COLUMNS = [
+    *("dataset", "scenario", "pool", "n_queries", "writer", "own_accuracy"),
+    *("spread", "range", "disagreement", "all_differ", "distinct_answers", "missing_answers"),
+    *("draws", "kept", "surplus", "dropped", "reasons"),
+]
+NOTE = (
+    "Own accuracy: how often the generator, asked as a member of the pool, gives the answer it wrote down as right. Spread: "
+    "standard deviation of the members' mean consensus scores. Disagreement: share of the queries to which members give "
+    "more than one answer. Means over splits where there are several. Draws that were not needed are surplus, all others that "
+    "are not kept were dropped for the reasons given."
+)
+
+
+def differentiation(consensus: pa.Table, members: Sequence[str]) -> dict[str, float]:
+    """How far a query set tells the members of a pool apart, as means over its seeds.
+
+    Args:
+        consensus: schemas.CONSENSUS: rows by seed, then member, then query.
+        members: the pool, in order.
+
+    Returns:
+        n_queries; spread and range, the standard deviation (M in the denominator) and the width of the members' mean
+        consensus scores; disagreement, the share of queries with at least two different answers given; all_differ,
+        that of queries on which no two members agree; distinct_answers, their mean number; missing_answers, the
+        share of answers that are missing.
+    """
+    means = mean_scores(consensus, members)
+    seeds = consensus["seed"].to_numpy()
+    rows = []
+    for seed, scores in means.items():
+        part = consensus.filter(seeds == seed)
+        n = part.num_rows // len(members)
+        answers = part["answer"].combine_chunks()
+        codes, _ = encode_answers([answers.slice(place * n, n) for place in range(len(members))])
+        ordered = np.sort(codes, axis=1)
+        new = (np.diff(ordered, axis=1, prepend=-1) > 0) & (ordered >= 0)
+        distinct = new.sum(axis=1)
+        rows.append(
+            {
+                "n_queries": float(n),
+                "spread": float(scores.std()),
+                "range": float(np.ptp(scores)),
+                "disagreement": float((distinct > 1).mean()),
+                "all_differ": float(((distinct > 1) & (distinct == (codes >= 0).sum(axis=1))).mean()),
+                "distinct_answers": float(distinct.mean()),
+                "missing_answers": float((codes < 0).mean()),
+            }
+        )
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def own_accuracy(answers: pa.Table, labels: pa.Table) -> float:
+    """Share of the labels (query_id, label) that are the answers (query_id, answer); a missing answer is none.
+
+    Raises:
+        ValueError: the tables are of different queries.
+    """
+    frame = labels.to_pandas().merge(answers.to_pandas(), on="query_id", how="left", validate="one_to_one")
+    if len(frame) != answers.num_rows or len(frame) != labels.num_rows:
+        raise ValueError("answers and labels are of different queries")
+    return float((frame["answer"] == frame["label"]).mean())
+
+
+def draw_counts(counts: pa.Table) -> dict[str, Any]:
+    """What became of a query set's draws: draws, kept, surplus, dropped, and the reasons of the last with their numbers.
+
+    Args:
+        counts: outcome and draws of schemas.GENERATION_COUNTS.
+    """
+    totals = counts.to_pandas().groupby("outcome")["draws"].sum().to_dict()
+    reasons = {str(name): int(n) for name, n in sorted(totals.items()) if name not in (KEPT, SURPLUS) and n}
+    return {
+        "draws": int(sum(totals.values())),
+        "kept": int(totals.get(KEPT, 0)),
+        "surplus": int(totals.get(SURPLUS, 0)),
+        "dropped": sum(reasons.values()),
+        "reasons": ", ".join(f"{name} {number}" for name, number in reasons.items()),
+    }
+
+
+def diagnostics_for_people(
+    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pd.DataFrame]:
+    """One table for each dataset and pool: scenarios by diagnostics."""
+    titles = titles or {}
+    tables = {}
+    for (dataset, pool), part in table.groupby(["dataset", "pool"], sort=False):
+        lines = []
+        for row in records(part):
+            drawn = "" if row["scenario"] == REAL else f"{row['kept']:.0f} of {row['draws']:.0f}"
+            own = "not a member" if pd.isna(row["own_accuracy"]) else f"{100 * row['own_accuracy']:.1f}"
+            lines.append(
+                {
+                    "queries of": group_title(titles, scenario=row["scenario"]),
+                    "queries": f"{row['n_queries']:.0f}",
+                    "own accuracy %": "" if row["scenario"] == REAL else own,
+                    "spread": f"{row['spread']:.3f}",
+                    "disagreement %": f"{100 * row['disagreement']:.1f}",
+                    "distinct answers": f"{row['distinct_answers']:.2f}",
+                    "missing %": f"{100 * row['missing_answers']:.1f}",
+                    "kept of draws": drawn,
+                    "dropped": row["reasons"] or "",
+                }
+            )
+        tables[group_title(titles, dataset=str(dataset), pool=str(pool))] = pd.DataFrame(lines)
+    return tables
