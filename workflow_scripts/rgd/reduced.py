@@ -1,0 +1,30 @@
+"""Keys of cells that have less than all: of a scenario's training queries, or of a pool's members.
+
+``real@500`` trains on 500 of the queries that ``real`` trains on; the pool ``large@without-qwen3-8b`` lacks one member. The
+sign @ is in no key of the configuration, so these are never taken for a scenario or pool of their own.
+"""
+
+MARK = "@"
+WITHOUT = f"{MARK}without-"
+
+
+def of_size(scenario: str, queries: int) -> str:
+    """The key of ``scenario`` with so many of its training queries."""
+    return f"{scenario}{MARK}{queries}"
+
+
+def whole_scenario(key: str) -> tuple[str, int | None]:
+    """The scenario behind a key, and how many of its training queries are used; None for all."""
+    scenario, mark, size = key.partition(MARK)
+    return scenario, int(size) if mark else None
+
+
+def without(pool: str, member: str) -> str:
+    """The key of ``pool`` without ``member``."""
+    return f"{pool}{WITHOUT}{member}"
+
+
+def whole_pool(key: str) -> tuple[str, str | None]:
+    """The pool behind a key, and the member that it lacks; None where it lacks none."""
+    pool, mark, member = key.partition(WITHOUT)
+    return pool, member if mark else None
