@@ -26,6 +26,13 @@ DROPPED = _schema(row=pa.int64(), query_id=pa.string(), reason=pa.string(), deta
 SPLITS = _schema(query_id=pa.string(), seed=pa.int32(), part=pa.string())
 DESCRIPTIONS = _schema(task=pa.string(), description=pa.string())
 GENERATION_COUNTS = _schema(task=pa.string(), outcome=pa.string(), draws=pa.int64())
+FILTERING = _schema(
+    task=pa.string(),
+    outcome=pa.string(),
+    queries=pa.int64(),
+    first=pa.string(),
+    second=pa.string(),
+)
 RESPONSES = _schema(
     query_id=pa.string(),
     text=pa.string(),
