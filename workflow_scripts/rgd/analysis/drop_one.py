@@ -1,0 +1,94 @@
+"""How much a router depends on single members: the pool without each of them, on the same test queries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import group_title, records, row_label
+from rgd.reduced import whole_pool
+from rgd.statistics import bootstrap_means
+
+COLUMNS = [
+    *("dataset", "scenario", "pool", "router", "variant", "without"),
+    *("accuracy", "whole_accuracy", "difference", "ci_low", "ci_high"),
+]
+NOTE = (
+    "Accuracy without a member minus accuracy with the whole pool, in points, with its interval over the same test queries (paired "
+    "bootstrap, mean over splits). Consensus, fit and votes are those of the smaller pool."
+)
+
+
+def drop_one(
+    outcomes: Mapping[tuple[str, str, str, str], pd.DataFrame],
+    tasks: Mapping[str, Mapping[str, str]],
+    interval: Mapping[str, Any],
+) -> pd.DataFrame:
+    """What each router loses with each member, variant by variant.
+
+    Args:
+        outcomes: (dataset, scenario, pool, router) -> schemas.outcomes, of whole pools and of pools without a member
+            (see :mod:`rgd.reduced`).
+        tasks: dataset -> query_id -> task, the strata of the bootstrap.
+        interval: level, draws and seed of the bootstrap.
+
+    Raises:
+        ValueError: the test queries of two cells differ, or a whole pool's cell is not there.
+    """
+    rows = []
+    for (dataset, scenario, key, router), frame in outcomes.items():
+        pool, member = whole_pool(key)
+        if member is None:
+            continue
+        whole = outcomes.get((dataset, scenario, pool, router))
+        if whole is None or not frame[["seed", "query_id"]].equals(whole[["seed", "query_id"]]):
+            raise ValueError(f"{router} on {pool} and on {key} are not of the same test queries")
+        strata = frame["query_id"].map(dict(tasks[dataset])).to_numpy().astype(str)
+        # A member's own row of the router `single` goes with the member.
+        for column in [name for name in frame.columns if name.startswith("correct_") and name in whole.columns]:
+            values = frame[column].to_numpy(dtype=float), whole[column].to_numpy(dtype=float)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "scenario": scenario,
+                    "pool": pool,
+                    "router": router,
+                    "variant": column.removeprefix("correct_"),
+                    "without": member,
+                    **_paired(*values, strata, frame["seed"].to_numpy(), interval),
+                }
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _paired(
+    first: np.ndarray, second: np.ndarray, strata: np.ndarray, seeds: np.ndarray, interval: Mapping[str, Any]
+) -> dict[str, float]:
+    ends = [(1 - interval["level"]) / 2, (1 + interval["level"]) / 2]
+    found = []
+    for seed in dict.fromkeys(seeds.tolist()):
+        mine = seeds == seed
+        difference = first[mine] - second[mine]
+        samples = bootstrap_means(difference[:, None], strata[mine], interval["seed"], interval["draws"])[:, 0]
+        found.append((first[mine].mean(), second[mine].mean(), difference.mean(), *np.quantile(samples, ends)))
+    names = ("accuracy", "whole_accuracy", "difference", "ci_low", "ci_high")
+    return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
+
+
+def drop_one_for_people(
+    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, pd.DataFrame]:
+    """One table for each dataset, pool and scenario: routers by the member that is left out."""
+    titles = titles or {}
+    tables = {}
+    for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
+        rows: dict[str, dict[str, str]] = {}
+        for row in records(part):
+            line = rows.setdefault(row_label(row["router"], row["variant"]), {})
+            line["whole pool %"] = f"{100 * row['whole_accuracy']:.1f}"
+            ends = f"[{100 * row['ci_low']:+.1f}, {100 * row['ci_high']:+.1f}]"
+            line[f"without {row['without']}"] = f"{100 * row['difference']:+.1f} {ends}"
+        frame = pd.DataFrame([{"router": name, **line} for name, line in rows.items()]).fillna("")
+        tables[group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))] = frame
+    return tables
