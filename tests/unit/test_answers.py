@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from rgd.answers import Choice, Extraction, choose, extract
+from rgd.answers import Choice, Extraction, after_reasoning, choose, extract
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,35 @@ def test_the_first_of_equals_is_chosen():
 def test_scores_that_are_no_numbers_never_win():
     assert choose([math.nan, -9.0, math.inf, -math.inf]) == Choice("B", -9.0)
     assert choose([math.nan, -math.inf]) == Choice(None, None)
+
+
+HARMONY = (
+    "<|channel|>analysis<|message|>Option (C) looks right at first. The answer is (C)? No.<|end|>"
+    "<|start|>assistant<|channel|>final<|message|>It is the second one.\n\nThe answer is (B)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (HARMONY, "It is the second one.\n\nThe answer is (B)"),
+        (HARMONY + "<|return|>", "It is the second one.\n\nThe answer is (B)"),
+        ("<|channel|>final<|message|>The answer is (D)<|return|>", "The answer is (D)"),
+        ("<|channel|>final <|constrain|>json<|message|>The answer is (D)", "The answer is (D)"),
+        (HARMONY + "<|end|><|start|>assistant<|channel|>final<|message|>The answer is (A)", "The answer is (A)"),
+        (HARMONY[:70], ""),
+        ("<think>Perhaps (A). The answer is (A)</think>\n\nThe answer is (B)", "The answer is (B)"),
+        ("Perhaps (A).</think>The answer is (B)", "The answer is (B)"),
+        ("<think>Perhaps (A). The answer is (A)", ""),
+        ("The final analysis: the answer is (B)", "The final analysis: the answer is (B)"),
+        ("", ""),
+    ],
+)
+def test_what_is_marked_as_reasoning_is_no_answer(text, answer):
+    assert after_reasoning(text) == answer
+
+
+def test_a_letter_in_the_reasoning_is_not_taken():
+    assert extract(after_reasoning(HARMONY), "ABCD").answer == "B"
+    assert extract(after_reasoning(HARMONY[:70]), "ABCD").answer is None
+    assert extract(HARMONY[:70], "ABCD").answer == "C"

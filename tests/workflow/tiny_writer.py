@@ -32,8 +32,11 @@ def descriptions(count: int = 12) -> list[str]:
     ]
 
 
-def make(folder: Path, texts: list[str] | None = None) -> Path:
-    """Train the model on ``texts`` (default: :func:`blocks`) and save it to ``folder`` in the hub's layout."""
+def make(folder: Path, texts: list[str] | None = None, special: tuple[str, ...] = ()) -> Path:
+    """Train the model on ``texts`` (default: :func:`blocks`) and save it to ``folder`` in the hub's layout.
+
+    ``special`` are further special tokens: what decoding leaves out unless it is told not to.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
@@ -47,7 +50,7 @@ def make(folder: Path, texts: list[str] | None = None) -> Path:
         texts,
         trainers.BpeTrainer(
             vocab_size=512,
-            special_tokens=["<|im_start|>", "<|im_end|>"],
+            special_tokens=["<|im_start|>", "<|im_end|>", *special],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         ),

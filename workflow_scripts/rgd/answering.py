@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from rgd.answers import LIKELIHOOD_PER_BYTE, choose, extract
+from rgd.answers import LIKELIHOOD_PER_BYTE, after_reasoning, choose, extract, extract_latex
+from rgd.datasets.base import LATEX
 from rgd.engines.base import Request
 from rgd.engines.prompts import letter, render
 
@@ -47,8 +48,11 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
             choice = choose(answer["scores"])
             given, rule, confidence, kind = choice.answer, LIKELIHOOD, choice.confidence, LIKELIHOOD_PER_BYTE
         else:
-            letters = "".join(letter(position) for position in range(len(options)))
-            extraction = extract(answer["text"], letters)
+            said = after_reasoning(answer["text"])
+            if answer_kind == LATEX:
+                extraction = extract_latex(said)
+            else:
+                extraction = extract(said, "".join(letter(position) for position in range(len(options))))
             given, rule = extraction.answer, extraction.rule
             confidence, kind = answer["confidence"], MEAN_LOG_PROBABILITY
             if given is None or confidence is None or confidence != confidence:

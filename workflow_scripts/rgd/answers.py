@@ -29,12 +29,33 @@ _PATTERNS = {
 }
 
 
+# The response format of gpt-oss (OpenAI's harmony): <|channel|>NAME<|message|>TEXT, one message after the other.
+_CHANNEL = "<|channel|>"
+_FINAL_CHANNEL = re.compile(r"<\|channel\|>final\b.*?<\|message\|>", re.DOTALL)
+_END_OF_MESSAGE = re.compile(r"<\|(?:end|return|start|call|channel)\|>")
+
+
 @dataclass(frozen=True)
 class Extraction:
     """A letter and the rule that found it; ``answer`` is None and ``rule`` is ``none`` where no rule matched."""
 
     answer: str | None
     rule: str
+
+
+def after_reasoning(text: str) -> str:
+    """What a model answered: ``text`` without the reasoning that it marks as such, all of it where nothing is marked.
+
+    Marked are the channels of gpt-oss, of which the last one named ``final`` holds the answer, and ``<think>`` blocks. A
+    text that ends within its reasoning has no answer: the empty text.
+    """
+    if _CHANNEL in text:
+        *_, last = _FINAL_CHANNEL.split(text)
+        return _END_OF_MESSAGE.split(last)[0].strip() if _FINAL_CHANNEL.search(text) else ""
+    _, closed, answer = text.rpartition("</think>")
+    if closed:
+        return answer.strip()
+    return "" if "<think>" in text else text
 
 
 def extract(text: str, letters: str, *, standalone: bool = False) -> Extraction:

@@ -64,6 +64,8 @@ class VllmEngine:
 
     @property
     def provenance(self) -> dict[str, Any]:
+        # gpt-oss marks reasoning and answer with special tokens, without which they cannot be told apart.
+        self.shows_special_tokens = "<|channel|>" in self.tokenizer.get_added_vocab()
         """What computes; the size of the batch is part of it, since it orders floating-point sums."""
         return {
             "engine": "vllm",
@@ -171,6 +173,7 @@ class VllmEngine:
             for request in requests
         ]
         answers: list[Answer] = []
+                skip_special_tokens=not self.shows_special_tokens,
         prompts = [ids for _, _, ids, _ in fitted]
         for part in self._draw_parts(prompts):
             outputs = self._run([prompts[index] for index in part], [params[index] for index in part])
