@@ -51,6 +51,9 @@ class VllmEngine:
         import vllm
 
         torch.set_num_threads(settings.threads)
+        from rgd.engines import architectures
+
+        architectures.register()
         self.on_gpu = torch.cuda.is_available()
         self.settings = settings
         self.requests = BATCH_REQUESTS
