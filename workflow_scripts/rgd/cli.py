@@ -41,7 +41,45 @@ def parser() -> argparse.ArgumentParser:
     _add_import_released(
         commands.add_parser("import-released", help="take over answers in the files of the paper's released code")
     )
+    _add_models(commands.add_parser("models", help="the models, what they need, and the commits that are fetched"))
     return top
+
+
+def _add_models(models: argparse.ArgumentParser) -> None:
+    models.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+    models.set_defaults(run=_run_models)
+    commands = models.add_subparsers(title="commands", metavar="COMMAND")
+    pin = commands.add_parser(
+        "pin", help="put the hub's present commits in the place of branches, in the models' files"
+    )
+    pin.add_argument(
+        "names", nargs="*", metavar="MODEL", help="files of config/model or config/embedder (default: all)"
+    )
+    pin.add_argument(
+        "--check", action="store_true", help="change nothing: ask the hub whether it has what the files name"
+    )
+    pin.set_defaults(run=_run_pin)
+
+
+def _run_models(options: argparse.Namespace) -> int:
+    import tabulate
+
+    from rgd.config.pinning import catalogue
+
+    print(tabulate.tabulate(catalogue(options.config), headers="keys"))
+    return 0
+
+
+def _run_pin(options: argparse.Namespace) -> int:
+    from rgd.config import pinning
+
+    for found in pinning.pins(options.config, options.names):
+        if options.check:
+            commit = pinning.commit_on_the_hub(found.repo, found.revision)
+            print(f"{found.file}: {found.repo} at {found.revision} is {commit}")
+        elif not found.pinned:
+            print(f"{found.file}: revision: {pinning.pin(found, pinning.commit_on_the_hub)}")
+    return 0
 
 
 def _add_import_released(command: argparse.ArgumentParser) -> None:
