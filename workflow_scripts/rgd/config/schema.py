@@ -39,15 +39,15 @@ class Hub(Section):
     )
     also: list[str] = Field(default_factory=list, description="The other files of a safetensors model.")
     revision: str = Field(description="Commit or tag: never a moving branch where the answers matter.")
+    accept: str | None = Field(
+        None,
+        description="What has to be accepted on the repository's page first; said where the hub refuses the files.",
+    )
 
     @model_validator(mode="after")
     def _further_files_have_a_main_one(self) -> "Hub":
         if self.file is None and self.also:
             raise ValueError("also names further files beside file, which is null: give file, or no also")
-    accept: str | None = Field(
-        None,
-        description="What has to be accepted on the repository's page first; said where the hub refuses the files.",
-    )
         return self
 
 

@@ -63,12 +63,12 @@ class VllmEngine:
         self.reloads = 0
         self.model: Any = self._load()
         self.tokenizer: Any = self.model.get_tokenizer()
+        # gpt-oss marks reasoning and answer with special tokens, without which they cannot be told apart.
+        self.shows_special_tokens = "<|channel|>" in self.tokenizer.get_added_vocab()
         self.versions = {"version": vllm.__version__, "torch": torch.__version__}
 
     @property
     def provenance(self) -> dict[str, Any]:
-        # gpt-oss marks reasoning and answer with special tokens, without which they cannot be told apart.
-        self.shows_special_tokens = "<|channel|>" in self.tokenizer.get_added_vocab()
         """What computes; the size of the batch is part of it, since it orders floating-point sums."""
         return {
             "engine": "vllm",
@@ -172,11 +172,11 @@ class VllmEngine:
                 max_tokens=sampling.max_tokens,
                 seed=derive_seed(sampling.seed, request.query_key, request.draw),
                 logprobs=0,
+                skip_special_tokens=not self.shows_special_tokens,
             )
             for request in requests
         ]
         answers: list[Answer] = []
-                skip_special_tokens=not self.shows_special_tokens,
         prompts = [ids for _, _, ids, _ in fitted]
         for part in self._draw_parts(prompts):
             outputs = self._run([prompts[index] for index in part], [params[index] for index in part])

