@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def row(name: str, size: Size, steps: dict[str, dict[str, float]], baseline: dic
         "baseline_cpu_seconds": None if baseline is None else round(baseline["cpu_seconds"], 3),
         "ratio": None if baseline is None else round(baseline["seconds"] / seconds, 2),
         "peak_memory_mb": round(max(step["peak_memory_mb"] for step in steps.values()), 1),
-        "embeddings_mb": round(embeddings_mb(name, size), 1),
+        "embeddings_mb": round(embeddings_mb(name, size), 3),
         "target_seconds": TARGETS.get((name, size.name)),
         "steps": {step: round(found["seconds"], 3) for step, found in steps.items()},
     }
@@ -111,14 +112,15 @@ def bench(size: Size, routers: tuple[str, ...], with_baselines: bool, folder: Pa
 
 
 def growth(rows: list[dict[str, Any]]) -> list[str]:
-    """How each time grows with the training queries, beside how they grow."""
+    """How each time grows with the training queries, beside how they grow: since the first size, since the one before."""
     lines = []
     for name in dict.fromkeys(found["name"] for found in rows):
         mine = [found for found in rows if found["name"] == name]
         times = [
             f"{found['train'] / mine[0]['train']:.0f}x: {found['seconds'] / mine[0]['seconds']:.1f}" for found in mine
         ]
-        lines.append(f"{name:20}{'   '.join(times)}")
+        steps = [f"{after['seconds'] / before['seconds']:.1f}" for before, after in pairwise(mine)]
+        lines.append(f"{name:20}{'   '.join(times)}   (from size to size {', '.join(steps)})")
     return lines
 
 

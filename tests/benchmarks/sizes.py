@@ -38,11 +38,10 @@ class Size:
 MMLU_PRO = Size("mmlu_pro", 7089, 4737, MMLU_PRO_TASKS)
 SUPERGPQA = Size("supergpqa", 15917, 10612, SUPERGPQA_TASKS)
 TINY = Size("tiny", 120, 80, (5, 4, 1), dimension=24, answer_dimension=8)
-# The same test queries, ever more training queries, up to SuperGPQA's.
+# The same test queries, ever more training queries: a fourth of SuperGPQA's, as many, four times as many. With fewer than
+# 4,096, kNN compares all of them with each other to choose k, and grows with their square.
 SCALING = tuple(
-    replace(
-        SUPERGPQA, name=f"train_{times}x", train=SUPERGPQA.train * times // TIMES[-1], test=1000, answer_dimension=384
-    )
+    replace(SUPERGPQA, name=f"train_{times}x", train=SUPERGPQA.train * times // 4, test=1000, answer_dimension=384)
     for times in TIMES
 )
 SIZES = {size.name: size for size in (MMLU_PRO, SUPERGPQA, TINY, *SCALING)}

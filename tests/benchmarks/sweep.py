@@ -110,7 +110,7 @@ def write_project(folder: Path) -> None:
             source, folder / part
         )
     config = folder / "config"
-    for group in ("experiment", "dataset", "pool", "generator", "model"):
+    for group in ("experiment", "dataset", "pool", "descriptor", "generator", "model"):
         for file in (config / group).glob("*.yaml"):
             file.unlink()
     for file in (config / "featurizer").glob("*.yaml"):

@@ -279,8 +279,8 @@ FAULTS = (
     Fault(
         "neighbours found block by block are those of the block",
         "neighbours.py",
-        "back_rows.append(found + np.int32(start))",
-        "back_rows.append(found)",
+        "back.append((found + np.int32(start), similarity))",
+        "back.append((found, similarity))",
         f"{BENCHMARK_ROUTING}::test_both_ways_at_once_are_one_way_after_the_other",
     ),
     Fault(

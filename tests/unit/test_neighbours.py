@@ -7,12 +7,14 @@ from rgd import neighbours
 from rgd.neighbours import nearest
 
 
-def test_blocks_do_not_change_the_result(monkeypatch):
+@pytest.mark.parametrize("tile", [1, 4, 16, 4096])
+def test_blocks_and_tiles_do_not_change_the_result(tile, monkeypatch):
     random = np.random.default_rng(0)
     queries, training = random.integers(-3, 4, (23, 5)) / 4, random.integers(-3, 4, (17, 5)) / 4
     whole = nearest(queries, training, 6)
     own = nearest(training, training, 6, np.arange(17))
     monkeypatch.setattr(neighbours, "BLOCK_ENTRIES", 50)
+    monkeypatch.setattr(neighbours, "TILE", tile)
     for one, other in zip(
         (*whole, *own), (*nearest(queries, training, 6), *nearest(training, training, 6, np.arange(17))), strict=True
     ):

@@ -1,9 +1,13 @@
 """Exact nearest neighbours by cosine, shared by every router of a dataset and scenario."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Similarities held at once: 16 MiB of float32, with 32 MiB of columns beside them while the largest are found.
 BLOCK_ENTRIES = 4 * 1024 * 1024
+# Training rows looked at together: with many more, a block would hold too few queries for a fast matrix product.
+TILE = 4096
 
 
 def nearest(
@@ -36,14 +40,39 @@ def nearest(
     similarity = np.empty((len(queries), k), dtype=np.float32)
     if k == 0:
         return indices, similarity
-    block = max(1, BLOCK_ENTRIES // len(training))
+    block = max(1, BLOCK_ENTRIES // min(TILE, len(training)))
     for start in range(0, len(queries), block):
         rows = slice(start, start + block)
-        products = queries[rows] @ training.T
-        if own is not None:
-            products[np.arange(len(products)), own[rows]] = -np.inf
-        indices[rows], similarity[rows] = _largest(products, k)
+        excluded = None if own is None else own[rows]
+        found = [
+            _largest_of_tile(queries[rows], training, k, excluded, first) for first in range(0, len(training), TILE)
+        ]
+        indices[rows], similarity[rows] = _merged(found, k)
     return indices, similarity
+
+
+def _largest_of_tile(
+    queries: np.ndarray, training: np.ndarray, k: int, own: np.ndarray | None, first: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of the training rows ``first`` to ``first + TILE``: at most k, among them a query's own row at -inf."""
+    tile = training[first : first + TILE]
+    products = queries @ tile.T
+    if own is not None:
+        inside = np.flatnonzero((own >= first) & (own < first + len(tile)))
+        products[inside, own[inside] - first] = -np.inf
+    found, similarity = _largest(products, min(k, len(tile)))
+    return found + np.int32(first), similarity
+
+
+def _merged(found: Sequence[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest of all, where each part gave its k largest; equal ones by index."""
+    if len(found) == 1:
+        indices, similarity = found[0]
+        return indices[:, :k], similarity[:, :k]
+    candidates = np.concatenate([indices for indices, _ in found], axis=1)
+    similarities = np.concatenate([similarity for _, similarity in found], axis=1)
+    order = np.lexsort((candidates, -similarities), axis=1)[:, :k]
+    return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(similarities, order, axis=1)
 
 
 def nearest_both_ways(
@@ -58,22 +87,15 @@ def nearest_both_ways(
     """
     forth_rows = np.empty((len(first), min(k, len(second))), dtype=np.int32)
     forth = np.empty(forth_rows.shape, dtype=np.float32)
-    back_rows, back = [], []
+    back = []
     block = max(1, BLOCK_ENTRIES // len(second))
     for start in range(0, len(first), block):
         rows = slice(start, start + block)
         products = first[rows] @ second.T
         forth_rows[rows], forth[rows] = _largest(products, forth.shape[1])
         found, similarity = _largest(np.ascontiguousarray(products.T), min(k, len(products)))
-        back_rows.append(found + np.int32(start))
-        back.append(similarity)
-    # Each block gave its k largest: the k largest of all are among them.
-    candidates, similarities = np.concatenate(back_rows, axis=1), np.concatenate(back, axis=1)
-    order = np.lexsort((candidates, -similarities), axis=1)[:, :k]
-    return (forth_rows, forth), (
-        np.take_along_axis(candidates, order, axis=1),
-        np.take_along_axis(similarities, order, axis=1),
-    )
+        back.append((found + np.int32(start), similarity))
+    return (forth_rows, forth), _merged(back, k)
 
 
 def _largest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
