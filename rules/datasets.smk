@@ -1,10 +1,62 @@
 # Benchmarks: their questions, apart from their labels, and how they are divided.
 
 
+def source_of(dataset):
+    return CONFIG.dataset[dataset].source
+
+
+def fetched_source(wildcards):
+    """The file that says that a benchmark's files are here; nothing for one that is made, or read from a file of one's own."""
+    source = source_of(wildcards.dataset)
+    return [] if source is None or source.repo is None else f"<results>/sources/{wildcards.dataset}.json"
+
+
+def own_content(wildcards):
+    """The hash of a file of one's own, so that an edit of it reruns what follows and its place does not; "" otherwise."""
+    source = source_of(wildcards.dataset)
+    if source is None or source.repo is not None:
+        return ""
+    return content_digest(
+        slices.benchmark(CONFIG, wildcards.dataset), Path(slices.data_roots(CONFIG, wildcards.dataset)[0])
+    )
+
+
+# What is fetched is given by its revision, so only that and the files' names are parameters: address, cache and mirror are
+# resources, which rerun nothing.
+rule fetch_questions:
+    output:
+        source="<results>/sources/{dataset}.json",
+    log:
+        "<results>/logs/fetch_questions/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/fetch_questions/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=one_of([name for name, spec in CONFIG.dataset.items() if spec.source and spec.source.repo]),
+    priority: QUESTIONS_FIRST
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        fetching=lambda wildcards: slices.canonical(slices.fetching(CONFIG, wildcards.dataset)),
+        root=lambda wildcards: slices.data_roots(CONFIG, wildcards.dataset)[0],
+        mirror=int(CONFIG.paths.data_root is not None),
+        use_hub=int(CONFIG.site.use_hub),
+    params:
+        identity=lambda wildcards: slices.canonical(slices.fetched(CONFIG, wildcards.dataset)),
+    message:
+        "Fetching the questions of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/fetch_questions.py"
+
+
 rule benchmark_questions:
+    input:
+        source=fetched_source,
     output:
         questions="<results>/questions/{dataset}/benchmark.parquet",
         labels="<results>/labels/{dataset}/benchmark.parquet",
+        parts="<results>/parts/{dataset}.parquet",
+        dropped="<results>/dropped/{dataset}.parquet",
     log:
         "<results>/logs/benchmark_questions/{dataset}.log",
     benchmark:
@@ -14,9 +66,10 @@ rule benchmark_questions:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        data_root=CONFIG.paths.data_root or "",
+        roots=lambda wildcards: slices.canonical(slices.data_roots(CONFIG, wildcards.dataset)),
     params:
         slice=lambda wildcards: slices.canonical(slices.benchmark(CONFIG, wildcards.dataset)),
+        own_content=own_content,
         code=lambda wildcards: code(
             "benchmark_questions.py",
             [f"rgd.datasets.{CONFIG.dataset[wildcards.dataset].adapter}"],
@@ -30,6 +83,7 @@ rule benchmark_questions:
 rule splits:
     input:
         questions="<results>/questions/{dataset}/benchmark.parquet",
+        parts="<results>/parts/{dataset}.parquet",
     output:
         splits="<results>/splits/{dataset}.parquet",
     log:

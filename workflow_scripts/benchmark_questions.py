@@ -1,6 +1,7 @@
-"""Make or read a benchmark's questions; the labels go to a file of their own."""
+"""Make or read a benchmark's questions; labels, its own division into parts, and what is dropped go to files of their own."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,17 +10,29 @@ from job import running
 from rgd import schemas
 from rgd.artifacts import write_table
 from rgd.datasets import load
-from rgd.datasets.base import sound, validate
+from rgd.datasets.base import sample, sound, validate
+from rgd.errors import UserError
+from rgd.mirror import folder_of
 
 with running(snakemake):
-    settings = json.loads(snakemake.params.slice)
-    data_root = snakemake.resources.get("data_root")
-    questions = load(settings["adapter"]).questions(settings, Path(data_root) if data_root else None)
-    if settings["source"] is None:
+    settings, source = json.loads(snakemake.params.slice), json.loads(snakemake.params.slice)["source"]
+    folder = None
+    if source is not None:
+        folder = folder_of(source, settings["tasks"], [Path(root) for root in json.loads(snakemake.resources.roots)])
+    questions, dropped = load(settings["adapter"]).questions(settings, folder), []
+    if source is None:
         validate(questions)
     else:
-        questions, dropped = sound(questions)
-        print(f"{len(dropped)} rows dropped", *(f"  {query_id}: {fault}" for query_id, fault in dropped), sep="\n")
+        questions, dropped = sound(questions, source["accept"])
+        counts = Counter(reason for _, _, reason, _ in dropped)
+        listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        if not questions:
+            raise UserError(
+                f"none of the {len(dropped)} rows in {source['file']} is usable ({listed}): {dropped[0].detail}."
+            )
+        print(f"{len(dropped)} rows dropped{f' ({listed})' if listed else ''}")
+        print(*(f"  row {row}, {query_id!r}: {detail}" for row, query_id, _, detail in dropped), sep="\n")
+        questions = sample(questions, source["sample"], settings["seed"])
     columns = {
         "query_id": [question.query_id for question in questions],
         "task": [question.task for question in questions],
@@ -27,8 +40,13 @@ with running(snakemake):
         "options": [list(question.options) for question in questions],
         "answer_kind": [question.answer_kind for question in questions],
         "label": [question.label for question in questions],
+        "part": [question.part for question in questions],
     }
-    table = pa.table(columns)
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    own_parts = table.filter(pa.compute.is_valid(table["part"]))
+    faults = pa.Table.from_pylist([row._asdict() for row in dropped], schemas.DROPPED)
     write_table(snakemake.output.questions, table, schemas.QUESTIONS)
     write_table(snakemake.output.labels, table, schemas.LABELS)
+    write_table(snakemake.output.parts, own_parts, schemas.PARTS)
+    write_table(snakemake.output.dropped, faults, schemas.DROPPED)
     print(f"{len(questions)} questions in {len(set(columns['task']))} tasks")

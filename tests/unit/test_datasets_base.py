@@ -13,6 +13,7 @@ GOOD = Question("q-1", "sums", "What is 1 + 1?", ("1", "2"), "letter", "B")
 
 
 def test_sound_questions_pass() -> None:
+    validate([replace(GOOD, options=(), answer_kind="latex", label="\\frac12", part="train")])
     validate([GOOD, replace(GOOD, query_id="q-2", options=tuple(map(str, range(20))), label="T")])
 
 
@@ -29,6 +30,9 @@ def test_sound_questions_pass() -> None:
         ({"options": tuple(map(str, range(21)))}, "21 options"),
         ({"options": ("1", " ")}, "an option is empty"),
         ({"options": ("2", "2 ")}, "repeated option '2'"),
+        ({"options": ("2",), "label": "A"}, "1 options; allowed are 2 to 20"),
+        ({"part": "dev"}, "part is 'dev'"),
+        ({"answer_kind": "latex", "label": " "}, "there is no answer"),
         ({"answer_kind": "number"}, "answer_kind is 'number'"),
     ],
 )

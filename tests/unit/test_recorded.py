@@ -12,12 +12,13 @@ import yaml
 from rgd import schemas
 from rgd.answering import option_texts
 from rgd.artifacts import matrix
-from rgd.config import load
+from rgd.config import load, slices
 from rgd.config.references import recorded_file
 from rgd.datasets.base import validate
-from rgd.datasets.mmlu_pro import questions as mmlu_pro
+from rgd.datasets.multiple_choice import questions as read_questions
 from rgd.engines.recorded import read_embeddings, read_responses
 from rgd.errors import UserError
+from rgd.mirror import folder_of
 from tests import recorded_world
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -103,18 +104,17 @@ def test_the_text_of_the_chosen_option() -> None:
 
 def test_mmlu_pro_is_read_from_the_mirror(data: Path) -> None:
     config = load(CONFIG, "recorded", data_root=str(data))
-    from rgd.config.slices import benchmark
-
-    settings = benchmark(config, "mmlu_pro_recorded")
-    found = mmlu_pro(settings, data)
+    settings = slices.benchmark(config, "mmlu_pro_recorded")
+    folder = folder_of(settings["source"], settings["tasks"], [data])
+    found = read_questions(settings, folder)
     validate(found)
     assert len(found) == 4 * 14
     assert {question.task for question in found} == set(settings["tasks"])
-    assert len(mmlu_pro(settings | {"tasks": ["computer_science"]}, data)) == 4
+    assert len(read_questions(settings | {"tasks": ["computer_science"]}, folder)) == 4
     with pytest.raises(UserError, match="no question of the task alchemy"):
-        mmlu_pro(settings | {"tasks": ["alchemy"]}, data)
+        read_questions(settings | {"tasks": ["alchemy"]}, folder)
     with pytest.raises(UserError, match="data_root=DIR"):
-        mmlu_pro(settings, None)
+        folder_of(settings["source"], settings["tasks"], [])
 
 
 def test_the_experiment_needs_its_data(data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rgd.cli import main
 from rgd.datasets.base import validate
-from rgd.datasets.mmlu_pro import questions as mmlu_pro
+from rgd.datasets.multiple_choice import questions as read_questions
 from rgd.engines.recorded import read_embeddings, read_responses
 from rgd.engines.released_layout import import_released
 from rgd.errors import UserError
@@ -68,14 +68,14 @@ def test_answers_questions_and_embeddings_become_recorded_ones(released: Path, t
     save_embeddings(released, {number: torch.tensor([3.0, 4.0 + number]) for number in [*TRAIN, *TEST, 99]})
     root = tmp_path / "root"
     report = import_released(released, root)
-    settings = {
-        "source": {"repo": "released/mmlu_pro", "file": "questions.parquet", "rows": None},
-        "tasks": ["computer_science", "law"],
-    }
-    found = mmlu_pro(settings, root)
+    columns = {"id": "question_id", "question": "question", "options": "options", "label": "answer", "task": "category"}
+    source = {"file": "questions.parquet", "rows": None, "columns": columns | {"label_form": "letter", "part": "part"}}
+    settings = {"source": source, "tasks": ["computer_science", "law"]}
+    found = read_questions(settings, root / "hub/released/mmlu_pro")
     validate(found)
     assert [item.query_id for item in found] == ["4", "5", "6", "0", "1", "2", "3"]
     assert found[0].label == "A"
+    assert {item.part for item in found} == {"train", "test"}
     assert set(pq.read_table(root / "hub/released/mmlu_pro/questions.parquet")["part"].to_pylist()) == {"train", "test"}
     table = pa.table({"query_id": [item.query_id for item in found], "options": [list(item.options) for item in found]})
     for member in ("small/Qwen3-8", "large/OSS120", "other/Mine"):

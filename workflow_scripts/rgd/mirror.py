@@ -1,13 +1,29 @@
-"""Reading a benchmark's rows from a folder that mirrors the model hub: the same names, the same columns."""
+"""Where a dataset's files lie: in a mirror of public repositories, under the same names, or wherever the user has them."""
 
+import hashlib
+import itertools
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rgd.artifacts import read_table
-from rgd.datasets.base import Question
+from rgd.datasets.base import PARTS
 from rgd.errors import UserError
+
+DATA_CACHE = "data"
+"""The folder of the cache that holds what a workflow fetched, in the layout of a mirror."""
+
+MANIFEST = ".rgd-fetched.json"
+"""In a repository's folder: what `rgd data fetch` put there, by file: remote, revision, sha256, bytes."""
+
+
+class SourceFile(NamedTuple):
+    """A file of a source, and the task and the part (train, test) that its name says its rows are of; None: it says none."""
+
+    name: str
+    task: str | None
+    part: str | None
 
 
 def task_key(name: str) -> str:
@@ -15,47 +31,93 @@ def task_key(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip()).strip("_")
 
 
-def source_folder(settings: Mapping[str, Any], data_root: Path | None) -> Path:
-    """The mirror's folder of ``settings["source"]``.
-
-    Raises:
-        UserError: the dataset names no source, or there is no mirror.
-    """
-    source = settings["source"]
-    if source is None:
-        raise UserError("the dataset's file names no source: add source: {repo: OWNER/NAME, file: FILE}.")
-    if data_root is None:
-        raise UserError(f"{source['repo']} is read from a mirror folder: add data_root=DIR to --config.")
-    return data_root / "hub" / source["repo"]
+def source_files(source: Mapping[str, Any], tasks: Sequence[str]) -> list[SourceFile]:
+    """The files of a source: ``file`` with each task for {task} and each part for {part}."""
+    pattern = source["file"]
+    of_task = tasks if "{task}" in pattern else [None]
+    of_part = PARTS if "{part}" in pattern else [None]
+    return [
+        SourceFile(fill(pattern, task, part), task, part)
+        for task, part in itertools.product(of_task, of_part)  # type: ignore[arg-type]
+    ]
 
 
-def read_source(
-    settings: Mapping[str, Any],
-    data_root: Path | None,
-    columns: Sequence[str],
-    question: Callable[[Mapping[str, Any]], Question],
-) -> list[Question]:
-    """The rows of ``settings["source"]`` as questions, those of ``settings["tasks"]`` alone.
+def fill(pattern: str, task: str | None, part: str | None) -> str:
+    """``pattern`` with its places {task} and {part} filled."""
+    return pattern.replace("{task}", task or "").replace("{part}", part or "")
+
+
+def divided(file: str) -> tuple[str, str]:
+    """The path of a file of one's own as a folder and what is named in it: /data/{task}/a.csv is /data and {task}/a.csv."""
+    parts = Path(file).parts
+    places = [place for place, part in enumerate(parts) if "{" in part]
+    first = min([*places, len(parts) - 1])
+    return str(Path(*parts[:first])) if first else "", str(Path(*parts[first:]))
+
+
+def folder_of(source: Mapping[str, Any], tasks: Sequence[str], roots: Sequence[Path]) -> Path:
+    """The folder that the names of a source's files are relative to: the first of those under ``roots`` that has all of them.
 
     Args:
-        settings: ``source`` (repo, file, rows) and ``tasks``.
-        data_root: the folder whose hub/ holds the mirror.
-        columns: what is read of the Parquet file.
-        question: makes a question of a row.
+        source: repo, revision and file of the dataset.
+        tasks: the dataset's tasks.
+        roots: where to look: the user's data_root and the cache of what was fetched, or the folder of a file of one's own.
 
     Raises:
-        UserError: there is no mirror, the file is missing or damaged, lacks a column or has no question of some task.
+        UserError: none has them, or they were fetched at another revision.
     """
-    path = source_folder(settings, data_root) / settings["source"]["file"]
-    table = read_table(path).slice(0, settings["source"]["rows"])
-    absent = [name for name in columns if name not in table.column_names]
-    if absent:
-        raise UserError(f"{path} has no column {absent[0]}, only {table.column_names}: is it the right file?")
-    wanted = set(settings["tasks"])
-    found = [question(row) for row in table.select(list(columns)).to_pylist()]
-    missing = sorted(wanted - {item.task for item in found})
-    if missing:
-        raise UserError(
-            f"{path} has no question of the task {missing[0]}; its tasks are {sorted({item.task for item in found})}."
-        )
-    return [item for item in found if item.task in wanted]
+    names = [file.name for file in source_files(source, tasks)]
+    folders = [root if source["repo"] is None else root / "hub" / source["repo"] for root in roots]
+    for folder in folders:
+        if all((folder / name).is_file() for name in names):
+            _check_revision(folder, source, names)
+            return folder
+    absent = [folder / name for folder in folders for name in names if not (folder / name).is_file()]
+    found = f"{absent[0]} is missing" if absent else "no data_root is given in --config"
+    if source["repo"] is None:
+        raise UserError(f"{found}: correct source.file in the dataset's file, or data_root.")
+    raise UserError(
+        f"{source['repo']} is read from a mirror, and {found}: run `rgd data fetch DATASET --data-root DIR` where there is a network, "
+        "and add data_root=DIR to --config."
+    )
+
+
+def _check_revision(folder: Path, source: Mapping[str, Any], names: Sequence[str]) -> None:
+    """What `rgd data fetch` put into a mirror must be of the revision that is asked for; a mirror of one's own says none."""
+    fetched = manifest(folder)
+    for name in names:
+        revision = fetched.get(name, {}).get("revision")
+        if source["revision"] is not None and revision not in (None, source["revision"]):
+            raise UserError(
+                f"{folder / name} was fetched at the revision {revision}, and the dataset's file names {source['revision']}: "
+                "run `rgd data fetch` again, or correct source.revision."
+            )
+
+
+def manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """What was fetched into a repository's folder, by file name; empty where nothing was.
+
+    Raises:
+        UserError: the list is damaged.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run `rgd data fetch` again.") from error
+
+
+def content_digest(settings: Mapping[str, Any], folder: Path) -> str:
+    """SHA-256 of the contents of a source's files, in order.
+
+    Args:
+        settings: source and tasks of the dataset.
+        folder: what the files' names are relative to.
+    """
+    digest = hashlib.sha256()
+    for file in source_files(settings["source"], settings["tasks"]):
+        with (folder / file.name).open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()

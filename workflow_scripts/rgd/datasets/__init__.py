@@ -7,7 +7,7 @@ from rgd.errors import UserError
 
 
 def load(adapter: str) -> ModuleType:
-    """The adapter's module; it has ``questions(settings, data_root) -> list[Question]``.
+    """The adapter's module; it has ``questions(settings, folder) -> list[Question]``.
 
     Raises:
         UserError: there is no adapter of this name.

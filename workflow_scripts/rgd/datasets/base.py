@@ -1,17 +1,30 @@
 """A benchmark's question, and the checks that every adapter's questions must pass."""
 
 import string
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rgd.errors import UserError
+from rgd.latex import LATEX
+from rgd.seeds import generator
 
-MIN_OPTIONS, MAX_OPTIONS = 1, 20
+MIN_OPTIONS, MAX_OPTIONS = 2, 20
+LETTER = "letter"
+PARTS = ("train", "test")
+ONE_OPTION, REPEATED_OPTION = "one_option", "repeated_option"
+"""Faults that a published benchmark may have and keep, so that its published count of questions stays."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One closed-ended question; ``label`` is the letter of the right option ("A" is the first)."""
+    """One closed-ended question.
+
+    Attributes:
+        answer_kind: ``letter`` or ``latex``.
+        label: the letter of the right option ("A" is the first), or the right answer in LaTeX.
+        part: ``train`` or ``test`` where the benchmark divides its questions itself, else None.
+    """
 
     query_id: str
     task: str
@@ -19,60 +32,90 @@ class Question:
     options: tuple[str, ...]
     answer_kind: str
     label: str
+    part: str | None = None
+
+
+class Dropped(NamedTuple):
+    """A row that is not used: which row, the class of its fault (as it is counted), and the fault itself."""
+
+    row: int
+    query_id: str
+    reason: str
+    detail: str
 
 
 def validate(questions: Iterable[Question]) -> None:
     """Check every question.
 
     Raises:
-        UserError: naming the first row (by number and id) with an empty text, a repeated id or option, no option or more than
-            20, an answer kind other than ``letter``, or a label that is none of its options' letters.
+        UserError: naming the first row (by number and id) with an empty text, a repeated id or option, too few or too many
+            options, another answer kind, a label that is none of its options' letters, or a part that is none.
     """
-    rows: dict[str, int] = {}
+    _, dropped = sound(questions)
+    for row, query_id, _, detail in dropped:
+        raise UserError(f"question {row} ({query_id!r}): {detail}")
+
+
+def sound(questions: Iterable[Question], accept: Collection[str] = ()) -> tuple[list[Question], list[Dropped]]:
+    """Divide questions into usable ones and the others, each with its fault.
+
+    Of several questions with one id the first stays.
+
+    Args:
+        questions: in the order of their rows.
+        accept: ``one_option`` and ``repeated_option`` let such questions pass.
+    """
+    kept: dict[str, tuple[int, Question]] = {}
+    dropped: list[Dropped] = []
     for row, question in enumerate(questions):
-        if question.query_id in rows:
-            raise UserError(
-                f"question {row} ({question.query_id!r}): row {rows[question.query_id]} has the same query_id; make ids unique"
-            )
-        fault = _fault(question)
+        fault = _fault(question, accept)
+        if fault is None and question.query_id in kept:
+            fault = ("repeated id", f"row {kept[question.query_id][0]} has the same query_id; make ids unique")
         if fault:
-            raise UserError(f"question {row} ({question.query_id!r}): {fault}")
-        rows[question.query_id] = row
-
-
-def sound(questions: Iterable[Question]) -> tuple[list[Question], list[tuple[str, str]]]:
-    """Divide what was read from elsewhere into usable questions and (query_id, fault) of the others, by :func:`validate`'s rules.
-
-    Of several questions with one id the first stays. Two equal options stay as well: published benchmarks have a few, and
-    their letters tell them apart.
-    """
-    kept: dict[str, Question] = {}
-    dropped: list[tuple[str, str]] = []
-    for question in questions:
-        fault = "it repeats an id" if question.query_id in kept else _fault(question, may_repeat_options=True)
-        if fault:
-            dropped.append((question.query_id, fault))
+            dropped.append(Dropped(row, question.query_id, *fault))
         else:
-            kept[question.query_id] = question
-    return list(kept.values()), dropped
+            kept[question.query_id] = (row, question)
+    return [question for _, question in kept.values()], dropped
 
 
-def _fault(question: Question, may_repeat_options: bool = False) -> str | None:
+def sample(questions: Sequence[Question], sizes: Mapping[str, int], seed: int) -> list[Question]:
+    """The questions in order, of each part in ``sizes`` as many as it says, drawn with ``seed``; all where there are fewer."""
+    left_out: set[int] = set()
+    for part, size in sizes.items():
+        rows = [row for row, question in enumerate(questions) if question.part == part]
+        left_out.update(generator(seed, "sample", part).permutation(rows)[size:].tolist())
+    return [question for row, question in enumerate(questions) if row not in left_out]
+
+
+def _fault(question: Question, accept: Collection[str]) -> tuple[str, str] | None:
+    """The class of a question's fault and the fault itself; None where it has none."""
     for field in ("query_id", "task", "question"):
         if not getattr(question, field).strip():
-            return f"{field} is empty; every question needs one"
-    options = question.options
-    if not MIN_OPTIONS <= len(options) <= MAX_OPTIONS:
-        return f"it has {len(options)} options; allowed are {MIN_OPTIONS} to {MAX_OPTIONS}"
-    if not all(option.strip() for option in options):
-        return f"an option is empty: {list(options)}"
-    stripped = [option.strip() for option in options]
-    repeated = sorted({option for option in stripped if stripped.count(option) > 1})
-    if repeated and not may_repeat_options:
-        return f"repeated option {repeated[0]!r}; options must differ"
-    if question.answer_kind != "letter":
-        return f"answer_kind is {question.answer_kind!r}; an adapter's questions are answered by a 'letter'"
+            return f"empty {field}", f"{field} is empty; every question needs one"
+    if question.part not in (None, *PARTS):
+        return "unknown part", f"part is {question.part!r}; it is one of {', '.join(PARTS)}"
+    if question.answer_kind == LATEX:
+        return None if question.label.strip() else ("no label", "there is no answer")
+    if question.answer_kind != LETTER:
+        return "unknown answer kind", f"answer_kind is {question.answer_kind!r}; it is one of {LETTER}, {LATEX}"
+    return _fault_of_options(question, accept)
+
+
+def _fault_of_options(question: Question, accept: Collection[str]) -> tuple[str, str] | None:
+    options = [option.strip() for option in question.options]
+    fewest = 1 if ONE_OPTION in accept else MIN_OPTIONS
+    if not fewest <= len(options) <= MAX_OPTIONS:
+        few = len(options) < fewest
+        reason = f"fewer than {fewest} options" if few else f"more than {MAX_OPTIONS} options"
+        return reason, f"it has {len(options)} options; allowed are {fewest} to {MAX_OPTIONS}"
+    if not all(options):
+        return "empty option", f"an option is empty: {list(question.options)}"
+    repeated = sorted({option for option in options if options.count(option) > 1})
+    if repeated and REPEATED_OPTION not in accept:
+        return "repeated option", f"repeated option {repeated[0]!r}; options must differ"
     letters = string.ascii_uppercase[: len(options)]
+    if not question.label:
+        return "no label", "label '' is missing"
     if len(question.label) != 1 or question.label not in letters:
-        return f"label {question.label!r} is outside its options A to {letters[-1]}"
+        return "label outside the options", f"label {question.label!r} is outside its options A to {letters[-1]}"
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from rgd.datasets.base import Question
 from rgd.errors import UserError
-from rgd.mirror import source_folder
+from rgd.mirror import source_files
 
 # Tasks whose answers are words that the question names at its end.
 WORDS = {
@@ -19,16 +19,22 @@ _OPTION = re.compile(r"^[ \t]*\(([A-Z])\)[ \t]*", re.MULTILINE)
 _KEY = re.compile(r"\(?([A-Z])\)?")
 
 
-def questions(settings: Mapping[str, Any], data_root: Path | None) -> list[Question]:
-    """The questions of the settings' tasks: a file bbeh_TASK/task.json of the source's folder for each.
+def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
+    """The questions of the settings' tasks, from a task.json for each.
 
     Options are taken out of the question's text, in order, and are lettered by their places.
 
+    Args:
+        settings: source (file) and tasks.
+        folder: what the files' names are relative to.
+
     Raises:
-        UserError: there is no mirror, a task has no file, or a file is no JSON of the expected form.
+        UserError: there is no source, or a file is no JSON of the expected form.
     """
-    folder = source_folder(settings, data_root) / settings["source"]["file"]
-    return [question for task in settings["tasks"] for question in _task(folder / f"bbeh_{task}" / "task.json", task)]
+    if folder is None:
+        raise UserError("the dataset's file names no source, which the adapter bbeh reads: add source.")
+    files = source_files(settings["source"], settings["tasks"])
+    return [question for file in files if file.task for question in _task(folder / file.name, file.task)]
 
 
 def _task(path: Path, task: str) -> list[Question]:

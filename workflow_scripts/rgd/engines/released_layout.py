@@ -70,8 +70,9 @@ def import_released(folder: Path, target: Path) -> list[str]:
     """Write what lies under ``folder`` in the released code's layout to ``target``, a folder to give as ``data_root``.
 
     Made are, for each task D (in lower case), ``hub/released/D/questions.parquet`` in MMLU-Pro's columns, so that a dataset
-    with the adapter mmlu_pro reads it; ``recorded/D/P/M.parquet`` for every member M of the pool P (large and small as in
-    the paper, ``other`` for further models); and ``recorded/D/embeddings.parquet`` where there are embeddings.
+    with the adapter multiple_choice reads it (``columns.part: part`` keeps the released split); ``recorded/D/P/M.parquet`` for
+    every member M of the pool P (large and small as in the paper, ``other`` for further models); and
+    ``recorded/D/embeddings.parquet`` where there are embeddings.
 
     Returns:
         Lines that say what was written and what is missing, for the user.

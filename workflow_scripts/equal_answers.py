@@ -1,0 +1,21 @@
+"""Find which of a pool's answers to mathematical questions are equal. No label is read here."""
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.equality import equal_answers
+from rgd.training import pool_answers
+
+with running(snakemake, libraries=("math-verify", "sympy")):
+    answers, _ = pool_answers(
+        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
+    )
+    members = [answers[str(position)].to_pylist() for position in range(len(snakemake.input.responses))]
+    table, undecided = equal_answers(
+        answers["query_id"].to_pylist(), list(zip(*members, strict=True)), snakemake.threads
+    )
+    write_table(snakemake.output.equal, table, schemas.EQUAL_ANSWERS)
+    print(
+        f"{table.num_rows} answers are another one written differently; {undecided} comparisons were not decided and count as "
+        "different"
+    )

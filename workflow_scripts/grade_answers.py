@@ -1,0 +1,22 @@
+"""Say which of a member's answers to mathematical questions are right: those get the label's own text."""
+
+import pyarrow as pa
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.equality import graded
+
+with running(snakemake, libraries=("math-verify", "sympy")):
+    responses = read_table(snakemake.input.responses)
+    labels = {row["query_id"]: row["label"] for row in read_table(snakemake.input.labels).to_pylist()}
+    answers, undecided = graded(
+        responses["query_id"].to_pylist(), responses["answer"].to_pylist(), labels, snakemake.threads
+    )
+    place = responses.column_names.index("answer")
+    table = responses.set_column(place, "answer", pa.array(answers, pa.string()))
+    write_table(snakemake.output.responses, table, schemas.RESPONSES)
+    right = sum(labels[key] == answer for key, answer in zip(responses["query_id"].to_pylist(), answers, strict=True))
+    print(
+        f"{right} of {len(answers)} answers are right; {undecided} comparisons were not decided and count as different"
+    )

@@ -1,0 +1,24 @@
+"""Give the labels of mathematical questions the names that a pool's right answers have."""
+
+import pyarrow as pa
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.equality import labels_in_pool
+
+with running(snakemake):
+    labels = {row["query_id"]: row["label"] for row in read_table(snakemake.input.labels).to_pylist()}
+    matched = [read_table(path, ["query_id", "answer"]) for path in snakemake.input.matched]
+    graded = [read_table(path, ["query_id", "answer"]) for path in snakemake.input.graded]
+    query_ids = matched[0]["query_id"].to_pylist()
+    if any(not table["query_id"].equals(matched[0]["query_id"]) for table in [*matched, *graded]):
+        raise ValueError("the members' responses are of different queries or in different orders")
+    is_right = [
+        [labels[key] == answer for key, answer in zip(query_ids, table["answer"].to_pylist(), strict=True)]
+        for table in graded
+    ]
+    named, ambiguous = labels_in_pool(labels, query_ids, [table["answer"].to_pylist() for table in matched], is_right)
+    table = pa.table({"query_id": list(named), "label": list(named.values())})
+    write_table(snakemake.output.labels, table, schemas.LABELS)
+    print(f"{ambiguous} labels equal several answers that differ: the one that most members gave counts")

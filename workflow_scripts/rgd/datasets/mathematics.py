@@ -1,0 +1,36 @@
+"""Any benchmark whose answers are mathematics in LaTeX: a table whose columns the dataset's file names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rgd.datasets.base import Question
+from rgd.errors import UserError
+from rgd.latex import LATEX, boxed
+from rgd.question_tables import Row, checked_tasks, column_names, identity, read_rows
+
+
+def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
+    """The questions of the settings' tasks, in the files' order, without options.
+
+    Args:
+        settings: source (file, columns, rows) and tasks.
+        folder: what the files' names are relative to.
+
+    Raises:
+        UserError: a file is missing or unreadable, lacks a column, or has no question of some task.
+    """
+    source, tasks = settings["source"], settings["tasks"]
+    columns = source["columns"]
+    if folder is None:
+        raise UserError("the dataset's file names no source, which the adapter mathematics reads: add source.")
+    return checked_tasks(
+        [_question(row, columns, tasks) for row in read_rows(source, tasks, folder, column_names(columns))], tasks
+    )
+
+
+def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> Question:
+    cell = row.values[columns["label"]]
+    text = "" if cell is None else str(cell)
+    label = boxed(text) or "" if columns["label_form"] == "boxed" else text.strip()
+    return Question(**identity(row, columns, tasks), options=(), answer_kind=LATEX, label=label)

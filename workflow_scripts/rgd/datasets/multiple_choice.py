@@ -1,0 +1,76 @@
+"""Any benchmark of questions with options: a table whose columns the dataset's file names."""
+
+import json
+import string
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rgd.datasets.base import Question
+from rgd.errors import UserError
+from rgd.question_tables import Row, checked_tasks, column_names, identity, read_rows
+
+FIRST_INDEX = {"index_from_0": 0, "index_from_1": 1}
+
+
+def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
+    """The questions of the settings' tasks, in the files' order.
+
+    Args:
+        settings: source (file, columns, rows) and tasks.
+        folder: what the files' names are relative to.
+
+    Raises:
+        UserError: a file is missing or unreadable, lacks a column, has no question of some task, or the column of options
+            holds no lists.
+    """
+    source, tasks = settings["source"], settings["tasks"]
+    columns = source["columns"]
+    if folder is None:
+        raise UserError("the dataset's file names no source, which the adapter multiple_choice reads: add source.")
+    return checked_tasks(
+        [_question(row, columns, tasks) for row in read_rows(source, tasks, folder, column_names(columns))], tasks
+    )
+
+
+def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> Question:
+    options = _options(row, columns["options"])
+    return Question(
+        **identity(row, columns, tasks),
+        options=options,
+        answer_kind="letter",
+        label=_letter(row.values[columns["label"]], columns["label_form"], options),
+    )
+
+
+def _options(row: Row, names: str | Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(names, str):
+        cells = [row.values[name] for name in names]
+        while cells and cells[-1] is None:
+            cells.pop()
+        return tuple("" if cell is None else str(cell) for cell in cells)
+    cell = row.values[names]
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            cell = None
+    if not isinstance(cell, list):
+        raise UserError(
+            f"{row.file.name}, row {row.number}: the column {names} holds {row.values[names]!r}, which is no list of options: "
+            "name the columns that hold an option each (source.columns.options: [a, b, …])."
+        )
+    return tuple("" if option is None else str(option) for option in cell)
+
+
+def _letter(label: Any, form: str, options: Sequence[str]) -> str:
+    """The letter of the right option; what names none of them is given back as it stands, for the check of the questions."""
+    text = "" if label is None else str(label).strip()
+    if form == "letter":
+        return text.upper()
+    if form == "text":
+        places = [place for place, option in enumerate(options) if option.strip() == text]
+    else:
+        places = [int(text) - FIRST_INDEX[form]] if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else []
+    found = len(places) == 1 and 0 <= places[0] < len(string.ascii_uppercase)
+    return string.ascii_uppercase[places[0]] if found else f"{text} ({form})"
