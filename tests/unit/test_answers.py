@@ -81,3 +81,20 @@ def test_a_letter_in_the_reasoning_is_not_taken():
     assert extract(after_reasoning(HARMONY), "ABCD").answer == "B"
     assert extract(after_reasoning(HARMONY[:70]), "ABCD").answer is None
     assert extract(HARMONY[:70], "ABCD").answer == "C"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "rule"),
+    [
+        ("The answer is BD.", None, "several_letters"),
+        (r"(A) looks right. The answer is \boxed{ABD}", None, "several_letters"),
+        ("The answer is (AC)", None, "several_letters"),
+        ("The answer is BD. No: the answer is (B)", "B", "answer_is"),
+        ("The answer is (B). No: the answer is BD", None, "several_letters"),
+        ("The answer is BZ, so (B)", "B", "parenthesised"),
+        ("The answer is DB, so (B)", "B", "parenthesised"),
+        ("The answer is B", "B", "answer_is"),
+    ],
+)
+def test_several_letters_in_a_row_are_no_answer_and_named(text: str, answer: str | None, rule: str) -> None:
+    assert extract(text, "ABCD") == Extraction(answer, rule)

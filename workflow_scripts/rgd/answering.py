@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 
 from rgd.answers import LIKELIHOOD_PER_BYTE, after_reasoning, choose, extract, extract_latex
-from rgd.datasets.base import LATEX
 from rgd.engines.base import Request
 from rgd.engines.prompts import letter, render
+from rgd.latex import LATEX
 
 LIKELIHOOD, GENERATE = "likelihood", "generate"
 MEAN_LOG_PROBABILITY = "mean_log_probability"
@@ -41,9 +41,8 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
         A table with the columns of schemas.RESPONSES. An answer that cannot be read is null, and so is its confidence.
     """
     rows = []
-    for query_id, options, answer in zip(
-        questions["query_id"].to_pylist(), questions["options"].to_pylist(), answers, strict=True
-    ):
+    asked = (questions[name].to_pylist() for name in ("query_id", "options", "answer_kind"))
+    for query_id, options, answer_kind, answer in zip(*asked, answers, strict=True):
         if way == LIKELIHOOD:
             choice = choose(answer["scores"])
             given, rule, confidence, kind = choice.answer, LIKELIHOOD, choice.confidence, LIKELIHOOD_PER_BYTE
@@ -74,11 +73,11 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
 
 
 def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
-    """The text of the option that each response names; None where there is no answer.
+    """The text of the option that each response names, of a question without options the answer; None without an answer.
 
     Args:
         questions: query_id and options.
-        responses: query_id and answer (a letter), of the same queries in the same order.
+        responses: query_id and answer (a letter, or mathematics), of the same queries in the same order.
 
     Raises:
         ValueError: the tables are of different queries.
@@ -86,6 +85,6 @@ def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
     if not questions["query_id"].equals(responses["query_id"]):
         raise ValueError("the responses are of other queries than the questions, or in another order")
     return [
-        None if answer is None else options[ord(answer) - ord("A")]
+        options[ord(answer) - ord("A")] if answer is not None and options else answer
         for options, answer in zip(questions["options"].to_pylist(), responses["answer"].to_pylist(), strict=True)
     ]

@@ -1,4 +1,4 @@
-r"""From what a model wrote, or from its scores, to the letter it chose.
+r"""From what a model wrote, or from its scores, to the letter it chose or the mathematics it ended in.
 
 The order of the extraction rules follows arXiv 2601.09692 and its released code, except that a text without a letter
 has no answer here, where the release draws one at random.
@@ -10,19 +10,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rgd.latex import boxed
+
 ANSWER_IS = "answer_is"
 BOXED = "boxed"
 PARENTHESISED = "parenthesised"
 STANDALONE = "standalone"
 LIKELIHOOD = "likelihood"
+SEVERAL = "several_letters"
 NO_RULE = "none"
 
 LIKELIHOOD_PER_BYTE = "likelihood_per_byte"
 
+_LEAD = (
+    r"(?:[Aa]nswer|ANSWER)\s+(?:is|IS)(?:[\s:*_\"'`$({\[]|\\(?:boxed|text|textbf|mathrm|mathbf)\{|\\\(|[Oo]ption\b)*"
+)
+_SEVERAL = re.compile(_LEAD + r"([A-Z]{2,})(?!\w)")
 _PATTERNS = {
-    ANSWER_IS: re.compile(
-        r"(?:[Aa]nswer|ANSWER)\s+(?:is|IS)(?:[\s:*_\"'`$({\[]|\\(?:boxed|text|textbf|mathrm|mathbf)\{|\\\(|[Oo]ption\b)*([A-Z])(?!\w)"
-    ),
+    ANSWER_IS: re.compile(_LEAD + r"([A-Z])(?!\w)"),
     BOXED: re.compile(r"\\boxed\{\s*(?:\\(?:text|textbf|mathrm|mathbf)\{\s*)?\(?([A-Z])\)?\s*\}"),
     PARENTHESISED: re.compile(r"\(([A-Z])\)"),
     STANDALONE: re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])"),
@@ -37,7 +42,11 @@ _END_OF_MESSAGE = re.compile(r"<\|(?:end|return|start|call|channel)\|>")
 
 @dataclass(frozen=True)
 class Extraction:
-    """A letter and the rule that found it; ``answer`` is None and ``rule`` is ``none`` where no rule matched."""
+    """An answer and the rule that found it; ``answer`` is None where there is none, and ``rule`` says why.
+
+    It is ``none`` where no rule matched, and ``several_letters`` where the text ends in several letters in a row, which is no
+    answer to a question with one right option (BBEH's hyperbaton asks for them all the same).
+    """
 
     answer: str | None
     rule: str
@@ -70,12 +79,51 @@ def extract(text: str, letters: str, *, standalone: bool = False) -> Extraction:
         letters: the question's letters, as "ABCD".
         standalone: use the last rule, which takes the words "A" and "I" for answers.
     """
+    if _ends_in_several(text, letters):
+        return Extraction(None, SEVERAL)
     for rule, pattern in _PATTERNS.items():
         if rule == STANDALONE and not standalone:
             continue
         found = [match for match in pattern.findall(text) if match in letters]
         if found:
             return Extraction(found[-1], rule)
+    return Extraction(None, NO_RULE)
+
+
+def _ends_in_several(text: str, letters: str) -> bool:
+    """Whether the last "answer is" is followed by several of the letters in their order, such as BDG; DNA is not."""
+    runs = [match for match in _SEVERAL.finditer(text) if _in_order(match.group(1), letters)]
+    if not runs:
+        return False
+    single = [match for match in _PATTERNS[ANSWER_IS].finditer(text) if match.group(1) in letters]
+    return not single or single[-1].start() < runs[-1].start()
+
+
+def _in_order(run: str, letters: str) -> bool:
+    return set(run) <= set(letters) and list(run) == sorted(set(run))
+
+
+_ANSWER_IS = re.compile(r"(?:[Aa]nswer|ANSWER)\s+(?:is|IS)\b[\s:*_]*")
+_MATHEMATICS = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+
+
+def extract_latex(text: str) -> Extraction:
+    r"""The mathematics that a text written step by step ends in.
+
+    Rules, the first that finds something wins: what the last ``\boxed{}`` holds; what follows the last "answer is", up to the
+    end of the formula or, without one, of the line.
+    """
+    found = boxed(text)
+    if found:
+        return Extraction(found, BOXED)
+    starts = list(_ANSWER_IS.finditer(text))
+    if starts:
+        rest = text[starts[-1].end() :]
+        formula = _MATHEMATICS.match(rest)
+        found = next(filter(None, formula.groups())) if formula else rest.partition("\n")[0]
+        found = found.strip().rstrip(".*_ ").strip()
+        if found:
+            return Extraction(found, ANSWER_IS)
     return Extraction(None, NO_RULE)
 
 
