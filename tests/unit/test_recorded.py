@@ -102,6 +102,15 @@ def test_the_text_of_the_chosen_option() -> None:
         option_texts(QUESTIONS, responses.take([1, 0, 2, 3]))
 
 
+def test_a_recorded_answer_to_a_question_without_options_is_any_text(tmp_path: Path) -> None:
+    questions = pa.table({"query_id": ["1", "2", "3"], "options": pa.array([[], [], []], schemas.STRINGS)})
+    file = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"question_id": ["1", "2", "3"], "answer": [r"\frac12", "", None]}), file)
+    responses, _, outside = read_responses(file, questions)
+    assert responses["answer"].to_pylist() == [r"\frac12", None, None]
+    assert outside == 1
+
+
 def test_mmlu_pro_is_read_from_the_mirror(data: Path) -> None:
     config = load(CONFIG, "recorded", data_root=str(data))
     settings = slices.benchmark(config, "mmlu_pro_recorded")

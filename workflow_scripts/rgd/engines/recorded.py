@@ -1,7 +1,8 @@
 """Answers that a user already has: one Parquet file a member, instead of a model that is asked.
 
-A file has the columns question_id and answer (a letter; null where none could be read), and may have text, a confidence
-and the numbers of tokens. What the confidence is shows in the column's name, one of :data:`CONFIDENCE_COLUMNS`.
+A file has the columns question_id and answer (a letter, or mathematics in LaTeX; null where none could be read), and may
+have text, a confidence and the numbers of tokens. What the confidence is shows in the column's name, one of
+:data:`CONFIDENCE_COLUMNS`.
 """
 
 from pathlib import Path
@@ -44,7 +45,9 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
     position = np.array(
         [ord(letter) - ord("A") if letter and len(letter) == 1 else -1 for letter in letters.to_pylist()]
     )
-    admissible = (position >= 0) & (position < limit)
+    # Without options the answer is mathematics, and any text may be one.
+    given = pc.greater(pc.utf8_length(letters), 0).fill_null(False).to_numpy()
+    admissible = np.where(limit == 0, given, (position >= 0) & (position < limit))
     outside = int((~admissible & letters.is_valid().to_numpy()).sum())
     answer = pc.if_else(pa.array(admissible), letters.combine_chunks(), None)
     kind = next((name for name in CONFIDENCE_COLUMNS if name in table.column_names), None)
