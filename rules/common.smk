@@ -1,16 +1,19 @@
 # The configuration, composed and checked once, and what the rules share: slices, fingerprints, the sweep's targets.
 
+import functools
 import sys
 from pathlib import Path
 
+from rgd import fingerprint
 from rgd.config import load, slices, sweep
 from rgd.config.references import BENCHMARK, REAL, members, recorded_file, recorded_members
 from rgd.errors import UserError
-from rgd.fingerprint import fingerprint
 from rgd.routers import load as load_router
 
 CONFIG_FOLDER = Path(workflow.basedir) / "config"
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
+# What fingerprints read off each file, by its content: a parse reads anew only files that were edited.
+READ_BEFORE = Path(".snakemake") / "fingerprints"
 
 
 def compose():
@@ -31,9 +34,26 @@ CONFIG = compose()
 EXPERIMENT = CONFIG.name
 
 
-def code(script, plugins=()):
-    """The fingerprint of a rule's script, which follows the plugin modules that the script loads by name."""
-    return fingerprint(script, plugins, SCRIPTS)
+@functools.cache
+def fingerprinted(script, plugins, files):
+    try:
+        return fingerprint.parameter(fingerprint.follow(script, plugins, files, SCRIPTS, READ_BEFORE), script, plugins)
+    except UserError as error:
+        sys.exit(f"Code error: {error}")
+
+
+def code(script, plugins=(), files=()):
+    """The fingerprint of a rule's script, which follows the plugin modules that the script loads by name.
+
+    ``files`` are data files under workflow_scripts/ that its code reads and that are no inputs.
+    """
+    return fingerprinted(script, tuple(plugins), tuple(files))
+
+
+def members_in(pool):
+    """The members of a pool, of one that lacks a member the others."""
+    whole, missing = whole_pool(pool)
+    return [member for member in CONFIG.pool[whole].members if member != missing]
 
 
 def pool_members(wildcards):

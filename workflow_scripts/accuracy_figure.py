@@ -7,13 +7,15 @@ from job import running
 from rgd.analysis.figures import grouped_bars
 from rgd.artifacts import read_table
 
+LIBRARIES = ("matplotlib",)
+
 REFERENCES = {
     "oracle": ("oracle", ""),
     "best single member on the test part": ("single", ""),
     "random member": ("random", "random1"),
 }
 
-with running(snakemake, libraries=("matplotlib",)):
+with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)
     grouped_bars(
         read_table(snakemake.input.accuracy).to_pandas(),

@@ -11,13 +11,15 @@ from rgd.analysis.tables import accuracy_table, pivot_for_people, print_summary
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table, replacing
 
+LIBRARIES = ("pandas",)
+
 NOTE = (
     "Accuracy on the test part in per cent, mean ± standard deviation over splits. A learning-free router or a "
     "reference does not depend on the scenario and is computed once. A star marks a significant difference to {baseline} "
     "at the same number of calls, where it makes as many (false discovery rate of 5 % over all pairs; see comparisons)."
 )
 
-with running(snakemake, libraries=("pandas",)):
+with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
     cells = pd.concat([read_table(path).to_pandas() for path in snakemake.input.cells], ignore_index=True)
     order = {key: settings[key] for key in ("datasets", "scenarios", "pools", "routers")}

@@ -13,9 +13,11 @@ from rgd.answering import requests_for
 from rgd.artifacts import read_table
 from rgd.store.answers import AnswerSettings, Store
 
+LIBRARIES = ("pandas",)
+
 STORED = ["trimmed", "cost", "served_model", "provenance"]
 
-with running(snakemake, libraries=("pandas",)):
+with running(snakemake, LIBRARIES):
     datasets, query_sets = json.loads(snakemake.params.datasets), json.loads(snakemake.params.query_sets)
     members = json.loads(snakemake.params.members)
     store = Store(snakemake.resources.store)

@@ -18,6 +18,8 @@ from rgd.artifacts import read_table
 from rgd.splits import TEST, TRAIN, rows_of_part
 from rgd.training import texts, vectors_of
 
+LIBRARIES = ("numpy", "pandas")
+
 NOTE = (
     "Each task is routed by what the others teach; alpha is the share of its own training queries labelled and added. "
     "Over all test queries, mean ± standard deviation over splits; of the predictors, means over tasks and members. "
@@ -25,7 +27,7 @@ NOTE = (
     "it is the share of right predictions, and says nothing of how wrong the wrong ones make S2."
 )
 
-with running(snakemake, libraries=("numpy", "pandas")):
+with running(snakemake, LIBRARIES):
     datasets, members = json.loads(snakemake.params.datasets), json.loads(snakemake.params.members)
     pools, sizes = json.loads(snakemake.params.pools), json.loads(snakemake.params.parameters_billion)
     frames = []

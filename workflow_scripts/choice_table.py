@@ -10,9 +10,11 @@ from rgd.analysis.costs import choice_table, choices_for_people
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
+LIBRARIES = ("pandas",)
+
 NOTE = "Share of the test queries in which a member is asked, in per cent; a row sums to 100 times the calls per query."
 
-with running(snakemake, libraries=("pandas",)):
+with running(snakemake, LIBRARIES):
     frames = []
     for cell, choices in zip(snakemake.input.cells, snakemake.input.choices, strict=True):
         keys = read_table(cell, ["dataset", "scenario", "pool", "router"]).slice(0, 1).to_pylist()[0]

@@ -11,7 +11,9 @@ from rgd.analysis.tables import accuracy_table
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
-with running(snakemake, libraries=("numpy", "pandas", "scipy")):
+LIBRARIES = ("numpy", "pandas", "scipy")
+
+with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
     frames = [read_table(path).to_pandas() for path in snakemake.input.cells]
     keys = [tuple(frame.loc[0, ["dataset", "scenario", "pool", "router"]]) for frame in frames]

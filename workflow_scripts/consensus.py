@@ -13,7 +13,9 @@ from rgd.routers import encode_answers
 from rgd.splits import TRAIN, rows_of_part
 from rgd.training import pool_answers, texts
 
-with running(snakemake, libraries=("numpy",)):
+LIBRARIES = ("numpy",)
+
+with running(snakemake, LIBRARIES):
     settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
     answers, confidence = pool_answers(
         [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]

@@ -6,7 +6,9 @@ from rgd.artifacts import read_table, write_table
 from rgd.equality import equal_answers
 from rgd.training import pool_answers
 
-with running(snakemake, libraries=("math-verify", "sympy")):
+LIBRARIES = ("math-verify", "sympy")
+
+with running(snakemake, LIBRARIES):
     answers, _ = pool_answers(
         [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
     )

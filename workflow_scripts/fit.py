@@ -8,7 +8,9 @@ from rgd.artifacts import read_table, write_table
 from rgd.routers import load, make, save
 from rgd.training import training_sets
 
-with running(snakemake, libraries=("numpy", "torch")):
+LIBRARIES = ("numpy",)
+
+with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
     labels = snakemake.input.get("labels")
     routers = {

@@ -9,9 +9,11 @@ from rgd.analysis.tables import generation_table
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
+LIBRARIES = ("pandas",)
+
 NOTE = "Draws per task; a draw that was not needed any more is surplus, every other outcome but kept is a reason to drop it."
 
-with running(snakemake, libraries=("pandas",)):
+with running(snakemake, LIBRARIES):
     tables, people = [], {}
     for path in map(Path, snakemake.input.counts):
         dataset, generator = path.parent.name, path.stem

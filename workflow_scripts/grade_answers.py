@@ -7,7 +7,9 @@ from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.equality import graded
 
-with running(snakemake, libraries=("math-verify", "sympy")):
+LIBRARIES = ("math-verify", "sympy")
+
+with running(snakemake, LIBRARIES):
     responses = read_table(snakemake.input.responses)
     labels = {row["query_id"]: row["label"] for row in read_table(snakemake.input.labels).to_pylist()}
     answers, undecided = graded(

@@ -2,13 +2,14 @@
 
 import contextlib
 import io
+import json
 import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 from rgd.errors import UserError
-from rgd.provenance import write_provenance
+from rgd.provenance import definitions_file, write_definitions, write_provenance
 
 
 class _Tee(io.TextIOBase):
@@ -40,7 +41,7 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
 
     Args:
         snakemake: the object Snakemake gives to a script.
-        libraries: distributions whose versions decide the numbers, for the provenance.
+        libraries: distributions whose versions the provenance tells beside those that the fingerprint counts.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # Both stay open until the process ends, so that the log gets an unforeseen error's traceback as well.
@@ -58,12 +59,28 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
 
 
 def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:
-    for output in snakemake.output:
-        if output.endswith(".parquet"):
-            write_provenance(
-                output,
-                rule=snakemake.rule,
-                inputs=[str(item) for item in snakemake.input],
-                parameters=dict(snakemake.params.items()),
-                libraries=libraries,
-            )
+    root = snakemake.log[0].rpartition(f"/logs/{snakemake.rule}")[0]
+    parameters = dict(snakemake.params.items())
+    code = json.loads(parameters.get("code", "{}"))
+    versions: dict[str, str] = code.get("libraries", {})
+    further = [name for name in libraries if name not in versions]
+    if further:
+        from rgd.fingerprint import version
+
+        versions = versions | {name: version(name) for name in further}
+    write_provenance(
+        root,
+        rule=snakemake.rule,
+        inputs=[str(item) for item in snakemake.input],
+        outputs=[str(item) for item in snakemake.output],
+        parameters=parameters,
+        versions=versions,
+    )
+    if code and not definitions_file(root, code["fingerprint"]).exists():
+        from rgd.fingerprint import follow
+
+        script, *plugins = code["of"]
+        now = follow(script, plugins, code.get("files", ()))
+        # Code that was edited since the run began is not what the fingerprint says; the next run makes this anew.
+        if now.fingerprint == code["fingerprint"]:
+            write_definitions(root, now.fingerprint, now.definitions())

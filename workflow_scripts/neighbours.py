@@ -10,7 +10,9 @@ from rgd.neighbours import nearest
 from rgd.splits import TEST, TRAIN, rows_of_part
 from rgd.training import texts, vectors_of
 
-with running(snakemake, libraries=("numpy",)):
+LIBRARIES = ("numpy",)
+
+with running(snakemake, LIBRARIES):
     query_ids = texts(read_table(snakemake.input.queries, ["query_id"])["query_id"])
     splits = read_table(snakemake.input.splits)
     test = rows_of_part(splits, query_ids, TEST)

@@ -12,7 +12,9 @@ from rgd.routers import restore
 from rgd.routers.cascal import Cascal
 from rgd.training import rows_in, texts
 
-with running(snakemake, libraries=("matplotlib", "scikit-learn")):
+LIBRARIES = ("matplotlib", "scikit-learn")
+
+with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)["scenario"]
     scenarios = json.loads(snakemake.params.scenarios)
     panels = []

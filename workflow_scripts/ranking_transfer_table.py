@@ -14,7 +14,9 @@ from rgd.analysis.ranking_transfer import (
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
-with running(snakemake, libraries=("numpy", "pandas")):
+LIBRARIES = ("numpy", "pandas")
+
+with running(snakemake, LIBRARIES):
     pools, cells = json.loads(snakemake.params.pools), json.loads(snakemake.params.cells)
     scores = {
         tuple(cell): mean_scores(read_table(path, ["seed", "member", "consensus"]), pools[cell[2]])

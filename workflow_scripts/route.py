@@ -12,7 +12,9 @@ from rgd.routers import decode_answers, encode_answers, make, restore, route
 from rgd.routers.base import TestQueries
 from rgd.training import pool_answers, rows_in, texts, training_ids, vectors_of
 
-with running(snakemake, libraries=("numpy",)):
+LIBRARIES = ("numpy",)
+
+with running(snakemake, LIBRARIES):
     settings, members = json.loads(snakemake.params.slice), json.loads(snakemake.params.members)
     routers = restore(
         read_table(snakemake.input.router),

@@ -7,9 +7,11 @@ from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.scoring import read_benchmark, score_routes
 
+LIBRARIES = ("numpy",)
+
 RESPONSES = ["query_id", "answer", "prompt_tokens", "completion_tokens"]
 
-with running(snakemake, libraries=("numpy",)):
+with running(snakemake, LIBRARIES):
     scores = score_routes(
         read_table(snakemake.input.routes),
         read_benchmark(

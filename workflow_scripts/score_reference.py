@@ -10,9 +10,11 @@ from rgd.artifacts import read_table, write_table
 from rgd.scoring import read_benchmark, score_reference
 from rgd.splits import TEST, TRAIN, rows_of_part
 
+LIBRARIES = ("numpy",)
+
 RESPONSES = ["query_id", "answer", "confidence", "prompt_tokens", "completion_tokens"]
 
-with running(snakemake, libraries=("numpy",)):
+with running(snakemake, LIBRARIES):
     responses = [read_table(path, RESPONSES) for path in snakemake.input.responses]
     benchmark = read_benchmark(
         read_table(snakemake.input.labels),

@@ -10,9 +10,11 @@ from rgd.analysis.tables import task_table, task_table_for_people
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
+LIBRARIES = ("pandas",)
+
 NOTE = "Right answers in per cent, over all questions of the benchmark; the best members of a task are starred."
 
-with running(snakemake, libraries=("pandas",)):
+with running(snakemake, LIBRARIES):
     datasets, members = json.loads(snakemake.params.datasets), json.loads(snakemake.params.members)
     tables, people = [], {}
     for position, dataset in enumerate(datasets):

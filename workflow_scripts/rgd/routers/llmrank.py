@@ -15,6 +15,8 @@ from rgd.errors import UserError
 from rgd.routers.base import Router, TestQueries, TrainingSet, rank_members
 from rgd.seeds import generator
 
+LIBRARIES = ("torch",)
+
 # Two sums of the same numbers in another order differ by less; members closer than this are equal.
 UTILITY_DECIMALS = 5
 # Inputs that vary less than this are the same query over and over: the variation is rounding.
