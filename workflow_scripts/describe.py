@@ -1,0 +1,22 @@
+"""Let a descriptor write a description of every task, from its reserved questions or its default description."""
+
+import functools
+import json
+
+from describing import requests_of_job
+from job import running
+from models import model_of_job
+from rgd.artifacts import write_json
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.fill import fill
+
+with running(snakemake):
+    resources, wildcards = snakemake.resources, snakemake.wildcards
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
+    requests = requests_of_job(snakemake, settings)
+    store = Store(resources.store)
+    spent = functools.partial(store.spent, settings.weights)
+    title = f"{wildcards.variant} descriptions of {wildcards.dataset}"
+    with model_of_job(snakemake, resources.engine, settings.content(), spent) as engine:
+        fill(store, settings, requests, engine, resources.chunk_size, title=title)
+    write_json(snakemake.output.described, {"settings": settings.key, "descriptions": len(requests)})

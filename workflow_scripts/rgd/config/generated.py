@@ -1,0 +1,90 @@
+"""What an experiment's generated scenarios need: which query sets are drawn, how many queries, which descriptions."""
+
+from pathlib import Path
+
+from rgd.config import scenarios, sweep
+from rgd.config.products import unique
+from rgd.config.references import BENCHMARK
+from rgd.config.scenarios import SHORT, SHORTEST, Scenario
+from rgd.config.schema import Config
+from rgd.errors import UserError
+from rgd.generation.scenario import wanted_per_task
+
+
+def made(config: Config) -> list[tuple[str, Scenario]]:
+    """Every dataset with each generated scenario on which some cell of it is trained."""
+    return [
+        (dataset, scenarios.parse(config, query_set))
+        for dataset, query_set in sweep.needed(config)
+        if query_set != BENCHMARK
+    ]
+
+
+def drawn(config: Config) -> list[tuple[str, str]]:
+    """(dataset, query set) of all that generators write; of a filtered scenario the set before filtering."""
+    return list(unique((dataset, scenario.drawn) for dataset, scenario in made(config)))
+
+
+def asked(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The pools whose members answer each query set, by dataset and query set, as in :func:`rgd.config.sweep.needed`.
+
+    A filtered set is part of the set before filtering, and so are its answers: here it stands for that set, which the
+    pool that filters it answers as well.
+    """
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for (dataset, query_set), pools in sweep.needed(config).items():
+        filtering = None if query_set == BENCHMARK else scenarios.parse(config, query_set).pool
+        asked_set = dataset, whole(config, query_set)
+        found[asked_set] = unique((*found.get(asked_set, ()), *pools, *([filtering] if filtering else [])))
+    return found
+
+
+def whole(config: Config, query_set: str) -> str:
+    """The key of the set before filtering; the benchmark and sets that are not filtered are that themselves."""
+    return query_set if query_set == BENCHMARK else scenarios.parse(config, query_set).drawn
+
+
+def queries(config: Config, dataset: str, scenario: Scenario) -> int:
+    """How many queries the generator shall write for ``scenario``, over all tasks of ``dataset``.
+
+    Raises:
+        UserError: the dataset does not define the scenario's size.
+    """
+    spec = config.dataset[dataset]
+    if scenario.size is None:
+        return spec.generated_queries
+    if scenario.size not in spec.generated_sizes:
+        known = ", ".join(spec.generated_sizes) or "none"
+        raise UserError(
+            f"the scenario {scenario.key} has the size {scenario.size}, which config/dataset/{dataset}.yaml does not define "
+            f"(generated_sizes: {known}). Add generated_sizes.{scenario.size} there, or exclude the scenario for this dataset."
+        )
+    return spec.generated_sizes[scenario.size]
+
+
+def check(config: Config, folder: Path) -> None:
+    """Check that every dataset has what the experiment's generated scenarios name.
+
+    Raises:
+        UserError: a size or a descriptor is missing, or a generator may not draw often enough.
+    """
+    where = f"{folder}/experiment/{config.name}.yaml"
+    for dataset, scenario in made(config):
+        spec = config.dataset[dataset]
+        try:
+            number = queries(config, dataset, scenario)
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        if scenario.variant in (SHORT, SHORTEST) and spec.descriptor is None:
+            raise UserError(
+                f"{where}: the scenario {scenario.key} needs the {scenario.variant} descriptions of {dataset}, which a "
+                f"descriptor rewrites from its own, and {folder}/dataset/{dataset}.yaml has descriptor = null. Name a file of "
+                "config/descriptor there, or exclude the scenario for this dataset."
+            )
+        most = max(wanted_per_task(number, list(spec.tasks)).values())
+        cap = config.generator[scenario.generator].max_draws_per_task
+        if cap < most:
+            raise UserError(
+                f"{folder}/generator/{scenario.generator}.yaml: max_draws_per_task = {cap}, but the scenario {scenario.key} "
+                f"of {dataset} wants {most} queries of a task. Raise it (twice the queries per task is a fair start)."
+            )

@@ -1,0 +1,19 @@
+"""Read the descriptions that a descriptor wrote from the store, clean and check them."""
+
+import json
+
+from describing import requests_of_job
+from job import running
+from rgd import schemas
+from rgd.artifacts import write_table
+from rgd.generation.describing import descriptions_from
+from rgd.store.answers import AnswerSettings, Store
+from stored import said_to_be_stored
+
+with running(snakemake):
+    settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
+    keys = [request.query_key for request in requests_of_job(snakemake, settings)]
+    with said_to_be_stored(snakemake.input.described):
+        answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
+    table = descriptions_from(json.loads(snakemake.params.slice)["tasks"], answers)
+    write_table(snakemake.output.descriptions, table, schemas.DESCRIPTIONS)
