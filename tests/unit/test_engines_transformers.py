@@ -79,6 +79,57 @@ def test_a_long_question_is_trimmed_and_said_so(models):
     assert 230 < answer.prompt_tokens < 256
 
 
+def too_much(texts):
+    """Fails as torch does where more than this many texts are computed at a time, after some memory was used."""
+
+    def limited(compute):
+        def run(batch, *rest, **more):
+            found = compute(batch, *rest, **more)
+            if len(batch) > texts:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return found
+
+        return run
+
+    return limited
+
+
+def test_what_does_not_fit_into_the_memory_is_scored_in_halves(models, capsys):
+    requests = [render(TEMPLATES["text"], question, options) for question, options in QUESTIONS]
+    settings = EngineSettings(models["qwen3"], 1024, "float32", batch_tokens=100_000)
+    with open_engine("transformers", settings) as engine:
+        whole = engine.score(requests)
+        engine._option_sums = too_much(1)(engine._option_sums)
+        halved = engine.score(requests)
+        assert capsys.readouterr().err.count("out of memory: ") == 3
+        engine._option_sums = too_much(0)(engine._option_sums)
+        with pytest.raises(UserError, match=r"does not suffice for a single text.*max_model_len \(now 1024\)"):
+            engine.score(requests)
+    for one, other in zip(whole, halved, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
+
+
+def test_what_does_not_fit_into_the_memory_is_embedded_in_halves(tmp_path):
+    folder, texts = tiny_models.build_encoder(tmp_path / "encoder"), ["Paris", "one two", "three", "Which one?"]
+    with open_engine("transformers", EngineSettings(folder, 128, "float32")) as engine:
+        whole = engine.embed(texts)
+        tokenize = engine.tokenizer
+        engine.tokenizer = lambda given, padding=False, **more: (too_much(2)(tokenize) if padding else tokenize)(
+            given, padding=padding, **more
+        )
+        np.testing.assert_allclose(engine.embed(texts), whole, atol=1e-5)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(models):
+    def fails(*_):
+        raise RuntimeError("illegal instruction")
+
+    with open_engine("transformers", EngineSettings(models["qwen3"], 256)) as engine:
+        engine._option_sums = fails
+        with pytest.raises(RuntimeError, match="illegal"):
+            engine.score([render("{question}", "What?", ["x"])])
+
+
 def test_no_options_no_likelihood(models):
     with (
         open_engine("transformers", EngineSettings(models["qwen3"], 256)) as engine,

@@ -30,6 +30,9 @@ class Tokenizer:
     def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
         return {"input_ids": [ord(letter) for letter in text]}
 
+    def get_added_vocab(self) -> dict[str, int]:
+        return {}
+
 
 class World:
     """What is loaded with which options, and what fails: a list for each, used up in order (None: nothing fails)."""
@@ -185,7 +188,7 @@ def test_a_model_that_answers_nothing_is_missing_and_not_asked_again(world: Worl
         assert fill_once(engine) == 3
         assert fill_once(engine) == 0
     assert len(loads) == 1
-    questions = pa.table({"query_id": ["0", "1", "2"], "options": [["x", "y"]] * 3})
+    questions = pa.table({"query_id": ["0", "1", "2"], "options": [["x", "y"]] * 3, "answer_kind": ["letter"] * 3})
     answers = store.read(WRITING, [request.query_key for request in requests()]).to_pylist()
     rows = response_rows(questions, answers, "generate")
     assert rows["answer"].null_count == rows["confidence"].null_count == 3

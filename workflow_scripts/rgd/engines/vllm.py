@@ -10,6 +10,7 @@ import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import chosen, prepare
+from rgd.engines.memory import is_out_of_memory
 from rgd.engines.prompts import fit_context
 from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
@@ -92,7 +93,7 @@ class VllmEngine:
             try:
                 return vllm.LLM(str(self.settings.weights), **self._options())
             except Exception as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise cannot_load("vLLM", self.settings.weights, error) from error
                 reason = str(error)
             self._halve_batch(reason)
@@ -269,25 +270,12 @@ class VllmEngine:
                     return self.model.embed(inputs, use_tqdm=False)
                 return self.model.generate(inputs, list(params), use_tqdm=False)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 reason = str(error)
             self.model = None
             self._halve_batch(reason)
             self.model = self._load()
-
-
-_NO_MEMORY = (
-    "out of memory",
-    "can't allocate memory",
-    "No available memory for the cache",
-    "available KV cache memory",
-)
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is torch's or vLLM's way to say that the memory does not suffice: types differ, words do not."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _parts(lengths: Sequence[int], budget: int, requests: int = BATCH_REQUESTS) -> Iterator[range]:

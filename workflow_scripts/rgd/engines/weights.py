@@ -151,9 +151,7 @@ def ensure_weights(
     if spec.path is not None:
         return _own_folder(Path(spec.path).expanduser())
     cache = Path(cache).expanduser()
-    main = _main_name(spec)
-    digest = spec.sha256 or hashlib.sha256(spec.identity.encode()).hexdigest()
-    folder = cache / f"{re.sub(r'[^A-Za-z0-9._-]', '_', main)}-{digest[:12]}"
+    main, folder = _main_name(spec), cache_folder(spec, cache)
     if _complete(folder, spec):
         return folder
 
@@ -178,6 +176,12 @@ def ensure_weights(
         ) from error
     report(f"{main}: ready in {folder}")
     return folder
+
+
+def cache_folder(spec: WeightsSpec, cache: str | Path) -> Path:
+    """Where in ``cache`` the weights of ``spec`` lie, or would lie."""
+    digest = spec.sha256 or hashlib.sha256(spec.identity.encode()).hexdigest()
+    return Path(cache).expanduser() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', _main_name(spec))}-{digest[:12]}"
 
 
 def _main_name(spec: WeightsSpec) -> str:
@@ -266,7 +270,17 @@ def _make(spec: WeightsSpec, main: str, temporary: Path, use_hub: bool, report: 
         return source
     report(f"{main}: converting to bf16 safetensors (once, about a minute)")
     converted = temporary / "converted"
-    _convert_gguf(source, "model.gguf", converted)
+    try:
+        _convert_gguf(source, "model.gguf", converted)
+    except Exception as error:  # of several libraries, which share no base class
+        if getattr(error, "errno", None) is not None:
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(
+            f"{main} has the right SHA-256 but could not be converted to safetensors: {reason}. Nothing was kept. Where the disk "
+            f"of {temporary.parent} is full, make room, or set paths.cache to another; else run the same command again, which "
+            "fetches the file anew."
+        ) from error
     shutil.rmtree(source)
     return converted
 
