@@ -22,4 +22,5 @@ with running(snakemake, LIBRARIES):
         Path(snakemake.output.svg).with_suffix(""),
         references=REFERENCES,
         titles=titles["pool"] | titles["scenario"],
+        scenarios=json.loads(snakemake.params.scenarios),
     )

@@ -10,8 +10,8 @@ from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.consensus import consensus
 from rgd.routers import encode_answers
-from rgd.splits import TRAIN, rows_of_part
-from rgd.training import pool_answers, texts
+from rgd.subsets import training_rows
+from rgd.training import pool_answers, rows_in, texts
 
 LIBRARIES = ("numpy",)
 
@@ -22,13 +22,11 @@ with running(snakemake, LIBRARIES):
     )
     query_ids = texts(answers["query_id"])
     codes, _ = encode_answers([answers[str(position)] for position in range(len(members))])
-    splits = read_table(snakemake.input.splits)
-    seeds = list(dict.fromkeys(splits["seed"].to_pylist()))
-    # A generated query set is all training; only the real one is divided.
-    if snakemake.wildcards.scenario == "real":
-        training = rows_of_part(splits, query_ids, TRAIN)
-    else:
-        training = {seed: np.arange(len(query_ids)) for seed in seeds}
+    tasks = None
+    if snakemake.input.get("questions"):
+        questions = read_table(snakemake.input.questions, ["query_id", "task"])
+        tasks = texts(questions["task"])[rows_in(texts(questions["query_id"]), query_ids)]
+    training = training_rows(snakemake.wildcards.scenario, read_table(snakemake.input.splits), query_ids, tasks)
     parts = []
     for seed, rows in training.items():
         found = consensus(codes[rows], confidence[rows], settings["vote_weight"], settings["min_votes"])

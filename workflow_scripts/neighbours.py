@@ -7,8 +7,9 @@ from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.neighbours import nearest
-from rgd.splits import TEST, TRAIN, rows_of_part
-from rgd.training import texts, vectors_of
+from rgd.splits import TEST, rows_of_part
+from rgd.subsets import training_rows
+from rgd.training import rows_in, texts, vectors_of
 
 LIBRARIES = ("numpy",)
 
@@ -16,10 +17,13 @@ with running(snakemake, LIBRARIES):
     query_ids = texts(read_table(snakemake.input.queries, ["query_id"])["query_id"])
     splits = read_table(snakemake.input.splits)
     test = rows_of_part(splits, query_ids, TEST)
-    if snakemake.wildcards.scenario == "real":
-        training = {seed: query_ids[rows] for seed, rows in rows_of_part(splits, query_ids, TRAIN).items()}
-    else:
-        training = dict.fromkeys(test, texts(read_table(snakemake.input.training, ["query_id"])["query_id"]))
+    training_ids = texts(read_table(snakemake.input.training, ["query_id"])["query_id"])
+    tasks = None
+    if snakemake.input.get("questions"):
+        questions = read_table(snakemake.input.questions, ["query_id", "task"])
+        tasks = texts(questions["task"])[rows_in(texts(questions["query_id"]), training_ids)]
+    rows_of = training_rows(snakemake.wildcards.scenario, splits, training_ids, tasks)
+    training = {seed: training_ids[rows] for seed, rows in rows_of.items()}
     parts = []
     for seed, rows in test.items():
         indices, similarity = nearest(

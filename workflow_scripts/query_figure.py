@@ -7,25 +7,29 @@ import numpy as np
 
 from job import running
 from rgd.analysis.figures import QueryMap, pca_of_queries
-from rgd.artifacts import matrix, read_table
+from rgd.analysis.shift import subsample
+from rgd.artifacts import read_table
 from rgd.routers import restore
 from rgd.routers.cascal import Cascal
-from rgd.training import rows_in, texts
+from rgd.training import texts, vectors_of
 
 LIBRARIES = ("matplotlib", "scikit-learn")
+
+# Of a larger set so many are drawn, by a fixed seed: more dots only cover each other.
+MOST_QUERIES = 3000
 
 with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)["scenario"]
     scenarios = json.loads(snakemake.params.scenarios)
+    routers = dict(zip(json.loads(snakemake.params.fitted), snakemake.input.routers, strict=True))
     panels = []
     for position, scenario in enumerate(scenarios):
         questions = read_table(snakemake.input.questions[position], ["query_id", "task"])
-        embeddings = read_table(snakemake.input.embeddings[position])
-        rows = rows_in(texts(embeddings["query_id"]), texts(questions["query_id"]))
-        vectors = matrix(embeddings["embedding"])[rows]
+        questions = questions.take(subsample(questions.num_rows, MOST_QUERIES, 0, snakemake.params.dataset, scenario))
+        vectors = vectors_of(snakemake.input.embeddings[position], texts(questions["query_id"]))
         centroids, centroid_tasks = np.zeros((0, vectors.shape[1]), dtype=np.float32), None
-        if snakemake.input.routers:
-            fitted = restore(read_table(snakemake.input.routers[position]), Cascal)
+        if scenario in routers:
+            fitted = restore(read_table(routers[scenario]), Cascal)
             first = fitted[min(fitted)]
             centroids, centroid_tasks = first.centroids_, first.task_names_[first.centroid_tasks_]
         panels.append(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import FAMILIES, ordered, row_label
+from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, row_label
 from rgd.artifacts import replacing
 from rgd.errors import UserError
 
@@ -30,6 +30,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 LINE_STYLES = ("-", "--", ":", "-.")
 
 DOTS_PER_INCH = 150
+WIDEST = 16
+"""Inches of a figure's width."""
+PANELS_IN_A_ROW = 4
+# From so many points on a map's dots are a picture inside the SVG, which would grow too large to open.
+MOST_DRAWN = 2000
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,12 @@ def grouped_bars(
     path_stem: str | os.PathLike[str],
     references: Mapping[str, tuple[str, str]],
     titles: Mapping[str, str] | None = None,
+    scenarios: Sequence[str] | None = None,
 ) -> list[Path]:
     """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
 
     The bars are the routers that depend on the scenario. Where there are several datasets a bar is the mean over them,
-    and is left out unless every dataset has it. Whiskers are the cells' intervals; for a mean, half-widths are added
+    and is left out unless every dataset has it; which datasets and scenarios are shown, :func:`comparable` says. Whiskers are the cells' intervals; for a mean, half-widths are added
     in quadrature, the datasets being independent. The axis starts above zero where nothing is lower.
 
     Args:
@@ -69,6 +75,7 @@ def grouped_bars(
         references: legend text -> (router, variant) of the horizontal lines; lines without a cell are left out. An
             empty variant means the best of that router's variants.
         titles: names to show instead of the keys of scenarios, pools and routers.
+        scenarios: those that may be shown; by default all.
 
     Returns:
         The paths of the SVG and the PNG.
@@ -77,35 +84,70 @@ def grouped_bars(
         UserError: no router in ``accuracy`` depends on the scenario, or a file cannot be written.
     """
     titles = titles or {}
-    mean = _over_datasets(accuracy)
+    accuracy = comparable(accuracy, scenarios)
+    mean = over_datasets(accuracy)
     bars = mean[mean["family"].isin(FAMILIES[:2])]
     if bars.empty:
         raise UserError("there is nothing to draw: no cell of a router that learns from queries was made.")
     pools = list(dict.fromkeys(bars["pool"]))
-    scenarios = list(dict.fromkeys(bars["scenario"]))
+    shown = list(dict.fromkeys(bars["scenario"]))
     keys = bars[["family", "router", "variant"]].drop_duplicates()
     series = [key for family in FAMILIES for key in keys[keys["family"] == family].itertuples(index=False, name=None)]
-    with _style() as pyplot:
-        width = min(max(3.5, 0.17 * len(series) * len(scenarios) + 0.8), 16 / len(pools))
+    with style() as pyplot:
+        # Panels stand beside each other as long as the bars stay wide enough to tell apart.
+        wanted = max(3.5, 0.17 * len(series) * len(shown) + 0.8)
+        beside = wanted * len(pools) <= WIDEST
+        width = min(wanted, WIDEST)
+        rows, columns = (1, len(pools)) if beside else (len(pools), 1)
         figure, axes = pyplot.subplots(
-            1, len(pools), figsize=(width * len(pools), 4.6), sharey=True, squeeze=False, layout="constrained"
+            rows,
+            columns,
+            figsize=(width * columns, 1.2 + 3.4 * rows),
+            sharex=not beside,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
         )
         # At the size of the font about 14 letters fill an inch.
-        names = [textwrap.fill(titles.get(key, key), int(14 * width / len(scenarios)) - 2) for key in scenarios]
+        names = [textwrap.fill(titles.get(key, key), int(14 * width / len(shown)) - 2) for key in shown]
+        datasets = accuracy["dataset"].nunique()
         handles: dict[str, Any] = {}
-        for axis, pool in zip(axes[0], pools, strict=True):
-            handles |= _bars(axis, bars[bars["pool"] == pool], scenarios, series, titles)
-            axis.set_xticks(range(len(scenarios)), names)
+        for axis, pool in zip(axes.flat, pools, strict=True):
+            handles |= _bars(axis, bars[bars["pool"] == pool], shown, series, titles)
+            axis.set_xticks(range(len(shown)), names)
             axis.tick_params(axis="x", length=0)
             handles |= _lines(axis, mean[mean["pool"] == pool], references)
             axis.set_title(titles.get(pool, pool))
-        axes[0, 0].set_ylabel("test accuracy (%)")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("test accuracy (%)" + (f", mean of {datasets} datasets" if datasets > 1 else ""))
         _zoom(axes[0, 0], mean, bars, references)
-        _legend(figure, handles)
-        return _save(figure, path_stem)
+        legend(figure, handles)
+        return save(figure, path_stem)
 
 
-def _over_datasets(accuracy: pd.DataFrame) -> pd.DataFrame:
+def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of the scenarios and datasets of which means over datasets can be compared.
+
+    A dataset that has real queries alone, where others have generated ones, is left out, and then every scenario that some
+    dataset lacks: a bar beside another is the mean over the same datasets.
+
+    Args:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
+        scenarios: those that may be shown; by default all.
+    """
+    if scenarios is not None:
+        accuracy = accuracy[accuracy["scenario"].isin([REAL, *scenarios])]
+    learned = accuracy[accuracy["family"].isin(FAMILIES[:2])]
+    has = {dataset: set(part["scenario"]) for dataset, part in learned.groupby("dataset", sort=False)}
+    most = max(map(len, has.values()), default=0)
+    kept = {dataset: names for dataset, names in has.items() if most == 1 or names != {REAL}}
+    common = set.intersection(*kept.values()) if kept else set()
+    # What does not depend on the scenario stands under the real one, shown or not.
+    independent = accuracy["family"].isin(SCENARIO_INDEPENDENT)
+    return accuracy[accuracy["dataset"].isin(kept) & (accuracy["scenario"].isin(common) | independent)]
+
+
+def over_datasets(accuracy: pd.DataFrame) -> pd.DataFrame:
     """Mean over datasets with the interval of the mean, in per cent; rows that some dataset lacks are dropped."""
     keys = ["scenario", "pool", "family", "router", "variant"]
     frame = accuracy[[*keys, "dataset", "accuracy", "ci_low", "ci_high"]].copy()
@@ -210,18 +252,23 @@ def pca_of_queries(
     titles = titles or {}
     centre, plane, explained = principal_plane(panels[0].embeddings)
     tasks = ordered(np.concatenate([panel.tasks for panel in panels]), [])
-    with _style() as pyplot:
+    with style() as pyplot:
+        columns = min(len(panels), PANELS_IN_A_ROW)
+        rows = -(-len(panels) // columns)
         figure, axes = pyplot.subplots(
-            1,
-            len(panels),
-            figsize=(4.4 * len(panels) + 0.4, 4.9),
+            rows,
+            columns,
+            figsize=(4.4 * columns + 0.4, 4.4 * rows + 0.5),
             sharex=True,
             sharey=True,
             squeeze=False,
             layout="constrained",
         )
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        many = sum(len(panel.embeddings) for panel in panels) > MOST_DRAWN
         handles: dict[str, Any] = {}
-        for axis, panel in zip(axes[0], panels, strict=True):
+        for axis, panel in zip(axes.flat, panels, strict=False):
             points = (panel.embeddings - centre) @ plane.T
             for number, task in enumerate(tasks):
                 chosen = points[panel.tasks == task]
@@ -232,6 +279,7 @@ def pca_of_queries(
                     marker=MARKERS[number % len(MARKERS)],
                     alpha=0.55,
                     linewidths=0,
+                    rasterized=many,
                 )
             if len(panel.centroids):
                 fills = ["white"] * len(panel.centroids)
@@ -251,12 +299,13 @@ def pca_of_queries(
             axis.set_title(panel.title)
             axis.set_xlabel(f"first component ({100 * explained[0]:.0f} % of variance)")
             axis.grid(visible=False)
-        axes[0, 0].set_ylabel(f"second component ({100 * explained[1]:.0f} %)")
-        _legend(figure, handles)
-        return _save(figure, path_stem)
+        for axis in axes[:, 0]:
+            axis.set_ylabel(f"second component ({100 * explained[1]:.0f} %)")
+        legend(figure, handles)
+        return save(figure, path_stem)
 
 
-def _legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
+def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
     """One legend below the panels, in as many columns as the figure's width holds."""
     # An eight-point letter takes about 0.065 inches, a handle and the gap between columns 0.6.
     column = 0.065 * max(map(len, handles)) + 0.6
@@ -282,7 +331,7 @@ def principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 @contextmanager
-def _style() -> Iterator[Any]:
+def style() -> Iterator[Any]:
     """pyplot on the file-only backend under this project's style; closes what was drawn."""
     import matplotlib
 
@@ -312,7 +361,7 @@ def _style() -> Iterator[Any]:
             pyplot.close("all")
 
 
-def _save(figure: "Figure", path_stem: str | os.PathLike[str]) -> list[Path]:
+def save(figure: "Figure", path_stem: str | os.PathLike[str]) -> list[Path]:
     stem = Path(path_stem)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
     for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):

@@ -34,7 +34,7 @@ def mean_scores(consensus: pa.Table, members: Sequence[str]) -> dict[int, np.nda
     frame = consensus.select(["seed", "member", "consensus"]).to_pandas()
     frame["consensus"] = frame["consensus"].astype(np.float64)
     means = frame.groupby(["seed", "member"], sort=False)["consensus"].mean().round(DECIMALS).unstack("member")
-    return {int(seed): row.to_numpy() for seed, row in means[list(members)].iterrows()}  # type: ignore[arg-type]
+    return {int(seed): row.to_numpy() for seed, row in means[list(members)].iterrows()}
 
 
 def ranking_transfer(

@@ -1,0 +1,19 @@
+"""Ask a referee several times what the store lacks of a query set, and of the other sets that it judges and that are there."""
+
+import json
+
+from asking import fill_query_sets
+from job import running
+from rgd.artifacts import read_table, write_json
+from rgd.referee import referee_requests
+from rgd.store.answers import AnswerSettings
+
+with running(snakemake):
+    settings, draws = AnswerSettings.from_mapping(json.loads(snakemake.params.settings)), snakemake.params.draws
+    answers = fill_query_sets(
+        snakemake,
+        settings,
+        snakemake.wildcards.member,
+        lambda path: referee_requests(read_table(path), settings.prompt, draws),
+    )
+    write_json(snakemake.output.refereed, {"settings": settings.key, "answers": answers})

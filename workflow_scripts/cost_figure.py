@@ -1,0 +1,19 @@
+"""Draw accuracy against what it costs in calls and tokens."""
+
+import json
+from pathlib import Path
+
+from job import running
+from rgd.analysis.trade_offs import accuracy_against_cost
+from rgd.artifacts import read_table
+
+LIBRARIES = ("matplotlib",)
+
+with running(snakemake, LIBRARIES):
+    titles = json.loads(snakemake.params.titles)
+    accuracy_against_cost(
+        read_table(snakemake.input.costs).to_pandas(),
+        Path(snakemake.output.svg).with_suffix(""),
+        titles["pool"] | titles["scenario"],
+        json.loads(snakemake.params.scenarios),
+    )

@@ -1,0 +1,18 @@
+"""Draw accuracy against the number of training queries."""
+
+import json
+from pathlib import Path
+
+from job import running
+from rgd.analysis.trade_offs import learning_curves
+from rgd.artifacts import read_table
+
+LIBRARIES = ("matplotlib",)
+
+with running(snakemake, LIBRARIES):
+    titles = json.loads(snakemake.params.titles)
+    learning_curves(
+        read_table(snakemake.input.curve).to_pandas(),
+        Path(snakemake.output.svg).with_suffix(""),
+        titles["dataset"] | titles["pool"] | titles["scenario"],
+    )

@@ -1,0 +1,30 @@
+"""Put this experiment's figures beside the paper's, one row a published value."""
+
+import functools
+import json
+from pathlib import Path
+
+from job import running
+from rgd.analysis.published import (
+    NOTE,
+    accuracy_values,
+    agreement_values,
+    missing_reason,
+    published_for_people,
+    published_table,
+    tau_values,
+)
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+from rgd.published.values import read_published
+
+LIBRARIES = ("numpy", "pandas")
+
+with running(snakemake, LIBRARIES):
+    settings = json.loads(snakemake.params.slice)
+    readers = {"accuracy": accuracy_values, "ranking_transfer": tau_values, "label_quality": agreement_values}
+    made = {name: path for name in readers if (path := snakemake.input.get(name))}
+    ours = [readers[name](read_table(path).to_pandas()) for name, path in made.items()]
+    reason = functools.partial(missing_reason, **settings)
+    table = published_table(read_published(), ours, settings["names"], reason)
+    write_all(table, Path(snakemake.output.parquet).with_suffix(""), published_for_people(table), NOTE)

@@ -1,0 +1,21 @@
+"""Read what a referee answered from the store, and take the answer that most of its draws give."""
+
+import json
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.referee import referee_requests, referee_rows
+from rgd.store.answers import AnswerSettings, Store
+from stored import said_to_be_stored
+
+with running(snakemake):
+    settings, draws = AnswerSettings.from_mapping(json.loads(snakemake.params.settings)), snakemake.params.draws
+    questions = read_table(snakemake.input.questions)
+    asked = referee_requests(questions, settings.prompt, draws)
+    keys, numbers = [request.query_key for request in asked], [request.draw for request in asked]
+    with said_to_be_stored(snakemake.input.refereed):
+        answers = Store(snakemake.resources.store).read(settings, keys, numbers).to_pylist()
+    table = referee_rows(questions, answers, settings.way, draws)
+    write_table(snakemake.output.referee, table, schemas.REFEREE)
+    print(f"{table.num_rows - table['answer'].null_count} of {table.num_rows} queries have a majority")

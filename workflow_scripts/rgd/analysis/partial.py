@@ -1,0 +1,110 @@
+"""The accuracy table of an experiment that is not finished: what is there, and what is missing as missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from rgd.analysis.order import REAL, group_title, row_label
+from rgd.analysis.tables import accuracy_table, pivot_for_people
+from rgd.artifacts import read_table
+from rgd.errors import UserError
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A table of the cells that are there.
+
+    Attributes:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`; empty where no cell is there.
+        people: tables to read, with ``missing`` where a cell is not there.
+        missing: the (dataset, scenario, pool, router) that are not there, in the sweep's order.
+        cells: how many the sweep has.
+    """
+
+    accuracy: pd.DataFrame
+    people: dict[str, pd.DataFrame]
+    missing: list[tuple[str, str, str, str]]
+    cells: int
+
+
+def partial_table(
+    results: str | Path,
+    cells: Mapping[tuple[str, str, str, str], str],
+    order: Mapping[str, Sequence[str]],
+    titles: Mapping[str, Mapping[str, str]] | None = None,
+    exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
+) -> Partial:
+    """Read the cells that are there and table them; one that is being written or removed meanwhile counts as missing.
+
+    Args:
+        results: the folder of results.
+        cells: (dataset, scenario, pool, router) of the sweep -> the router's family.
+        order: datasets, scenarios, pools and routers in their order.
+        titles: names to show instead of keys, by kind (dataset, pool, scenario).
+        exclusions: cells that the experiment leaves out -> why.
+    """
+    frames, missing = [], []
+    for cell in cells:
+        frame = _read(Path(results) / "cells" / Path(*cell).with_name(f"{cell[-1]}.parquet"))
+        if frame is None:
+            missing.append(cell)
+        else:
+            frames.append(frame)
+    names = {key: order[key] for key in ("datasets", "scenarios", "pools", "routers")}
+    accuracy = accuracy_table(pd.concat(frames, ignore_index=True), **names) if frames else pd.DataFrame()
+    titles = titles or {}
+    people = pivot_for_people(accuracy, order["scenarios"], titles, exclusions) if frames else {}
+    shown = {}
+    for dataset, pool in dict.fromkeys((cell[0], cell[2]) for cell in cells):
+        lacking = {cell: family for cell, family in cells.items() if (cell[0], cell[2]) == (dataset, pool)}
+        lacking = {cell: family for cell, family in lacking.items() if cell in set(missing)}
+        title = group_title(titles, dataset=dataset, pool=pool)
+        table = people.get(title, pd.DataFrame(columns=["family", "router", "variant"]))
+        shown[title] = _with_missing(table, lacking, order["scenarios"], titles)
+    return Partial(accuracy, shown, missing, len(cells))
+
+
+def _read(path: Path) -> pd.DataFrame | None:
+    try:
+        return read_table(path).to_pandas()
+    except (UserError, pa.ArrowException, OSError):
+        return None
+
+
+def _with_missing(
+    table: pd.DataFrame,
+    lacking: Mapping[tuple[str, str, str, str], str],
+    scenarios: Sequence[str],
+    titles: Mapping[str, Mapping[str, str]],
+) -> pd.DataFrame:
+    """``table`` with ``missing`` in the cells that lack, and a row for every router of which no cell is there."""
+    table = table.copy()
+    columns = {scenario: group_title(titles, scenario=scenario) for scenario in scenarios}
+    for column in columns.values():
+        if column not in table:
+            table[column] = ""
+    for (_, scenario, _, router), family in lacking.items():
+        if not (table["router"] == router).any():
+            row = {"family": family, "router": router, "variant": "", **dict.fromkeys(columns.values(), "")}
+            table = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+        if scenario in columns:
+            table.loc[table["router"] == router, columns[scenario]] = MISSING
+        elif scenario == REAL:
+            # The experiment trains on generated queries alone, and this cell does not depend on them.
+            table.loc[table["router"] == router, list(columns.values())] = MISSING
+    return table
+
+
+def state(partial: Partial) -> str:
+    """A sentence about what is there."""
+    made = partial.cells - len(partial.missing)
+    if not partial.missing:
+        return f"All {partial.cells} cells are there."
+    dataset, scenario, pool, router = partial.missing[0]
+    first = f"{row_label(router, '')} on {scenario} of {dataset}, pool {pool}"
+    return f"{made} of {partial.cells} cells are there; {len(partial.missing)} are missing, the first of them {first}."

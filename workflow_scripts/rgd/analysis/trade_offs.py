@@ -1,0 +1,208 @@
+"""Figures of what accuracy costs: against calls and tokens of the models asked, and against queries to train on."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.figures import COLOURS, LINE_STYLES, MARKERS, WIDEST, comparable, legend, save, style
+from rgd.analysis.order import FAMILIES, SCENARIO_INDEPENDENT, records, row_label
+from rgd.errors import UserError
+
+TOKENS = ("prompt_tokens_per_query", "completion_tokens_per_query")
+KEYS = ["scenario", "pool", "family", "router", "variant"]
+# References that nobody can ask, as the oracle, are no routing to pay for.
+NOT_ASKED = ("oracle",)
+
+
+def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
+    """Accuracy, calls and tokens per query as means over the datasets that have a cell.
+
+    Args:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
+        scenarios: those that may be shown; by default all.
+
+    Returns:
+        Columns scenario, pool, family, router, variant, accuracy (per cent), calls, tokens (prompts and answers together;
+        NaN where they are not known); only rows that every dataset has.
+    """
+    frame = comparable(accuracy, scenarios)
+    frame = frame[~frame["router"].isin(NOT_ASKED)].copy()
+    frame["tokens"] = frame[list(TOKENS)].sum(axis=1, skipna=False)
+    points = frame.groupby(KEYS, sort=False, as_index=False).agg(
+        datasets=("dataset", "nunique"),
+        accuracy=("accuracy", "mean"),
+        calls=("calls_per_query", "mean"),
+        tokens=("tokens", lambda values: values.mean(skipna=False)),
+    )
+    points["accuracy"] *= 100
+    return points[points["datasets"] == frame["dataset"].nunique()].drop(columns="datasets").reset_index(drop=True)
+
+
+def frontier(cost: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    """The points that no other beats in both cost and accuracy, as places in ascending order of cost.
+
+    Of points with the same cost and accuracy the first counts. Points without a cost (NaN) are none.
+    """
+    order = [place for place in np.lexsort((-accuracy, cost)).tolist() if not np.isnan(cost[place])]
+    found: list[int] = []
+    for place in order:
+        if not found or accuracy[place] > accuracy[found[-1]]:
+            found.append(place)
+    return np.array(found, dtype=int)
+
+
+def accuracy_against_cost(
+    accuracy: pd.DataFrame,
+    path_stem: str | os.PathLike[str],
+    titles: Mapping[str, str] | None = None,
+    scenarios: Sequence[str] | None = None,
+) -> list[Path]:
+    """Accuracy against calls and against tokens per query: a column per pool; the line joins what nothing beats in both.
+
+    Colour tells the router, the marker the scenario (a circle where it does not matter). The row of tokens is left out where
+    none are known.
+
+    Args:
+        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
+        path_stem: where to write, without the ending.
+        titles: names to show instead of the keys of scenarios, pools and routers.
+        scenarios: those that may be shown; by default all.
+
+    Raises:
+        UserError: there is nothing to draw, or a file cannot be written.
+    """
+    from matplotlib.lines import Line2D
+
+    titles = titles or {}
+    points = cost_points(accuracy, scenarios)
+    if points.empty:
+        raise UserError("there is nothing to draw: no cell was made for all datasets.")
+    pools = list(dict.fromkeys(points["pool"]))
+    routers = list(dict.fromkeys(points["router"]))
+    learned = points[~points["family"].isin(SCENARIO_INDEPENDENT)]
+    marks = {
+        scenario: MARKERS[1 + place % (len(MARKERS) - 1)]
+        for place, scenario in enumerate(dict.fromkeys(learned["scenario"]))
+    }
+    axes_of = [("calls", "calls per query"), ("tokens", "tokens per query, prompts and answers")]
+    axes_of = [(name, label) for name, label in axes_of if points[name].notna().any()]
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(
+            len(axes_of),
+            len(pools),
+            figsize=(min(5.5 * len(pools), WIDEST), 3.6 * len(axes_of) + 0.8),
+            sharey="col",
+            squeeze=False,
+            layout="constrained",
+        )
+        for row, (name, label) in enumerate(axes_of):
+            for axis, pool in zip(axes[row], pools, strict=True):
+                part = points[points["pool"] == pool].reset_index(drop=True)
+                best = frontier(part[name].to_numpy(dtype=float), part["accuracy"].to_numpy())
+                axis.plot(part[name].iloc[best], part["accuracy"].iloc[best], color="#999999", linewidth=1, zorder=1)
+                for point in records(part):
+                    once = point["family"] in SCENARIO_INDEPENDENT
+                    axis.scatter(
+                        point[name],
+                        point["accuracy"],
+                        s=34,
+                        color=COLOURS[routers.index(point["router"]) % len(COLOURS)],
+                        marker=MARKERS[0] if once else marks[point["scenario"]],
+                        edgecolor="black" if routers.index(point["router"]) >= len(COLOURS) else "white",
+                        linewidths=0.6,
+                        zorder=2,
+                    )
+                axis.set_xlabel(label)
+                axis.set_title(titles.get(pool, pool) if row == 0 else "")
+            axes[row, 0].set_ylabel("test accuracy (%)")
+
+        def key(**looks: Any) -> Line2D:
+            return Line2D([], [], linestyle="", **looks)
+
+        handles: dict[str, Any] = {
+            titles.get(router, router): key(
+                marker="o",
+                color=COLOURS[place % len(COLOURS)],
+                markeredgecolor="black" if place >= len(COLOURS) else "white",
+            )
+            for place, router in enumerate(routers)
+        }
+        handles |= {titles.get(name, name): key(marker=mark, color="#777777") for name, mark in marks.items()}
+        handles["no other is both cheaper and better"] = Line2D([], [], color="#999999", linewidth=1)
+        legend(figure, handles)
+        return save(figure, path_stem)
+
+
+def learning_curves(
+    table: pd.DataFrame, path_stem: str | os.PathLike[str], titles: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Accuracy against the number of training queries: a row per pool, a column per dataset and scenario.
+
+    Colour and marker tell the router, the line its variant; the band is the interval over the test queries.
+
+    Args:
+        table: as made by :func:`rgd.analysis.learning_curve.learning_curve`.
+        path_stem: where to write, without the ending.
+        titles: names to show instead of the keys of datasets, scenarios, pools and routers.
+
+    Raises:
+        UserError: there is nothing to draw, or a file cannot be written.
+    """
+    titles = titles or {}
+    if table.empty:
+        raise UserError("there is nothing to draw: the learning curve has no cells.")
+    pools = list(dict.fromkeys(table["pool"]))
+    groups = list(dict.fromkeys(zip(table["dataset"], table["scenario"], strict=True)))
+    columns = min(len(groups), 4)
+    rows_of_groups = -(-len(groups) // columns)
+    routers = [key for family in FAMILIES for key in dict.fromkeys(table["router"][table["family"] == family])]
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(
+            len(pools) * rows_of_groups,
+            columns,
+            figsize=(max(4.5, 4.0 * columns), 3.0 * len(pools) * rows_of_groups + 1.0),
+            squeeze=False,
+            layout="constrained",
+        )
+        handles: dict[str, Any] = {}
+        panels = [(pool, *group) for pool in pools for group in groups]
+        places = [
+            (number // len(groups) * rows_of_groups + number % len(groups) // columns, number % len(groups) % columns)
+            for number in range(len(panels))
+        ]
+        for axis in axes.flat:
+            axis.set_visible(False)
+        for (pool, dataset, scenario), place in zip(panels, places, strict=True):
+            axis = axes[place]
+            axis.set_visible(True)
+            mine = table[(table["pool"] == pool) & (table["dataset"] == dataset) & (table["scenario"] == scenario)]
+            for (router, variant), line in mine.groupby(["router", "variant"], sort=False):
+                number = routers.index(str(router))
+                variants = list(dict.fromkeys(table["variant"][table["router"] == router]))
+                (handle,) = axis.plot(
+                    line["n_training"],
+                    100 * line["accuracy"],
+                    color=COLOURS[number % len(COLOURS)],
+                    marker=MARKERS[number % len(MARKERS)],
+                    markersize=4,
+                    linestyle=LINE_STYLES[variants.index(str(variant)) % len(LINE_STYLES)],
+                    linewidth=1.2,
+                )
+                axis.fill_between(
+                    line["n_training"],
+                    100 * line["ci_low"],
+                    100 * line["ci_high"],
+                    color=handle.get_color(),
+                    alpha=0.08,
+                )
+                handles[row_label(titles.get(str(router), str(router)), str(variant))] = handle
+            axis.set_xscale("log")
+            axis.set_title(", ".join(titles.get(key, key) for key in (dataset, scenario, pool)), fontsize=9)
+            axis.set_xlabel("training queries")
+            axis.set_ylabel("test accuracy (%)")
+        legend(figure, handles)
+        return save(figure, path_stem)

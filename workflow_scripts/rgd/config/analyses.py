@@ -1,0 +1,126 @@
+"""What the analyses of an experiment need of its configuration: checks across sections, and the paper's names for keys."""
+
+from pathlib import Path
+from typing import Any
+
+from rgd.config import scenarios, sweep
+from rgd.config.hints import nearest
+from rgd.config.products import listed, unique
+from rgd.config.references import REAL, members
+from rgd.config.schema import Config
+from rgd.errors import UserError
+
+NEEDS = {
+    "label_quality": "referee",
+    "learning_curve": "learning_curve",
+    "drop_one": "drop_one",
+}
+"""Tables (and figures) that need a section of the experiment."""
+
+
+def check_analyses(config: Config, folder: Path) -> None:
+    """Check what the experiment says of its analyses.
+
+    Raises:
+        UserError: a name that is no part of the experiment, a table without the section that it needs, or two keys that stand
+            for one of the paper's.
+    """
+    where = f"{folder}/experiment/{config.name}.yaml"
+    experiment, order = config.experiment, listed(config)
+    for table in [*experiment.tables, *experiment.figures]:
+        section = NEEDS.get(table)
+        if section is not None and getattr(experiment, section) is None:
+            raise UserError(f"{where}: {table} is to be made, but {section} = null. Add the section, or leave it out.")
+
+    def check(key: str, names: list[str] | None, known: tuple[str, ...] | list[str], what: str) -> None:
+        for name in names or []:
+            if name not in known:
+                raise UserError(f"{where}: {key} names {name}, which is no {what}. " + nearest(name, list(known)))
+
+    generated = [scenario for scenario in order.scenarios if scenario != REAL]
+    if experiment.referee is not None:
+        check("referee.member", [experiment.referee.member], list(members(config)), "member (a model, or MODEL-ASK)")
+        whole = [scenario for scenario in generated if scenarios.parse(config, scenario).pool is None]
+        check(
+            "referee.scenarios",
+            experiment.referee.scenarios,
+            whole,
+            "generated, unfiltered scenario of this experiment",
+        )
+    for section in ("learning_curve", "drop_one"):
+        spec = getattr(experiment, section)
+        if spec is not None:
+            check(f"{section}.routers", spec.routers, order.routers, "router of this experiment")
+            check(f"{section}.scenarios", spec.scenarios, order.scenarios, "scenario of this experiment")
+    for cell in sweep.drop_one_cells(config):
+        pool = config.pool.get(cell.pool)
+        if pool is not None and len(pool.members) < 3:
+            raise UserError(
+                f"{where}: drop_one leaves less than two members of the pool {cell.pool}, which has {len(pool.members)}. "
+                "Leave the section out, or give the pool three members."
+            )
+    stands_for, own = experiment.stands_for, _own(config)
+    kinds = {"dataset": own["dataset"], "pool": own["pool"], "router": own["router"], "member": own["variant"]}
+    for kind, known in {**kinds, "generator": list(config.generator)}.items():
+        check(f"stands_for.{kind}", list(getattr(stands_for, kind)), known, f"{kind} of this experiment")
+    for kind, names in names_in_paper(config).items():
+        taken: dict[str, str] = {}
+        for key in own[kind]:
+            other = taken.setdefault(names.get(key, key), key)
+            if other != key:
+                raise UserError(
+                    f"{where}: stands_for: {other} and {key} both stand for {names.get(key, key)}. Leave one of them out."
+                )
+
+
+def names_in_paper(config: Config) -> dict[str, dict[str, str]]:
+    """By kind (dataset, scenario, pool, router, variant) the keys of the experiment that are called otherwise in the paper."""
+    stands_for = config.experiment.stands_for
+    found = {
+        "dataset": dict(stands_for.dataset),
+        "scenario": {},
+        "pool": dict(stands_for.pool),
+        "router": dict(stands_for.router),
+        "variant": dict(stands_for.member),
+    }
+    for key in _own(config)["scenario"]:
+        if key != REAL:
+            parts = scenarios.parse(config, key)
+            pool = None if parts.pool is None else stands_for.pool.get(parts.pool, parts.pool)
+            writer = stands_for.generator.get(parts.generator, parts.generator)
+            name = scenarios.key_of(writer, parts.variant, parts.size, pool)
+            found["scenario"] |= {key: name} if name != key else {}
+    return found
+
+
+def published(config: Config) -> dict[str, Any]:
+    """What decides the table of published values: the experiment's keys, the paper's for them, and what is left out."""
+    return {
+        "own": _own(config),
+        "names": names_in_paper(config),
+        "exclude": [rule.model_dump() for rule in config.experiment.exclude],
+        "referee": config.experiment.referee is not None,
+    }
+
+
+def published_titles(config: Config, titles: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Titles by the paper's keys, for what the experiment has."""
+    names = names_in_paper(config)
+    asked = members(config)
+    models = {key: asked[key].model.title for key in _own(config)["variant"] if key in asked}
+    return {
+        kind: {names.get(kind, {}).get(key, key): title for key, title in group.items()}
+        for kind, group in {**titles, "variant": models}.items()
+    }
+
+
+def _own(config: Config) -> dict[str, list[str]]:
+    """The keys of the experiment, by kind; a member is a variant of the router ``single``."""
+    order = listed(config)
+    return {
+        "dataset": list(order.datasets),
+        "scenario": list(order.scenarios),
+        "pool": list(order.pools),
+        "router": [*order.routers, *config.experiment.references],
+        "variant": list(unique(member for pool in order.pools for member in config.pool[pool].members)),
+    }

@@ -1,0 +1,20 @@
+"""How far the generators' queries lie from real ones, dataset by dataset."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from job import running
+from rgd.analysis.shift import NOTE, shift_for_people
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+
+LIBRARIES = ("pandas",)
+
+with running(snakemake, LIBRARIES):
+    settings = json.loads(snakemake.params.slice)
+    table = pd.concat([read_table(path).to_pandas() for path in snakemake.input.shift], ignore_index=True)
+    people = shift_for_people(table, json.loads(snakemake.params.titles))
+    note = NOTE.format(**settings, least=settings["permutations"] + 1)
+    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)

@@ -1,0 +1,12 @@
+"""The benchmark's questions that the first split tests: what a referee is asked to learn how good it is."""
+
+from job import running
+from rgd import schemas
+from rgd.artifacts import read_table, write_table
+from rgd.splits import TEST, rows_of_part
+from rgd.training import texts
+
+with running(snakemake):
+    questions = read_table(snakemake.input.questions)
+    test = rows_of_part(read_table(snakemake.input.splits), texts(questions["query_id"]), TEST)
+    write_table(snakemake.output.questions, questions.take(next(iter(test.values()))), schemas.QUESTIONS)
