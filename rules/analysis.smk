@@ -1,11 +1,82 @@
 # Tables and figures of an experiment, from its cells.
 
+PLAIN = [name for name in listed(CONFIG).scenarios if name in CONFIG.generator]
+CURVE_CELLS = sweep.learning_curve_cells(CONFIG)
+DROP_ONE_CELLS = sweep.drop_one_cells(CONFIG)
+TRANSFER = sweep.transfer_cells(CONFIG)
+# Of every dataset the real queries, which show what no distance looks like, and the generated ones.
+SHIFTED = [(dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in QUERY_SETS]
+DESCRIBED_FOR = list(unique((dataset, scenarios.parse(CONFIG, query_set).variant) for dataset, query_set in DRAWN))
+CURVE_WHOLE = list(
+    unique((cell.dataset, cell.scenario, cell.pool) for cell in CURVE_CELLS if whole_scenario(cell.scenario)[1] is None)
+)
+# The published values, which published_table.py reads beside its code.
+PUBLISHED = sorted(f"rgd/published/{file.name}" for file in (SCRIPTS / "rgd/published").glob("*.csv"))
+
+
+def figures_to_compare(wildcards):
+    """The tables beside the accuracies that have published figures, as far as the experiment can make them."""
+    tables = [*(["ranking_transfer"] if TRANSFER else []), *(["label_quality"] if JUDGED else [])]
+    return {table: f"<results>/tables/{wildcards.experiment}/{table}.parquet" for table in tables}
+
+
+def results_of(folder, cells):
+    """The files of these cells in a folder of cells: cells, outcomes, routes."""
+    return [f"<results>/{folder}/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet" for cell in cells]
+
+
+def consensus_of(cells):
+    """The consensus of every dataset, scenario and pool among ``cells``."""
+    return [f"<results>/consensus/{dataset}/{scenario}/{pool}.parquet" for dataset, scenario, pool in cells]
+
+
+def writers():
+    """Dataset, generated scenario, pool, and each member of the pool that is the generator's own model."""
+    asked = members(CONFIG)
+    return [
+        (dataset, scenario, pool, member)
+        for dataset, scenario, pool in TRANSFER
+        if scenario != REAL
+        for member in members_in(pool)
+        if member in asked
+        and asked[member].model_name == CONFIG.generator[scenarios.parse(CONFIG, scenario).generator].model
+    ]
+
+
+FIGURE_ROUTER = "cascal"
+
+
+def dataset_of_map(wildcards):
+    """The dataset of a map of queries: that of its name, or the first one."""
+    return wildcards.map.removeprefix("queries").removeprefix("_of_") or DATASETS[0]
+
+
+def scenarios_of_map(wildcards):
+    """The scenarios whose queries a map shows: all of the dataset's without a suffix."""
+    dataset = dataset_of_map(wildcards)
+    return [scenario for scenario in [REAL, *PLAIN] if (dataset, sweep.query_set(scenario)) in QUERY_SETS]
+
+
+def mapped(wildcards):
+    return [(dataset_of_map(wildcards), sweep.query_set(scenario)) for scenario in scenarios_of_map(wildcards)]
+
+
+def fitted_for_map(wildcards):
+    """The fitted routers whose centroids a map shows: those of the first pool that has them."""
+    dataset, shown = dataset_of_map(wildcards), scenarios_of_map(wildcards)
+    cells = [
+        cell
+        for cell in ROUTER_CELLS
+        if (cell.dataset, cell.router) == (dataset, FIGURE_ROUTER) and cell.scenario in shown
+    ]
+    return [cell for cell in cells if cell.pool == cells[0].pool]
+
 
 rule comparison_table:
     input:
         cells=CELLS,
         outcomes=[cell.replace("<results>/cells/", "<results>/outcomes/") for cell in CELLS],
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
+        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
     output:
         parquet="<results>/tables/{experiment}/comparisons.parquet",
         csv="<results>/tables/{experiment}/comparisons.csv",
@@ -109,13 +180,9 @@ rule choice_table:
 
 rule task_table:
     input:
-        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
-        responses=expand(
-            "<results>/responses/{dataset}/benchmark/{member}.parquet",
-            dataset=CONFIG.experiment.datasets,
-            member=all_members(),
-        ),
+        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=DATASETS),
+        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
+        responses=graded_answers(),
     output:
         parquet="<results>/tables/{experiment}/tasks.parquet",
         csv="<results>/tables/{experiment}/tasks.csv",
@@ -129,8 +196,7 @@ rule task_table:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        datasets=slices.canonical(CONFIG.experiment.datasets),
-        members=slices.canonical(all_members()),
+        members=slices.canonical([[dataset, members_of(QUERY_SETS[dataset, BENCHMARK])] for dataset in DATASETS]),
         code=code("task_table.py"),
     message:
         "How often each member of {wildcards.experiment} is right, task by task"
@@ -140,15 +206,11 @@ rule task_table:
 
 rule benchmark_routing_table:
     input:
-        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
-        embeddings=expand("<results>/embeddings/{dataset}/benchmark.parquet", dataset=CONFIG.experiment.datasets),
-        splits=expand("<results>/splits/{dataset}.parquet", dataset=CONFIG.experiment.datasets),
-        responses=expand(
-            "<results>/responses/{dataset}/benchmark/{member}.parquet",
-            dataset=CONFIG.experiment.datasets,
-            member=all_members(),
-        ),
+        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=DATASETS),
+        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
+        embeddings=expand("<results>/embeddings/{dataset}/benchmark.parquet", dataset=DATASETS),
+        splits=expand("<results>/splits/{dataset}.parquet", dataset=DATASETS),
+        responses=graded_answers(),
     output:
         parquet="<results>/tables/{experiment}/benchmark_routing.parquet",
         csv="<results>/tables/{experiment}/benchmark_routing.csv",
@@ -162,9 +224,13 @@ rule benchmark_routing_table:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        datasets=slices.canonical(CONFIG.experiment.datasets),
-        members=slices.canonical(all_members()),
-        pools=slices.canonical({pool: CONFIG.pool[pool].members for pool in CONFIG.experiment.pools}),
+        pools=slices.canonical(
+            [
+                [dataset, members_of(pools), {pool: CONFIG.pool[pool].members for pool in pools}]
+                for dataset in DATASETS
+                for pools in [QUERY_SETS[dataset, BENCHMARK]]
+            ]
+        ),
         parameters_billion=slices.canonical(slices.parameters_billion(CONFIG)),
         interval=slices.canonical(slices.interval(CONFIG)),
         titles=slices.canonical(slices.titles(CONFIG)),
@@ -177,11 +243,7 @@ rule benchmark_routing_table:
 
 rule audit_table:
     input:
-        questions=expand(
-            "<results>/questions/{dataset}/{query_set}.parquet",
-            dataset=CONFIG.experiment.datasets,
-            query_set=sweep.query_sets(CONFIG),
-        ),
+        questions=questions_of(QUERY_SETS),
         responses=RESPONSES,
     output:
         parquet="<results>/tables/{experiment}/audit.parquet",
@@ -198,8 +260,7 @@ rule audit_table:
     resources:
         store=CONFIG.paths.store,
     params:
-        datasets=slices.canonical(CONFIG.experiment.datasets),
-        query_sets=slices.canonical(sweep.query_sets(CONFIG)),
+        query_sets=slices.canonical([[*asked, members_of(pools)] for asked, pools in QUERY_SETS.items()]),
         # A function, so that Snakemake takes the prompts' {question} for no wildcard.
         members=lambda wildcards: slices.canonical(slices.asked_under(CONFIG, CONFIG_FOLDER, all_members())),
         titles=slices.canonical(slices.titles(CONFIG)),
@@ -212,11 +273,7 @@ rule audit_table:
 
 rule generation_table:
     input:
-        counts=expand(
-            "<results>/generation/{dataset}/{generator}.parquet",
-            dataset=CONFIG.experiment.datasets,
-            generator=[scenario for scenario in CONFIG.experiment.scenarios if scenario != REAL],
-        ),
+        counts=[f"<results>/generation/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN],
     output:
         parquet="<results>/tables/{experiment}/generation.parquet",
         csv="<results>/tables/{experiment}/generation.csv",
@@ -237,6 +294,346 @@ rule generation_table:
         "../workflow_scripts/generation_table.py"
 
 
+rule ranking_transfer_table:
+    input:
+        consensus=consensus_of(TRANSFER),
+    output:
+        parquet="<results>/tables/{experiment}/ranking_transfer.parquet",
+        csv="<results>/tables/{experiment}/ranking_transfer.csv",
+        md="<results>/tables/{experiment}/ranking_transfer.md",
+        tex="<results>/tables/{experiment}/ranking_transfer.tex",
+    log:
+        "<results>/logs/ranking_transfer_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/ranking_transfer_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        cells=slices.canonical(TRANSFER),
+        pools=slices.canonical({pool: CONFIG.pool[pool].members for _, _, pool in TRANSFER}),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("ranking_transfer_table.py"),
+    message:
+        "How generated queries rank the members of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/ranking_transfer_table.py"
+
+
+rule label_quality_table:
+    input:
+        referee=[
+            f"<results>/referee/{dataset}/{query_set}/{member}.parquet"
+            for dataset, query_set in JUDGED
+            for member in REFEREES
+        ],
+        labels=[f"<results>/labels/{dataset}/{query_set}.parquet" for dataset, query_set in JUDGED],
+        questions=questions_of(JUDGED),
+    output:
+        parquet="<results>/tables/{experiment}/label_quality.parquet",
+        csv="<results>/tables/{experiment}/label_quality.csv",
+        md="<results>/tables/{experiment}/label_quality.md",
+        tex="<results>/tables/{experiment}/label_quality.tex",
+    log:
+        "<results>/logs/label_quality_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/label_quality_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(
+            {
+                "judged": [(dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in JUDGED],
+                "referee": REFEREES[0] if REFEREES else None,
+                "draws": REFEREE_DRAWS,
+                "interval": slices.interval(CONFIG),
+            }
+        ),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("label_quality_table.py"),
+    message:
+        "How good the labels of {wildcards.experiment} are"
+    script:
+        "../workflow_scripts/label_quality_table.py"
+
+
+rule generator_diagnostics_table:
+    input:
+        consensus=consensus_of(TRANSFER),
+        counts=[f"<results>/generation/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN],
+        labels=[f"<results>/labels/{dataset}/{scenario}.parquet" for dataset, scenario, _, _ in writers()],
+        responses=[
+            f"<results>/responses/{dataset}/{scenario}/{member}.parquet" for dataset, scenario, _, member in writers()
+        ],
+    output:
+        parquet="<results>/tables/{experiment}/generator_diagnostics.parquet",
+        csv="<results>/tables/{experiment}/generator_diagnostics.csv",
+        md="<results>/tables/{experiment}/generator_diagnostics.md",
+        tex="<results>/tables/{experiment}/generator_diagnostics.tex",
+    log:
+        "<results>/logs/generator_diagnostics_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/generator_diagnostics_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(
+            {
+                "cells": [
+                    (*cell, None if cell[1] == REAL else scenarios.parse(CONFIG, cell[1]).drawn) for cell in TRANSFER
+                ],
+                "pools": {pool: CONFIG.pool[pool].members for _, _, pool in TRANSFER},
+                "drawn": DRAWN,
+                "writers": writers(),
+            }
+        ),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("generator_diagnostics_table.py"),
+    message:
+        "What the generators' queries of {wildcards.experiment} are like"
+    script:
+        "../workflow_scripts/generator_diagnostics_table.py"
+
+
+rule leak_check:
+    input:
+        texts="<results>/questions/{dataset}/{drawn}.parquet",
+        embeddings="<results>/embeddings/{dataset}/{drawn}.parquet",
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+        test_embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
+        splits="<results>/splits/{dataset}.parquet",
+    output:
+        leaks="<results>/leaks/queries/{dataset}/{drawn}.parquet",
+    log:
+        "<results>/logs/leak_check/{dataset}/{drawn}.log",
+    benchmark:
+        "<results>/benchmarks/leak_check/{dataset}/{drawn}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        described=False,
+        code=code("leak_check.py"),
+    message:
+        "Comparing the queries {wildcards.drawn} of {wildcards.dataset} with its test questions"
+    script:
+        "../workflow_scripts/leak_check.py"
+
+
+use rule leak_check as leak_check_of_descriptions with:
+    input:
+        texts="<results>/descriptions/{dataset}/{variant}.parquet",
+        embeddings="<results>/description_embeddings/{dataset}/{variant}.parquet",
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+        test_embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
+        splits="<results>/splits/{dataset}.parquet",
+    output:
+        leaks="<results>/leaks/descriptions/{dataset}/{variant}.parquet",
+    log:
+        "<results>/logs/leak_check_of_descriptions/{dataset}/{variant}.log",
+    benchmark:
+        "<results>/benchmarks/leak_check_of_descriptions/{dataset}/{variant}.jsonl"
+    params:
+        described=True,
+        code=code("leak_check.py"),
+    message:
+        "Comparing the {wildcards.variant} descriptions of {wildcards.dataset} with its test questions"
+
+
+rule leak_table:
+    input:
+        leaks=[
+            *(f"<results>/leaks/queries/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN),
+            *(f"<results>/leaks/descriptions/{dataset}/{variant}.parquet" for dataset, variant in DESCRIBED_FOR),
+        ],
+        texts=[
+            *questions_of(DRAWN),
+            *(f"<results>/descriptions/{dataset}/{variant}.parquet" for dataset, variant in DESCRIBED_FOR),
+        ],
+        questions=questions_of(BENCHMARKS),
+        splits=[f"<results>/splits/{dataset}.parquet" for dataset in DATASETS],
+    output:
+        parquet="<results>/tables/{experiment}/leaks.parquet",
+        csv="<results>/tables/{experiment}/leaks.csv",
+        md="<results>/tables/{experiment}/leaks.md",
+        tex="<results>/tables/{experiment}/leaks.tex",
+        pairs="<results>/tables/{experiment}/leaked_pairs.csv",
+    log:
+        "<results>/logs/leak_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/leak_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(
+            {
+                "datasets": DATASETS,
+                "sources": [*DRAWN, *((dataset, f"description: {variant}") for dataset, variant in DESCRIBED_FOR)],
+                "threshold": CONFIG.experiment.leaks.threshold,
+            }
+        ),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("leak_table.py"),
+    message:
+        "What repeats a test question in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/leak_table.py"
+
+
+rule shift:
+    input:
+        queries=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+        real="<results>/embeddings/{dataset}/benchmark.parquet",
+        splits="<results>/splits/{dataset}.parquet",
+    output:
+        shift="<results>/shift/{dataset}/{scenario}.parquet",
+    log:
+        "<results>/logs/shift/{dataset}/{scenario}.log",
+    benchmark:
+        "<results>/benchmarks/shift/{dataset}/{scenario}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(CONFIG.experiment.shift.model_dump()),
+        code=code("shift.py"),
+    message:
+        "Measuring how far {wildcards.scenario} lies from the real queries of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/shift.py"
+
+
+rule shift_table:
+    input:
+        shift=[f"<results>/shift/{dataset}/{scenario}.parquet" for dataset, scenario in SHIFTED],
+    output:
+        parquet="<results>/tables/{experiment}/shift.parquet",
+        csv="<results>/tables/{experiment}/shift.csv",
+        md="<results>/tables/{experiment}/shift.md",
+        tex="<results>/tables/{experiment}/shift.tex",
+    log:
+        "<results>/logs/shift_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/shift_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(CONFIG.experiment.shift.model_dump()),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("shift_table.py"),
+    message:
+        "How far the queries of {wildcards.experiment} lie from real ones"
+    script:
+        "../workflow_scripts/shift_table.py"
+
+
+rule learning_curve_table:
+    input:
+        cells=results_of("cells", CURVE_CELLS),
+        consensus=consensus_of(CURVE_WHOLE),
+    output:
+        parquet="<results>/tables/{experiment}/learning_curve.parquet",
+        csv="<results>/tables/{experiment}/learning_curve.csv",
+        md="<results>/tables/{experiment}/learning_curve.md",
+        tex="<results>/tables/{experiment}/learning_curve.tex",
+    log:
+        "<results>/logs/learning_curve_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/learning_curve_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical({**slices.tables(CONFIG), "trained": CURVE_WHOLE}),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("learning_curve_table.py"),
+    message:
+        "Accuracy by number of training queries in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/learning_curve_table.py"
+
+
+rule drop_one_table:
+    input:
+        outcomes=results_of("outcomes", DROP_ONE_CELLS),
+        questions=questions_of(BENCHMARKS),
+    output:
+        parquet="<results>/tables/{experiment}/drop_one.parquet",
+        csv="<results>/tables/{experiment}/drop_one.csv",
+        md="<results>/tables/{experiment}/drop_one.md",
+        tex="<results>/tables/{experiment}/drop_one.tex",
+    log:
+        "<results>/logs/drop_one_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/drop_one_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical({"cells": DROP_ONE_CELLS, "datasets": DATASETS, "interval": slices.interval(CONFIG)}),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("drop_one_table.py"),
+    message:
+        "What routers of {wildcards.experiment} lose without each member"
+    script:
+        "../workflow_scripts/drop_one_table.py"
+
+
+rule published_table:
+    input:
+        unpack(figures_to_compare),
+        accuracy="<results>/tables/{experiment}/accuracy.parquet",
+    output:
+        parquet="<results>/tables/{experiment}/published.parquet",
+        csv="<results>/tables/{experiment}/published.csv",
+        md="<results>/tables/{experiment}/published.md",
+        tex="<results>/tables/{experiment}/published.tex",
+    log:
+        "<results>/logs/published_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/published_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(analyses.published(CONFIG)),
+        code=code("published_table.py", files=PUBLISHED),
+    message:
+        "The figures of {wildcards.experiment} beside the published ones"
+    script:
+        "../workflow_scripts/published_table.py"
+
+
+rule paper_table:
+    input:
+        published="<results>/tables/{experiment}/published.parquet",
+    output:
+        parquet="<results>/tables/{experiment}/table_{number}.parquet",
+        csv="<results>/tables/{experiment}/table_{number}.csv",
+        md="<results>/tables/{experiment}/table_{number}.md",
+        tex="<results>/tables/{experiment}/table_{number}.tex",
+    log:
+        "<results>/logs/paper_table/{experiment}/{number}.log",
+    benchmark:
+        "<results>/benchmarks/paper_table/{experiment}/{number}.jsonl"
+    wildcard_constraints:
+        number="1|2|3|5|6|7|8|9|10|11|12|13",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(analyses.published_titles(CONFIG, slices.titles(CONFIG))),
+        code=code("paper_table.py"),
+    message:
+        "Table {wildcards.number} of the paper with the figures of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/paper_table.py"
+
+
 rule accuracy_figure:
     input:
         accuracy="<results>/tables/{experiment}/accuracy.parquet",
@@ -251,6 +648,7 @@ rule accuracy_figure:
         "../envs/cpu.yaml"
     threads: 1
     params:
+        scenarios=slices.canonical(PLAIN),
         titles=slices.canonical(slices.titles(CONFIG)),
         code=code("accuracy_figure.py"),
     message:
@@ -259,31 +657,74 @@ rule accuracy_figure:
         "../workflow_scripts/accuracy_figure.py"
 
 
-rule query_figure:
+rule cost_figure:
     input:
-        questions=expand(
-            "<results>/questions/{dataset}/{query_set}.parquet",
-            dataset=CONFIG.experiment.datasets[0],
-            query_set=[sweep.query_set(scenario) for scenario in CONFIG.experiment.scenarios],
-        ),
-        embeddings=expand(
-            "<results>/embeddings/{dataset}/{query_set}.parquet",
-            dataset=CONFIG.experiment.datasets[0],
-            query_set=[sweep.query_set(scenario) for scenario in CONFIG.experiment.scenarios],
-        ),
-        routers=router_of_figure,
+        costs="<results>/tables/{experiment}/costs.parquet",
     output:
-        svg="<results>/figures/{experiment}/queries.svg",
-        png="<results>/figures/{experiment}/queries.png",
+        svg="<results>/figures/{experiment}/cost.svg",
+        png="<results>/figures/{experiment}/cost.png",
     log:
-        "<results>/logs/query_figure/{experiment}.log",
+        "<results>/logs/cost_figure/{experiment}.log",
     benchmark:
-        "<results>/benchmarks/query_figure/{experiment}.jsonl"
+        "<results>/benchmarks/cost_figure/{experiment}.jsonl"
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        scenarios=slices.canonical(CONFIG.experiment.scenarios),
+        scenarios=slices.canonical(PLAIN),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("cost_figure.py"),
+    message:
+        "Figure of accuracy against cost in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/cost_figure.py"
+
+
+rule learning_curve_figure:
+    input:
+        curve="<results>/tables/{experiment}/learning_curve.parquet",
+    output:
+        svg="<results>/figures/{experiment}/learning_curve.svg",
+        png="<results>/figures/{experiment}/learning_curve.png",
+    log:
+        "<results>/logs/learning_curve_figure/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/learning_curve_figure/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code("learning_curve_figure.py"),
+    message:
+        "Figure of the learning curves of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/learning_curve_figure.py"
+
+
+rule query_figure:
+    input:
+        questions=lambda wildcards: questions_of(mapped(wildcards)),
+        embeddings=lambda wildcards: [
+            f"<results>/embeddings/{dataset}/{query_set}.parquet" for dataset, query_set in mapped(wildcards)
+        ],
+        routers=lambda wildcards: results_of("routers", fitted_for_map(wildcards)),
+    output:
+        svg="<results>/figures/{experiment}/{map}.svg",
+        png="<results>/figures/{experiment}/{map}.png",
+    log:
+        "<results>/logs/query_figure/{experiment}/{map}.log",
+    benchmark:
+        "<results>/benchmarks/query_figure/{experiment}/{map}.jsonl"
+    wildcard_constraints:
+        map=f"queries(?:_of_(?:{one_of(DATASETS)}))?",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        dataset=lambda wildcards: dataset_of_map(wildcards),
+        scenarios=lambda wildcards: slices.canonical(scenarios_of_map(wildcards)),
+        fitted=lambda wildcards: slices.canonical([cell.scenario for cell in fitted_for_map(wildcards)]),
         titles=slices.canonical(slices.titles(CONFIG)),
         code=code("query_figure.py"),
     message:

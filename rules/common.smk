@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 
 from rgd import fingerprint
-from rgd.config import load, slices, sweep
+from rgd.config import analyses, generated, load, scenarios, slices, sweep
+from rgd.config.products import listed, unique
 from rgd.config.references import BENCHMARK, REAL, members, recorded_file, recorded_members
 from rgd.errors import UserError
+from rgd.mirror import content_digest
+from rgd.reduced import MARK, WITHOUT, whole_pool, whole_scenario
 from rgd.routers import load as load_router
 
 CONFIG_FOLDER = Path(workflow.basedir) / "config"
@@ -32,6 +35,15 @@ def compose():
 
 CONFIG = compose()
 EXPERIMENT = CONFIG.name
+ROUTER_CELLS = sweep.router_cells(CONFIG)
+REFERENCE_CELLS = sweep.reference_cells(CONFIG)
+QUERY_SETS = sweep.needed(CONFIG)
+DATASETS = list(unique(dataset for dataset, _ in QUERY_SETS))
+BENCHMARKS = [(dataset, BENCHMARK) for dataset in DATASETS]
+GENERATED = [(dataset, query_set) for dataset, query_set in QUERY_SETS if query_set != BENCHMARK]
+# Of filtered sets these have the whole ones: what generators write, and what is asked.
+DRAWN = generated.drawn(CONFIG)
+ASKED = generated.asked(CONFIG)
 
 
 @functools.cache
@@ -57,12 +69,30 @@ def members_in(pool):
 
 
 def pool_members(wildcards):
-    return CONFIG.pool[wildcards.pool].members
+    return members_in(wildcards.pool)
+
+
+def members_of(pools):
+    """Every member that some of these pools has, in the pools' order."""
+    return list(unique(member for pool in pools for member in CONFIG.pool[pool].members))
 
 
 def all_members():
     """Every member that some pool of the experiment has, in the pools' order."""
-    return list(dict.fromkeys(member for pool in CONFIG.experiment.pools for member in CONFIG.pool[pool].members))
+    return members_of(listed(CONFIG).pools)
+
+
+def answers_to(query_sets):
+    """The responses of every member that answers these query sets, in the query sets' order."""
+    return [
+        f"<results>/responses/{dataset}/{query_set}/{member}.parquet"
+        for dataset, query_set in query_sets
+        for member in members_of(QUERY_SETS[dataset, query_set])
+    ]
+
+
+def questions_of(query_sets):
+    return [f"<results>/questions/{dataset}/{query_set}.parquet" for dataset, query_set in query_sets]
 
 
 def embedder(wildcards):
@@ -72,6 +102,13 @@ def embedder(wildcards):
 def training_set(pattern):
     """An input function: ``pattern`` filled with the wildcards and the query set that the scenario trains on."""
     return lambda wildcards: pattern.format(query_set=sweep.query_set(wildcards.scenario), **wildcards)
+
+
+def tasks_of_subset(wildcards):
+    """The questions that say which task a query is of, where only some of a scenario's queries train."""
+    if whole_scenario(wildcards.scenario)[1] is None:
+        return {}
+    return {"questions": training_set("<results>/questions/{dataset}/{query_set}.parquet")(wildcards)}
 
 
 # The order of long work, where cores are fewer than jobs that are ready: first what everything waits for (the benchmark's
@@ -90,16 +127,28 @@ def fetched(model):
     return [] if CONFIG.model[model].weights is None else f"<results>/weights/model/{model}.json"
 
 
-def one_at_a_time(wildcard, names):
-    """Resources that let jobs of one of ``names`` run one after the other: the next finds its answers and loads no model."""
+def one_at_a_time(kind, names, name_of):
+    """Resources that let jobs of one of ``names`` run one after the other; ``name_of`` gives the name from the wildcards."""
 
     def share(name):
-        return lambda wildcards: 1 if getattr(wildcards, wildcard) == name else None
+        return lambda wildcards: 1 if name_of(wildcards) == name else None
 
-    resource = {name: re.sub(r"\W", "_", f"{wildcard}_{name}") for name in names}
+    resource = {name: re.sub(r"\W", "_", f"{kind}_{name}") for name in names}
     for key in resource.values():
         workflow.register_resource(key, 1)
     return {key: share(name) for name, key in resource.items()}
+
+
+def one_load_at_a_time(wildcard, names):
+    """Jobs of one of ``names`` run one after the other: the next finds its answers in the store and loads no model."""
+    return one_at_a_time(wildcard, names, lambda wildcards: getattr(wildcards, wildcard))
+
+
+def one_api_job_at_a_time(model_of):
+    """Jobs of a served model with a pace or a budget run one after the other, so that both are the model's, not the job's."""
+    served = {name: spec.api for name, spec in CONFIG.model.items() if spec.api}
+    limited = [name for name, api in served.items() if api.requests_per_minute or api.budget_dollars]
+    return one_at_a_time("api", limited, model_of)
 
 
 def one_of(names):
@@ -120,10 +169,11 @@ def extra_fit_inputs(wildcards):
     kind, spec = router_class(wildcards), CONFIG.router[wildcards.router]
     patterns = {}
     if kind.needs_labels:
-        patterns["labels"] = "<results>/labels/{dataset}/{query_set}.parquet"
+        patterns["labels"] = label_file(wildcards.dataset, "{query_set}", wildcards.pool)
     if kind.needs_answer_embeddings:
+        # Those of the whole pool hold the answers of a pool that lacks a member.
         patterns["answer_embeddings"] = (
-            f"<results>/{spec.answer_text}_embeddings/{{dataset}}/{{query_set}}/{{pool}}.parquet"
+            f"<results>/{spec.answer_text}_embeddings/{{dataset}}/{{query_set}}/{whole_pool(wildcards.pool)[0]}.parquet"
         )
     if spec.features is not None:
         patterns["features"] = f"<results>/feature_embeddings/{{dataset}}/{{query_set}}/{spec.features}.parquet"
@@ -142,59 +192,183 @@ def extra_route_inputs(wildcards):
     return found
 
 
+def generator_name(wildcards):
+    """The generator that writes the query set ``drawn``."""
+    return scenarios.parse(CONFIG, wildcards.drawn).generator
+
+
+def generator(wildcards):
+    return CONFIG.generator[generator_name(wildcards)]
+
+
+def generator_model(wildcards):
+    return CONFIG.model[generator(wildcards).model]
+
+
+def descriptions_for(wildcards):
+    """The descriptions that the generator of ``drawn`` gets."""
+    variant = scenarios.parse(CONFIG, wildcards.drawn).variant
+    return f"<results>/descriptions/{wildcards.dataset}/{variant}.parquet"
+
+
+DESCRIBED = [name for name, spec in CONFIG.dataset.items() if spec.descriptor]
+WRITTEN = [variant for variant in scenarios.VARIANTS if variant != scenarios.HUMAN]
+
+
+def descriptor(wildcards):
+    return CONFIG.descriptor[CONFIG.dataset[wildcards.dataset].descriptor]
+
+
+def descriptor_model(wildcards):
+    return CONFIG.model[descriptor(wildcards).model]
+
+
+def shown_to_descriptor(wildcards):
+    """What a descriptor writes from: the benchmark, of which it sees the reserved questions, or its own description."""
+    if wildcards.variant != scenarios.DEFAULT:
+        return {"shown": f"<results>/descriptions/{wildcards.dataset}/{scenarios.DEFAULT}.parquet"}
+    return {
+        "shown": f"<results>/questions/{wildcards.dataset}/benchmark.parquet",
+        "parts": f"<results>/parts/{wildcards.dataset}.parquet",
+    }
+
+
 def featurizer_model(wildcards):
     return CONFIG.model[CONFIG.featurizer[wildcards.featurizer].model]
 
 
 def featurized_questions(wildcards):
-    """The questions of all query sets whose features some router of the experiment needs of this featurizer."""
-    if all(CONFIG.router[router].features != wildcards.featurizer for router in CONFIG.experiment.routers):
-        return []
+    """The questions of all query sets whose features some cell of the experiment needs of this featurizer."""
     return [
         f"{CONFIG.paths.results}/questions/{dataset}/{query_set}.parquet"
-        for dataset in CONFIG.experiment.datasets
-        for query_set in sweep.query_sets(CONFIG)
+        for dataset, query_set in unique(
+            (cell.dataset, query_set)
+            for cell in ROUTER_CELLS
+            if CONFIG.router[cell.router].features == wildcards.featurizer
+            for query_set in (BENCHMARK, generated.whole(CONFIG, sweep.query_set(cell.scenario)))
+        )
     ]
 
 
-def test_answers(wildcards):
-    return expand(
-        "<results>/responses/{dataset}/benchmark/{member}.parquet",
-        dataset=wildcards.dataset,
-        member=pool_members(wildcards),
-    )
+def asked_of(member, kind):
+    """The questions of all query sets of the experiment that a member answers in a kind of answer."""
+    return [
+        f"{CONFIG.paths.results}/questions/{dataset}/{query_set}.parquet"
+        for (dataset, query_set), pools in ASKED.items()
+        if member in members_of(pools) and CONFIG.dataset[dataset].answer_kind == kind
+    ]
+
+
+MATHEMATICAL = [name for name, spec in CONFIG.dataset.items() if spec.answer_kind == "latex"]
+
+
+def answer_kind(wildcards):
+    return CONFIG.dataset[wildcards.dataset].answer_kind
+
+
+def pool_answers_to(query_set):
+    """An input function: the pool's answers to a query set, in which equal answers are equal texts."""
+
+    def files(wildcards):
+        asked = query_set(wildcards.scenario) if callable(query_set) else query_set
+        own, matched = (
+            f"responses/{wildcards.dataset}/{asked}",
+            f"matched_responses/{wildcards.dataset}/{wildcards.pool}",
+        )
+        folder = matched if wildcards.dataset in MATHEMATICAL else own
+        return [f"<results>/{folder}/{member}.parquet" for member in pool_members(wildcards)]
+
+    return files
+
+
+test_answers = pool_answers_to(BENCHMARK)
+
+
+def label_file(dataset, query_set, pool):
+    """The labels, under the names that equal answers of the pool have."""
+    if dataset in MATHEMATICAL:
+        return f"<results>/matched_labels/{dataset}/{pool}.parquet"
+    return f"<results>/labels/{dataset}/{query_set}.parquet"
+
+
+def test_labels(wildcards):
+    return label_file(wildcards.dataset, BENCHMARK, wildcards.pool)
+
+
+def graded_answers():
+    """The answers of every member to every benchmark, in which right answers are the labels' texts."""
+    return [
+        (
+            path.replace(f"responses/{dataset}/{BENCHMARK}", f"graded_responses/{dataset}")
+            if dataset in MATHEMATICAL
+            else path
+        )
+        for dataset, query_set in BENCHMARKS
+        for path in answers_to([(dataset, query_set)])
+    ]
+
+
+MEMBERS = [*members(CONFIG), *recorded_members(CONFIG)]
 
 
 wildcard_constraints:
     dataset=one_of(CONFIG.dataset),
-    query_set=one_of([BENCHMARK, *CONFIG.generator]),
-    generator=one_of(CONFIG.generator),
+    query_set=f"{BENCHMARK}|{scenarios.pattern(CONFIG)}",
+    drawn=scenarios.pattern(CONFIG),
+    variant=one_of(scenarios.VARIANTS),
     featurizer=one_of(CONFIG.featurizer),
-    scenario=one_of([REAL, *CONFIG.generator]),
-    pool=one_of(CONFIG.pool),
-    member=one_of([*members(CONFIG), *recorded_members(CONFIG)]),
+    scenario=f"(?:{REAL}|{scenarios.pattern(CONFIG)}(?:-filtered-(?:{one_of(CONFIG.pool)}))?)(?:{MARK}[0-9]+)?",
+    pool=f"(?:{one_of(CONFIG.pool)})(?:{WITHOUT}(?:{one_of(MEMBERS)}))?",
+    member=one_of(MEMBERS),
     router=one_of(CONFIG.router),
     reference="oracle|random",
     experiment=one_of([EXPERIMENT]),
 
 
-ROUTER_CELLS = sweep.router_cells(CONFIG)
-REFERENCE_CELLS = sweep.reference_cells(CONFIG)
+JUDGED = sweep.judged(CONFIG)
+REFEREES = [CONFIG.experiment.referee.member] if CONFIG.experiment.referee else []
+REFEREE_DRAWS = CONFIG.experiment.referee.draws if CONFIG.experiment.referee else 0
+
+
+def file_of_judged(dataset, query_set):
+    """The questions of which the referee judges the labels: of the benchmark those that the first split tests."""
+    if query_set == BENCHMARK:
+        return f"<results>/tested_questions/{dataset}.parquet"
+    return f"<results>/questions/{dataset}/{query_set}.parquet"
+
+
+def judged_questions(wildcards):
+    return file_of_judged(wildcards.dataset, wildcards.query_set)
+
+
 CELLS = [
     f"<results>/cells/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet"
     for cell in [*ROUTER_CELLS, *REFERENCE_CELLS]
 ]
-RESPONSES = expand(
-    "<results>/responses/{dataset}/{query_set}/{member}.parquet",
-    dataset=CONFIG.experiment.datasets,
-    query_set=sweep.query_sets(CONFIG),
-    member=all_members(),
-)
-QUESTIONS = expand(
-    "<results>/questions/{dataset}/{query_set}.parquet",
-    dataset=CONFIG.experiment.datasets,
-    query_set=sweep.query_sets(CONFIG),
-)
+
+
+def weights_at_work():
+    """The files that say that the weights of the experiment's models and embedders are here."""
+    asked = members(CONFIG)
+    described = [CONFIG.dataset[dataset].descriptor for dataset, _ in DRAWN]
+    featurizers = [CONFIG.router[cell.router].features for cell in ROUTER_CELLS]
+    models = [
+        *(asked[name].model_name for pools in ASKED.values() for name in members_of(pools) if name in asked),
+        *(asked[name].model_name for name in REFEREES),
+        *(CONFIG.generator[scenarios.parse(CONFIG, name).generator].model for _, name in DRAWN),
+        *(CONFIG.descriptor[name].model for name in described if name),
+        *(CONFIG.featurizer[name].model for name in featurizers if name),
+    ]
+    embedders = [spec.embedder for spec in map(CONFIG.dataset.get, DATASETS) if not spec.recorded_embeddings]
+    return [
+        *(fetched(name) for name in unique(models) if fetched(name)),
+        *(f"<results>/weights/embedder/{name}.json" for name in unique(embedders)),
+    ]
+
+
+RESPONSES = answers_to(QUERY_SETS)
+WEIGHTS = weights_at_work()
+QUESTIONS = questions_of(ASKED)
 TABLES = expand(
     "<results>/tables/{experiment}/{table}.{kind}",
     experiment=EXPERIMENT,
@@ -208,22 +382,6 @@ FIGURES = expand(
     kind=["svg", "png"],
 )
 SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
-
-
-FIGURE_ROUTER = "cascal"
-
-
-def router_of_figure(wildcards):
-    """The fitted routers whose centroids the figure of queries shows: of the first dataset and pool, all scenarios."""
-    if FIGURE_ROUTER not in CONFIG.experiment.routers:
-        return []
-    return expand(
-        "<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
-        dataset=CONFIG.experiment.datasets[0],
-        scenario=CONFIG.experiment.scenarios,
-        pool=CONFIG.experiment.pools[0],
-        router=FIGURE_ROUTER,
-    )
 
 
 def print_summary():

@@ -132,7 +132,8 @@ rule answer:
         "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
     resources:
-        **one_at_a_time("member", members(CONFIG)),
+        **one_load_at_a_time("member", members(CONFIG)),
+        **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
         mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
         gpu=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].gpus or None,
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
@@ -144,13 +145,11 @@ rule answer:
         chunk_size=CONFIG.site.chunk_size,
         # The other query sets of the experiment: while the model is loaded it answers those that are there, so that
         # their own jobs find the answers in the store. A resource, because it changes no result.
-        also=lambda wildcards: " ".join(
-            f"{CONFIG.paths.results}/questions/{dataset}/{query_set}.parquet"
-            for dataset in CONFIG.experiment.datasets
-            for query_set in sweep.query_sets(CONFIG)
-        ),
+        also=lambda wildcards: " ".join(asked_of(wildcards.member, answer_kind(wildcards))),
     params:
-        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+        settings=lambda wildcards: slices.canonical(
+            slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member, answer_kind(wildcards))
+        ),
     message:
         "{wildcards.member} answers {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -175,7 +174,9 @@ rule responses:
     resources:
         store=CONFIG.paths.store,
     params:
-        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+        settings=lambda wildcards: slices.canonical(
+            slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member, answer_kind(wildcards))
+        ),
         code=code("responses.py"),
     message:
         "Reading the answers of {wildcards.member} to {wildcards.query_set} of {wildcards.dataset}"
@@ -261,7 +262,8 @@ rule ask_features:
         "../envs/cpu.yaml"
     threads: lambda wildcards: featurizer_model(wildcards).threads
     resources:
-        **one_at_a_time("featurizer", CONFIG.featurizer),
+        **one_load_at_a_time("featurizer", CONFIG.featurizer),
+        **one_api_job_at_a_time(lambda wildcards: CONFIG.featurizer[wildcards.featurizer].model),
         mem_mb=lambda wildcards: featurizer_model(wildcards).memory_mb,
         gpu=lambda wildcards: featurizer_model(wildcards).gpus or None,
         engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.featurizer[wildcards.featurizer]),
@@ -332,3 +334,121 @@ rule embed_features:
         "Embedding what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/embed_features.py"
+
+
+rule embed_descriptions:
+    input:
+        descriptions="<results>/descriptions/{dataset}/{variant}.parquet",
+        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+    output:
+        embeddings="<results>/description_embeddings/{dataset}/{variant}.parquet",
+    log:
+        "<results>/logs/embed_descriptions/{dataset}/{variant}.log",
+    benchmark:
+        "<results>/benchmarks/embed_descriptions/{dataset}/{variant}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: lambda wildcards: embedder(wildcards).threads
+    resources:
+        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
+        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        engine=lambda wildcards: embedder(wildcards).engine,
+        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+    params:
+        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        code=code("embed_descriptions.py"),
+    message:
+        "Embedding the {wildcards.variant} descriptions of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/embed_descriptions.py"
+
+
+rule tested_questions:
+    input:
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+        splits="<results>/splits/{dataset}.parquet",
+    output:
+        questions="<results>/tested_questions/{dataset}.parquet",
+    log:
+        "<results>/logs/tested_questions/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/tested_questions/{dataset}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        code=code("tested_questions.py"),
+    message:
+        "Taking the test questions of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/tested_questions.py"
+
+
+rule ask_referee:
+    input:
+        questions=judged_questions,
+        weights=lambda wildcards: fetched(slices.model_of(CONFIG, wildcards.member)[0]),
+    output:
+        refereed="<results>/refereed/{dataset}/{query_set}/{member}.json",
+    log:
+        "<results>/logs/ask_referee/{dataset}/{query_set}/{member}.log",
+    benchmark:
+        "<results>/benchmarks/ask_referee/{dataset}/{query_set}/{member}.jsonl"
+    wildcard_constraints:
+        member=one_of(REFEREES),
+    priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
+    conda:
+        "../envs/cpu.yaml"
+    threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
+    resources:
+        # As for the rule answer, whose jobs of the same member these do not run beside.
+        **one_load_at_a_time("member", members(CONFIG)),
+        **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
+        mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
+        gpu=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].gpus or None,
+        engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
+        weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
+        api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
+        cache=CONFIG.paths.cache,
+        use_hub=int(CONFIG.site.use_hub),
+        store=CONFIG.paths.store,
+        chunk_size=CONFIG.site.chunk_size,
+        also=" ".join(
+            file.replace("<results>", CONFIG.paths.results) for judged in JUDGED for file in [file_of_judged(*judged)]
+        ),
+    params:
+        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+        draws=REFEREE_DRAWS,
+    message:
+        "{wildcards.member} judges {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/ask_referee.py"
+
+
+rule referee_answers:
+    input:
+        refereed="<results>/refereed/{dataset}/{query_set}/{member}.json",
+        questions=judged_questions,
+    output:
+        referee="<results>/referee/{dataset}/{query_set}/{member}.parquet",
+    log:
+        "<results>/logs/referee_answers/{dataset}/{query_set}/{member}.log",
+    benchmark:
+        "<results>/benchmarks/referee_answers/{dataset}/{query_set}/{member}.jsonl"
+    wildcard_constraints:
+        member=one_of(REFEREES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        store=CONFIG.paths.store,
+    params:
+        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
+        draws=REFEREE_DRAWS,
+        code=code("referee_answers.py"),
+    message:
+        "Reading what {wildcards.member} says of {wildcards.query_set} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/referee_answers.py"

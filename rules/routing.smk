@@ -4,6 +4,7 @@
 
 rule neighbours:
     input:
+        unpack(tasks_of_subset),
         splits="<results>/splits/{dataset}.parquet",
         queries="<results>/embeddings/{dataset}/benchmark.parquet",
         training=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
@@ -27,13 +28,9 @@ rule neighbours:
 
 rule consensus:
     input:
+        unpack(tasks_of_subset),
         splits="<results>/splits/{dataset}.parquet",
-        responses=lambda wildcards: expand(
-            "<results>/responses/{dataset}/{query_set}/{member}.parquet",
-            dataset=wildcards.dataset,
-            query_set=sweep.query_set(wildcards.scenario),
-            member=pool_members(wildcards),
-        ),
+        responses=pool_answers_to(sweep.query_set),
     output:
         consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
     log:
@@ -109,7 +106,7 @@ rule score:
     input:
         routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
         responses=test_answers,
-        labels="<results>/labels/{dataset}/benchmark.parquet",
+        labels=test_labels,
         questions="<results>/questions/{dataset}/benchmark.parquet",
     output:
         outcomes="<results>/outcomes/{dataset}/{scenario}/{pool}/{router}.parquet",
@@ -137,7 +134,7 @@ rule score_reference:
     input:
         responses=test_answers,
         splits="<results>/splits/{dataset}.parquet",
-        labels="<results>/labels/{dataset}/benchmark.parquet",
+        labels=test_labels,
         questions="<results>/questions/{dataset}/benchmark.parquet",
     output:
         outcomes="<results>/outcomes/{dataset}/real/{pool}/{reference}.parquet",

@@ -6,7 +6,7 @@ Every command imports what it needs when it runs, so that ``rgd --help`` answers
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rgd.errors import UserError
@@ -37,12 +37,142 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data, beside the workflow.")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_planning(commands)
+    _add_table(commands.add_parser("table", help="the accuracy table, also of an experiment that is not finished"))
     _add_store(commands.add_parser("store", help="the answers that models gave, kept for ever"))
     _add_import_released(
         commands.add_parser("import-released", help="take over answers in the files of the paper's released code")
     )
+    _add_data(commands.add_parser("data", help="what the datasets read: what of it is here, and fetching the rest"))
     _add_models(commands.add_parser("models", help="the models, what they need, and the commits that are fetched"))
     return top
+
+
+def _add_planning(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def add(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(run=run)
+        return command
+
+    plan = add("plan", "what a run would do and why, what it would ask, how long it takes and what it costs", _run_plan)
+    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as of snakemake (default: the experiment)")
+    plan.add_argument("--json", action="store_true", help="print JSON, with every job")
+    explain = add("explain", "how a file of the results came about, and what has changed since", _run_explain)
+    explain.add_argument("path", type=Path, metavar="FILE", help="as results/cells/D/S/P/R.parquet")
+    adopt = add(
+        "adopt", "take over results that were copied here, after checking them against their provenance", _run_adopt
+    )
+    adopt.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="paths.results (default: %(default)s)"
+    )
+    prune = add("prune", "list results that no experiment needs any more; the store is never touched", _run_prune)
+    prune.add_argument("--yes", action="store_true", help="delete them")
+    for command in (plan, explain, prune):
+        command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
+    for command in (plan, explain):
+        command.add_argument("--profile", metavar="DIR", help="as of snakemake")
+
+
+def _run_plan(options: argparse.Namespace) -> int:
+    import json
+
+    from rgd.planning import plan, workflow
+
+    outlook = plan.look(workflow.build(options.targets, options.config, options.profile))
+    if options.json:
+        print(json.dumps(plan.content(outlook), indent=2, ensure_ascii=False))
+    else:
+        print(*plan.lines(outlook), sep="\n")
+    return 0
+
+
+def _run_explain(options: argparse.Namespace) -> int:
+    from rgd.planning import explain, workflow
+
+    story, changed = explain.story_of(
+        options.path, lambda target: workflow.build(target, options.config, options.profile)
+    )
+    print(*explain.lines(story, changed), sep="\n")
+    return 0
+
+
+def _run_adopt(options: argparse.Namespace) -> int:
+    from rgd.planning import adopt, workflow
+
+    print(*adopt.lines(adopt.adopt(options.results, workflow.Memory(), workflow.checksum_limit())), sep="\n")
+    return 0
+
+
+def _run_prune(options: argparse.Namespace) -> int:
+    from rgd.planning import prune, workflow
+
+    given = [each for each in options.config if not each.startswith("experiment=")]
+    experiments = sorted(path.stem for path in Path("config/experiment").glob("*.yaml"))
+    found = prune.leftovers(workflow.build((), [*given, f"experiment={name}"]) for name in experiments)
+    if options.yes:
+        prune.remove(found, workflow.Memory())
+    print(*prune.lines(found, options.yes), sep="\n")
+    return 0
+
+
+def _add_table(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--partial",
+        action="store_true",
+        help="make it of the cells that are there, while jobs run or after some have failed; the others read missing",
+    )
+    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
+    command.set_defaults(run=_run_table)
+
+
+def _run_table(options: argparse.Namespace) -> int:
+    from rgd.table_command import table
+
+    print(table(options.config, options.partial))
+    return 0
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    commands = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    fetch = commands.add_parser("fetch", help="fetch datasets at the revisions that their files name into a mirror")
+    fetch.add_argument(
+        "--data-root", type=Path, required=True, metavar="DIR", help="where to; afterwards the data_root of a run"
+    )
+    fetch.add_argument(
+        "--allow-moving",
+        action="store_true",
+        help="take the newest commit where a dataset's file names none, and tell which it is",
+    )
+    fetch.set_defaults(run=_run_data_fetch)
+    listing = commands.add_parser("list", help="show the files that datasets read, and which of them are here")
+    listing.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="where (default: the cache of what runs fetched)"
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=_run_data_list)
+    for command, default in ((fetch, "the experiment's"), (listing, "all")):
+        command.add_argument(
+            "names", nargs="*", metavar="DATASET", help=f"files of config/dataset (default: {default})"
+        )
+        command.add_argument("--experiment", default="quickstart", metavar="NAME", help="default: %(default)s")
+        command.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+
+
+def _run_data_fetch(options: argparse.Namespace) -> int:
+    from rgd.data import fetch_datasets
+
+    fetch_datasets(options.config, options.experiment, options.names, options.data_root, options.allow_moving)
+    return 0
+
+
+def _run_data_list(options: argparse.Namespace) -> int:
+    import json
+
+    from rgd.data import files_of_datasets, shown
+
+    rows = files_of_datasets(options.config, options.experiment, options.names, options.data_root)
+    print(json.dumps(rows, indent=2) if options.json else shown(rows))
+    return 0
 
 
 def _add_models(models: argparse.ArgumentParser) -> None:

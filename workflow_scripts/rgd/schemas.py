@@ -44,6 +44,7 @@ RESPONSES = _schema(
     completion_tokens=pa.int32(),
     finish_reason=pa.string(),
 )
+EQUAL_ANSWERS = _schema(query_id=pa.string(), answer=pa.string(), representative=pa.string())
 FEATURES = _schema(
     query_id=pa.string(),
     keywords=STRINGS,

@@ -7,12 +7,14 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from rgd.config import generated
+from rgd.config.analyses import check_analyses
 from rgd.config.hints import nearest
 from rgd.config.references import check_references
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
 
-CATALOGUES = ("dataset", "embedder", "featurizer", "generator", "model", "pool", "router")
+CATALOGUES = ("dataset", "descriptor", "embedder", "featurizer", "generator", "model", "pool", "router")
 """Groups of which every file is part of the tree, under its own name."""
 
 
@@ -21,8 +23,11 @@ def load(
     experiment: str = "quickstart",
     overrides: Iterable[str] = (),
     data_root: str | None = None,
+    check_data: bool = True,
 ) -> Config:
     """Compose ``folder`` for ``experiment`` with Hydra ``overrides`` and check the result.
+
+    Without ``check_data`` the files of the datasets need not be there yet.
 
     An override names a value by group and file, as ``router.avengers.n_clusters=32``; file names may have dots.
 
@@ -47,7 +52,9 @@ def load(
         config = Config.model_validate(tree)
     except ValidationError as error:
         raise UserError(_explain(error, tree, folder, overrides)) from None
-    check_references(config, folder)
+    check_references(config, folder, check_data)
+    generated.check(config, folder)
+    check_analyses(config, folder)
     return config
 
 

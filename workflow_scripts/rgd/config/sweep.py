@@ -1,10 +1,14 @@
-"""The sweep: which query sets, members and cells an experiment has."""
+"""The sweep: which cells and query sets an experiment has, and whose answers they need."""
 
 from typing import NamedTuple
 
+from rgd.config.products import listed, products, unique
 from rgd.config.references import BENCHMARK, REAL
 from rgd.config.schema import Config
+from rgd.reduced import of_size, whole_scenario, without
 from rgd.routers import load
+
+LEARNING_FREE = "learning-free"
 
 
 class Cell(NamedTuple):
@@ -18,37 +22,31 @@ class Cell(NamedTuple):
 
 def query_set(scenario: str) -> str:
     """The query set that a scenario trains on: the benchmark's own questions, or the generator's."""
-    return BENCHMARK if scenario == REAL else scenario
-
-
-def query_sets(config: Config) -> list[str]:
-    """All query sets of the experiment; the benchmark is always one, since routers are tested on it."""
-    return [BENCHMARK, *(scenario for scenario in config.experiment.scenarios if scenario != REAL)]
+    whole, _ = whole_scenario(scenario)
+    return BENCHMARK if whole == REAL else whole
 
 
 def reference_cells(config: Config) -> list[Cell]:
     """The cells of Oracle and Random: once per dataset and pool, under the scenario ``real``."""
-    experiment = config.experiment
-    cells = [
+    cells = unique(
         Cell(dataset, REAL, pool, reference)
-        for dataset in experiment.datasets
-        for pool in experiment.pools
-        for reference in experiment.references
-    ]
+        for product in products(config)
+        for dataset in product.datasets
+        for pool in product.pools
+        for reference in config.experiment.references
+    )
     return [cell for cell in cells if exclusion(config, cell) is None]
 
 
 def router_cells(config: Config) -> list[Cell]:
     """The cells of the routers; a learning-free router does not depend on the scenario and is made once, under ``real``."""
-    experiment = config.experiment
-    cells = []
-    for dataset in experiment.datasets:
-        for pool in experiment.pools:
-            for router in experiment.routers:
-                once = load(config.router[router].method).family == "learning-free"
-                scenarios = [REAL] if once else experiment.scenarios
-                cells += [Cell(dataset, scenario, pool, router) for scenario in scenarios]
-    return [cell for cell in cells if exclusion(config, cell) is None]
+    return [cell for cell in _wanted(config) if exclusion(config, cell) is None]
+
+
+def excluded_cells(config: Config) -> dict[Cell, str]:
+    """The routers' cells that the experiment leaves out, and why."""
+    reasons = {cell: exclusion(config, cell) for cell in _wanted(config)}
+    return {cell: reason for cell, reason in reasons.items() if reason is not None}
 
 
 def exclusion(config: Config, cell: Cell) -> str | None:
@@ -57,3 +55,89 @@ def exclusion(config: Config, cell: Cell) -> str | None:
         if all(getattr(rule, key) in (None, getattr(cell, key)) for key in Cell._fields):
             return rule.reason
     return None
+
+
+def transfer_cells(config: Config) -> list[tuple[str, str, str]]:
+    """Dataset, scenario and pool of every consensus on generated queries, and of the real one it is compared with."""
+    made = unique((cell.dataset, cell.scenario, cell.pool) for cell in router_cells(config) if cell.scenario != REAL)
+    return list(
+        unique(key for dataset, scenario, pool in made for key in ((dataset, REAL, pool), (dataset, scenario, pool)))
+    )
+
+
+def learning_curve_cells(config: Config) -> list[Cell]:
+    """The cells of the learning curve: those of the whole scenarios, and of nested subsets of their queries."""
+    spec = config.experiment.learning_curve
+    if spec is None:
+        return []
+    whole = [
+        cell
+        for cell in _chosen(config, spec.routers, spec.scenarios)
+        if load(config.router[cell.router].method).family != LEARNING_FREE
+    ]
+    fewer = [cell._replace(scenario=of_size(cell.scenario, size)) for cell in whole for size in sorted(set(spec.sizes))]
+    return [*whole, *fewer]
+
+
+def drop_one_cells(config: Config) -> list[Cell]:
+    """The cells of pools without a member: those of the whole pools, and without each member in turn."""
+    spec = config.experiment.drop_one
+    if spec is None:
+        return []
+    whole = _chosen(config, spec.routers, spec.scenarios)
+    fewer = [
+        cell._replace(pool=without(cell.pool, member)) for cell in whole for member in config.pool[cell.pool].members
+    ]
+    return [*whole, *fewer]
+
+
+def judged(config: Config) -> list[tuple[str, str]]:
+    """Dataset and query set of all labels that the referee judges; a dataset's benchmark first."""
+    spec = config.experiment.referee
+    if spec is None:
+        return []
+    sets = [(dataset, name) for dataset, name in needed(config) if name == BENCHMARK or _is_judged(config, name)]
+    generated = {dataset for dataset, name in sets if name != BENCHMARK}
+    return [(dataset, name) for dataset, name in sets if dataset in generated]
+
+
+def _is_judged(config: Config, scenario: str) -> bool:
+    assert config.experiment.referee is not None
+    chosen = config.experiment.referee.scenarios
+    return scenario in config.generator if chosen is None else scenario in chosen
+
+
+def _chosen(config: Config, routers: list[str] | None, scenarios: list[str] | None) -> list[Cell]:
+    """The routers' cells of these routers and scenarios; None for all."""
+    return [
+        cell
+        for cell in router_cells(config)
+        if (routers is None or cell.router in routers) and (scenarios is None or cell.scenario in scenarios)
+    ]
+
+
+def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The pools that answer each query set, by dataset and query set: those with a cell that trains or is tested on it.
+
+    A dataset's benchmark comes first; every cell is tested on it.
+    """
+    order = listed(config)
+    sets = unique((BENCHMARK, *map(query_set, order.scenarios)))
+    pools: dict[tuple[str, str], set[str]] = {(dataset, name): set() for dataset in order.datasets for name in sets}
+    for cell in [*router_cells(config), *reference_cells(config)]:
+        pools[cell.dataset, BENCHMARK].add(cell.pool)
+        pools[cell.dataset, query_set(cell.scenario)].add(cell.pool)
+    return {asked: tuple(pool for pool in order.pools if pool in found) for asked, found in pools.items() if found}
+
+
+def _wanted(config: Config) -> tuple[Cell, ...]:
+    """The routers' cells, those that are left out among them."""
+    once = {router: load(config.router[router].method).family == LEARNING_FREE for router in listed(config).routers}
+    return unique(
+        Cell(dataset, scenario, pool, router)
+        for product in products(config)
+        for dataset in product.datasets
+        for pool in product.pools
+        for router in product.routers
+        for scenario in ((REAL,) if once[router] else product.scenarios)
+    )
