@@ -3,6 +3,7 @@
 #   snakemake --cores N                                the default experiment, quickstart
 #   snakemake --cores N --config experiment=NAME       another one of config/experiment/
 #   snakemake --cores N questions | answers | tables | figures     a stage; after questions, each member is loaded once
+#   snakemake --cores N weights                        the models' weights alone, where there is a network
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
 from snakemake.utils import min_version
@@ -11,6 +12,7 @@ min_version("9.27")
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 
 
 pathvars:
@@ -20,16 +22,30 @@ pathvars:
 include: "rules/datasets.smk"
 include: "rules/generation.smk"
 include: "rules/inference.smk"
+include: "rules/equality.smk"
 include: "rules/routing.smk"
 include: "rules/analysis.smk"
 
 
+place_jobs()
+
+
+# What takes a second, and what needs a network, which the nodes of a cluster may not have.
 localrules:
     all,
+    weights,
     questions,
     answers,
     tables,
     figures,
+    benchmark_questions,
+    descriptions,
+    fetch_embedder,
+    fetch_model,
+    fetch_questions,
+    splits,
+    tested_questions,
+    written_descriptions,
 
 
 rule all:
@@ -39,6 +55,11 @@ rule all:
         TABLES,
         FIGURES,
         SUMMARY,
+
+
+rule weights:
+    input:
+        WEIGHTS,
 
 
 rule questions:

@@ -69,8 +69,7 @@ rule embed_questions:
         "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
-        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
-        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        **embedding(queries),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
@@ -128,14 +127,19 @@ rule answer:
     benchmark:
         "<results>/benchmarks/answer/{dataset}/{query_set}/{member}.jsonl"
     priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
+    group:
+        together("answers", lambda wildcards: f"{answer_kind(wildcards)}_{wildcards.member}")
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
     resources:
         **one_load_at_a_time("member", members(CONFIG)),
         **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
-        mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
-        gpu=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].gpus or None,
+        **asking(
+            lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1],
+            "answers",
+            lambda wildcards: asked_of(wildcards.member, answer_kind(wildcards)),
+        ),
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
         weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
         api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
@@ -168,6 +172,8 @@ rule responses:
         "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
     wildcard_constraints:
         member=one_of(members(CONFIG)),
+    group:
+        together("responses", lambda wildcards: wildcards.member)
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -231,8 +237,7 @@ rule embed_answers:
         "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
-        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
-        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        **embedding(lambda wildcards: len(pool_members(wildcards)) * queries(wildcards)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
@@ -258,14 +263,15 @@ rule ask_features:
     benchmark:
         "<results>/benchmarks/ask_features/{dataset}/{query_set}/{featurizer}.jsonl"
     priority: lambda wildcards: size(CONFIG.featurizer[wildcards.featurizer].model)
+    group:
+        together("features", lambda wildcards: wildcards.featurizer)
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: featurizer_model(wildcards).threads
     resources:
         **one_load_at_a_time("featurizer", CONFIG.featurizer),
         **one_api_job_at_a_time(lambda wildcards: CONFIG.featurizer[wildcards.featurizer].model),
-        mem_mb=lambda wildcards: featurizer_model(wildcards).memory_mb,
-        gpu=lambda wildcards: featurizer_model(wildcards).gpus or None,
+        **asking(featurizer_model, "features", featurized_questions),
         engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.featurizer[wildcards.featurizer]),
         weights=lambda wildcards: slices.canonical(slices.weights(featurizer_model(wildcards).weights)),
         api=lambda wildcards: slices.canonical(slices.api(featurizer_model(wildcards))),
@@ -321,8 +327,7 @@ rule embed_features:
         "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
-        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
-        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        **embedding(lambda wildcards: 2 * queries(wildcards)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
@@ -350,8 +355,7 @@ rule embed_descriptions:
         "../envs/cpu.yaml"
     threads: lambda wildcards: embedder(wildcards).threads
     resources:
-        mem_mb=lambda wildcards: embedder(wildcards).memory_mb,
-        gpu=lambda wildcards: embedder(wildcards).gpus or None,
+        **embedding(lambda wildcards: len(CONFIG.dataset[wildcards.dataset].tasks)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
         cache=CONFIG.paths.cache,
@@ -399,6 +403,8 @@ rule ask_referee:
     wildcard_constraints:
         member=one_of(REFEREES),
     priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
+    group:
+        together("referee", lambda wildcards: wildcards.member)
     conda:
         "../envs/cpu.yaml"
     threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
@@ -406,8 +412,13 @@ rule ask_referee:
         # As for the rule answer, whose jobs of the same member these do not run beside.
         **one_load_at_a_time("member", members(CONFIG)),
         **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
-        mem_mb=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].memory_mb,
-        gpu=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].gpus or None,
+        **asking(
+            lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1],
+            "referee",
+            lambda wildcards: [in_results(file_of_judged(*judged)) for judged in JUDGED],
+            lambda wildcards: in_results(judged_questions(wildcards)),
+            REFEREE_DRAWS,
+        ),
         engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
         weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
         api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),

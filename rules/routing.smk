@@ -62,6 +62,8 @@ rule fit:
         "<results>/logs/fit/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/fit/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    group:
+        "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -89,6 +91,8 @@ rule route:
         "<results>/logs/route/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/route/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    group:
+        "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -116,6 +120,8 @@ rule score:
         "<results>/logs/score/{dataset}/{scenario}/{pool}/{router}.log",
     benchmark:
         "<results>/benchmarks/score/{dataset}/{scenario}/{pool}/{router}.jsonl"
+    group:
+        "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -144,6 +150,8 @@ rule score_reference:
         "<results>/logs/score_reference/{dataset}/{pool}/{reference}.log",
     benchmark:
         "<results>/benchmarks/score_reference/{dataset}/{pool}/{reference}.jsonl"
+    group:
+        "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
