@@ -92,6 +92,11 @@ def queries(wildcards):
     return runtimes.count_rows(questions_file(wildcards))
 
 
+def draws_likely(wildcards):
+    """How many queries a generator may have to write: twice those that are wanted, since not all are usable."""
+    return 2 * generated.queries(CONFIG, wildcards.dataset, scenarios.parse(CONFIG, wildcards.drawn))
+
+
 def together(kind, name_of):
     """A group: ``--group-components KIND=N`` makes one job of the cluster of up to N jobs with the same name."""
 
