@@ -4,6 +4,8 @@
 from rgd import runtimes
 
 CLUSTER = CONFIG.site.cluster
+# By name of a group; where nothing is run, as for --lint, there are no settings.
+COMPONENTS = workflow.group_settings.group_components if workflow.group_settings else {}
 
 
 def partition(model):
@@ -55,7 +57,7 @@ def asking(model_of, kind, all_of, own_of=questions_file, draws=1):
         own_of: gives the job's own one.
         draws: how often each question is asked.
     """
-    grouped = workflow.group_settings.group_components.get(kind, 1) > 1
+    grouped = COMPONENTS.get(kind, 1) > 1
 
     def minutes(wildcards):
         model = model_of(wildcards)
