@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_data(commands.add_parser("data", help="what the datasets read: what of it is here, and fetching the rest"))
     _add_models(commands.add_parser("models", help="the models, what they need, and the commits that are fetched"))
+    _add_doctor(commands.add_parser("doctor", help="look before a long run whether all is here that it needs"))
     return top
 
 
@@ -189,6 +190,46 @@ def _add_models(models: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="change nothing: ask the hub whether it has what the files name"
     )
     pin.set_defaults(run=_run_pin)
+
+    fetch = commands.add_parser(
+        "fetch",
+        help="fetch the weights of an experiment into the cache, as on a login node before jobs that have no network",
+    )
+    fetch.add_argument(
+        "names", nargs="*", metavar="MODEL", help="files of config/model or config/embedder (default: the experiment's)"
+    )
+    fetch.add_argument("--experiment", default="quickstart", metavar="NAME", help="default: %(default)s")
+    fetch.set_defaults(run=_run_models_fetch)
+
+
+def _run_models_fetch(options: argparse.Namespace) -> int:
+    from rgd.config import load
+    from rgd.fetching import fetch_weights
+
+    fetch_weights(load(options.config, options.experiment, check_data=False), options.names)
+    return 0
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.description = (
+        "Look whether all is here that an experiment needs: GPUs, memory, disk, weights, data, keys, the cluster. "
+        "Exit code 1 if something is missing; nothing is changed."
+    )
+    doctor.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
+    doctor.add_argument("--offline", action="store_true", help="do not ask the hub whether it gives out the weights")
+    doctor.set_defaults(run=_run_doctor)
+
+
+def _run_doctor(options: argparse.Namespace) -> int:
+    from rgd.config.command_line import configuration
+    from rgd.doctor import FIX, examine
+
+    broken = 0
+    for finding in examine(configuration(options.config, check_data=False), Path.cwd(), network=not options.offline):
+        print(finding, flush=True)
+        broken += finding.level == FIX
+    print(f"{broken} to fix" if broken else "all is here")
+    return int(broken > 0)
 
 
 def _run_models(options: argparse.Namespace) -> int:

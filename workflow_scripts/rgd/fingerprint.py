@@ -42,7 +42,7 @@ _HIDDEN_IMPORTS = {"import_module", "__import__", "exec", "spec_from_file_locati
 _HIDDEN_DATA = {"__file__", "get_data"}
 _HIDDEN_MODULES = {"runpy", "pkgutil", "importlib.resources", "importlib.util", "importlib.machinery"}
 # Part of the name of what is kept of a file: another form of it has another number.
-_FORM = 1
+_FORM = 2
 
 
 @dataclass(frozen=True)
@@ -221,15 +221,15 @@ def _source_of(file: Path, mtime: int, size: int, kept: Path | None) -> Source:
     # Another Python may see another tree in the same text.
     name = f"{_FORM}-{sys.version_info.major}.{sys.version_info.minor}-{hashlib.sha256(content).hexdigest()[:32]}.json"
     try:
-        found: dict[str, Any] = json.loads((kept / name).read_text(encoding="utf-8"))
-        return Source(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
+        tree, definitions, *lists = json.loads((kept / name).read_text(encoding="utf-8"))
+        return Source(tree, definitions, *map(tuple, lists))
     except (OSError, ValueError, TypeError):
         source = read_source(content, str(file))
-        _keep(kept / name, asdict(source))
+        _keep(kept / name, list(asdict(source).values()))
         return source
 
 
-def _keep(path: Path, content: Mapping[str, Any]) -> None:
+def _keep(path: Path, content: list[Any]) -> None:
     """Write what is only there to save time: where it cannot be written, nothing is lost."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

@@ -1,0 +1,360 @@
+"""What the jobs of a plan would ask, take and cost: from the store, earlier runs' benchmark files and the model files."""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from rgd.answering import requests_for
+from rgd.artifacts import read_table
+from rgd.config.origins import asked
+from rgd.config.schema import Config, Model
+from rgd.engines.base import Request
+from rgd.errors import UserError
+from rgd.generation import scenario
+from rgd.planning.changes import Change
+from rgd.planning.workflow import Job, Plan
+from rgd.runtimes import answers_per_minute
+from rgd.store import chunks, upkeep
+from rgd.store.answers import AnswerSettings
+from rgd.store.listing import Listing
+
+# Files of a settings' folder, and benchmark files of a rule, that are read to learn a rate.
+SAMPLE = 24
+# Of a query of which no store knows: tokens of its prompt, of an answer in words, and of all options that are scored.
+PROMPT_TOKENS, ANSWER_TOKENS, OPTION_TOKENS = 350, 500, 40
+
+
+class Rate(NamedTuple):
+    """What a query of one kind has taken, on average; ``seconds`` is None where it is not known."""
+
+    seconds: float | None
+    prompt_tokens: float
+    completion_tokens: float
+    dollars: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job, or several together, will take.
+
+    Attributes:
+        queries: to ask a model, after subtracting the store.
+        is_about: whether that is a guess, since what will be asked is not made yet.
+        seconds: how long it runs; None where nothing tells.
+        gpu_hours: hours of one GPU.
+        dollars: of a paid API.
+        guesses: what was assumed for want of anything better, a line each.
+    """
+
+    queries: int = 0
+    is_about: bool = False
+    seconds: float | None = 0.0
+    gpu_hours: float = 0.0
+    dollars: float = 0.0
+    guesses: frozenset[str] = frozenset()
+
+
+def total(estimates: Iterable[Estimate]) -> Estimate:
+    """The sum; what nothing tells counts nothing."""
+    found = list(estimates)
+    return Estimate(
+        sum(each.queries for each in found),
+        any(each.is_about for each in found),
+        sum(each.seconds or 0.0 for each in found),
+        sum(each.gpu_hours for each in found),
+        sum(each.dollars for each in found),
+        frozenset().union(*(each.guesses for each in found)),
+    )
+
+
+def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, Estimate]:
+    """What each job takes that would run, by its number.
+
+    Args:
+        plan: the plan.
+        changes: the job's own reasons to run, by its number.
+    """
+    asks, durations = _Asks(plan), _Durations(plan)
+    found: dict[int, Estimate] = {}
+    fresh: set[int] = set()
+    for job in plan.jobs:
+        if not job.runs:
+            continue
+        if "settings" in job.parameters and "code" not in job.parameters:
+            found[job.number] = asks.estimate(job)
+            is_fresh = found[job.number].queries > 0
+        else:
+            found[job.number] = _embedding(job, plan.config, durations.seconds(job))
+            is_fresh = any(change.kind not in _SAME_CONTENT for change in changes.get(job.number, ()))
+        asks.remade.update(dict.fromkeys(job.outputs, False))
+        if is_fresh or any(need in fresh for need in job.needs):
+            fresh.add(job.number)
+            asks.remade.update(dict.fromkeys(job.outputs, True))
+    return found
+
+
+# What makes a file anew that will most likely hold what it holds now.
+_SAME_CONTENT = ("code", "library", "unknown")
+
+
+def _embedding(job: Job, config: Config, seconds: float | None) -> Estimate:
+    """Of a job that asks nothing: its duration, and where it embeds that of the embedder's GPUs."""
+    gpus = 0
+    if job.rule.startswith("embed_"):
+        gpus = config.embedder[config.dataset[job.wildcards["dataset"]].embedder].gpus
+    return Estimate(seconds=seconds, gpu_hours=gpus * (seconds or 0.0) / 3600)
+
+
+class _Asks:
+    """What the jobs that ask models will ask, one after the other: what one asks, the next finds in the store."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.config = plan.config
+        # Files that will be made before a job asks, and whether something else may stand in them then.
+        self.remade: dict[str, bool] = {}
+        self.store = Path(plan.config.paths.store)
+        self.listings: dict[str, Listing] = {}
+        self.claimed: dict[str, set[str]] = defaultdict(set)
+        self.rates = _Rates(self.store)
+
+    def estimate(self, job: Job) -> Estimate:
+        settings = AnswerSettings.from_mapping(json.loads(job.parameters["settings"]))
+        queries, is_about = self._queries(job, settings)
+        name = asked(self.config, job.wildcards)
+        if name is None or not queries:
+            return Estimate(queries, is_about)
+        rate, guess = self.rates.of(settings)
+        return replace(cost(self.config.model[name], name, queries, rate, guess), is_about=is_about)
+
+    def _queries(self, job: Job, settings: AnswerSettings) -> tuple[int, bool]:
+        wanted = json.loads(job.parameters.get("slice", "{}"))
+        if "queries" in wanted:
+            return self._draws(job, settings, wanted)
+        questions = next((path for path in job.inputs if "/questions/" in path), None)
+        if questions is None or job.rule == "describe":
+            return len(wanted.get("tasks", [None])), True
+        if self.remade.get(questions) or not Path(questions).is_file():
+            return self._expected(job, questions), True
+        return self._lacking(settings, questions), questions in self.remade
+
+    def _expected(self, job: Job, questions: str) -> int:
+        """How many questions a query set will have that is still to be made."""
+        if Path(questions).is_file():
+            return read_table(questions, ["query_id"]).num_rows
+        dataset = self.config.dataset[job.wildcards["dataset"]]
+        sizes = {f"-{size}": number for size, number in dataset.generated_sizes.items()}
+        key = job.wildcards.get("query_set", "")
+        if key == "benchmark":
+            return (dataset.questions_per_task or 0) * len(dataset.tasks)
+        return next((number for suffix, number in sizes.items() if suffix in key), dataset.generated_queries)
+
+    def _lacking(self, settings: AnswerSettings, questions: str) -> int:
+        """How many questions of a file have no answer and are not asked by an earlier job."""
+        table = read_table(questions, ["question", "options"])
+        listing, claimed = self._listing(settings), self.claimed[settings.key]
+        if not listing.table().num_rows:
+            # Nothing is stored: the texts tell one query from another as well as their keys, and sooner.
+            names = {
+                repr(row) for row in zip(*(table[name].to_pylist() for name in ("question", "options")), strict=True)
+            }
+        else:
+            names = _unanswered(listing, requests_for(table, settings.prompt))
+        names -= claimed
+        claimed |= names
+        return len(names)
+
+    def _draws(self, job: Job, settings: AnswerSettings, wanted: Mapping[str, Any]) -> tuple[int, bool]:
+        """About how many draws are lacking, if as many are usable as of those drawn before."""
+        counts = next(
+            Path(job.outputs[0])
+            .parents[2]
+            .glob(f"generation/{job.wildcards['dataset']}/{job.wildcards.get('drawn')}.parquet"),
+            None,
+        )
+        share = 1.0
+        if counts is not None:
+            made = read_table(counts).to_pylist()
+            drawn = sum(row["draws"] for row in made)
+            share = sum(row["draws"] for row in made if row["outcome"] == "kept") / drawn if drawn else 1.0
+        descriptions = next((path for path in job.inputs if "/descriptions/" in path), None)
+        needed = math.ceil(wanted["queries"] / max(share, 0.05))
+        if descriptions is None or self.remade.get(descriptions) or not Path(descriptions).is_file():
+            return needed, True
+        table = read_table(descriptions).to_pydict()
+        described = dict(zip(table["task"], table["description"], strict=True))
+        per_task = min(math.ceil(needed / max(1, len(described))), wanted.get("max_draws_per_task", needed))
+        prompt = json.loads(settings.prompt)
+        pairs = [(task, number) for task in described for number in range(per_task)]
+        try:
+            requests = scenario.requests_for(described, prompt["instruction"], prompt["examples"], pairs)
+        except UserError:
+            return len(pairs), True
+        names = _unanswered(self._listing(settings), requests) - self.claimed[settings.key]
+        self.claimed[settings.key] |= names
+        return len(names), True
+
+    def _listing(self, settings: AnswerSettings) -> Listing:
+        if settings.key not in self.listings:
+            self.listings[settings.key] = Listing(self.store / settings.key)
+        return self.listings[settings.key]
+
+
+def _unanswered(listing: Listing, requests: Sequence[Request]) -> set[str]:
+    """The names of the requests that the store has no answer to."""
+    keys, draws = [request.query_key for request in requests], [request.draw for request in requests]
+    lacks = listing.find(keys, draws).is_null().to_pylist()
+    return {f"{key}:{draw}" for key, draw, is_lacking in zip(keys, draws, lacks, strict=True) if is_lacking}
+
+
+def cost(model: Model, name: str, queries: int, rate: Rate, guess: str | None) -> Estimate:
+    """What asking a model some queries takes.
+
+    Args:
+        model: the model.
+        name: its file's.
+        queries: how many.
+        rate: of a query like these.
+        guess: what is to be said of where the rate comes from.
+    """
+    guesses = [f"{name}: {guess}"] if guess else []
+    seconds_of_one = rate.seconds
+    if seconds_of_one is None:
+        per_minute = answers_per_minute(model)
+        seconds_of_one = 60.0 / per_minute
+        if model.answers_per_minute is None:
+            guesses.append(f"{name}: {per_minute:,.0f} answers a minute; answers_per_minute in its file tells better")
+    seconds = queries * seconds_of_one
+    dollars = 0.0
+    if model.api is not None:
+        of_one = rate.prompt_tokens * model.api.price_prompt + rate.completion_tokens * model.api.price_completion
+        dollars = queries * of_one / 1e6
+    return Estimate(queries, False, seconds, model.gpus * seconds / 3600, dollars, frozenset(guesses))
+
+
+class _Rates:
+    """What queries have taken, by the answers in the store."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self._read: dict[str, Rate | None] = {}
+        self._known: dict[str, AnswerSettings] | None = None
+
+    def of(self, settings: AnswerSettings) -> tuple[Rate, str | None]:
+        """The rate of queries under these settings, or of the most similar ones; and what to say if it is not the same."""
+        own = self._rate(settings.key)
+        if own is not None:
+            return own, None
+        similar = [
+            (key, each)
+            for key, each in self._settings().items()
+            if each.way == settings.way and self._rate(key) is not None
+        ]
+        for is_alike, words in (
+            (lambda each: each.weights == settings.weights, "rate and lengths of its answers under other settings"),
+            (lambda each: True, "lengths of other models' answers"),
+        ):
+            for key, each in similar:
+                if is_alike(each):
+                    rate = self._rate(key)
+                    assert rate is not None
+                    return (rate if each.weights == settings.weights else rate._replace(seconds=None)), words
+        answer = ANSWER_TOKENS if settings.way == "generate" else OPTION_TOKENS
+        words = f"{PROMPT_TOKENS} tokens a prompt and {answer} an answer, since nothing is answered yet"
+        return Rate(None, PROMPT_TOKENS, answer, 0.0), words
+
+    def _settings(self) -> dict[str, AnswerSettings]:
+        if self._known is None:
+            self._known = {}
+            for folder in sorted(self.store.iterdir()) if self.store.is_dir() else []:
+                if (folder / upkeep.SETTINGS_FILE).is_file():
+                    self._known[folder.name] = upkeep.read_settings(folder)
+        return self._known
+
+    def _rate(self, key: str) -> Rate | None:
+        if key not in self._read:
+            self._read[key] = rate_of(self.store / key)
+        return self._read[key]
+
+
+def rate_of(folder: Path) -> Rate | None:
+    """What the queries of one settings' folder have taken, by some of its files; None where it has none."""
+    names = chunks.names(folder)
+    columns = ["prompt_tokens", "completion_tokens", "cost", chunks.PROVENANCE]
+    tables = [chunks.read(folder / name, columns) for name in names[:: max(1, len(names) // SAMPLE)]]
+    rows = sum(table.num_rows for table in tables)
+    if not rows:
+        return None
+    seconds = timed = 0.0
+    for table in tables:
+        counts: Mapping[str, int] = {
+            pair["values"]: pair["counts"] for pair in table[chunks.PROVENANCE].value_counts().to_pylist()
+        }
+        for text, count in counts.items():
+            taken = json.loads(text or "{}").get("seconds")
+            if taken is not None:
+                seconds, timed = seconds + taken, timed + count
+    together = pa.concat_tables(tables)
+    means = [sum(together[name].to_pylist()) / rows for name in columns[:3]]
+    return Rate(seconds / timed if timed else None, *means)
+
+
+class _Durations:
+    """How long jobs that ask nothing have taken, by the benchmark files of earlier runs."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.folder = plan.root / "benchmarks"
+        self._means: dict[tuple[str, str | None], float | None] = {}
+
+    def seconds(self, job: Job) -> float | None:
+        """Of this very job, else of jobs of its rule with its router, else of its rule; None where none has run."""
+        own = seconds_in(Path(job.benchmark)) if job.benchmark else None
+        if own is not None:
+            return own
+        router = job.wildcards.get("router")
+        found = self._mean(job.rule, router) if router else None
+        return found if found is not None else self._mean(job.rule, None)
+
+    def _mean(self, rule: str, router: str | None) -> float | None:
+        if (rule, router) not in self._means:
+            paths = sorted((self.folder / rule).rglob(f"{router}.jsonl" if router else "*.jsonl"))
+            taken = [seconds_in(path) for path in paths[:: max(1, len(paths) // SAMPLE)]]
+            known = [seconds for seconds in taken if seconds is not None]
+            self._means[rule, router] = sum(known) / len(known) if known else None
+        return self._means[rule, router]
+
+
+def seconds_in(benchmark: Path) -> float | None:
+    """The seconds that the last run in a benchmark file took; None where there is none."""
+    try:
+        lines = benchmark.read_text(encoding="utf-8").split("\n")
+        return float(json.loads([line for line in lines if line.strip()][-1])["s"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def longest_path(jobs: Sequence[Job], taken: Mapping[int, Estimate]) -> list[Job]:
+    """The chain of jobs that takes longest, each waiting for the one before; where nothing tells, a job takes no time.
+
+    Args:
+        jobs: in an order in which every job comes after those it needs.
+        taken: the estimates of those that run.
+    """
+    best: dict[int, tuple[float, int, int | None]] = {}
+    by_number = {job.number: job for job in jobs}
+    for job in jobs:
+        if job.number not in taken:
+            continue
+        before = max(((*best[need][:2], need) for need in job.needs if need in best), default=(0.0, 0, None))
+        best[job.number] = (before[0] + (taken[job.number].seconds or 0.0), before[1] + 1, before[2])
+    at: int | None = max(best, key=lambda number: best[number][:2], default=None)
+    chain = []
+    while at is not None:
+        chain.append(by_number[at])
+        at = best[at][2]
+    return chain[::-1]

@@ -1,0 +1,180 @@
+"""``rgd explain``: how a file came about, from the provenance beside it and beside what it was made from, and what has changed since."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rgd.config.origins import origin
+from rgd.errors import UserError
+from rgd.planning import changes, reasons
+from rgd.planning.changes import Change, opened
+from rgd.planning.workflow import Job, Plan
+from rgd.provenance import SUFFIX, digest, name_under, read_provenance
+
+# Longest list of what a step was made with, in characters.
+LONGEST = 140
+
+
+@dataclass(frozen=True)
+class Story:
+    """How a file came about.
+
+    Attributes:
+        name: the file, by its place under the results' folder.
+        content: its provenance.
+        steps: the provenance of everything it was made from, by name, what was made first standing first.
+        lost: inputs that tell nothing of how they were made.
+    """
+
+    name: str
+    content: dict[str, Any]
+    steps: dict[str, dict[str, Any]]
+    lost: tuple[str, ...]
+
+
+def story_of(path: Path, build: Callable[[list[str]], Plan]) -> tuple[Story, list[tuple[Change, list[str]]]]:
+    """How the file at ``path`` came about, and what has changed since; see :func:`since`.
+
+    Args:
+        path: the file.
+        build: gives the plan of some targets, of none the experiment's.
+    """
+    try:
+        plan: Plan | None = build([str(path)])
+    except UserError as error:
+        if not path.is_file() or "MissingRuleException" not in repr(error.__cause__):
+            raise
+        plan = None
+    root = (plan or build([])).root
+    story = tell(root, path)
+    return story, since(story, plan)
+
+
+def tell(root: Path, path: Path) -> Story:
+    """The story of the file at ``path`` under the results' folder ``root``.
+
+    Raises:
+        UserError: there is no such file, or it has no provenance.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file. Make it: snakemake --cores 1 {path}")
+    name = name_under(root, path)
+    content = provenance_of(root, name)
+    if content is None:
+        raise UserError(
+            f"{path} has no provenance (PATH{SUFFIX}): it was not made by this workflow. Files under {root} have one."
+        )
+    steps: dict[str, dict[str, Any]] = {}
+    lost: set[str] = set()
+
+    def visit(item: str, found: dict[str, Any] | None) -> None:
+        if found is None:
+            lost.add(item)
+        elif item not in steps:
+            steps[item] = found
+            for before in found["inputs"]:
+                visit(before, provenance_of(root, before))
+
+    visit(name, content)
+    order = dict(sorted(steps.items(), key=lambda item: (item[1]["made"], item[0])))
+    return Story(name, content, order, tuple(sorted(lost)))
+
+
+def provenance_of(root: Path, name: str) -> dict[str, Any] | None:
+    """The provenance of a file, which may lie beside another output of the same job."""
+    own = read_provenance(root / name)
+    if own is not None:
+        return own if "outputs" in own else None
+    for path in sorted((root / name).parent.glob(f"*{SUFFIX}")):
+        found = read_provenance(str(path).removesuffix(SUFFIX))
+        if found is not None and name in found.get("outputs", {}):
+            return found
+    return None
+
+
+def since(story: Story, plan: Plan | None) -> list[tuple[Change, list[str]]]:
+    """What has changed since a file was made, and which files of its story are concerned.
+
+    Args:
+        story: the file's.
+        plan: of the file as a target; None if no rule makes it any more.
+    """
+    found: dict[Change, list[str]] = defaultdict(list)
+    if plan is None:
+        return [(Change("configuration", "no rule makes this file in this experiment any more"), [story.name])]
+    jobs = {name_under(plan.root, path): job for job in plan.jobs for path in job.outputs}
+    for name, content in story.steps.items():
+        job = jobs.get(name)
+        for change in [*_bytes(plan.root, name, content), *(_own(job, content, plan) if job else [])]:
+            found[change].append(name)
+    return list(found.items())
+
+
+def _bytes(root: Path, name: str, content: Mapping[str, Any]) -> list[Change]:
+    path = root / name
+    if not path.is_file():
+        return [Change("data", "is gone")]
+    return [] if digest(path) == content["outputs"].get(name) else [Change("data", "has another content now")]
+
+
+def _own(job: Job, content: Mapping[str, Any], plan: Plan) -> list[Change]:
+    now = {name_under(plan.root, path) for path in job.inputs}
+    words = [f"+ {name}" for name in sorted(now - set(content["inputs"]))]
+    words += [f"- {name}" for name in sorted(set(content["inputs"]) - now)]
+    inputs = [Change("inputs", f"inputs of {job.rule}: {changes.few(words)}")] if words else []
+    before = {name: value for name, value in content["parameters"].items() if name in job.parameters}
+    return inputs + changes.differences(
+        before,
+        job.parameters,
+        lambda parameter, path: origin(plan.config, job.rule, job.wildcards, parameter, path),
+        lambda fingerprint: reasons.definitions(plan.root, fingerprint, reasons.code_of(job)),
+    )
+
+
+def lines(story: Story, changed: list[tuple[Change, list[str]]]) -> list[str]:
+    """Story and changes for a person."""
+    versions = ", ".join(f"{name} {value}" for name, value in story.content["versions"].items())
+    found = [
+        f"{story.name}",
+        f"  made {story.content['made']} by the rule {story.content['rule']}, {versions}",
+        "",
+        "How it came about",
+    ]
+    by_rule: dict[str, list[str]] = defaultdict(list)
+    for name, content in story.steps.items():
+        by_rule[content["rule"]].append(name)
+    width = max(map(len, by_rule))
+    for rule, names in by_rule.items():
+        made = story.steps[names[0]]["made"]
+        what = names[0] if len(names) == 1 else f"{len(names)} files, the first {names[0]}"
+        found.append(f"  {rule.ljust(width)}  {made}  {what}")
+        used = _used([story.steps[name]["parameters"] for name in names])
+        if used:
+            found.append(f"  {' ' * width}  {used}")
+    if story.lost:
+        found.append(f"  {''.ljust(width)}  of {changes.few(story.lost)} nothing is told")
+    found += ["", "Since then"]
+    if not changed:
+        return [*found, "  nothing has changed: a run would leave it as it is."]
+    for change, names in changed:
+        found += [f"  {change.text}", f"    {changes.few(names)}"]
+    return found
+
+
+def _used(parameters: list[Mapping[str, Any]]) -> str:
+    """What a step was made with: the values, without code and long texts, that all its jobs share."""
+    shared = [
+        (name, value)
+        for name, value in parameters[0].items()
+        if name != "code" and all(each.get(name) == value for each in parameters)
+    ]
+    words = []
+    for name, value in shared:
+        for path, _, leaf in changes.leaves({}, {name: opened(value)}):
+            text = leaf if isinstance(leaf, str) else str(leaf)
+            if len(text) <= changes.LONGEST and "\n" not in text:
+                words.append(f"{'.'.join(path[1:] or path)}={text}")
+    line = ", ".join(words)
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

@@ -1,0 +1,188 @@
+"""``rgd plan``: what would run, why, and what it takes, for a person or as JSON."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rgd.planning import estimates, reasons
+from rgd.planning.changes import Change, few
+from rgd.planning.estimates import Estimate
+from rgd.planning.workflow import Job, Plan
+
+# Changes and rules that are shown by name; the JSON has all of them.
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a plan amounts to.
+
+    Attributes:
+        running: the jobs that would run.
+        all_jobs: how many there are altogether.
+        changes: the jobs, by number, that each change makes run by itself.
+        taken: what each job takes.
+        path: the chain of jobs that takes longest.
+    """
+
+    experiment: str
+    running: tuple[Job, ...]
+    all_jobs: int
+    changes: dict[Change, list[int]]
+    taken: dict[int, Estimate]
+    path: list[Job]
+
+    @property
+    def total(self) -> Estimate:
+        """What all of it takes."""
+        return estimates.total(self.taken.values())
+
+
+def look(plan: Plan) -> Outlook:
+    """What ``plan`` would run, why, and what it takes."""
+    running = tuple(job for job in plan.jobs if job.runs)
+    own = reasons.reasons(plan)
+    taken = estimates.estimates(plan, own)
+    return Outlook(
+        plan.config.name,
+        running,
+        len(plan.jobs),
+        reasons.grouped(own),
+        taken,
+        estimates.longest_path(running, taken),
+    )
+
+
+def content(outlook: Outlook) -> dict[str, Any]:
+    """The outlook as plain types."""
+    by_number = {job.number: job for job in outlook.running}
+    own = defaultdict(list)
+    for change, numbers in outlook.changes.items():
+        for number in numbers:
+            own[number].append(change.text)
+    return {
+        "experiment": outlook.experiment,
+        "jobs": len(outlook.running),
+        "jobs_altogether": outlook.all_jobs,
+        **_figures(outlook.total),
+        "assumed": sorted(outlook.total.guesses),
+        "because": [
+            {"kind": change.kind, "what": change.text, "jobs": [by_number[number].name for number in numbers]}
+            for change, numbers in outlook.changes.items()
+        ],
+        "stages": [
+            {"stage": stage, "rules": dict(Counter(job.rule for job in jobs)), **_figures(_total(outlook, jobs))}
+            for stage, jobs in _stages(outlook.running)
+        ],
+        "longest_path": [{"job": job.name, "seconds": outlook.taken[job.number].seconds} for job in outlook.path],
+        "runs": [
+            {
+                "job": job.name,
+                "rule": job.rule,
+                "stage": job.stage,
+                "wildcards": dict(job.wildcards),
+                "outputs": list(job.outputs),
+                "because": own[job.number] or ["what it stands on is made anew"],
+                **_figures(outlook.taken[job.number]),
+            }
+            for job in outlook.running
+        ],
+    }
+
+
+def _figures(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "queries": estimate.queries,
+        "queries_are_about": estimate.is_about,
+        "seconds": None if estimate.seconds is None else round(estimate.seconds, 1),
+        "gpu_hours": round(estimate.gpu_hours, 3),
+        "dollars": round(estimate.dollars, 2),
+    }
+
+
+def _total(outlook: Outlook, jobs: Iterable[Job]) -> Estimate:
+    return estimates.total(outlook.taken[job.number] for job in jobs)
+
+
+def _stages(jobs: Iterable[Job]) -> list[tuple[str, list[Job]]]:
+    """The jobs by stage, in the order of the data."""
+    found: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        found[job.stage].append(job)
+    order = ("datasets", "generation", "inference", "routing", "analysis")
+    return sorted(found.items(), key=lambda item: (order.index(item[0]) if item[0] in order else len(order), item[0]))
+
+
+def lines(outlook: Outlook) -> list[str]:
+    """The outlook for a person."""
+    if not outlook.running:
+        return [f"{outlook.experiment}: nothing to do, all {outlook.all_jobs:,} jobs are done."]
+    found = [f"{outlook.experiment}: {len(outlook.running):,} of {outlook.all_jobs:,} jobs would run.", "", "Because"]
+    by_number = {job.number: job for job in outlook.running}
+    for change, numbers in list(outlook.changes.items())[:SHOWN]:
+        found += [f"  {change.text}", f"    {_counted(by_number[number] for number in numbers)}"]
+    if len(outlook.changes) > SHOWN:
+        found.append(f"  and {len(outlook.changes) - SHOWN} more; --json lists all")
+    own = {number for numbers in outlook.changes.values() for number in numbers}
+    following = [job for job in outlook.running if job.number not in own]
+    if following:
+        found += ["  and what stands on these", f"    {_counted(following)}"]
+    found += ["", *_table(outlook), "", *_path(outlook)]
+    guesses = sorted(outlook.total.guesses)
+    if guesses:
+        found += ["", "Assumed", *(f"  {guess}" for guess in guesses[:SHOWN])]
+    return found
+
+
+def _counted(jobs: Iterable[Job]) -> str:
+    jobs = list(jobs)
+    if len(jobs) == 1:
+        return jobs[0].name
+    return few([f"{number:,} {rule}" for rule, number in Counter(job.rule for job in jobs).items()], 6)
+
+
+def _table(outlook: Outlook) -> list[str]:
+    rows = [("stage", "jobs", "queries", "GPU hours", "dollars", "time of all")]
+    for stage, jobs in [*_stages(outlook.running), ("together", list(outlook.running))]:
+        taken = _total(outlook, jobs)
+        is_known = all(outlook.taken[job.number].seconds is not None for job in jobs)
+        rows.append(
+            (
+                stage,
+                f"{len(jobs):,}",
+                f"{'about ' if taken.is_about else ''}{taken.queries:,}" if taken.queries else "-",
+                f"{taken.gpu_hours:,.2f}" if taken.gpu_hours else "-",
+                f"{taken.dollars:,.2f}" if taken.dollars else "-",
+                f"{'' if is_known else 'over '}{duration(taken.seconds or 0.0)}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _path(outlook: Outlook) -> list[str]:
+    seconds = [outlook.taken[job.number].seconds for job in outlook.path]
+    known = sum(each or 0.0 for each in seconds)
+    over = "" if all(each is not None for each in seconds) else "over "
+    steps = " > ".join(_steps(outlook.path))
+    return [f"Longest path: {len(outlook.path)} jobs, {over}{duration(known)}", f"  {steps}"]
+
+
+def _steps(path: Sequence[Job]) -> list[str]:
+    return [job.name if number == 0 else job.rule for number, job in enumerate(path)]
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"

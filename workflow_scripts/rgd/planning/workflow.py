@@ -1,0 +1,248 @@
+"""The workflow as Snakemake sees it: the one module of the core that knows Snakemake."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rgd.config.schema import Config
+from rgd.errors import UserError
+
+
+@dataclass(frozen=True)
+class Record:
+    """What Snakemake remembers of the job that made a file.
+
+    Attributes:
+        parameters: the values of its parameters as ``repr`` wrote them, sorted, without their names.
+        inputs: its input files, sorted.
+    """
+
+    parameters: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the workflow.
+
+    Attributes:
+        stage: the file of rules/ that has its rule, without its ending.
+        parameters: by name, as they are now.
+        record: what is remembered of the job that made its outputs; None where nothing is.
+        missing: outputs that are not there.
+        is_cut: whether its outputs were left behind by a job that did not end.
+        newer: inputs that have changed since the outputs were made.
+        needs: numbers of the jobs that make its inputs.
+        runs: whether Snakemake would run it.
+    """
+
+    number: int
+    rule: str
+    stage: str
+    wildcards: Mapping[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    log: str
+    benchmark: str
+    parameters: Mapping[str, Any]
+    record: Record | None
+    missing: tuple[str, ...]
+    is_cut: bool
+    newer: tuple[str, ...]
+    needs: tuple[int, ...]
+    runs: bool
+
+    @property
+    def name(self) -> str:
+        """Rule and wildcards, as a person would say it."""
+        return " ".join([self.rule, *self.wildcards.values()])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs that some targets stand on.
+
+    Attributes:
+        jobs: in an order in which every job comes after those it needs.
+        kinds: the folders under the results' folder that rules write to.
+        is_locked: whether a run is under way in this folder.
+    """
+
+    config: Config
+    jobs: tuple[Job, ...]
+    kinds: frozenset[str]
+    is_locked: bool
+
+    @property
+    def root(self) -> Path:
+        """The results' folder."""
+        return Path(self.config.paths.results)
+
+
+def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str | None = None) -> Plan:
+    """The jobs of the workflow in the current folder.
+
+    Args:
+        targets: files or names of rules; none: the default target.
+        config: as after Snakemake's --config, ``KEY=VALUE`` each.
+        profile: as after Snakemake's --profile.
+
+    Raises:
+        UserError: there is no workflow here, or Snakemake cannot make a plan.
+    """
+    if not Path("Snakefile").is_file():
+        raise UserError(f"there is no Snakefile in {Path.cwd()}: run this in the folder that holds it.")
+    from snakemake.exceptions import WorkflowError
+
+    said = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+            _opened(targets, config, profile) as found,
+        ):
+            return _plan(found)
+    except WorkflowError as error:
+        raise UserError(f"Snakemake cannot make a plan: {str(error) or said.getvalue()}".strip()) from error
+    except SystemExit as error:
+        # What ends a run with a message of its own: a mistake in the configuration.
+        raise UserError(error.code if isinstance(error.code, str) else said.getvalue().strip()) from None
+
+
+@contextlib.contextmanager
+def _opened(targets: Sequence[str], config: Sequence[str], profile: str | None) -> Iterator[Any]:
+    from snakemake.api import SnakemakeApi
+    from snakemake.cli import parse_args, parse_config
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
+
+    arguments = ["--cores", "1"]
+    arguments += ["--config", *config] if config else []
+    arguments += ["--profile", profile] if profile else []
+    _, given = parse_args([*arguments, "--", *targets])
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, stdout=False)) as api:
+        opened = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(config=parse_config(given.config), config_args=given.config),
+            workflow_settings=WorkflowSettings(
+                persistence_backend=given.persistence_backend,
+                persistence_backend_db_url=given.persistence_backend_db_url,
+            ),
+        )
+        opened.dag(
+            DAGSettings(
+                targets=given.targets,
+                rerun_triggers=given.rerun_triggers,
+                max_checksum_file_size=given.max_checksum_file_size,
+                force_incomplete=given.rerun_incomplete,
+            )
+        )
+        workflow = opened._workflow
+        workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+        workflow._build_dag()
+        yield workflow
+
+
+def _plan(workflow: Any) -> Plan:
+    dag, config = workflow.dag, workflow.globals["CONFIG"]
+    real = [job for level in dag.toposorted() for job in level if job.output]
+    numbers = {job: number for number, job in enumerate(real)}
+    jobs = []
+    for job, number in numbers.items():
+        reason = dag.reason(job)
+        needs = sorted(numbers[other] for other in dag.dependencies[job] if other in numbers)
+        jobs.append(
+            Job(
+                number=number,
+                rule=job.rule.name,
+                stage=Path(str(job.rule.snakefile)).stem,
+                wildcards=dict(job.wildcards_dict),
+                inputs=tuple(map(str, job.input)),
+                outputs=tuple(map(str, job.output)),
+                log=str(job.log[0]) if job.log else "",
+                benchmark=str(job.benchmark or ""),
+                parameters=dict(job.params.items()),
+                record=_record(workflow.persistence, job),
+                missing=tuple(str(path) for path in job.output if not os.path.lexists(path)),
+                is_cut=bool(reason.forced),
+                newer=tuple(sorted(map(str, reason.updated_input))),
+                needs=tuple(needs),
+                runs=dag.needrun(job),
+            )
+        )
+    results = Path(config.paths.results)
+    patterns = [str(path) for rule in workflow.rules for path in [*rule.output, *rule.log, rule.benchmark or ""]]
+    kinds = {Path(path).relative_to(results).parts[0] for path in patterns if Path(path).is_relative_to(results)}
+    return Plan(config, tuple(jobs), frozenset(kinds), workflow.persistence.locked)
+
+
+def _record(persistence: Any, job: Any) -> Record | None:
+    """What is remembered of the first output of which anything is."""
+    for path in job.output:
+        found = persistence.metadata(path)
+        if found is not None and found.params is not None:
+            return Record(tuple(found.params), tuple(found.input or ()))
+    return None
+
+
+class Memory:
+    """Snakemake's records of the files in the current folder, to be written and removed."""
+
+    def __init__(self) -> None:
+        from snakemake.persistence.file import FilePersistence
+
+        with contextlib.redirect_stderr(io.StringIO()):
+            self._persistence = FilePersistence(path=Path(".snakemake").absolute())
+
+    def knows(self, path: str) -> bool:
+        """Whether there is a record of the file at ``path`` as Snakemake names it."""
+        return self._persistence._read_record(path) is not None
+
+    def write(
+        self,
+        path: str,
+        rule: str,
+        inputs: Sequence[str],
+        parameters: Sequence[Any],
+        checksums: Mapping[str, str],
+        made: float,
+    ) -> None:
+        """Record the job that made the file at ``path``, as Snakemake would have.
+
+        Args:
+            path: the file.
+            rule: the rule.
+            inputs: its input files.
+            parameters: the values of its parameters.
+            checksums: SHA-256 of those inputs that are small enough for Snakemake to look at their content.
+            made: when, in seconds since 1970.
+        """
+        from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
+
+        record = MetadataRecord(
+            rule=rule,
+            input=sorted(inputs),
+            log=[],
+            params=sorted(map(repr, parameters)),
+            record_format_version=RECORD_FORMAT_VERSION,
+            starttime=made,
+            endtime=made,
+            incomplete=False,
+            input_checksums={name: f"sha256:{value}" for name, value in checksums.items()},
+        )
+        self._persistence._write_record(path, record)
+
+    def forget(self, path: str) -> None:
+        """Remove the record of the file at ``path``."""
+        self._persistence._delete_record(path)
+
+
+def checksum_limit() -> int:
+    """The size in bytes up to which Snakemake compares the content of an input that has become newer."""
+    from snakemake.settings.types import DAGSettings
+
+    return int(DAGSettings().max_checksum_file_size)
