@@ -1,6 +1,5 @@
 """Look over the answers of every member to every query set: what is cut off, empty, repeated, unreadable or mixed."""
 
-import itertools
 import json
 from pathlib import Path
 
@@ -18,22 +17,22 @@ LIBRARIES = ("pandas",)
 STORED = ["trimmed", "cost", "served_model", "provenance"]
 
 with running(snakemake, LIBRARIES):
-    datasets, query_sets = json.loads(snakemake.params.datasets), json.loads(snakemake.params.query_sets)
-    members = json.loads(snakemake.params.members)
+    query_sets, settings_of = json.loads(snakemake.params.query_sets), dict(json.loads(snakemake.params.members))
     store = Store(snakemake.resources.store)
-    sets = list(itertools.product(datasets, query_sets))
-    questions = dict(zip(sets, map(read_table, snakemake.input.questions), strict=True))
+    questions = map(read_table, snakemake.input.questions)
+    asked = [
+        (dataset, query_set, member, table)
+        for (dataset, query_set, members), table in zip(query_sets, questions, strict=True)
+        for member in members
+    ]
     parts = []
-    for (asked, (member, settings)), path in zip(
-        itertools.product(sets, members), snakemake.input.responses, strict=True
-    ):
-        table, stored = questions[asked], None
+    for (dataset, query_set, member, table), path in zip(asked, snakemake.input.responses, strict=True):
+        settings, stored = settings_of[member], None
         if settings is not None:
-            wanted = AnswerSettings.from_mapping(settings)
+            wanted = AnswerSettings.from_mapping(settings[table["answer_kind"][0].as_py()])
             keys = [request.query_key for request in requests_for(table, wanted.prompt)]
             stored = store.read(wanted, keys, columns=STORED).to_pandas()
         rows = audit(table.to_pandas(), read_table(path).to_pandas(), stored)
-        dataset, query_set = asked
         parts.append(rows.assign(dataset=dataset, query_set=query_set, member=member))
     table = pd.concat(parts, ignore_index=True)[COLUMNS]
     people = audit_for_people(table, json.loads(snakemake.params.titles))

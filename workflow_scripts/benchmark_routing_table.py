@@ -1,5 +1,6 @@
 """Table how well benchmark routing chooses one member for each task, by rule and by share of labelled queries."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -28,18 +29,17 @@ NOTE = (
 )
 
 with running(snakemake, LIBRARIES):
-    datasets, members = json.loads(snakemake.params.datasets), json.loads(snakemake.params.members)
-    pools, sizes = json.loads(snakemake.params.pools), json.loads(snakemake.params.parameters_billion)
+    sizes = json.loads(snakemake.params.parameters_billion)
+    responses = iter(snakemake.input.responses)
     frames = []
-    for position, dataset in enumerate(datasets):
+    for position, (dataset, members, pools) in enumerate(json.loads(snakemake.params.pools)):
         questions = read_table(snakemake.input.questions[position], ["query_id", "task"])
         query_ids = texts(questions["query_id"])
         vectors = vectors_of(snakemake.input.embeddings[position], query_ids)
         labels = read_table(snakemake.input.labels[position])
-        files = snakemake.input.responses[position * len(members) : (position + 1) * len(members)]
         right = {
             member: right_answers(read_table(path, ["query_id", "answer"]), labels, query_ids)
-            for member, path in zip(members, files, strict=True)
+            for member, path in zip(members, itertools.islice(responses, len(members)), strict=True)
         }
         answers = {
             pool: PoolAnswers(

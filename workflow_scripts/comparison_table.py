@@ -19,9 +19,9 @@ with running(snakemake, LIBRARIES):
     keys = [tuple(frame.loc[0, ["dataset", "scenario", "pool", "router"]]) for frame in frames]
     outcomes = [read_table(path).to_pandas() for path in snakemake.input.outcomes]
     tasks = {}
-    for dataset, path in zip(settings["datasets"], snakemake.input.questions, strict=True):
+    for path in snakemake.input.questions:
         questions = read_table(path, ["query_id", "task"]).to_pydict()
-        tasks[dataset] = dict(zip(questions["query_id"], questions["task"], strict=True))
+        tasks[Path(path).parent.name] = dict(zip(questions["query_id"], questions["task"], strict=True))
     table = comparison_table(
         dict(zip(keys, outcomes, strict=True)),
         {key: frame.loc[0, "family"] for key, frame in zip(keys, frames, strict=True)},

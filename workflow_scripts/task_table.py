@@ -1,5 +1,6 @@
 """Table how often each member is right, task by task, over all questions of each benchmark."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -15,14 +16,13 @@ LIBRARIES = ("pandas",)
 NOTE = "Right answers in per cent, over all questions of the benchmark; the best members of a task are starred."
 
 with running(snakemake, LIBRARIES):
-    datasets, members = json.loads(snakemake.params.datasets), json.loads(snakemake.params.members)
     tables, people = [], {}
-    for position, dataset in enumerate(datasets):
-        mine = snakemake.input.responses[position * len(members) : (position + 1) * len(members)]
+    responses = iter(snakemake.input.responses)
+    for position, (dataset, members) in enumerate(json.loads(snakemake.params.members)):
         table = task_table(
             {
                 member: read_table(path, ["query_id", "answer"]).to_pandas()
-                for member, path in zip(members, mine, strict=True)
+                for member, path in zip(members, itertools.islice(responses, len(members)), strict=True)
             },
             read_table(snakemake.input.labels[position]).to_pandas(),
             read_table(snakemake.input.questions[position], ["query_id", "task"]).to_pandas(),
