@@ -101,7 +101,7 @@ def test_known_tokens_have_a_row_of_their_own(tmp_path: Path, monkeypatch: pytes
     shown = [tuple(dots.get_offsets()[0].round(9)) for dots in figures[0].axes[0].collections]
     assert shown == [(1, 50), (3, 60), (1, 45), (3, 50), (6, 55)]
     texts = [text.get_text() for text in figures[0].legends[0].get_texts()]
-    assert texts == ["cascal", "majority", "real", "strong", "no other is both cheaper and better"]
+    assert texts == ["cascal", "majority", "real", "strong", "nothing is cheaper and better"]
 
 
 def test_curves_have_a_panel_for_every_dataset_and_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +110,7 @@ def test_curves_have_a_panel_for_every_dataset_and_scenario(tmp_path: Path, monk
     seen = [axis for axis in figures[0].axes if axis.get_visible()]
     assert len(seen) == 6
     assert seen[0].get_title() == "Quiz, real, p"
+    assert [label.get_text() for label in seen[0].get_xticklabels()] == ["50", "100", "300"]
     assert [line.get_ydata().tolist() for line in seen[0].lines] == [pytest.approx([45, 50, 70])] * 4
 
 

@@ -16,6 +16,8 @@ COLUMNS = ["source", "what", *KEYS, "published", "ours", "difference", "smallest
 # The normal quantile of a two-sided test at 5 %.
 Z = 1.959963984540054
 NOT_MADE = "not made"
+# Of the reasons why a source's values have none beside them, the overview names so many.
+MOST_REASONS = 3
 NOTE = (
     "Ours, and in brackets what the paper prints; in per cent, tau as it is. A star marks a difference larger than what the test "
     "queries can show: 1.96 standard errors of the difference of two accuracies on so many queries each (the paper's split is not "
@@ -257,6 +259,8 @@ def published_for_people(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for source, part in table.groupby("source", sort=False):
         made = part[part["reason"] == ""]
         reasons = part["reason"][part["reason"] != ""].value_counts()
+        said = [f"{reason} ({number})" for reason, number in reasons.head(MOST_REASONS).items()]
+        others = int(reasons.iloc[MOST_REASONS:].sum())
         rows.append(
             {
                 "source": source,
@@ -265,7 +269,7 @@ def published_for_people(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
                 "within": int(made["within"].sum()),
                 "mean difference": f"{made['difference'].mean():+.2f}" if len(made) else "",
                 "largest difference": f"{made['difference'].abs().max():.2f}" if len(made) else "",
-                "without ours": "; ".join(f"{reason} ({number})" for reason, number in reasons.items()),
+                "without ours": "; ".join([*said, *([f"other reasons ({others})"] if others else [])]),
             }
         )
     order = sorted(range(len(rows)), key=lambda place: _source_order(str(rows[place]["source"])))

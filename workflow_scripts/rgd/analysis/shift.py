@@ -15,7 +15,7 @@ NOTE = (
     "Squared maximum mean discrepancy between a scenario's queries and the real train part (first split), in the space of the "
     "embeddings: RBF kernel, the median distance as bandwidth, unbiased (so that it can be slightly negative), on at most {queries} "
     "queries of each; p from {permutations} permutations, at least 1 / {least}. The row of real data compares the train part with "
-    "the test part, and shows what no difference looks like."
+    "the test part, and shows what no difference looks like (below zero where the parts are stratified, and so more alike than chance makes them)."
 )
 
 

@@ -39,6 +39,8 @@ def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) 
         tokens=("tokens", lambda values: values.mean(skipna=False)),
     )
     points["accuracy"] *= 100
+    # Sums of shares that are one number of calls differ in the last digits.
+    points["calls"] = points["calls"].round(6)
     return points[points["datasets"] == frame["dataset"].nunique()].drop(columns="datasets").reset_index(drop=True)
 
 
@@ -132,7 +134,7 @@ def accuracy_against_cost(
             for place, router in enumerate(routers)
         }
         handles |= {titles.get(name, name): key(marker=mark, color="#777777") for name, mark in marks.items()}
-        handles["no other is both cheaper and better"] = Line2D([], [], color="#999999", linewidth=1)
+        handles["nothing is cheaper and better"] = Line2D([], [], color="#999999", linewidth=1)
         legend(figure, handles)
         return save(figure, path_stem)
 
@@ -201,6 +203,9 @@ def learning_curves(
                 )
                 handles[row_label(titles.get(str(router), str(router)), str(variant))] = handle
             axis.set_xscale("log")
+            sizes = sorted(set(mine["n_training"]))
+            axis.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
+            axis.set_xticks([], minor=True)
             axis.set_title(", ".join(titles.get(key, key) for key in (dataset, scenario, pool)), fontsize=9)
             axis.set_xlabel("training queries")
             axis.set_ylabel("test accuracy (%)")
