@@ -39,10 +39,23 @@ class Asked:
 
 
 class FaultyServer:
-    """Plays ``script`` in the order of requests, then what ``usual`` makes of each request."""
+    """Plays ``script`` in the order of requests, then what ``usual`` makes of each request.
 
-    def __init__(self, usual: Callable[[Asked], Play], script: list[Play] | None = None) -> None:
-        self.usual, self.script = usual, list(script or [])
+    Attributes:
+        asked: the requests so far.
+        most_at_once: how many of them were under way at a time.
+        dies_after: how many it answers; with the next request it is gone, and so is its port.
+    """
+
+    def __init__(
+        self,
+        usual: Callable[[Asked], Play],
+        script: list[Play] | None = None,
+        *,
+        port: int = 0,
+        dies_after: int | None = None,
+    ) -> None:
+        self.usual, self.script, self.dies_after = usual, list(script or []), dies_after
         self.asked: list[Asked] = []
         self.most_at_once = self._now = 0
         self._lock = threading.Lock()
@@ -64,12 +77,16 @@ class FaultyServer:
             def handle_error(self, *_: Any) -> None:
                 """A client that gave up waiting is part of the play."""
 
-        self._http = Quiet(("127.0.0.1", 0), Handler)
+        self._http = Quiet(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     @property
+    def port(self) -> int:
+        return self._http.server_address[1]
+
+    @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "FaultyServer":
         self._thread.start()
@@ -84,8 +101,17 @@ class FaultyServer:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         asked = Asked(handler.path, headers, json.loads(content), time.monotonic())
         with self._lock:
-            self.asked.append(asked)
-            self._now += 1
+            dead = self.dies_after is not None and len(self.asked) >= self.dies_after
+            if not dead:
+                self.asked.append(asked)
+                self._now += 1
+        if dead:
+            handler.close_connection = True
+            handler.connection.close()
+            self._http.shutdown()
+            self._http.server_close()
+            return
+        with self._lock:
             self.most_at_once = max(self.most_at_once, self._now)
             play = self.script.pop(0) if self.script else self.usual(asked)
         time.sleep(play.delay_s)

@@ -7,12 +7,14 @@ from rgd import schemas
 from rgd.artifacts import read_table, write_table
 from rgd.features import feature_rows, requests_for
 from rgd.store.answers import AnswerSettings, Store
+from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions, ["query_id", "question"])
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
-    texts = Store(snakemake.resources.store).read(settings, keys)["text"].to_pylist()
+    with said_to_be_stored(snakemake.input.featurized):
+        texts = Store(snakemake.resources.store).read(settings, keys)["text"].to_pylist()
     table = feature_rows(questions["query_id"], texts)
     write_table(snakemake.output.features, table, schemas.FEATURES)
     unread = table["parsed"].to_pylist().count(False)

@@ -10,6 +10,7 @@ from rgd.generation.drawing import accept, shortfall_message
 from rgd.generation.scenario import query_tables, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
 from rgd.store.answers import AnswerSettings, Store
+from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
@@ -27,7 +28,8 @@ with running(snakemake):
     for task, count in drawn.items():
         pairs = [(task, number) for number in range(count)]
         requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], pairs)
-        draws = read_draws(store, settings, requests)
+        with said_to_be_stored(snakemake.input.draws):
+            draws = read_draws(store, settings, requests)
         queries[task], counts[task] = accept(task, draws, wanted[task], benchmark, drawing["seed"])
     message = shortfall_message(counts, wanted)
     if message:

@@ -7,12 +7,14 @@ from rgd import schemas
 from rgd.answering import requests_for, response_rows
 from rgd.artifacts import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store
+from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions)
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
-    answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
+    with said_to_be_stored(snakemake.input.answered):
+        answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
     table = response_rows(questions, answers, settings.way)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count

@@ -271,6 +271,33 @@ def test_progress_says_how_far(tmp_path):
     assert lines[-1].startswith("answers: 1 questions were too long")
 
 
+def test_empty_answers_are_told_with_what_to_do(tmp_path):
+    store, lines, silent = Store(tmp_path), [], CountingEngine()
+    written = silent.generate
+    silent.generate = lambda requests, sampling: [
+        dataclasses.replace(one, scores=None, text="" if asked.question in ("q0", "q2") else "x")
+        for asked, one in zip(requests, written(requests, sampling), strict=True)
+    ]
+    assert ask(store, questions(5), silent, WRITING, lines=lines).empty == 2
+    assert lines[-1].startswith("answers: 2 of 5 answers are empty")
+    assert "answers_epoch" in lines[-1]
+    assert ask(store, questions(5), CountingEngine(), WRITING).asked == 0
+
+
+def test_what_a_model_has_cost_is_summed_over_all_its_settings(tmp_path):
+    store, paid = Store(tmp_path), dataclasses.replace(answer(questions(1)[0]), cost=0.25)
+    for settings, count in ((SETTINGS, 3), (WRITING, 2), (dataclasses.replace(SETTINGS, weights="other"), 4)):
+        for request in questions(count):
+            store.commit(settings, [request], [paid], {})
+    assert store.spent(SETTINGS.weights) == pytest.approx(1.25)
+    assert store.spent("other") == pytest.approx(1.0)
+    assert store.spent("unheard of") == 0
+    assert Store(tmp_path / "none").spent("other") == 0
+    (store.folder(SETTINGS) / "settings.json").write_text("{")
+    with pytest.raises(UserError, match="rgd store verify"):
+        store.spent("other")
+
+
 def test_messages_are_part_of_the_query():
     one = Request((Message("user", "a"),), "q")
     assert one.query_key != Request((Message("system", "a"),), "q").query_key

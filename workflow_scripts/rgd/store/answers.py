@@ -1,6 +1,7 @@
 """Answers on disk: a folder for each setting of a model, in it one immutable Parquet file for each chunk that was asked."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rgd.artifacts import write_json
 from rgd.engines.base import Answer, Request, Sampling
@@ -137,6 +139,29 @@ class Store:
             UserError: an answer is missing, or a chunk file is damaged.
         """
         return self._listing(settings).read(query_keys, draws, columns)
+
+    def spent(self, weights: str) -> float:
+        """What the answers of one model have cost, in US dollars, under whatever settings they were given.
+
+        Args:
+            weights: the model, as :attr:`AnswerSettings.weights` names it.
+
+        Raises:
+            UserError: a chunk file or a folder's settings are damaged.
+        """
+
+        def cost(folder: Path) -> float:
+            costs = (chunks.read(folder / name, ["cost"])["cost"] for name in chunks.names(folder))
+            return sum(pc.sum(column, min_count=0).as_py() for column in costs)
+
+        def is_mine(path: Path) -> bool:
+            try:
+                return json.loads(path.read_text(encoding="utf-8"))["weights"] == weights
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise UserError(f"{path} cannot be read ({error}): `rgd store verify` says what to do.") from error
+
+        mine = [path.parent for path in sorted(self.root.glob("*/settings.json")) if is_mine(path)]
+        return sum(chunks.settled(functools.partial(cost, folder)) for folder in mine)
 
     def _listing(self, settings: AnswerSettings) -> Listing:
         """What is answered by now; files that an earlier call has listed are not opened again."""

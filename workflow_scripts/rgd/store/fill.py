@@ -21,11 +21,13 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 @dataclass(frozen=True)
 class FillCount:
-    """What a fill did, in answers: ``asked`` by it, ``stored`` or left to another job; ``trimmed`` of those asked lost text."""
+    """What a fill did, in answers: ``asked`` by it, ``stored`` or left to another job; of those asked ``trimmed`` lost
+    text of their question, and ``empty`` came without a text."""
 
     asked: int
     stored: int
     trimmed: int
+    empty: int = 0
 
 
 def _say(message: str) -> None:
@@ -78,7 +80,7 @@ def fill(
     # Before the first lease: what an engine forks would keep a lease's lock beyond the end of this process.
     engine = open_engine()
     progress = _Progress(title, to_ask, report)
-    asked = trimmed = done = put_off = 0
+    asked = trimmed = empty = done = put_off = 0
     while waiting:
         chunk = waiting.popleft()
         left, lease = _claim(leases, listing, missing, chunk)
@@ -96,12 +98,19 @@ def fill(
             answers = _ask_and_commit(store, settings, engine, [wanted[name] for name in left], lease)
             asked += len(left)
             trimmed += sum(answer.trimmed for answer in answers)
+            empty += sum(answer.scores is None and not answer.text.strip() for answer in answers)
         put_off = 0
         done += len(chunk)
         progress.tell(done)
     if trimmed:
         report(f"{title}: {trimmed} questions were too long for the model and lost text from their middle")
-    return FillCount(asked, len(wanted) - asked, trimmed)
+    if empty:
+        report(
+            f"{title}: {empty} of {asked} answers are empty, and stay so: they count as missing. Should they be many, look at the "
+            "prompt, the chat template and max_tokens (a model that thinks may not come to its answer), then raise "
+            "answers_epoch to ask again"
+        )
+    return FillCount(asked, len(wanted) - asked, trimmed, empty)
 
 
 def _name(request: Request) -> str:

@@ -101,7 +101,7 @@ class Listing:
             first = f"{query_keys[at]}:{0 if draws is None else draws[at]}"
             raise UserError(
                 f"{rows.null_count} of {len(rows)} answers are not in {self.folder} (the first: query and draw {first}): "
-                "run the job that asks this model; it asks only what is missing."
+                "the job that asks this model asks only what is missing."
             )
         return rows.to_numpy()
 
