@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from rgd.analysis.partial import partial_table, state
 from rgd.analysis.tables import print_summary
 from rgd.analysis.writing import write_all
-from rgd.config import load, slices, sweep
-from rgd.config.hints import nearest
+from rgd.config import slices, sweep
+from rgd.config.command_line import configuration
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.routers import load as load_router
 
 Key = tuple[str, str, str, str]
-FOLDER = Path("config")
-KEYS = ("experiment", "data_root", "overrides")
 NOTE = (
     "Accuracy on the test part in per cent, mean ± standard deviation over splits, of the cells that are there; missing: not made "
     "yet, or its job has failed. Whether a cell is up to date, `rgd plan` tells. {state}"
@@ -34,7 +29,7 @@ def table(settings: Sequence[str], partial: bool) -> str:
     Raises:
         UserError: a setting that is none, a mistake in the configuration, or cells are missing and ``partial`` is not set.
     """
-    config = _configuration(settings)
+    config = configuration(settings)
     cells = families(config)
     results = Path(config.paths.results)
     summary = results / "tables" / config.name / "summary.txt"
@@ -64,19 +59,3 @@ def families(config: Config) -> dict[Key, str]:
 
 def _key(cell: sweep.Cell) -> Key:
     return cell.dataset, cell.scenario, cell.pool, cell.router
-
-
-def _configuration(settings: Sequence[str]) -> Config:
-    given: dict[str, Any] = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign or key not in KEYS:
-            raise UserError(f"--config {setting}: write KEY=VALUE. " + nearest(key, list(KEYS)))
-        given[key] = yaml.safe_load(value)
-    overrides = given.get("overrides", [])
-    return load(
-        FOLDER,
-        experiment=str(given.get("experiment", "quickstart")),
-        overrides=[overrides] if isinstance(overrides, str) else overrides,
-        data_root=given.get("data_root"),
-    )
