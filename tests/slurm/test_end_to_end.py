@@ -1,0 +1,88 @@
+"""A whole experiment in one submission to a real SLURM, whose own records say what was asked of it."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.slurm import runs
+from tests.slurm.cluster import Cluster
+from tests.workflow.project import MEMBERS, Project, make
+from tests.workflow.test_model_loads import loads
+
+ROUTERS = ["cascal", "smoothie", "cascal_gt", "knn", "topk", "majority"]
+COMPARED = ["cells/**/*.parquet", "responses/**/*.parquet", "tables/tiny/*"]
+SETS = ["benchmark", "tiny-writer"]
+
+
+@pytest.fixture(scope="module")
+def submitted(models: Path, whole_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after a run on the cluster that began with an empty store."""
+    project = make(tmp_path_factory.mktemp("submitted") / "project", models)
+    project.edit_yaml("experiment/tiny.yaml", routers=ROUTERS, seeds=[0], tables=["accuracy"], figures=[])
+    project.edit_yaml("model/tiny-b.yaml", engine="vllm")
+    runs.give_gpus(project, "model/tiny-a", "model/tiny-b", "model/tiny-writer", "embedder/tiny-embedder")
+    runs.place(project)
+    runs.run(project, whole_cluster, seconds=660)
+    return project
+
+
+@pytest.fixture(scope="module")
+def jobs(submitted: Project, whole_cluster: Cluster) -> list[dict[str, str]]:
+    """SLURM's records of the run's jobs."""
+    return [job for job in whole_cluster.jobs() if job["WorkDir"] == str(submitted.folder)]
+
+
+def of(jobs: list[dict[str, str]], name: str) -> list[dict[str, str]]:
+    """The jobs of a rule, or of a group of rules."""
+    return [job for job in jobs if job["Comment"].startswith(f"rule_{name}")]
+
+
+@pytest.mark.ci
+def test_all_cells_are_those_of_a_local_run_from_the_same_store(
+    submitted: Project, models: Path, tmp_path: Path
+) -> None:
+    local = make(tmp_path / "local", models)
+    shutil.copytree(submitted.folder / "config", local.folder / "config", dirs_exist_ok=True)
+    shutil.copytree(submitted.folder / "results/store", local.folder / "results/store")
+    done = local.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(loads(local, "answer").values()) + sum(loads(local, "draw_queries").values()) == 0
+    made, here = (runs.bytes_of(project.folder / "results", COMPARED) for project in (submitted, local))
+    assert len([path for path in made if path.startswith("cells/")]) == 4 * 2 + 2 + 2
+    assert made.keys() == here.keys()
+    assert [path for path in made if made[path] != here[path]] == []
+
+
+@pytest.mark.ci
+def test_every_member_is_loaded_once(submitted: Project) -> None:
+    assert loads(submitted, "answer") == dict.fromkeys(MEMBERS, 1)
+    assert loads(submitted, "draw_queries") == {"tiny-writer": 1}
+
+
+@pytest.mark.ci
+def test_slurm_was_asked_for_few_jobs_with_what_the_models_need(submitted: Project, jobs: list[dict[str, str]]) -> None:
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    # A job of the cluster for each member, whatever the number of its query sets, and a further one to read its answers.
+    assert Counter(job["Comment"] for job in of(jobs, "answers_")) == {
+        f"rule_answers_{member}": 1 for member in MEMBERS
+    }
+    assert len(of(jobs, "responses_")) == len(MEMBERS)
+    # Eight cells are a job, also those of the references.
+    assert len(of(jobs, "cell")) == 2
+    for job in [*of(jobs, "answers_"), *of(jobs, "draw_queries"), *of(jobs, "embed_questions")]:
+        assert job["Partition"] == "gpu"
+        assert "gpu" in job["TresPerJob"]
+        assert job["MinMemoryNode"] == "1500M"
+    for job in [*of(jobs, "responses_"), *of(jobs, "cell"), *of(jobs, "accuracy_table")]:
+        assert job["Partition"] == "cpu"
+        assert "gpu" not in job.get("TresPerJob", "")
+    assert len(jobs) <= 40
+    # What takes a second or needs a network has run where snakemake ran.
+    assert not of(jobs, "descriptions") + of(jobs, "fetch_")
+    minutes = yaml.safe_load((submitted.folder / "config/site/tests.yaml").read_text())["cluster"]["longest_minutes"]
+    for job in of(jobs, "answers_"):
+        hours, rest, _ = map(int, job["TimeLimit"].split(":"))
+        assert 2 * 10 <= hours * 60 + rest <= minutes
