@@ -11,6 +11,9 @@ from typing import Any, TextIO
 from rgd.errors import UserError
 from rgd.provenance import definitions_file, write_definitions, write_provenance
 
+TOLD_TO_END = 128 + signal.SIGTERM
+"""The exit code of a job that SIGTERM has ended."""
+
 
 class _Tee(io.TextIOBase):
     """Text goes to the log file and to the terminal."""
@@ -37,13 +40,13 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     """Run a script's work as a job: messages go to its log and to the terminal; afterwards provenance is written.
 
     A mistake of the user ends the job with its one message; SIGTERM (a time limit, a scheduler) ends it as Ctrl-C does,
-    so that what is under way can be committed.
+    after the chunk of answers that is being asked.
 
     Args:
         snakemake: the object Snakemake gives to a script.
         libraries: distributions whose versions the provenance tells beside those that the fingerprint counts.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TOLD_TO_END))
     # Both stay open until the process ends, so that the log gets an unforeseen error's traceback as well.
     log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stderr = _Tee(log, sys.stderr)  # type: ignore[assignment]
@@ -53,6 +56,10 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     except UserError as error:
         print(f"{snakemake.rule}: {error}", file=sys.stderr)
         sys.exit(1)
+    except SystemExit as end:
+        if end.code == TOLD_TO_END:
+            print(f"{snakemake.rule}: told to end; the next run goes on from what is done.", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
         print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
