@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rgd.engines.base import Answer, Engine, Interrupted, Request
+from rgd.stopping import finishing
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.leases import Lease, Leases
 from rgd.store.listing import Listing, joined
@@ -49,8 +50,9 @@ def fill(
 
     The list is cut into chunks of ``chunk_size`` before what is stored is subtracted, so a run that was interrupted
     asks the same chunks again as one that was not, and gives the same bytes. A chunk is asked, then committed: an
-    interruption at any moment loses the chunk in flight and nothing else. Jobs that ask the same at once share the work:
-    what another job is asking is put off, and found answered later, or asked here should that job have died.
+    interruption at any moment loses the chunk in flight and nothing else, and SIGTERM waits until it is committed. Jobs
+    that ask the same at once share the work: what another job is asking is put off, and found answered later, or asked
+    here should that job have died.
 
     Args:
         store: where the answers go.
@@ -161,7 +163,8 @@ def _ask_and_commit(
         lease.give_room()
         store.commit(settings, answered, answers, provenance)
 
-    with lease:
+    # Told to end, a job still finishes its chunk, which is paid for, and commits it.
+    with finishing(), lease:
         try:
             answers = (
                 engine.score(requests) if settings.sampling is None else engine.generate(requests, settings.sampling)
