@@ -7,10 +7,14 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from rgd.engines.base import Request
 from rgd.stopping import finishing
+from rgd.store.answers import Store
+from tests.store_world import SETTINGS, CountingEngine, ask, name, questions
 
 
 class Told(Exception):
@@ -90,3 +94,23 @@ def test_without_a_handler_the_process_ends_after_the_block() -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("work\n", -signal.SIGTERM)
+
+
+def test_the_chunk_that_is_asked_is_committed(tmp_path: Path) -> None:
+    store, requests = Store(tmp_path / "store"), questions(12)
+    asked: list[int] = []
+
+    def text(request: Request) -> str:
+        asked.append(len(asked))
+        if len(asked) == 6:
+            tell()
+        return f"to {request.question}"
+
+    with pytest.raises(Told):
+        ask(store, requests, CountingEngine(text=text), chunk_size=4)
+    assert len(asked) == 8
+    listed = store.read(SETTINGS, [request.query_key for request in requests[:8]])
+    assert len(listed) == 8
+    engine = CountingEngine()
+    ask(store, requests, engine, chunk_size=4)
+    assert engine.asked() == [name(request) for request in requests[8:]]
