@@ -127,6 +127,12 @@ def fetched(model):
     return [] if CONFIG.model[model].weights is None else f"<results>/weights/model/{model}.json"
 
 
+def fetched_embedder(wildcards):
+    """The same for a dataset's embedder."""
+    name = CONFIG.dataset[wildcards.dataset].embedder
+    return [] if CONFIG.embedder[name].weights is None else f"<results>/weights/embedder/{name}.json"
+
+
 def one_at_a_time(kind, names, name_of):
     """Resources that let jobs of one of ``names`` run one after the other; ``name_of`` gives the name from the wildcards."""
 

@@ -37,7 +37,7 @@ rule fetch_embedder:
     benchmark:
         "<results>/benchmarks/fetch_embedder/{embedder}.jsonl"
     wildcard_constraints:
-        embedder=one_of(CONFIG.embedder),
+        embedder=one_of([name for name, spec in CONFIG.embedder.items() if spec.weights]),
     priority: FETCH_FIRST
     conda:
         "../envs/cpu.yaml"
@@ -58,7 +58,7 @@ rule fetch_embedder:
 rule embed_questions:
     input:
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+        weights=fetched_embedder,
     output:
         embeddings="<results>/embeddings/{dataset}/{query_set}.parquet",
     log:
@@ -72,6 +72,7 @@ rule embed_questions:
         **embedding(queries),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:
@@ -224,7 +225,7 @@ rule embed_answers:
             query_set=wildcards.query_set,
         ),
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+        weights=fetched_embedder,
     output:
         embeddings="<results>/{text}_embeddings/{dataset}/{query_set}/{pool}.parquet",
     log:
@@ -240,6 +241,7 @@ rule embed_answers:
         **embedding(lambda wildcards: len(pool_members(wildcards)) * queries(wildcards)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:
@@ -316,7 +318,7 @@ rule features:
 rule embed_features:
     input:
         features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
-        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+        weights=fetched_embedder,
     output:
         embeddings="<results>/feature_embeddings/{dataset}/{query_set}/{featurizer}.parquet",
     log:
@@ -330,6 +332,7 @@ rule embed_features:
         **embedding(lambda wildcards: 2 * queries(wildcards)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:

@@ -1,5 +1,6 @@
 """What the scripts that ask a model about whole query sets share."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def fill_query_sets(
     listed = list(dict.fromkeys([own, *snakemake.resources.also.split()]))
     count: dict[str, int] = {}
     store = Store(snakemake.resources.store)
-    with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
+    spent = functools.partial(store.spent, settings.weights)
+    with model_of_job(snakemake, snakemake.resources.engine, settings.content(), spent) as engine:
         while path := next((path for path in listed if path not in count and Path(path).exists()), None):
             requests = requests_of(path)
             title = f"{name}, {Path(path).stem}"

@@ -1,5 +1,6 @@
 """Let a generator write queries until every task has enough that are usable, or its draws are used up."""
 
+import functools
 import json
 from collections.abc import Sequence
 
@@ -21,7 +22,8 @@ with running(snakemake):
     benchmark = read_table(snakemake.input.benchmark, ["question"])["question"].to_pylist()
     prompt = json.loads(settings.prompt)
     store = Store(resources.store)
-    with model_of_job(snakemake, resources.engine, settings.content()) as engine:
+    spent = functools.partial(store.spent, settings.weights)
+    with model_of_job(snakemake, resources.engine, settings.content(), spent) as engine:
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from job import running
-from models import model_of_job
+from models import embed, model_of_job
 from rgd import schemas
 from rgd.answering import option_texts
 from rgd.artifacts import from_matrix, read_table, write_table
@@ -32,7 +32,7 @@ with running(snakemake, libraries=("torch", "transformers")):
         )
     distinct, position = np.unique([text for text in said if text is not None], return_inverse=True)
     with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
-        found = engine().embed(distinct.tolist())
+        found = embed(engine(), distinct.tolist(), settings["dimension"])
     # Where there is no answer there is no vector: zeros, which no text has.
     vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)
     vectors[given] = found[position]

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from job import running
-from models import model_of_job
+from models import embed, model_of_job
 from rgd import schemas
 from rgd.artifacts import from_matrix, read_table, write_table
 from rgd.features import feature_vectors
@@ -14,6 +14,7 @@ with running(snakemake, libraries=("torch", "transformers")):
     settings = json.loads(snakemake.params.slice)
     features = read_table(snakemake.input.features)
     with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
-        vectors = feature_vectors(features, lambda texts: engine().embed(texts), settings["dimension"])
+        dimension = settings["dimension"]
+        vectors = feature_vectors(features, lambda texts: embed(engine(), texts, dimension), dimension)
     table = pa.table({"query_id": features["query_id"], "embedding": from_matrix(vectors)})
     write_table(snakemake.output.embeddings, table, schemas.embeddings(vectors.shape[1]))

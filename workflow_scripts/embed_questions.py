@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from job import running
-from models import model_of_job
+from models import embed, model_of_job
 from rgd import schemas
 from rgd.artifacts import from_matrix, read_table, write_table
 
@@ -13,6 +13,6 @@ with running(snakemake, libraries=("torch", "transformers")):
     settings = json.loads(snakemake.params.slice)
     questions = read_table(snakemake.input.questions, ["query_id", "question"])
     with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
-        vectors = engine().embed(questions["question"].to_pylist())
+        vectors = embed(engine(), questions["question"].to_pylist(), settings["dimension"])
     table = pa.table({"query_id": questions["query_id"], "embedding": from_matrix(vectors)})
     write_table(snakemake.output.embeddings, table, schemas.embeddings(settings["dimension"]))

@@ -4,27 +4,35 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from rgd.engines import Engine, EngineSettings, lazy_engine
 from rgd.engines.weights import ensure_weights
+from rgd.errors import UserError
 
 
 @contextlib.contextmanager
-def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iterator[Callable[[], Engine]]:
+def model_of_job(
+    snakemake: Any, kind: str, settings: Mapping[str, Any], spent: Callable[[], float] | None = None
+) -> Iterator[Callable[[], Engine]]:
     """A function that gives the engine of the job's model, which is loaded when it is first called.
 
     Args:
         snakemake: the job; its resources say where the weights are found, or how the server is asked.
         kind: of the engine.
         settings: max_model_len and dtype, further arguments of the chat template in chat, and of an embedder pooling.
+        spent: what the model has cost before, in US dollars; asked only of a model with a budget.
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
     weights = None
     if api is None:
         weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
+    elif spent is not None and api["budget_dollars"] is not None:
+        api["spent_dollars"] = spent()
     engine_settings = EngineSettings(
         weights,
         settings["max_model_len"],
@@ -37,6 +45,21 @@ def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iter
     )
     with lazy_engine(kind, engine_settings) as engine:
         yield engine if weights is None else _told(engine, weights.name)
+
+
+def embed(engine: Engine, texts: Sequence[str], dimension: int) -> np.ndarray:
+    """The vectors of ``texts``: (n, dimension) float32.
+
+    Raises:
+        UserError: the model's vectors have another length.
+    """
+    vectors = engine.embed(texts)
+    if len(vectors) and vectors.shape[1] != dimension:
+        raise UserError(
+            f"the embedder gives vectors of {vectors.shape[1]} numbers, its file says dimension: {dimension}. Put the right "
+            "number there, or check which model it names."
+        )
+    return vectors
 
 
 def _told(engine: Callable[[], Engine], name: str) -> Callable[[], Engine]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import json
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -57,6 +58,24 @@ def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
     ]
     assert asking.fill_query_sets(job, SETTINGS, "m", requests_of) == 2
     assert len(engine.calls) == 3
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(10.0, 2.5), (None, None)])
+def test_a_model_with_a_budget_is_told_what_it_has_cost_before(
+    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float | None, expected: float | None
+) -> None:
+    models, opened = importlib.import_module("models"), []
+
+    @contextlib.contextmanager
+    def lazy_engine(kind, settings):
+        opened.append(settings.api)
+        yield lambda: None
+
+    monkeypatch.setattr(models, "lazy_engine", lazy_engine)
+    job = SimpleNamespace(resources={"api": json.dumps({"model": "m", "budget_dollars": budget})}, threads=1)
+    with models.model_of_job(job, "openai", {"max_model_len": 64, "dtype": "served"}, lambda: 2.5):
+        pass
+    assert opened[0].get("spent_dollars") == expected
 
 
 def test_the_log_tells_once_what_was_loaded(asking: ModuleType, capsys: pytest.CaptureFixture) -> None:

@@ -6,8 +6,9 @@ import math
 import pandas as pd
 import pytest
 
-from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people, is_asked
+from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people
 from rgd.analysis.writing import latex, markdown
+from rgd.engines.served import is_asked
 
 TASKS = ["sums", "sums", "sums", "dates", "dates", "dates", "dates", "dates", "dates", "dates"]
 QUESTIONS = pd.DataFrame({"query_id": [f"q{i}" for i in range(10)], "task": TASKS})

@@ -42,6 +42,23 @@ def test_what_runs_an_embedder_decides_no_vector_but_pooling_does() -> None:
     assert slices.embedding(first) == slices.embedding(other) != slices.embedding(last)
 
 
+def test_a_served_embedder_has_an_address_and_another_one_weights() -> None:
+    spec = yaml.safe_load((CONFIG / "embedder/all-minilm-l6-v2.yaml").read_text())
+    api = {"model": "m", "base_url": "http://one:8000/v1"}
+    served = spec | {"engine": "openai", "weights": None, "api": api}
+    here, there, newer = (
+        slices.embedding(Embedder.model_validate(served | {"api": api | changes}))
+        for changes in ({}, {"base_url": "http://two:8000/v1", "concurrency": 2}, {"revision": "2"})
+    )
+    assert here == there != newer
+    assert here["weights"] == "openai:m"
+    for wrong in ({"engine": "openai"}, {"api": api}, served | {"weights": spec["weights"]}, served | {"api": None}):
+        with pytest.raises(ValidationError, match=r"the engine .* give"):
+            Embedder.model_validate(spec | wrong)
+    with pytest.raises(ValidationError, match="engine"):
+        Embedder.model_validate(served | {"engine": "gemini"})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

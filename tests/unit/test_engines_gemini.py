@@ -210,6 +210,13 @@ def test_the_budget_is_not_passed_and_what_was_answered_is_kept():
     assert 2.0 - 1.2 < spent <= 2.0
 
 
+def test_what_earlier_jobs_have_spent_counts_towards_the_budget():
+    with pytest.raises(
+        Interrupted, match=r"had cost 0\.9000 dollars before, this job has spent 0\.0000.*1\.[0-9]+\. Raise"
+    ):
+        ask([], questions(3), budget_dollars=1.5, spent_dollars=0.9, **PRICES)
+
+
 def test_an_attempt_that_was_perhaps_billed_counts_at_its_most():
     with pytest.raises(Interrupted, match=r"has spent 1\.[0-9]+ dollars"):
         ask([Play(drop=True)], budget_dollars=2.0, **PRICES)

@@ -125,7 +125,7 @@ def test_a_prompt_without_turns_is_refused(ask):
 def test_without_logprobs_there_is_no_confidence(ask, script):
     _, (answer,) = ask(script, usual=lambda _: Play(chat(logprobs=None)))
     assert math.isnan(answer.confidence)
-    query = pa.table({"query_id": ["q"], "options": [["a", "b"]]})
+    query = pa.table({"query_id": ["q"], "options": [["a", "b"]], "answer_kind": ["letter"]})
     row = {
         "text": answer.text,
         "confidence": answer.confidence,
@@ -305,6 +305,38 @@ def test_after_a_failure_nothing_more_is_sent():
         with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine, pytest.raises(Interrupted):
             engine.generate(questions(8), SAMPLING)
     assert len(server.asked) == 1
+
+
+def test_a_server_that_dies_in_the_middle_loses_nothing_and_the_next_run_goes_on(tmp_path):
+    settings = AnswerSettings(
+        weights="openai:m", way="generate", prompt=TEMPLATE, max_model_len=4096, dtype="served", sampling=SAMPLING
+    )
+    store, requests = Store(tmp_path / "store"), questions(12)
+    keys = [request.query_key for request in requests]
+
+    def run(server):
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01, "attempts": 2, "concurrency": 3}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            return fill(store, settings, requests, lambda: engine, 4)
+
+    told = r"in 2 attempts.*Run the same command again.*what is answered is kept"
+    with FaultyServer(echo, dies_after=6) as first, pytest.raises(UserError, match=told):
+        run(first)
+    assert len(first.asked) == store.answered(settings, keys).sum() == 6
+    with pytest.raises(UserError, match="is the server running there"):
+        run(first)
+    with FaultyServer(echo, port=first.port) as second:
+        assert run(second).asked == 6
+    assert len(second.asked) == 6
+    texts = store.read(settings, keys)["text"].to_pylist()
+    assert texts == [f"to q{index}" for index in range(12)]
+
+
+def test_a_model_that_was_not_asked_for_is_told_once(ask, capfd):
+    ask([], questions(3))
+    assert capfd.readouterr().err.count("was asked for m and names served-7") == 1
+    ask([], questions(1), model="served")
+    assert capfd.readouterr().err == ""
 
 
 def test_the_key_is_in_no_output(tmp_path, capfd):

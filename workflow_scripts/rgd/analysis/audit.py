@@ -1,7 +1,6 @@
 """What may be wrong with the answers of a member, whatever its accuracy: an audit before anyone reads the results."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import group_title
+from rgd.engines.served import is_asked
 from rgd.store.chunks import engine_of
 
 # Shares of a query set above which an answer's fault is flagged.
@@ -23,8 +23,6 @@ NOTE = (
     + ", ".join(f"{100 * limit:g} ({name.replace('_', ' ')})" for name, limit in LIMITS.items())
     + f"; {MIXED}: several engines or versions gave the answers; {OTHER_MODEL}: the server names a model that was not asked for."
 )
-# What providers append to the name of a model that is asked for: a date, or the number of a release.
-_RELEASE = re.compile(r"[-@](?:v?\d[\d.-]*|latest)")
 
 
 def audit(questions: pd.DataFrame, responses: pd.DataFrame, stored: pd.DataFrame | None) -> pd.DataFrame:
@@ -79,17 +77,6 @@ def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
         flags += [MIXED] if len(engines) > 1 else []
         flags += [OTHER_MODEL] if any(not is_asked(served, made.get("model")) for made, served in known) else []
     return found | {"flags": ", ".join(flags)}
-
-
-def is_asked(served: str, asked: str | None) -> bool:
-    """Whether the model that a server names is the one asked for, or a release of it, as ``NAME-2024-07-18``.
-
-    True where either is unknown. A name may be given with the path ``models/``, as Gemini's server does.
-    """
-    if not served or not asked:
-        return True
-    served, asked = (name.removeprefix("models/") for name in (served, asked))
-    return served == asked or (served.startswith(asked) and _RELEASE.fullmatch(served[len(asked) :]) is not None)
 
 
 def audit_for_people(

@@ -106,7 +106,12 @@ class Api(Section):
         "OPENAI_API_KEY or GEMINI_API_KEY, which a server with a base_url may do without.",
     )
     concurrency: int = Field(8, ge=1, description="Most requests of a job under way at a time.")
-    requests_per_minute: float | None = Field(None, gt=0, description="Most requests of a job sent in a minute.")
+    requests_per_minute: float | None = Field(
+        None,
+        gt=0,
+        description="Most requests sent in a minute. With this or a budget the model's jobs run one after the other, so that both "
+        "are those of a whole run.",
+    )
     timeout_s: float = Field(300.0, gt=0, description="Seconds after which a request is given up and sent again.")
     attempts: int = Field(6, ge=1, description="How often a request is sent at most.")
     backoff_s: float = Field(
@@ -120,7 +125,10 @@ class Api(Section):
         0.0, ge=0, description="US dollars for a million tokens written, thoughts included."
     )
     budget_dollars: float | None = Field(
-        None, gt=0, description="A job stops before it has spent more; what is answered is kept. null: no limit."
+        None,
+        gt=0,
+        description="Most that the model's answers in the store may cost in all; a job stops before that is passed, and what is "
+        "answered is kept. null: no limit.",
     )
 
     @model_validator(mode="after")
@@ -186,10 +194,7 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> "Model":
-        if self.engine in SERVED and (self.api is None or self.weights is not None):
-            raise ValueError(f"the engine {self.engine} asks a server: give api, and no weights")
-        if self.engine not in SERVED and (self.weights is None or self.api is not None):
-            raise ValueError(f"the engine {self.engine} runs weights in the job: give weights, and no api")
+        _check_source(self)
         scored = [name for name, ask in self.asks.items() if ask.way == "likelihood"]
         if self.engine in SERVED and scored:
             raise ValueError(
@@ -198,14 +203,25 @@ class Model(Section):
         return self
 
 
+def _check_source(spec: "Model | Embedder") -> None:
+    """A server's model has an address, any other has weights."""
+    if spec.engine in SERVED and (spec.api is None or spec.weights is not None):
+        raise ValueError(f"the engine {spec.engine} asks a server: give api, and no weights")
+    if spec.engine not in SERVED and (spec.weights is None or spec.api is not None):
+        raise ValueError(f"the engine {spec.engine} runs weights in the job: give weights, and no api")
+
+
 class Embedder(Section):
     """config/embedder/EMBEDDER.yaml: the model that embeds queries and answer texts."""
 
     title: str = Field(description="Name in tables and figures.")
-    licence: str = Field(description="Licence of the weights.")
-    engine: Literal["transformers", "vllm"] = Field(description="What runs the model.")
-    weights: Weights = Field(description="Where the weights come from.")
-    max_model_len: int = Field(ge=16, description="Longest text, in tokens; the rest is cut.")
+    licence: str = Field(description="Licence of the weights, or terms of the API.")
+    engine: Literal["transformers", "vllm", "openai"] = Field(description="What runs the model.")
+    weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
+    api: Api | None = Field(None, description="How the server is asked; for openai. Its pace and budget are a job's.")
+    max_model_len: int = Field(
+        ge=16, description="Longest text, in tokens; the rest is cut, which of a server's model the server has to do."
+    )
     dimension: int = Field(ge=1, description="Length of a vector.")
     pooling: Literal["mean", "last"] = Field(
         "mean", description="A text's vector: the mean over its tokens, or that of its last token."
@@ -217,6 +233,11 @@ class Embedder(Section):
     texts_per_minute: float | None = Field(
         None, gt=0, description="Texts that a job embeds in a minute, as answers_per_minute."
     )
+
+    @model_validator(mode="after")
+    def _has_what_its_engine_needs(self) -> "Embedder":
+        _check_source(self)
+        return self
 
 
 MATHEMATICS = "mathematics"

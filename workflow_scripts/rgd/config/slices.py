@@ -23,7 +23,7 @@ def weights(spec: Weights | None) -> dict[str, Any] | None:
     return None if spec is None else spec.model_dump()
 
 
-def api(model: Model) -> dict[str, Any] | None:
+def api(model: Model | Embedder) -> dict[str, Any] | None:
     """How a model's server is asked: rgd.engines.remote.ApiSettings; None for a model that runs in the job."""
     return None if model.api is None else model.api.model_dump(exclude={"revision"})
 
@@ -37,7 +37,7 @@ def weights_identity(spec: Weights) -> str:
     return f"path:{spec.path}"
 
 
-def model_identity(model: Model) -> str:
+def model_identity(model: Model | Embedder) -> str:
     """What a model is: its weights', or of an API the provider, the model and its revision; not the address."""
     if model.api is None:
         assert model.weights is not None  # the schema's rule
@@ -126,9 +126,9 @@ def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list
 def embedding(spec: Embedder) -> dict[str, Any]:
     """What decides a text's vector."""
     return {
-        "weights": weights_identity(spec.weights),
+        "weights": model_identity(spec),
         "max_model_len": spec.max_model_len,
-        "dtype": spec.dtype,
+        "dtype": spec.dtype if spec.api is None else "served",
         "dimension": spec.dimension,
         "pooling": spec.pooling,
     }

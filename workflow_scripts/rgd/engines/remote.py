@@ -12,8 +12,9 @@ import functools
 import os
 import random
 import re
+import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
+from rgd.engines.served import is_asked
 from rgd.errors import UserError
 
 LONGEST_BACKOFF_S = 60.0
@@ -38,7 +40,8 @@ _PASSING = (408, 409, 429)
 class ApiSettings:
     """How a server is asked: the section ``api`` of a model's file (:class:`rgd.config.schema.Api` explains the keys).
 
-    Prices are in US dollars for a million tokens, times in seconds.
+    Prices are in US dollars for a million tokens, times in seconds; ``spent_dollars`` is what the model's answers in the
+    store have cost, which counts towards the budget.
     """
 
     model: str
@@ -52,6 +55,7 @@ class ApiSettings:
     price_prompt: float = 0.0
     price_completion: float = 0.0
     budget_dollars: float | None = None
+    spent_dollars: float = 0.0
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars for so many tokens."""
@@ -106,10 +110,16 @@ class Pace:
 
 
 class Budget:
-    """Dollars that may be spent. An attempt sets aside what it can cost at most, so that the sum is never passed."""
+    """Dollars that may be spent. An attempt sets aside what it can cost at most, so that the sum is never passed.
 
-    def __init__(self, dollars: float | None) -> None:
-        self.dollars = dollars
+    Attributes:
+        dollars: all that may be spent; None: no limit.
+        before: spent by earlier jobs.
+        spent: by this one.
+    """
+
+    def __init__(self, dollars: float | None, before: float = 0.0) -> None:
+        self.dollars, self.before = dollars, before
         self.spent = self.reserved = 0.0
         self.open = 0
         self.changed = asyncio.Condition()
@@ -124,8 +134,9 @@ class Budget:
             await self.changed.wait_for(lambda: self._has(most) or not self.open)
             if not self._has(most):
                 raise UserError(
-                    f"api.budget_dollars = {self.dollars:g} is used up: this job has spent {self.spent:.4f} dollars, and the "
-                    f"next request can cost up to {most:.4f}. Raise api.budget_dollars in the model's file (or lower "
+                    f"api.budget_dollars = {self.dollars:g} is used up: the model's answers in the store had cost "
+                    f"{self.before:.4f} dollars before, this job has spent {self.spent:.4f} dollars, and the next request can "
+                    f"cost up to {most:.4f}. Raise api.budget_dollars in the model's file (or lower "
                     "max_tokens) and run the same command again: what is answered is kept and not paid for twice."
                 )
             self.reserved += most
@@ -140,7 +151,7 @@ class Budget:
             self.changed.notify_all()
 
     def _has(self, most: float) -> bool:
-        return self.dollars is None or self.spent + self.reserved + most <= self.dollars
+        return self.dollars is None or self.before + self.spent + self.reserved + most <= self.dollars
 
 
 def find_key(variable: str, *, needed: bool) -> str | None:
@@ -194,10 +205,11 @@ class RemoteEngine(abc.ABC):
         # A server of one's own may do without a key; the provider's never does.
         self.key = find_key(self.variable, needed=self.api.base_url is None or self.api.key_variable is not None)
         self.pace = Pace(self.api.requests_per_minute)
-        self.budget = Budget(self.api.budget_dollars)
+        self.budget = Budget(self.api.budget_dollars, self.api.spent_dollars)
         self.runner = asyncio.Runner()
         self.failure: UserError | None = None
         self.stopped = asyncio.Event()
+        self.served: set[str] = set()
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -240,10 +252,23 @@ class RemoteEngine(abc.ABC):
             index: replace(outcome.value, attempts=outcome.attempts, cost=outcome.cost)
             for index, outcome in outcomes.items()
         }
+        self._tell_of_others(answers.values())
         if self.failure is not None:
             came = [(request, answers[index]) for index, request in enumerate(requests) if index in answers]
             raise Interrupted(str(self.failure), came, self.provenance)
         return [answers[index] for index in range(len(requests))]
+
+    def _tell_of_others(self, answers: Iterable[Answer]) -> None:
+        """Say once of each model that answers in place of the one asked: providers send a retired name elsewhere."""
+        for name in {answer.served_model for answer in answers} - self.served:
+            if not is_asked(name, self.api.model):
+                print(
+                    f"warning: {self.address} was asked for {self.api.model} and names {name} as the model that answers. If "
+                    "that is another model, stop, and delete its answers: `rgd store ls` shows where they lie.",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            self.served.add(name)
 
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         """Not offered: it takes the log-probabilities of a prompt, which chat servers do not give.
