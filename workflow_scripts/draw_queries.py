@@ -27,7 +27,7 @@ with running(snakemake):
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)
-            fill(store, settings, requests, engine, resources.chunk_size, title=f"{wildcards.generator}, queries")
+            fill(store, settings, requests, engine, resources.chunk_size, title=f"{wildcards.drawn}, queries")
             return read_draws(store, settings, requests)
 
         drawn = draw_until_enough(

@@ -43,10 +43,26 @@ class Project:
 
     def pending(self, *arguments: str) -> set[str]:
         """The outputs that a run would make anew, as Snakemake itself lists them, without the results folder."""
+        return {path for path, is_pending in self.states(*arguments).items() if is_pending}
+
+    def states(self, *arguments: str) -> dict[str, bool]:
+        """Every output, without the results folder, and whether a run would make it anew."""
         done = self.run("--summary", *arguments)
         assert done.returncode == 0, done.stderr
         rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
-        return {row[0].removeprefix("results/") for row in rows if row[-1] == "update pending"}
+        return {row[0].removeprefix("results/"): row[-1] == "update pending" for row in rows}
+
+    def rgd(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """``rgd ARGUMENTS`` in the folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "rgd.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
 
     def edit_yaml(self, file: str, **changes: object) -> None:
         """Set top-level keys of a YAML file of the configuration."""
@@ -81,7 +97,7 @@ def make(folder: Path, models: Path) -> Project:
         else:
             shutil.copy(source, folder / part)
     config = folder / "config"
-    for group in ("experiment", "dataset", "pool", "generator", "featurizer", "model", "embedder"):
+    for group in ("experiment", "dataset", "pool", "descriptor", "generator", "featurizer", "model", "embedder"):
         for file in (config / group).glob("*.yaml"):
             file.unlink()
     (config / "prompts/ask_plain.txt").write_text("Question: {question}\nAnswer:\n")
@@ -152,8 +168,10 @@ def make(folder: Path, models: Path) -> Project:
         tables=["accuracy", "comparisons", "costs", "choices", "tasks", "generation"],
         figures=["accuracy", "queries"],
     )
-    llmrank = config / "router/llmrank.yaml"
-    write(llmrank, **yaml.safe_load(llmrank.read_text()) | {"features": "tiny-describer"})
+    for file in (config / "router").glob("llmrank*.yaml"):
+        router = yaml.safe_load(file.read_text())
+        if router["features"] is not None:
+            write(file, **router | {"features": "tiny-describer"})
     text = (folder / "rules/common.smk").read_text()
     (folder / "rules/common.smk").write_text(re.sub(r'"quickstart"', '"tiny"', text))
     (config / "config.yaml").write_text(

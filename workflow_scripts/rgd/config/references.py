@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgd.config.hints import nearest
-from rgd.config.schema import SERVED, Ask, Config, Featurizer, Generator, Model, Router
+from rgd.config.products import listed, products
+from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
+from rgd.config.schema import SERVED, Ask, Config, Dataset, Descriptor, Featurizer, Generator, Model, Router
 from rgd.errors import UserError
+from rgd.latex import LATEX
+from rgd.mirror import DATA_CACHE, source_files
 
 REAL = "real"
 BENCHMARK = "benchmark"
@@ -68,7 +72,7 @@ def recorded_file(config: Config, dataset: str, member: str) -> str:
     return f"recorded/{config.dataset[dataset].recorded}/{recorded_members(config)[member]}/{member}.parquet"
 
 
-def check_references(config: Config, folder: Path) -> None:
+def check_references(config: Config, folder: Path, check_data: bool = True) -> None:
     """Check that every name in the tree resolves and that files which share artifacts agree.
 
     Raises:
@@ -91,22 +95,31 @@ def check_references(config: Config, folder: Path) -> None:
     for name, dataset in config.dataset.items():
         check(f"dataset/{name}", "embedder", dataset.embedder, config.embedder, "embedder")
         _check_module(folder / f"dataset/{name}.yaml", "adapter", dataset.adapter, "datasets")
+        if dataset.descriptor is not None:
+            check(f"dataset/{name}", "descriptor", dataset.descriptor, config.descriptor, "descriptor")
+            if dataset.reserved_per_task == 0:
+                raise UserError(
+                    f"{folder}/dataset/{name}.yaml: the descriptor {dataset.descriptor} sees the reserved questions of a task, "
+                    "and reserved_per_task = 0. Set reserved_per_task: 5."
+                )
+    for name, descriptor in config.descriptor.items():
+        check(f"descriptor/{name}", "model", descriptor.model, config.model, "model")
+        _check_engine(config, folder / f"descriptor/{name}.yaml", descriptor)
+        for kind, prompt in descriptor.prompts.model_dump().items():
+            _check_prompt(folder, f"descriptor/{name}", prompt)
+            place = "{questions}" if kind == DEFAULT else "{description}"
+            _check_place(folder, f"descriptor/{name}", prompt, place)
+    _check_generator_names(config, folder)
     for name, generator in config.generator.items():
         check(f"generator/{name}", "model", generator.model, config.model, "model")
         _check_engine(config, folder / f"generator/{name}.yaml", generator)
-        if name == REAL:
-            raise UserError(f"{folder}/generator/{name}.yaml: `real` is the scenario of real data. Rename the file.")
         for prompt in [generator.prompt, *generator.examples]:
             _check_prompt(folder, f"generator/{name}", prompt)
     for name, featurizer in config.featurizer.items():
         check(f"featurizer/{name}", "model", featurizer.model, config.model, "model")
         _check_engine(config, folder / f"featurizer/{name}.yaml", featurizer)
         _check_prompt(folder, f"featurizer/{name}", featurizer.prompt)
-        if "{question}" not in (folder / "prompts" / f"{featurizer.prompt}.txt").read_text(encoding="utf-8"):
-            raise UserError(
-                f"{folder}/featurizer/{name}.yaml names the prompt {featurizer.prompt}, which shows no question. "
-                f"Write {{question}} where it belongs in {folder}/prompts/{featurizer.prompt}.txt."
-            )
+        _check_place(folder, f"featurizer/{name}", featurizer.prompt, "{question}")
     for name, model in config.model.items():
         for ask in model.asks.values():
             _check_prompt(folder, f"model/{name}", ask.prompt)
@@ -116,47 +129,80 @@ def check_references(config: Config, folder: Path) -> None:
         _check_router(folder, name, router)
     where = f"experiment/{config.name}"
     experiment = config.experiment
-    for item in experiment.datasets:
-        check(where, "datasets", item, config.dataset, "dataset")
-    for item in experiment.scenarios:
-        check(where, "scenarios", item, [REAL, *config.generator], "scenario (`real` or a generator)")
-    for item in experiment.pools:
-        check(where, "pools", item, config.pool, "pool")
-    for item in experiment.routers:
-        check(where, "routers", item, config.router, "router")
+    for at, sweep in [("", experiment), *((f"also.{number}.", sweep) for number, sweep in enumerate(experiment.also))]:
+        for item in sweep.datasets or []:
+            check(where, f"{at}datasets", item, config.dataset, "dataset")
+        for item in sweep.scenarios or []:
+            _check_scenario(config, f"{folder}/{where}.yaml: {at}scenarios", item)
+        for item in sweep.pools or []:
+            check(where, f"{at}pools", item, config.pool, "pool")
+        for item in sweep.routers or []:
+            check(where, f"{at}routers", item, config.router, "router")
+        for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
+            values = getattr(sweep, key, None) or []
+            if len(set(values)) < len(values):
+                raise UserError(f"{folder}/{where}.yaml: {at}{key} = {values} names something twice. Name each once.")
     check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
-    for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
-        values = getattr(experiment, key)
-        if len(set(values)) < len(values):
-            raise UserError(f"{folder}/{where}.yaml: {key} = {values} names something twice. Name each once.")
     _check_shared_seeds(config, folder)
-    _check_mirror(config, folder)
+    _check_mathematics(config, folder)
+    if check_data:
+        _check_mirror(config, folder)
+
+
+def _check_mathematics(config: Config, folder: Path) -> None:
+    """Questions without options are answered in writing, and no generator writes them."""
+    where = f"{folder}/experiment/{config.name}.yaml"
+    known = members(config)
+    for product in products(config):
+        for dataset in product.datasets:
+            if config.dataset[dataset].answer_kind != LATEX:
+                continue
+            for scenario in product.scenarios:
+                left_out = any(
+                    rule.dataset in (None, dataset)
+                    and rule.scenario in (None, scenario)
+                    and (rule.pool, rule.router) == (None, None)
+                    for rule in config.experiment.exclude
+                )
+                if scenario != REAL and not left_out:
+                    raise UserError(
+                        f"{where}: the scenario {scenario} is made of questions with options, and the answers to {dataset} are "
+                        f"mathematics. Add to exclude: {{dataset: {dataset}, scenario: {scenario}, reason: …}}, or give {dataset} "
+                        "an experiment with scenarios: [real]."
+                    )
+            for pool in product.pools:
+                for member in config.pool[pool].members if config.pool[pool].recorded is None else []:
+                    if known[member].ask.way != "generate":
+                        raise UserError(
+                            f"{where}: {member}, of the pool {pool}, answers by the likelihood of options, and the questions of "
+                            f"{dataset} have none. Name a pool whose members generate."
+                        )
+                    _check_prompt(folder, f"model/{known[member].model_name}", known[member].ask.prompt_mathematics)
 
 
 def _check_mirror(config: Config, folder: Path) -> None:
     """What the experiment reads from the mirror and from recorded answers must be there."""
     wanted: dict[str, str] = {}
-    for name in config.experiment.datasets:
+    for name in listed(config).datasets:
         dataset = config.dataset[name]
         where = f"{folder}/dataset/{name}.yaml"
-        if dataset.source is not None:
-            wanted[f"hub/{dataset.source.repo}/{dataset.source.file}"] = f"{where}: source"
+        for file in _source_files(config, where, dataset):
+            wanted[file] = f"{where}: source"
         if dataset.recorded_embeddings is not None:
             wanted[f"recorded/{dataset.recorded}/{dataset.recorded_embeddings}"] = f"{where}: recorded_embeddings"
-        for key in config.experiment.pools:
-            pool = config.pool[key]
-            if pool.recorded is None:
-                continue
+        swept = [product for product in products(config) if name in product.datasets]
+        for key in dict.fromkeys(key for product in swept for key in product.pools if config.pool[key].recorded):
             if dataset.recorded is None:
                 raise UserError(
                     f"{where} names no folder of recorded answers, which the pool {key} consists of. Add recorded: NAME."
                 )
-            if config.experiment.scenarios != [REAL]:
+            scenarios = [list(product.scenarios) for product in swept if key in product.pools]
+            if generated := [names for names in scenarios if names != [REAL]]:
                 raise UserError(
                     f"{folder}/experiment/{config.name}.yaml: the pool {key} has recorded answers to the benchmark alone, so "
-                    f"scenarios = {config.experiment.scenarios} cannot be made. Set scenarios: [real]."
+                    f"scenarios = {generated[0]} cannot be made. Set scenarios: [real]."
                 )
-            for member in pool.members:
+            for member in config.pool[key].members:
                 wanted[recorded_file(config, name, member)] = f"{folder}/pool/{key}.yaml: members"
     if not wanted:
         return
@@ -169,11 +215,88 @@ def _check_mirror(config: Config, folder: Path) -> None:
     root = Path(config.paths.data_root)
     for file, where in wanted.items():
         if not (root / file).exists():
-            known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("*"))]
-            raise UserError(f"{where}: there is no {file} under data_root={root}. " + nearest(file, known))
+            known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("[!.]*"))]
+            fetch = f" `rgd data fetch --experiment {config.name} --data-root {root}` fetches what is missing."
+            raise UserError(
+                f"{where}: there is no {file} under data_root={root}. "
+                + nearest(file, known)
+                + (fetch if file.startswith("hub/") else "")
+            )
 
 
-def _check_engine(config: Config, file: Path, spec: Generator | Featurizer) -> None:
+def _source_files(config: Config, where: str, dataset: Dataset) -> list[str]:
+    """The files of a dataset's source that must lie under data_root.
+
+    Raises:
+        UserError: one elsewhere is missing, or nothing says which revision is to be fetched.
+    """
+    source = dataset.source
+    if source is None:
+        return []
+    names = [file.name for file in source_files(source.model_dump(), list(dataset.tasks))]
+    if source.repo is None:
+        for name in names:
+            if Path(name).is_absolute() and not Path(name).is_file():
+                raise UserError(f"{where}: source.file: there is no {name}. Correct the path.")
+        return [name for name in names if not Path(name).is_absolute()]
+    if config.paths.data_root is not None:
+        return [f"hub/{source.repo}/{name}" for name in names]
+    cache = Path(config.paths.cache).expanduser() / DATA_CACHE / "hub" / source.repo
+    if all((cache / name).is_file() for name in names):
+        return []
+    command = (
+        f"Run `rgd data fetch --experiment {config.name} --data-root DIR` where there is a network, and add data_root=DIR to "
+        "--config"
+    )
+    if not config.site.use_hub:
+        raise UserError(f"{where}: source: {source.repo} is not here, and site.use_hub = false. {command}.")
+    if source.revision is None:
+        raise UserError(
+            f"{where}: source.revision = null, so nothing says what of {source.repo} is to be fetched. Name a commit, or: "
+            f"{command[0].lower() + command[1:]}."
+        )
+    return []
+
+
+def _check_generator_names(config: Config, folder: Path) -> None:
+    """A generator's name is a scenario's key, so it can be neither a reserved one nor another generator with suffixes."""
+    for name in (REAL, BENCHMARK):
+        if name in config.generator:
+            raise UserError(f"{folder}/generator/{name}.yaml: `{name}` stands for real data. Rename the file.")
+    clash = ambiguous(config.generator)
+    if clash is not None:
+        first, second = clash
+        raise UserError(
+            f"{folder}/generator/{second}.yaml: the name is that of a scenario of the generator {first}, since "
+            f"{second[len(first) :]} reads as suffixes ({GRAMMAR}). Rename the file."
+        )
+
+
+def _check_scenario(config: Config, where: str, key: str) -> None:
+    if key == REAL:
+        return
+    try:
+        scenario = parse(config, key)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if scenario.pool is not None and config.pool[scenario.pool].recorded is not None:
+        raise UserError(
+            f"{where}: {key} is filtered by the pool {scenario.pool}, which has recorded answers to the benchmark alone. "
+            "Name a pool of models that can be asked."
+        )
+
+
+def _check_place(folder: Path, where: str, prompt: str, place: str) -> None:
+    """A prompt that shows something must say where."""
+    file = folder / "prompts" / f"{prompt}.txt"
+    if place not in file.read_text(encoding="utf-8"):
+        raise UserError(
+            f"{folder}/{where}.yaml names the prompt {prompt}, which does not show what it is asked about. "
+            f"Write {place} where it belongs in {file}."
+        )
+
+
+def _check_engine(config: Config, file: Path, spec: Descriptor | Featurizer | Generator) -> None:
     """What writes must have what it needs: a server's model is asked by its own engine, weights run in the others."""
     own = config.model[spec.model].engine
     if spec.engine not in (None, own) and (own in SERVED or spec.engine in SERVED):
@@ -237,7 +360,11 @@ def _check_shared_seeds(config: Config, folder: Path) -> None:
         if path.stem == config.name:
             continue
         other = yaml.safe_load(path.read_text()) or {}
-        common = sorted(set(other.get("datasets", [])) & set(config.experiment.datasets))
+        named = [
+            *other.get("datasets", []),
+            *(name for sweep in other.get("also", []) for name in sweep.get("datasets", [])),
+        ]
+        common = sorted(set(named) & set(listed(config).datasets))
         if common and other.get("seeds") != config.experiment.seeds:
             raise UserError(
                 f"{folder}/experiment/{config.name}.yaml: seeds = {config.experiment.seeds}, but {path} has "

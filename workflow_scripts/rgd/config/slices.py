@@ -9,8 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.config.references import members
-from rgd.config.schema import Config, Embedder, Featurizer, Generator, Model, Weights
+from rgd.config import generated, scenarios
+from rgd.config.products import listed
+from rgd.config.references import REAL, members
+from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
+from rgd.datasets.base import LETTER
+from rgd.mirror import DATA_CACHE, divided, source_files
 
 
 def canonical(content: Any) -> str:
@@ -46,8 +50,8 @@ def model_identity(model: Model | Embedder) -> str:
     return name if model.api.revision is None else f"{name}@{model.api.revision}"
 
 
-def writing_engine(config: Config, spec: Generator | Featurizer) -> str:
-    """What runs the model of a generator or featurizer: what its file says, else the model's own engine."""
+def writing_engine(config: Config, spec: Descriptor | Featurizer | Generator) -> str:
+    """What runs the model of a descriptor, featurizer or generator: what its file says, else the model's own engine."""
     return spec.engine or config.model[spec.model].engine
 
 
@@ -56,11 +60,46 @@ def benchmark(config: Config, dataset: str) -> dict[str, Any]:
     spec = config.dataset[dataset]
     return {
         "adapter": spec.adapter,
-        "source": None if spec.source is None else spec.source.model_dump(),
+        "source": None if spec.source is None else _read_of(spec.source),
         "seed": spec.seed,
         "questions_per_task": spec.questions_per_task,
         "tasks": list(spec.tasks),
     }
+
+
+def _read_of(source: Source) -> dict[str, Any]:
+    """What is read of a source: not where it is fetched from, nor in which folder of this machine a file of one's own lies."""
+    read = source.model_dump(exclude={"host", "remote"})
+    if source.repo is None and Path(source.file).is_absolute():
+        read["file"] = divided(source.file)[1]
+    return read
+
+
+def fetching(config: Config, dataset: str) -> dict[str, Any]:
+    """What fetching a dataset's files needs: rgd.hub."""
+    source = config.dataset[dataset].source
+    assert source is not None  # a dataset without one has nothing to be fetched
+    return {"source": source.model_dump(), "tasks": list(config.dataset[dataset].tasks)}
+
+
+def fetched(config: Config, dataset: str) -> dict[str, Any]:
+    """What is fetched of a dataset, wherever it is fetched from."""
+    source = config.dataset[dataset].source
+    assert source is not None
+    names = [file.name for file in source_files(source.model_dump(), list(config.dataset[dataset].tasks))]
+    return {"repo": source.repo, "revision": source.revision, "files": names}
+
+
+def data_roots(config: Config, dataset: str) -> list[str]:
+    """The folder in which a dataset's files are looked for: the user's, else the cache of what the workflow fetched."""
+    source, root = config.dataset[dataset].source, config.paths.data_root
+    if source is None:
+        return []
+    if source.repo is None and Path(source.file).is_absolute():
+        return [divided(source.file)[0]]
+    if root is not None:
+        return [root]
+    return [] if source.repo is None else [str(Path(config.paths.cache).expanduser() / DATA_CACHE)]
 
 
 def splits(config: Config, dataset: str) -> dict[str, Any]:
@@ -74,8 +113,21 @@ def splits(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def descriptions(config: Config, dataset: str) -> dict[str, Any]:
-    """The task descriptions, in the tasks' order."""
+    """The task descriptions that a person wrote, in the tasks' order."""
     return {"tasks": [[task, text] for task, text in config.dataset[dataset].tasks.items()]}
+
+
+def describing(config: Config, folder: Path, dataset: str, variant: str) -> dict[str, Any]:
+    """What decides the texts of a dataset's descriptor: rgd.store.answers.AnswerSettings."""
+    spec = config.descriptor[str(config.dataset[dataset].descriptor)]
+    return _writing(config, spec, _prompt(folder, getattr(spec.prompts, variant)))
+
+
+def described(config: Config, dataset: str, variant: str) -> dict[str, Any]:
+    """What a descriptor is shown: of every task its reserved questions, or its default description."""
+    spec = config.dataset[dataset]
+    shown = {"reserved_per_task": spec.reserved_per_task} if variant == scenarios.DEFAULT else {}
+    return {"tasks": list(spec.tasks), **shown}
 
 
 def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
@@ -88,13 +140,14 @@ def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
     return _writing(config, spec, canonical(prompt))
 
 
-def drawing(config: Config, dataset: str, generator: str) -> dict[str, Any]:
-    """How many queries are wanted of a generator, and when it stops trying."""
-    spec = config.dataset[dataset]
+def drawing(config: Config, dataset: str, scenario: str) -> dict[str, Any]:
+    """How many queries are wanted of a scenario's generator, and when it stops trying."""
+    found = scenarios.parse(config, scenario)
+    spec = config.generator[found.generator]
     return {
-        "queries": spec.generated_queries,
-        "max_draws_per_task": config.generator[generator].max_draws_per_task,
-        "seed": config.generator[generator].seed,
+        "queries": generated.queries(config, dataset, found),
+        "max_draws_per_task": spec.max_draws_per_task,
+        "seed": spec.seed,
     }
 
 
@@ -104,23 +157,27 @@ def featurizing(config: Config, folder: Path, featurizer: str) -> dict[str, Any]
     return _writing(config, spec, _prompt(folder, spec.prompt))
 
 
-def answering(config: Config, folder: Path, member: str) -> dict[str, Any]:
-    """What decides a member's answers: rgd.store.answers.AnswerSettings."""
+def answering(config: Config, folder: Path, member: str, answer_kind: str = LETTER) -> dict[str, Any]:
+    """What decides a member's answers to questions of a kind: rgd.store.answers.AnswerSettings."""
     found = members(config)[member]
     model, ask = found.model, found.ask
     return {
         **_model(model),
         "way": ask.way,
-        "prompt": _prompt(folder, ask.prompt),
+        "prompt": _prompt(folder, ask.prompt if answer_kind == LETTER else ask.prompt_mathematics),
         "sampling": model.sampling.model_dump() if ask.way == "generate" else None,
         "answers_epoch": model.answers_epoch,
     }
 
 
 def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list[Any]]:
-    """Each member and the settings of its answers in the store; None for a recorded member, which has none there."""
+    """Each member and the settings of its answers in the store, by kind of answer; None for a recorded member's."""
     asked = members(config)
-    return [[name, answering(config, folder, name) if name in asked else None] for name in names]
+    kinds = sorted({spec.answer_kind for spec in config.dataset.values()})
+    return [
+        [name, {kind: answering(config, folder, name, kind) for kind in kinds} if name in asked else None]
+        for name in names
+    ]
 
 
 def embedding(spec: Embedder) -> dict[str, Any]:
@@ -161,7 +218,7 @@ def parameters_billion(config: Config) -> dict[str, float | None]:
     """The size of every member of the experiment's pools, from its model's file or its recorded pool's; None unknown."""
     known = members(config)
     sizes: dict[str, float | None] = {}
-    for pool in (config.pool[name] for name in config.experiment.pools):
+    for pool in (config.pool[name] for name in listed(config).pools):
         for member in pool.members:
             size = pool.parameters_billion.get(member) if pool.recorded else known[member].model.parameters_billion
             sizes[member] = sizes.get(member) if size is None else size
@@ -175,23 +232,34 @@ def interval(config: Config) -> dict[str, Any]:
 
 def tables(config: Config) -> dict[str, Any]:
     """The order of everything in the tables, and what was left out and why."""
-    experiment = config.experiment
-    return {
-        "datasets": experiment.datasets,
-        "scenarios": experiment.scenarios,
-        "pools": experiment.pools,
-        "routers": experiment.routers,
-        "exclude": [rule.model_dump() for rule in experiment.exclude],
-    }
+    order = {key: list(names) for key, names in listed(config)._asdict().items()}
+    return {**order, "exclude": [rule.model_dump() for rule in config.experiment.exclude]}
 
 
 def titles(config: Config) -> dict[str, dict[str, str]]:
     """Names that tables and figures show in place of keys, by what the key is of."""
-    groups: dict[str, dict[str, Any]] = {"dataset": config.dataset, "pool": config.pool, "scenario": config.generator}
-    return {kind: {key: spec.title for key, spec in group.items()} for kind, group in groups.items()}
+    order = listed(config)
+    return {
+        "dataset": {key: config.dataset[key].title for key in order.datasets},
+        "pool": {key: config.pool[key].title for key in order.pools},
+        "scenario": {key: scenario_title(config, key) for key in order.scenarios if key != REAL},
+    }
 
 
-def _writing(config: Config, spec: Generator | Featurizer, prompt: str) -> dict[str, Any]:
+def scenario_title(config: Config, key: str) -> str:
+    """The generator's title, and in words what the suffixes of the scenario's key say."""
+    scenario = scenarios.parse(config, key)
+    words = [config.generator[scenario.generator].title]
+    if scenario.variant != scenarios.DEFAULT:
+        words.append(f"{scenario.variant} descriptions")
+    if scenario.size is not None:
+        words.append(scenario.size)
+    if scenario.pool is not None:
+        words.append(f"filtered by {config.pool[scenario.pool].title}")
+    return ", ".join(words)
+
+
+def _writing(config: Config, spec: Descriptor | Featurizer | Generator, prompt: str) -> dict[str, Any]:
     return {
         **_model(config.model[spec.model]),
         "way": "generate",
