@@ -43,6 +43,7 @@ check: install
 bench: install
 	@$(BIN)/python -m tests.benchmarks
 	@$(BIN)/python -m tests.benchmarks.store
+	@$(BIN)/python -m tests.benchmarks.inference
 
 bench-sweep: install
 	@$(BIN)/python -m tests.benchmarks.sweep --cores $(CORES)

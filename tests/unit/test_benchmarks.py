@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests import tiny_models
+from tests.benchmarks import inference
 from tests.benchmarks.__main__ import bench, growth
 from tests.benchmarks.sizes import MMLU_PRO, SCALING, SUPERGPQA, TINY
 
@@ -26,3 +28,14 @@ def test_sizes_are_the_papers():
 def test_growth_is_relative_to_the_smallest_and_to_the_size_before():
     rows = [{"name": "a", "train": 10, "seconds": 2.0}, {"name": "a", "train": 40, "seconds": 5.0}]
     assert growth(rows) == [f"{'a':20}1x: 1.0   4x: 2.5   (from size to size 2.5)"]
+
+
+@pytest.mark.slow
+def test_the_engine_writes_what_vllm_writes_by_hand_and_both_are_timed(tmp_path, capsys):
+    folder = tiny_models.build(tmp_path / "model")
+    row = inference.bench(folder, "tiny", count=4, max_tokens=8, rounds=1)
+    assert row["same_texts"]
+    assert row["tokens"] > 0
+    assert row["ratio"] == pytest.approx(row["baseline_seconds"] / row["seconds"], rel=0.05)
+    assert 0 < row["store_share"] < 1
+    assert f"ratio {row['ratio']:.3f}" in inference.line(row)
