@@ -6,7 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from job import running
-from rgd.analysis.label_quality import COLUMNS, NOTE, label_quality, label_quality_for_people, with_averages
+from rgd.analysis.label_quality import (
+    COLUMNS,
+    NOTE,
+    NOTHING_JUDGED,
+    label_quality,
+    label_quality_for_people,
+    with_averages,
+)
 from rgd.analysis.writing import write_all
 from rgd.artifacts import read_table
 
@@ -27,6 +34,8 @@ with running(snakemake, LIBRARIES):
         named = {"dataset": dataset, "scenario": scenario, "referee": settings["referee"], "draws": settings["draws"]}
         rows.append(named | found)
     table = with_averages(pd.DataFrame(rows, columns=COLUMNS))
-    people = label_quality_for_people(table, json.loads(snakemake.params.titles))
-    note = NOTE.format(referee=settings["referee"], draws=settings["draws"])
+    people, note = {}, NOTHING_JUDGED
+    if rows:
+        people = label_quality_for_people(table, json.loads(snakemake.params.titles))
+        note = NOTE.format(referee=settings["referee"], draws=settings["draws"])
     write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)

@@ -81,7 +81,7 @@ def test_keys_stand_for_the_papers_in_suffixes_too(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"tables": ["label_quality"]}, "label_quality is to be made, but referee = null"),
+        ({"tables": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
         ({"figures": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
         ({"tables": ["drop_one"]}, "drop_one is to be made, but drop_one = null"),
         ({"referee": {"member": "qwen2.5-coder-1.5b"}}, "Did you mean qwen2.5-coder-1.5b-examples?"),

@@ -22,6 +22,8 @@ NOTE = (
     "left out of the share and counted; as disagreements they would give the lowest share."
 )
 
+NOTHING_JUDGED = "Nothing is judged: this experiment has no referee, or no generated queries that it judges."
+
 
 def label_quality(
     labels: pd.DataFrame, referee: pd.DataFrame, tasks: pd.DataFrame, interval: Mapping[str, Any]

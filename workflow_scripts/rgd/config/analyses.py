@@ -10,12 +10,8 @@ from rgd.config.references import REAL, members
 from rgd.config.schema import Config
 from rgd.errors import UserError
 
-NEEDS = {
-    "label_quality": "referee",
-    "learning_curve": "learning_curve",
-    "drop_one": "drop_one",
-}
-"""Tables (and figures) that need a section of the experiment."""
+NEEDS = {"learning_curve": "learning_curve", "drop_one": "drop_one"}
+"""Tables and figures that need a section of the experiment; without a referee the tables that need one say so."""
 
 
 def check_analyses(config: Config, folder: Path) -> None:
