@@ -5,9 +5,7 @@ import hashlib
 import io
 import json
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,71 +17,15 @@ import pytest
 from rgd import hub
 from rgd.errors import UserError
 from rgd.mirror import MANIFEST, folder_of
+from tests.data_server import NEWER, REPO, Published
 
-COMMIT, NEWER = "a" * 40, "b" * 40
-REPO = "someone/questions"
+COMMIT = "a" * 40
 
 
 def parquet(**columns: list[Any]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
-
-
-class Published:
-    """A server with files by revision and name, and the statuses with which it refuses; ``asked`` are the paths it got."""
-
-    def __init__(self) -> None:
-        self.files: dict[tuple[str, str], bytes] = {}
-        self.refuses: dict[str, tuple[int, str]] = {}
-        self.damages: dict[str, bytes] = {}
-        self.large: set[str] = set()
-        self.asked: list[str] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def _handler(published: "Published") -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_HEAD(self) -> None:
-                self.reply(with_body=False)
-
-            def do_GET(self) -> None:
-                self.reply(with_body=True)
-
-            def reply(self, with_body: bool) -> None:
-                published.asked.append(f"{self.command} {self.path}")
-                for part, (status, code) in published.refuses.items():
-                    if part in self.path:
-                        return self.send(status, b"{}", {"X-Error-Code": code}, with_body)
-                if self.path.startswith("/api/datasets/"):
-                    return self.send(200, json.dumps({"id": REPO, "sha": NEWER}).encode(), {}, with_body)
-                if self.path.startswith("/repos/"):
-                    return self.send(200, json.dumps({"sha": NEWER}).encode(), {}, with_body)
-                rest = self.path.split("/resolve/")[-1] if "/resolve/" in self.path else self.path.split(f"{REPO}/")[-1]
-                revision, _, name = rest.partition("/")
-                content = published.files.get((revision, name))
-                if content is None:
-                    return self.send(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
-                git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-                etag = hashlib.sha256(content).hexdigest() if name in published.large else git
-                stated = {"X-Repo-Commit": revision, "ETag": f'"{etag}"', "X-Linked-Size": str(len(content))}
-                return self.send(200, published.damages.get(name, content), stated, with_body)
-
-            def send(self, status: int, content: bytes, headers: dict[str, str], with_body: bool) -> None:
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if with_body:
-                    self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        return Handler
 
 
 @pytest.fixture
@@ -129,7 +71,7 @@ def test_a_file_arrives_under_the_mirrors_name(tmp_path: Path, published: Publis
     told = fetch(tmp_path, host=host)
     assert (tmp_path / "hub" / REPO / "test.csv").read_bytes() == b"a,b\n1,2\n"
     assert names(tmp_path) == [MANIFEST, "test.csv"]
-    assert "1 files, 8 bytes" in told[0]
+    assert "1 file, 8 bytes" in told[0]
     assert told[-1].endswith("test.csv: 8 bytes")
     entry = json.loads((tmp_path / "hub" / REPO / MANIFEST).read_text())["files"]["test.csv"]
     assert entry == {

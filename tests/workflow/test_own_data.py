@@ -161,6 +161,15 @@ def test_equal_answers_are_right_and_agree_however_they_are_written(project: Pro
     assert of_halves[MEMBERS].values.tolist() == [[1.0, 1.0, 0.5, 0.0]]
 
 
+def test_no_label_decides_which_answers_agree(project: Project) -> None:
+    done = project.run("--detailed-summary", *arguments(project.folder.parent / "data"))
+    header, *lines = (line.split("\t") for line in done.stdout.splitlines())
+    output, files = header.index("output_file"), header.index("input-file(s)")
+    readers = {line[output].split("/")[1] for line in lines if "labels/halves" in line[files]}
+    readers |= {line[output].split("/")[1] for line in lines if "graded_responses/" in line[files]}
+    assert readers == {"graded_responses", "matched_labels", "routers", "cells", "outcomes", "choices", "tables"}
+
+
 def test_faulty_rows_are_listed_with_their_reasons(project: Project) -> None:
     dropped = pd.read_parquet(project.folder / "results/dropped/letters.parquet")
     assert dropped[["row", "query_id", "reason"]].values.tolist() == [

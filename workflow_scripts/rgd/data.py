@@ -63,7 +63,7 @@ def files_of_datasets(
         UserError: there is no such dataset.
     """
     config = load(folder, experiment, data_root=None if root is None else str(root), check_data=False)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in _named(config, folder, names, default=config.dataset):
         source = config.dataset[name].source
         if source is None:

@@ -127,7 +127,9 @@ def _fetch_all(
         raise UserError(
             f"{host.repo} needs {readable_size(total)} in {folder}, where {readable_size(free)} are free: make room."
         )
-    report(f"{host.repo}: fetching {len(pieces)} files, {readable_size(total)}, at {commit[:12]} from {host.address}")
+    report(
+        f"{host.repo}: fetching {len(pieces)} file{'s' * (len(pieces) > 1)}, {readable_size(total)}, at {commit[:12]} from {host.address}"
+    )
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
         for name, of_file in pieces.items():
             arrived = []
@@ -138,12 +140,13 @@ def _fetch_all(
             path = _as_one(arrived, Path(temporary) / f"whole{Path(name).suffix}")
             with path.open("rb+") as opened:
                 os.fsync(opened.fileno())
-            entry = {"revision": commit, "bytes": path.stat().st_size, "sha256": digest(path)}
+            size = path.stat().st_size
+            entry = {"revision": commit, "bytes": size, "sha256": digest(path)}
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             path.replace(folder / name)
             have[name] = entry | {"remote": [piece.name for piece in of_file]}
             write_json(folder / MANIFEST, {"files": have})
-            report(f"{folder / name}: {readable_size(entry['bytes'])}")
+            report(f"{folder / name}: {readable_size(size)}")
 
 
 def _as_one(arrived: Sequence[Path], target: Path) -> Path:

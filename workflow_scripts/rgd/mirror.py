@@ -36,10 +36,7 @@ def source_files(source: Mapping[str, Any], tasks: Sequence[str]) -> list[Source
     pattern = source["file"]
     of_task = tasks if "{task}" in pattern else [None]
     of_part = PARTS if "{part}" in pattern else [None]
-    return [
-        SourceFile(fill(pattern, task, part), task, part)
-        for task, part in itertools.product(of_task, of_part)  # type: ignore[arg-type]
-    ]
+    return [SourceFile(fill(pattern, task, part), task, part) for task, part in itertools.product(of_task, of_part)]
 
 
 def fill(pattern: str, task: str | None, part: str | None) -> str:
