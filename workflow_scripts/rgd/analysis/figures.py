@@ -116,6 +116,7 @@ def grouped_bars(
             handles |= _bars(axis, bars[bars["pool"] == pool], shown, series, titles)
             axis.set_xticks(range(len(shown)), names)
             axis.tick_params(axis="x", length=0)
+            axis.set_xlim(-0.5, len(shown) - 0.5)
             handles |= _lines(axis, mean[mean["pool"] == pool], references)
             axis.set_title(titles.get(pool, pool))
         for axis in axes[:, 0]:
@@ -297,6 +298,8 @@ def pca_of_queries(
                     [], [], linestyle="", marker="o", markersize=8, color="white", markeredgecolor="black"
                 )
             axis.set_title(panel.title)
+            # In a grid only the lowest panel of a column has figures, and the last row may not be full.
+            axis.tick_params(axis="x", labelbottom=True)
             axis.set_xlabel(f"first component ({100 * explained[0]:.0f} % of variance)")
             axis.grid(visible=False)
         for axis in axes[:, 0]:
