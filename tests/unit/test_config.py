@@ -11,7 +11,7 @@ from rgd.config import load, slices
 from rgd.config.reference import DOCS, artifacts_page, configuration_page
 from rgd.config.references import members
 from rgd.errors import UserError
-from tests import recorded_world
+from tests import paper_world, recorded_world
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -36,8 +36,11 @@ def message(folder: Path, **arguments: object) -> str:
 
 def test_every_experiment_composes(tmp_path: Path) -> None:
     data = recorded_world.make(tmp_path / "data", per_task=1)
+    world = tmp_path / "world"
+    paper_world.make_data(world / "hub")
+    roots = {"recorded": str(data), "paper_tiny": str(world)}
     for experiment in (CONFIG / "experiment").glob("*.yaml"):
-        assert load(CONFIG, experiment.stem, data_root=str(data)).name == experiment.stem
+        assert load(CONFIG, experiment.stem, data_root=roots.get(experiment.stem)).name == experiment.stem
 
 
 def test_override_of_a_router_parameter_by_its_short_name() -> None:

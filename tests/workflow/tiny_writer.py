@@ -1,11 +1,13 @@
-"""Writers for tests: tiny models that have learned some texts by heart, in a few seconds on a CPU."""
+"""Models for tests that have learned some texts by heart: tiny ones, trained in a few seconds on a CPU."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 STEPS = 150
 TEMPLATE = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 """A chat template that shows the model nothing of the prompt: what it learned does not depend on it."""
+START = "<|im_start|>assistant\n"
 
 
 def blocks(count: int = 40) -> list[str]:
@@ -17,10 +19,14 @@ def blocks(count: int = 40) -> list[str]:
             right = a * b
             options = [right, right + 1, right - 2, right + 10]
             source.shuffle(options)
-            lines = [f"[QUESTION]\nWhat is {a} times {b}?"]
-            lines += [f"[OPTION {letter}]\n{option}" for letter, option in zip("ABCD", options, strict=True)]
-            made.append("\n".join([*lines, f"[ANSWER]\n{'ABCD'[options.index(right)]}"]))
+            made.append(block(f"What is {a} times {b}?", options, "ABCD"[options.index(right)]))
     return made[:count]
+
+
+def block(question: str, options: Sequence[object], letter: str) -> str:
+    """A question as the tagged block that generators are asked for."""
+    lines = [f"[OPTION {name}]\n{option}" for name, option in zip("ABCD", options, strict=True)]
+    return "\n".join([f"[QUESTION]\n{question}", *lines, f"[ANSWER]\n{letter}"])
 
 
 def descriptions(count: int = 12) -> list[str]:
@@ -37,17 +43,38 @@ def make(folder: Path, texts: list[str] | None = None, special: tuple[str, ...] 
 
     ``special`` are further special tokens: what decoding leaves out unless it is told not to.
     """
+    return learn(folder, [(START, text) for text in texts or blocks()], special=special)
+
+
+def learn(
+    folder: Path,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    template: str = TEMPLATE,
+    special: tuple[str, ...] = (),
+    steps: int = STEPS,
+    batch: int = 64,
+) -> Path:
+    """Train a model to write each pair's second text after its first, and save it to ``folder`` in the hub's layout.
+
+    Args:
+        folder: made if absent.
+        pairs: the prompt as the model sees it, special tokens included, and what it answers.
+        template: its chat template.
+        special: further special tokens.
+        steps: of training; few leave a model that is often wrong.
+        batch: pairs of a step.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(0)
-    texts = texts or blocks()
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     core.train_from_iterator(
-        texts,
+        [text for pair in pairs for text in pair if text != START],
         trainers.BpeTrainer(
             vocab_size=512,
             special_tokens=["<|im_start|>", "<|im_end|>", *special],
@@ -56,7 +83,7 @@ def make(folder: Path, texts: list[str] | None = None, special: tuple[str, ...] 
         ),
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|im_end|>")
-    tokenizer.chat_template = TEMPLATE
+    tokenizer.chat_template = template
     model = Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),
@@ -73,15 +100,19 @@ def make(folder: Path, texts: list[str] | None = None, special: tuple[str, ...] 
             bos_token_id=None,
         )
     )
-    start = "<|im_start|>assistant\n"
-    rows = [tokenizer(start + text + "<|im_end|>")["input_ids"] for text in texts]
-    longest, prompt = max(map(len, rows)), len(tokenizer(start)["input_ids"])
-    ids = torch.tensor([row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows])
-    labels = torch.tensor([[-100] * prompt + row[prompt:] + [-100] * (longest - len(row)) for row in rows])
+    prompts = [tokenizer(prompt)["input_ids"] for prompt, _ in pairs]
+    texts = [tokenizer(text + "<|im_end|>")["input_ids"] for _, text in pairs]
+    longest = max(len(prompt) + len(text) for prompt, text in zip(prompts, texts, strict=True))
+    ids = torch.full((len(pairs), longest), tokenizer.pad_token_id)
+    labels = torch.full((len(pairs), longest), -100)
+    for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
+        ids[row, : len(prompt) + len(text)] = torch.tensor(prompt + text)
+        labels[row, len(prompt) : len(prompt) + len(text)] = torch.tensor(text)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(STEPS):
+    for _ in range(steps):
+        rows = torch.randperm(len(pairs))[:batch]
         optimizer.zero_grad()
-        model(input_ids=ids, labels=labels).loss.backward()
+        model(input_ids=ids[rows], labels=labels[rows]).loss.backward()
         optimizer.step()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
