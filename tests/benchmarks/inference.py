@@ -79,12 +79,13 @@ def answer_with_engine(folder: Path, count: int, max_tokens: int) -> dict[str, f
             return answers
 
         engine.generate = timed  # type: ignore[method-assign]
-        store, started = Store(place), time.perf_counter()
+        store, started, worked = Store(place), time.perf_counter(), time.process_time()
         fill(store, settings, asked, lambda: engine, count, lambda _: None)
-        seconds = time.perf_counter() - started
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
         kept = store.read(settings, [request.query_key for request in asked])
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "store_seconds": seconds - in_engine,
         "tokens": sum(kept["completion_tokens"].to_pylist()),
         "letters": sum(map(len, kept["text"].to_pylist())),
@@ -135,11 +136,12 @@ def answer_by_hand(folder: Path, count: int, max_tokens: int) -> dict[str, float
         return [output.outputs[0] for output in model.chat(turns, params, use_tqdm=False)]
 
     chat(requests(2, first=count), 4)
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     written = chat(requests(count), max_tokens)
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "tokens": sum(len(one.token_ids) for one in written),
         "letters": sum(len(one.text) for one in written),
     }
@@ -172,7 +174,10 @@ def bench(folder: Path, name: str, count: int, max_tokens: int, rounds: int) -> 
         for side in SIDES if number % 2 == 0 else reversed(SIDES):
             found[side].append(measure(side, folder, count, max_tokens))
             last = found[side][-1]
-            print(f"{side:10}{last['seconds']:8.2f} s{last['tokens']:8.0f} tokens", flush=True)
+            print(
+                f"{side:10}{last['seconds']:8.2f} s{last['cpu_seconds']:8.2f} s of CPU{last['tokens']:8.0f} tokens",
+                flush=True,
+            )
     ours, theirs = (
         {key: statistics.median(one[key] for one in found[side]) for key in found[side][0]} for side in SIDES
     )
@@ -182,6 +187,9 @@ def bench(folder: Path, name: str, count: int, max_tokens: int, rounds: int) -> 
         "seconds": round(ours["seconds"], 3),
         "baseline_seconds": round(theirs["seconds"], 3),
         "ratio": round((ours["tokens"] / ours["seconds"]) / (theirs["tokens"] / theirs["seconds"]), 3),
+        "cpu_seconds": round(ours["cpu_seconds"], 3),
+        "baseline_cpu_seconds": round(theirs["cpu_seconds"], 3),
+        "cpu_ratio": round((ours["tokens"] / ours["cpu_seconds"]) / (theirs["tokens"] / theirs["cpu_seconds"]), 3),
         "target_ratio": TARGET_RATIO,
         "peak_memory_mb": round(ours["peak_memory_mb"], 1),
         "baseline_peak_memory_mb": round(theirs["peak_memory_mb"], 1),
@@ -200,7 +208,7 @@ def line(row: dict[str, Any]) -> str:
     small = "+" if row["store_share"] < row["target_store_share"] else "-"
     return (
         f"{row['size']}: {row['seconds']:.2f} s, by hand {row['baseline_seconds']:.2f} s, ratio {row['ratio']:.3f} "
-        f"(target {row['target_ratio']}{fast}); {row['tokens_per_second']:.0f} tokens/s; the store takes "
+        f"(target {row['target_ratio']}{fast}), by CPU-seconds {row['cpu_ratio']:.3f}; {row['tokens_per_second']:.0f} tokens/s; the store takes "
         f"{100 * row['store_share']:.2f} % of it (target below {100 * row['target_store_share']:g} %{small}); "
         f"{'the same' if row['same_texts'] else 'other'} texts on both sides"
     )
