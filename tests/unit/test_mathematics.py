@@ -1,5 +1,6 @@
 """The adapter of mathematical questions: rows of our own in the layout of MATH, its sample and its own parts."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from rgd.config.schema import Dataset
 from rgd.datasets.base import Question, sample, sound
 from rgd.datasets.mathematics import questions
 from rgd.errors import UserError
+from rgd.latex import boxed
 from rgd.splits import split
 
+DATA = Path(os.environ.get("RGD_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+MATH_500 = DATA / "hub/HuggingFaceH4/MATH-500/test.parquet"
 MATH = yaml.safe_load((Path(__file__).parents[2] / "config/dataset/math.yaml").read_text())
 
 
@@ -85,6 +89,12 @@ def test_a_label_as_it_stands(tmp_path: Path) -> None:
     ]
     with pytest.raises(UserError, match="names no source"):
         questions(settings, None)
+
+
+@pytest.mark.skipif(not MATH_500.is_file(), reason="no mirror of the hub (RGD_TEST_DATA)")
+def test_the_answers_of_math_500_are_the_boxes_of_its_solutions() -> None:
+    rows = pq.read_table(MATH_500).to_pylist()
+    assert [boxed(row["solution"]) for row in rows] == [row["answer"] for row in rows]
 
 
 def test_own_parts_are_kept_under_every_seed_and_the_test_part_stays_whole() -> None:
