@@ -9,7 +9,7 @@ from tests.slurm.cluster import Cluster, tied
 from tests.workflow.project import Project, write
 
 # Small where the profile is patient: nothing here waits for a slow network file system or a busy controller.
-IMPATIENT = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20"]
+IMPATIENT = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--retries", "2"]
 
 
 def place(project: Project, chunk_size: int = 8, **settings: object) -> None:
