@@ -187,10 +187,13 @@ def gpu_memory_gb(spec: Model | Embedder) -> float | None:
 
 
 def weights_gb(spec: Model | Embedder) -> float | None:
-    """The weights in memory and, but for a packed format, on the disk, in GB; None where nothing says it."""
+    """The weights in memory and, but for a packed format, on the disk, in GB at most; None where nothing says it.
+
+    A job's memory takes them while they are loaded, so weights of less than two bytes a number are no larger than that.
+    """
     size = getattr(spec, "parameters_billion", None)
     if size is not None:
-        return float(size) * BYTES_OF_A_NUMBER[spec.dtype]
+        return min(float(size) * BYTES_OF_A_NUMBER[spec.dtype], spec.memory_mb / 1e3)
     return spec.weights.bytes / 1e9 if spec.weights is not None and spec.weights.bytes else None
 
 
