@@ -530,7 +530,9 @@ class StandsFor(Section):
     """The paper's keys of what has others in this experiment, so that its figures stand beside the published ones."""
 
     dataset: dict[Key, Key] = Field(default_factory=dict, description="Of datasets.")
-    generator: dict[Key, Key] = Field(default_factory=dict, description="Of generators, in scenarios with suffixes too.")
+    generator: dict[Key, Key] = Field(
+        default_factory=dict, description="Of generators, in scenarios with suffixes too."
+    )
     pool: dict[Key, Key] = Field(default_factory=dict, description="Of pools, in filtered scenarios too.")
     router: dict[Key, Key] = Field(default_factory=dict, description="Of routers.")
     member: dict[Key, Key] = Field(default_factory=dict, description="Of members of pools.")
