@@ -6,7 +6,19 @@ from typing import NamedTuple
 from rgd.config.hints import nearest
 from rgd.config.products import listed, products
 from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
-from rgd.config.schema import SERVED, Ask, Config, Dataset, Descriptor, Featurizer, Generator, Model, Router
+from rgd.config.schema import (
+    SERVED,
+    Ask,
+    Config,
+    Dataset,
+    Descriptor,
+    Experiment,
+    Featurizer,
+    FurtherSweep,
+    Generator,
+    Model,
+    Router,
+)
 from rgd.errors import UserError
 from rgd.latex import LATEX
 from rgd.mirror import DATA_CACHE, source_files
@@ -129,7 +141,9 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
         _check_router(folder, name, router)
     where = f"experiment/{config.name}"
     experiment = config.experiment
-    for at, sweep in [("", experiment), *((f"also.{number}.", sweep) for number, sweep in enumerate(experiment.also))]:
+    sweeps: dict[str, Experiment | FurtherSweep] = {"": experiment}
+    sweeps |= {f"also.{number}.": sweep for number, sweep in enumerate(experiment.also)}
+    for at, sweep in sweeps.items():
         for item in sweep.datasets or []:
             check(where, f"{at}datasets", item, config.dataset, "dataset")
         for item in sweep.scenarios or []:

@@ -65,7 +65,8 @@ def requests_for(shown: Mapping[str, str], prompt: str) -> list[Request]:
     for task, text in shown.items():
         if not text.strip():
             raise UserError(f"there is nothing to show a descriptor of the task {task!r}: raise reserved_per_task.")
-        messages = tuple(Message(turn.role, _PLACE.sub(lambda _, text=text: text, turn.content)) for turn in turns)
+        # Split before it is filled, so that nothing in the text is taken for a place.
+        messages = tuple(Message(turn.role, text.join(_PLACE.split(turn.content))) for turn in turns)
         requests.append(Request(messages, question=text))
     return requests
 
