@@ -73,6 +73,14 @@ def test_everything_that_provenance_vouches_for_is_taken_over_with_what_it_was_m
     assert "taken over" in lines(done)[0]
 
 
+def test_an_input_that_a_rule_takes_in_two_places_counts_twice(root: Path) -> None:
+    question = "questions/d/q.parquet"
+    make(root, "neighbours", ["neighbours/d/real.parquet"], [question, question])
+    memory = Memory()
+    adopt(root, memory, LIMIT)
+    assert memory.records[f"{root}/neighbours/d/real.parquet"]["inputs"] == 2 * [f"{root}/{question}"]
+
+
 def test_what_snakemake_knows_stays_as_it_is(root: Path) -> None:
     memory = Memory(f"{root}/answered/d/q/m.json")
     done = adopt(root, memory, LIMIT)

@@ -4,28 +4,33 @@ Each case is an edit and the outputs that must be made anew, as patterns of path
 sets: one output too many fails as one too few does.
 """
 
+import ast
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.project import Project
+from tests.workflow.project import MEMBERS, Project
 
 Edit = Callable[[Project], None]
 
 # What every change of a cell leads to: all tables but the two that are made of responses and of draws.
 ACCURACY_TABLE = [r"tables/tiny/(accuracy|costs)\..*", "tables/tiny/summary.txt", r"figures/tiny/accuracy\..*"]
 ACCURACY = [r"tables/tiny/(comparisons|choices)\..*", *ACCURACY_TABLE]
+TASKS = [r"tables/tiny/tasks\..*"]
 QUERY_FIGURE = [r"figures/tiny/queries\..*"]
 REFERENCES = [r"(cells|outcomes|choices)/tiny/real/tiny/(oracle|random)\.parquet"]
-ROUTERS = [r"routers/.*", r"routes/.*", r"(cells|outcomes|choices)/.*/(?!oracle|random)[^/]*"]
+LEARNED = [r"routes/.*", r"(cells|outcomes|choices)/.*/(?!oracle|random)[^/]*"]
+ROUTERS = [r"routers/.*", *LEARNED]
 BEHIND_CONSENSUS = [r"consensus/.*", *ROUTERS, *ACCURACY, *QUERY_FIGURE]
-BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_CONSENSUS, *REFERENCES, r"tables/tiny/tasks\..*"]
+BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_CONSENSUS, *REFERENCES, *TASKS]
+BEHIND_SPLITS = ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_CONSENSUS, *REFERENCES]
+BEHIND_EMBEDDINGS = [r"neighbours/.*", *ROUTERS, *ACCURACY, *QUERY_FIGURE]
 GENERATED_BRANCH = [
     r"(questions|labels|generation)/tiny/tiny-writer\.parquet",
     r"embeddings/tiny/tiny-writer\.parquet",
@@ -37,6 +42,7 @@ GENERATED_BRANCH = [
     *ACCURACY,
     *QUERY_FIGURE,
 ]
+DRAWN_ANEW = ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH]
 
 
 def router(name: str) -> list[str]:
@@ -55,6 +61,77 @@ def nested(file: str, section: str, **changes: object) -> Edit:
     def edit(project: Project) -> None:
         content = yaml.safe_load((project.folder / "config" / file).read_text())
         project.edit_yaml(file, **{section: content.get(section, {}) | changes})
+
+    return edit
+
+
+def lists(file: str, **more: list[object]) -> Edit:
+    """Add to lists of a YAML file."""
+
+    def edit(project: Project) -> None:
+        content = yaml.safe_load((project.folder / "config" / file).read_text())
+        project.edit_yaml(file, **{key: [*content.get(key, []), *items] for key, items in more.items()})
+
+    return edit
+
+
+def also(*edits: Edit) -> Edit:
+    """Several edits, one after the other."""
+
+    def edit(project: Project) -> None:
+        for each in edits:
+            each(project)
+
+    return edit
+
+
+def library(name: str, version: str) -> Edit:
+    """As if another version of a library were installed: what is said of it stands first on the path."""
+
+    def edit(project: Project) -> None:
+        folder = project.folder / "workflow_scripts" / f"{name.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    return edit
+
+
+def checkout(project: Project) -> None:
+    """Every file of the project is as new as after a checkout; what stands in it is the same."""
+    for part in ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs"):
+        path = project.folder / part
+        for file in [path] if path.is_file() else path.rglob("*"):
+            os.utime(file)
+
+
+def copied(source: str, target: str, **changes: object) -> Edit:
+    """A file of the configuration under another name, with changes."""
+
+    def edit(project: Project) -> None:
+        shutil.copy(project.folder / "config" / source, project.folder / "config" / target)
+        project.edit_yaml(target, **changes)
+
+    return edit
+
+
+def laid_out_anew(file: str) -> Edit:
+    """The same code without comments and in another layout."""
+
+    def edit(project: Project) -> None:
+        path = project.folder / file
+        path.write_text(ast.unparse(ast.parse(path.read_text())).replace("\n", "\n\n"))
+
+    return edit
+
+
+def reverted(edited: Edit, *files: str) -> Edit:
+    """An edit that is taken back."""
+
+    def edit(project: Project) -> None:
+        before = {file: (project.folder / file).read_bytes() for file in files}
+        edited(project)
+        for file, content in before.items():
+            (project.folder / file).write_bytes(content)
 
     return edit
 
@@ -97,119 +174,196 @@ USUAL = {
     "a comment in the code",
     "a docstring",
     "the order of keys",
+    "a checkout",
+    "another version of the plotting library",
 }
 """Cases of the usual loop; the others are slow."""
 
 CORE = "workflow_scripts/rgd"
 EXTRA = "\n\nEXTRA = 1\n"
+THIRD_ASK = {"plain": "ask_plain", "chat": "ask_chat", "third": "ask_plain"}
 
 CASES: dict[str, tuple[Edit, list[str]]] = {
-    # Configuration
+    # Configuration: routers and votes
     "a router's parameter": (nested("router/avengers.yaml", "parameters", n_clusters=3), router("avengers")),
     "a router's variant": (
         nested("router/knn.yaml", "variants", top2=2),
         [r"(routes|cells|outcomes|choices)/.*/knn\.parquet", *ACCURACY],
     ),
-    "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
-    "the number of neighbours": (
-        keys("config.yaml", neighbours=9),
-        [r"neighbours/.*", r"(routes|cells|outcomes|choices)/.*/(?!oracle|random)[^/]*", *ACCURACY],
+    "a parameter of two routers": (
+        also(nested("router/avengers.yaml", "parameters", n_clusters=3), nested("router/knn.yaml", "parameters", k=3)),
+        [*router("avengers"), *router("knn")],
     ),
+    "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
+    "the fewest votes of a majority": (keys("config.yaml", min_votes=3), BEHIND_CONSENSUS),
+    "the number of neighbours": (keys("config.yaml", neighbours=9), [r"neighbours/.*", *LEARNED, *ACCURACY]),
+    # Configuration: the experiment
     "the interval": (
         keys("experiment/tiny.yaml", interval={"seed": 5}),
         [r"(cells|outcomes|choices)/.*", *ACCURACY],
     ),
-    "the split seeds": (
-        keys("experiment/tiny.yaml", seeds=[0, 2]),
-        ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_CONSENSUS, *REFERENCES],
-    ),
+    "the split seeds": (keys("experiment/tiny.yaml", seeds=[0, 2]), BEHIND_SPLITS),
+    "the baseline": (keys("experiment/tiny.yaml", baseline="knn"), [r"tables/tiny/comparisons\..*", *ACCURACY_TABLE]),
     "a router less": (
         keys("experiment/tiny.yaml", routers=["cascal", "smoothie", "cascal_gt", "avengers", "topk", "single"]),
         ACCURACY,
     ),
+    "a router more": (lists("experiment/tiny.yaml", routers=["cascal_z_sum"]), router("cascal_z_sum")),
+    "an excluded cell": (
+        lists("experiment/tiny.yaml", exclude=[{"scenario": "real", "router": "knn", "reason": "a test"}]),
+        ACCURACY,
+    ),
+    "a table less": (keys("experiment/tiny.yaml", tables=["accuracy", "comparisons"]), []),
+    "another experiment": (copied("experiment/tiny.yaml", "experiment/second.yaml", routers=["knn"]), []),
+    "a dataset more": (
+        also(
+            copied("dataset/tiny.yaml", "dataset/second.yaml", seed=5),
+            lists("experiment/tiny.yaml", datasets=["second"]),
+        ),
+        [
+            r"(questions|labels|generation|embeddings|neighbours|consensus|routers|routes|cells|outcomes|choices)/second/.*",
+            r"(descriptions|draws|answered|responses|answer_embeddings)/second/.*",
+            r"(splits|parts|dropped)/second\.parquet",
+            r"tables/tiny/generation\..*",
+            *ACCURACY,
+            *TASKS,
+        ],
+    ),
+    # Configuration: models, generators, datasets
     "the order of a pool": (
         keys("pool/tiny.yaml", members=["tiny-b-plain", "tiny-a-chat", "tiny-a-plain", "tiny-b-chat"]),
         BEHIND_RESPONSES,
+    ),
+    "a member less": (keys("pool/tiny.yaml", members=MEMBERS[:3]), BEHIND_RESPONSES),
+    "a member more": (
+        also(
+            keys(
+                "model/tiny-a.yaml",
+                asks={name: {"way": "likelihood", "prompt": file} for name, file in THIRD_ASK.items()},
+            ),
+            lists("pool/tiny.yaml", members=["tiny-a-third"]),
+        ),
+        [r"(answered|responses)/.*/tiny-a-third\..*", *BEHIND_RESPONSES],
     ),
     "a model asked anew": (
         keys("model/tiny-a.yaml", answers_epoch=1),
         [r"(answered|responses)/.*/tiny-a-.*", *BEHIND_RESPONSES],
     ),
-    "a generator's temperature": (
-        keys("generator/tiny-writer.yaml", temperature=0.5),
-        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
+    "a model's longest text": (
+        keys("model/tiny-b.yaml", max_model_len=512),
+        [r"(answered|responses)/.*/tiny-b-.*", *BEHIND_RESPONSES],
     ),
-    "the number of generated queries": (
-        keys("dataset/tiny.yaml", generated_queries=14),
-        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
+    "the embedder's longest text": (
+        keys("embedder/tiny-embedder.yaml", max_model_len=64),
+        [r"(answer_)?embeddings/.*", *BEHIND_EMBEDDINGS],
     ),
+    "a generator's temperature": (keys("generator/tiny-writer.yaml", temperature=0.5), DRAWN_ANEW),
+    "a generator's most draws": (keys("generator/tiny-writer.yaml", max_draws_per_task=81), DRAWN_ANEW),
+    "the number of generated queries": (keys("dataset/tiny.yaml", generated_queries=14), DRAWN_ANEW),
+    "a task's description": (
+        nested("dataset/tiny.yaml", "tasks", calendar="Days, weeks and leap years."),
+        ["descriptions/tiny/default.parquet", *DRAWN_ANEW],
+    ),
+    "the share of training questions": (keys("dataset/tiny.yaml", train_share=0.5), BEHIND_SPLITS),
+    "a dataset's title": (keys("dataset/tiny.yaml", title="Little"), [*ACCURACY, *TASKS]),
     # Prompts
     "a prompt of an ask": (
         append("config/prompts/ask_plain.txt", "!"),
         [r"(answered|responses)/.*-plain\..*", *BEHIND_RESPONSES],
     ),
-    "a generator's prompt": (
-        append("config/prompts/generate_instruction.txt", "Be brief."),
-        ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH],
-    ),
+    "a generator's prompt": (append("config/prompts/generate_instruction.txt", "Be brief."), DRAWN_ANEW),
+    "a worked example more": (keys("generator/tiny-writer.yaml", examples=["generate_example_1"]), DRAWN_ANEW),
     # Code
     "a router's module": (append(f"{CORE}/routers/knn.py", EXTRA), router("knn")),
     "a module that a router's subclass shares": (
         append(f"{CORE}/routers/cascal.py", EXTRA),
         [r"(routers|routes|cells|outcomes|choices)/.*/cascal(_gt)?\.parquet", *ACCURACY, *QUERY_FIGURE],
     ),
+    "a module that some routers share": (
+        append(f"{CORE}/clustering.py", EXTRA),
+        [r"(routers|routes|cells|outcomes|choices)/.*/(cascal|cascal_gt|avengers)\.parquet", *ACCURACY, *QUERY_FIGURE],
+    ),
     "the extraction of answers": (append(f"{CORE}/answers.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
     "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),
     "the figures' style": (append(f"{CORE}/analysis/figures.py", EXTRA), [r"figures/.*"]),
     "the scoring": (append(f"{CORE}/scoring.py", EXTRA), [r"(cells|outcomes|choices)/.*", *ACCURACY]),
-    "a script": (append("workflow_scripts/task_table.py", EXTRA), [r"tables/tiny/tasks\..*"]),
+    "the splitting": (append(f"{CORE}/splits.py", EXTRA), BEHIND_SPLITS),
+    "a script": (append("workflow_scripts/task_table.py", EXTRA), TASKS),
+    # The environment
+    "another version of the plotting library": (library("matplotlib", "99.0"), [r"figures/.*"]),
+    "another version of the library that projects queries": (library("scikit-learn", "99.0"), QUERY_FIGURE),
+    "another version of the library of tables": (
+        library("pandas", "99.0"),
+        [*ACCURACY, *TASKS, r"tables/tiny/generation\..*"],
+    ),
+    "another version of the engines": (
+        also(*(library(name, "99.0") for name in ("vllm", "transformers", "torch", "google-genai"))),
+        [],
+    ),
     # Files
     "a deleted cell": (
         delete("results/cells/tiny/real/tiny/knn.parquet"),
         [r"(cells|outcomes|choices)/tiny/real/tiny/knn\.parquet", *ACCURACY],
     ),
+    "a cell that is written to by hand": (append("results/cells/tiny/real/tiny/knn.parquet", " "), ACCURACY),
     # What changes no result
     "a title": (keys("model/tiny-a.yaml", title="Another name"), []),
+    "the experiment's title": (keys("experiment/tiny.yaml", title="Another name"), []),
+    "how a model that scores would draw": (keys("model/tiny-a.yaml", sampling={"temperature": 0.1}), []),
     "threads and memory": (keys("model/tiny-b.yaml", threads=2, memory_mb=2000), []),
     "the engine": (keys("generator/tiny-writer.yaml", engine="transformers"), []),
     "the size of a chunk": (keys("site/workstation.yaml", chunk_size=7), []),
     "the cache": (nested("config.yaml", "paths", cache="/nowhere"), []),
+    "the profile": (append("profiles/default/config.yaml", "printshellcmds: true\n"), []),
     "a comment in the configuration": (append("config/router/knn.yaml", "# a comment\n"), []),
     "the order of keys": (reversed_keys("model/tiny-a.yaml"), []),
-    "a new model nobody uses": (
-        lambda project: shutil.copy(
-            project.folder / "config/model/tiny-a.yaml", project.folder / "config/model/tiny-z.yaml"
-        ),
-        [],
-    ),
+    "a new model nobody uses": (copied("model/tiny-a.yaml", "model/tiny-z.yaml"), []),
+    "a new dataset nobody uses": (copied("dataset/tiny.yaml", "dataset/tiny-z.yaml"), []),
+    "a prompt nobody uses": (append("config/prompts/ask_reasoning.txt", "!"), []),
+    "a router nobody uses": (nested("router/smoothie_task.yaml", "parameters", scope="global"), []),
     "a comment in the code": (append(f"{CORE}/answers.py", "# a comment\n"), []),
     "a docstring": (text(f"{CORE}/scoring.py", '"""From routes', '"""Made from routes'), []),
-    "an inference engine's code": (append(f"{CORE}/store/fill.py", "# a comment\n"), []),
+    "the layout of the code": (laid_out_anew(f"{CORE}/scoring.py"), []),
+    "an engine's code": (append(f"{CORE}/engines/transformers.py", EXTRA), []),
+    "the code that asks": (append(f"{CORE}/store/fill.py", EXTRA), []),
+    "what every job runs in": (append("workflow_scripts/job.py", EXTRA), []),
+    "the commands": (append(f"{CORE}/cli.py", EXTRA), []),
+    "the package's version": (text(f"{CORE}/__init__.py", '"0.', '"9.'), []),
+    "a rule's message": (text("rules/routing.smk", '"Fitting', '"Now fitting'), []),
+    "an edit taken back": (
+        reverted(append(f"{CORE}/answers.py", EXTRA), f"{CORE}/answers.py"),
+        [],
+    ),
+    "a checkout": (checkout, []),
     "a touched file": (touch("results/questions/tiny/benchmark.parquet"), []),
+    "a deleted log": (delete("results/logs/splits/tiny.log"), []),
+    "a store that is gone": (lambda project: shutil.rmtree(project.folder / "results/store"), []),
 }
 
 
-@pytest.fixture(scope="module")
-def outputs(finished: Project) -> set[str]:
-    """Every output of the project."""
-    done = finished.run("--summary")
-    assert done.returncode == 0, done.stderr
-    return {line.split("\t")[0].removeprefix("results/") for line in done.stdout.splitlines()[1:]}
+def reruns(project: Project, edit: Edit) -> tuple[set[str], set[str]]:
+    """What would be made anew after ``edit``, and all outputs that there are then."""
+    edit(project)
+    states = project.states()
+    return {path for path, is_pending in states.items() if is_pending}, set(states)
 
 
 @pytest.fixture(scope="module")
-def pending(finished: Project, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What each selected case would rerun, each in a copy of its own, two at a time."""
+def edited(
+    finished: Project, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[set[str], set[str]]]:
+    """What each selected case would rerun, and its outputs, each in a copy of its own, two at a time."""
     wanted = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
     folder = tmp_path_factory.mktemp("edits")
 
-    def reruns(number: int, case: str) -> set[str]:
-        project = finished.copy(folder / str(number))
-        CASES[case][0](project)
-        return project.pending()
+    def look(number: int, case: str) -> tuple[set[str], set[str]]:
+        copy = finished.copy(folder / str(number))
+        found = reruns(copy, CASES[case][0])
+        shutil.rmtree(copy.folder)
+        return found
 
     with ThreadPoolExecutor(max_workers=2) as workers:
-        started = {case: workers.submit(reruns, number, case) for number, case in enumerate(CASES) if case in wanted}
+        started = {case: workers.submit(look, number, case) for number, case in enumerate(CASES) if case in wanted}
         return {case: job.result() for case, job in started.items()}
 
 
@@ -225,14 +379,93 @@ def matching(outputs: set[str], patterns: list[str]) -> set[str]:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[] if case in USUAL else [pytest.mark.slow]) for case in CASES]
 )
-def test_an_edit_reruns_exactly_what_it_can_change(pending: dict[str, set[str]], outputs: set[str], case: str) -> None:
-    assert pending[case] == matching(outputs, CASES[case][1])
+def test_an_edit_reruns_exactly_what_it_can_change(edited: Mapping[str, tuple[set[str], set[str]]], case: str) -> None:
+    pending, outputs = edited[case]
+    assert pending == matching(outputs, CASES[case][1])
 
 
 def test_a_copy_without_an_edit_has_nothing_to_do(finished: Project, tmp_path: Path) -> None:
     assert finished.copy(tmp_path / "copy").pending() == set()
 
 
-def test_a_parameter_on_the_command_line_does_what_the_file_does(finished: Project, outputs: set[str]) -> None:
-    pending = finished.pending("--config", 'overrides=["router.avengers.n_clusters=3"]')
-    assert pending == matching(outputs, router("avengers"))
+def test_a_parameter_on_the_command_line_does_what_the_file_does(finished: Project) -> None:
+    states = finished.states("--config", 'overrides=["router.avengers.n_clusters=3"]')
+    assert {path for path, is_pending in states.items() if is_pending} == matching(set(states), router("avengers"))
+
+
+@pytest.mark.slow
+def test_a_second_experiment_makes_its_own_tables_and_nothing_that_it_shares(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    copied(
+        "experiment/tiny.yaml", "experiment/second.yaml", routers=["knn", "cascal"], tables=["accuracy"], figures=[]
+    )(project)
+    states = project.states("--config", "experiment=second")
+    pending = {path for path, is_pending in states.items() if is_pending}
+    assert pending == matching(set(states), [r"tables/second/(accuracy|comparisons)\..*", "tables/second/summary.txt"])
+    assert matching(set(states), [r"cells/tiny/(real|tiny-writer)/tiny/(knn|cascal)\.parquet"]) < set(states) - pending
+
+
+FINGERPRINT = "workflow_scripts/rgd/fingerprint.py"
+WRONG: dict[str, tuple[Edit, str]] = {
+    "that is constant": (
+        text(FINGERPRINT, "**self.files}.items()))[:16]", "**self.files}.items()))[:0]"),
+        "a router's module",
+    ),
+    "that sees comments": (
+        text(FINGERPRINT, '_hash(f"{label}={text}" for label, text in parts)', "hashlib.sha256(content).hexdigest()"),
+        "a comment in the code",
+    ),
+    "that sees docstrings": (text(FINGERPRINT, "        if _is_bare_text(node):", "        if False:"), "a docstring"),
+    "that does not follow plugins": (text(FINGERPRINT, ", root), *plugins]", ", root)]"), "a router's module"),
+    "that counts no libraries": (
+        text(FINGERPRINT, "in source.libraries}", "in ()}"),
+        "another version of the plotting library",
+    ),
+}
+"""Fingerprints, and the case of the matrix that each must fail."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fingerprint", WRONG)
+def test_a_wrong_fingerprint_fails_the_matrix(finished: Project, tmp_path: Path, fingerprint: str) -> None:
+    spoil, case = WRONG[fingerprint]
+    project = finished.copy(tmp_path / "copy")
+    spoil(project)
+    done = project.run("--touch")
+    assert done.returncode == 0, done.stderr
+    assert project.pending() == set(), "the results are not as if made with this fingerprint"
+    pending, outputs = reruns(project, CASES[case][0])
+    assert pending != matching(outputs, CASES[case][1])
+
+
+def contents(project: Project) -> dict[str, bytes]:
+    """The bytes of every artifact; times are in the provenance alone."""
+    root = project.folder / "results"
+    kinds = ("routers", "routes", "cells", "outcomes", "choices", "consensus", "tables")
+    files = [file for kind in kinds for file in (root / kind).rglob("*") if file.is_file()]
+    return {str(file.relative_to(root)): file.read_bytes() for file in files if not file.name.endswith(".json")}
+
+
+@pytest.mark.slow
+def test_an_edit_changes_the_bytes_of_its_cells_alone_and_taken_back_gives_the_same_again(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy(tmp_path / "copy")
+    before = contents(project)
+    file = project.folder / "config/router/avengers.yaml"
+    said = file.read_text()
+    CASES["a router's parameter"][0](project)
+    for _ in range(2):
+        done = project.run()
+        assert done.returncode == 0, done.stderr
+    edited = contents(project)
+    changed = {name for name in before if edited[name] != before[name]}
+    assert edited.keys() == before.keys()
+    assert matching(set(before), [r"routers/.*/avengers\.parquet"]) <= changed
+    assert changed <= matching(
+        set(before), [r"(routers|routes|cells|outcomes|choices)/.*/avengers\.parquet", r"tables/.*"]
+    )
+    file.write_text(said)
+    done = project.run()
+    assert done.returncode == 0, done.stderr
+    assert contents(project) == before

@@ -88,9 +88,14 @@ def write_provenance(
     """
     outputs = list(outputs)
     digests = {path: digest(path) for path in outputs}
+    inputs = [item for item in inputs if Path(item).is_file()]
+    names = [name_under(root, item) for item in inputs]
+    again = [name for number, name in enumerate(names) if name in names[:number]]
     content = {
         "rule": rule,
-        "inputs": {name_under(root, item): known_digest(item) for item in inputs if Path(item).is_file()},
+        "inputs": {name: known_digest(item) for name, item in dict(zip(names, inputs, strict=True)).items()},
+        # A rule may take one file in two places, and Snakemake counts both.
+        **({"inputs_again": again} if again else {}),
         "outputs": {name_under(root, item): value for item, value in digests.items()},
         "parameters": dict(parameters),
         "versions": {"rgd": rgd.__version__, "python": platform.python_version(), **(versions or {})},

@@ -73,7 +73,8 @@ def adopt(root: Path, memory: Memory, checksum_limit: int) -> Adoption:
         inputs = {str(root / item): value for item, value in content["inputs"].items()}
         small = {item: value for item, value in inputs.items() if _size(Path(item)) <= checksum_limit}
         when = datetime.fromisoformat(content["made"]).timestamp()
-        memory.write(path, content["rule"], list(inputs), list(content["parameters"].values()), small, when)
+        again = [str(root / item) for item in content.get("inputs_again", ())]
+        memory.write(path, content["rule"], [*inputs, *again], list(content["parameters"].values()), small, when)
         adopted.add(name)
     _put_in_order(root, made, set(names))
     done.adopted = len(adopted)

@@ -80,6 +80,8 @@ def _inputs(job: Job, plan: Plan) -> list[Change]:
     before, now = set(job.record.inputs), set(job.inputs)
     words = [f"+ {name_under(plan.root, path)}" for path in sorted(now - before)]
     words += [f"- {name_under(plan.root, path)}" for path in sorted(before - now)]
+    if not words and sorted(job.record.inputs) != sorted(job.inputs):
+        words = ["a file counts another time"]
     return [Change("inputs", f"inputs: {changes.few(words)}")] if words else []
 
 
@@ -88,7 +90,7 @@ def _missing(job: Job, newcomers: Mapping[tuple[str, str], bool]) -> Change:
         value = job.wildcards.get(name)
         if value is not None and newcomers.get((name, value)):
             return Change("new", f"{name.replace('_', ' ')} {value} is new")
-    return Change("new", f"{job.rule}: not made yet" if not job.record else f"{job.rule}: gone")
+    return Change("new", "not made yet")
 
 
 def _newcomers(jobs: Iterable[Job]) -> dict[tuple[str, str], bool]:

@@ -1,0 +1,189 @@
+"""rgd plan, explain, adopt and prune on the small finished project."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import Project
+from tests.workflow.test_edits import ACCURACY, CASES, CORE, EXTRA, append, copied, keys, matching, router, text
+
+CELL = "results/cells/tiny/real/tiny/knn.parquet"
+
+
+def planned(project: Project, *arguments: str) -> dict:
+    """What ``rgd plan --json`` says."""
+    done = project.rgd("plan", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def reasons(plan: dict) -> list[str]:
+    return [reason["what"] for reason in plan["because"]]
+
+
+def outputs_of(plan: dict) -> set[str]:
+    return {path.removeprefix("results/") for job in plan["runs"] for path in job["outputs"]}
+
+
+def without_records(project: Project, folder: Path) -> Project:
+    """A fresh clone with the results copied into it."""
+    clone = project.copy(folder)
+    shutil.rmtree(clone.folder / ".snakemake")
+    return clone
+
+
+def test_nothing_to_do_is_said(finished: Project) -> None:
+    done = finished.rgd("plan")
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+    assert planned(finished)["jobs"] == 0
+
+
+def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy(tmp_path / "copy")
+    CASES["a router's parameter"][0](project)
+    plan = planned(project)
+    assert any(text.startswith("config/router/avengers.yaml: parameters.n_clusters: ") for text in reasons(plan))
+    assert any(text.endswith(" → 3") for text in reasons(plan))
+    assert outputs_of(plan) == project.pending()
+    assert {job["because"][0] for job in plan["runs"] if job["rule"] == "score"} == {"what it stands on is made anew"}
+    assert {stage["stage"] for stage in plan["stages"]} == {"routing", "analysis"}
+    assert plan["queries"] == 0
+    assert plan["seconds"] > 0
+    assert [step["job"].split()[0] for step in plan["longest_path"][:3]] == ["fit", "route", "score"]
+    said = project.rgd("plan").stdout
+    assert "config/router/avengers.yaml: parameters.n_clusters" in said
+    assert "Longest path" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (append(f"{CORE}/routers/knn.py", EXTRA), "rgd.routers.knn: EXTRA new"),
+        (
+            text(f"{CORE}/scoring.py", "def score_routes(", "def score_routes(\n    unused=None, *,"),
+            "rgd.scoring: score_routes changed",
+        ),
+        (append("config/prompts/ask_plain.txt", "Now."), "config/prompts/ask_plain.txt: line 3: nothing → Now."),
+        (keys("experiment/tiny.yaml", seeds=[0, 2]), "config/experiment/tiny.yaml: seeds: + 2, - 1"),
+        (
+            keys("pool/tiny.yaml", members=["tiny-a-plain", "tiny-b-plain"]),
+            "config/pool/tiny.yaml: members: - tiny-a-chat, - tiny-b-chat",
+        ),
+        (
+            keys("generator/tiny-writer.yaml", temperature=0.5),
+            "config/generator/tiny-writer.yaml: temperature: 0.8 → 0.5",
+        ),
+        (keys("dataset/tiny.yaml", title="Little"), "config/dataset/tiny.yaml: title: Tiny → Little"),
+        (append(CELL, " "), "cells/tiny/real/tiny/knn.parquet has another content"),
+        (copied("router/knn.yaml", "router/nearest.yaml"), None),
+    ],
+)
+def test_a_plan_says_what_was_edited(finished: Project, tmp_path: Path, edit, reason: str | None) -> None:
+    project = finished.copy(tmp_path / "copy")
+    edit(project)
+    plan = planned(project)
+    assert reason in reasons(plan) if reason else reasons(plan) == []
+
+
+@pytest.mark.slow
+def test_what_is_in_the_store_is_not_counted(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    for claim in (project.folder / "results/answered").rglob("tiny-a-*.json"):
+        claim.unlink()
+    shutil.rmtree(project.folder / "results/responses")
+    assert planned(project, "answers")["queries"] == 0
+    keys("model/tiny-a.yaml", answers_epoch=1)(project)
+    asked = sum(
+        json.loads(path.read_text())["answers"]
+        for path in (finished.folder / "results/answered").rglob("tiny-a-*.json")
+    )
+    assert planned(project, "answers")["queries"] == asked
+
+
+@pytest.mark.slow
+def test_plan_and_snakemake_agree_on_a_target(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    CASES["the split seeds"][0](project)
+    assert outputs_of(planned(project, CELL)) < outputs_of(planned(project))
+    assert CELL.removeprefix("results/") in outputs_of(planned(project, CELL))
+
+
+def test_a_mistake_in_the_configuration_or_a_target_is_one_message(finished: Project, tmp_path: Path) -> None:
+    for arguments, words in [
+        (("--config", "experiment=absent"), "absent.yaml"),
+        (("results/absent",), "results/absent"),
+    ]:
+        done = finished.rgd("plan", *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("rgd: ")
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_copied_results_are_taken_over_and_an_edit_reruns_exactly_its_cells(finished: Project, tmp_path: Path) -> None:
+    clone = without_records(finished, tmp_path / "clone")
+    CASES["a router's parameter"][0](clone)
+    assert clone.pending() == set(), "Snakemake remembers something: this test shows nothing"
+    done = clone.rgd("adopt")
+    assert done.returncode == 0, done.stderr
+    assert "0 will be made anew" in done.stdout
+    states = clone.states()
+    assert {path for path, is_pending in states.items() if is_pending} == matching(set(states), router("avengers"))
+
+
+@pytest.mark.slow
+def test_taken_over_results_need_nothing_whatever_the_times_of_the_files(finished: Project, tmp_path: Path) -> None:
+    clone = without_records(finished, tmp_path / "clone")
+    for file in sorted((clone.folder / "results").rglob("*"), reverse=True):
+        file.touch()
+    assert clone.rgd("adopt").returncode == 0
+    assert clone.pending() == set()
+
+
+@pytest.mark.slow
+def test_what_cannot_be_vouched_for_is_made_anew(finished: Project, tmp_path: Path) -> None:
+    clone = without_records(finished, tmp_path / "clone")
+    append(CELL, " ")(clone)
+    said = clone.rgd("adopt").stdout
+    assert f"{CELL.removeprefix('results/')}: its content is not what its provenance tells of" in said
+    states = clone.states()
+    expected = [r"(cells|outcomes|choices)/tiny/real/tiny/knn\.parquet", *ACCURACY]
+    assert {path for path, is_pending in states.items() if is_pending} == matching(set(states), expected)
+    assert "its content is not what its provenance tells of" in reasons(planned(clone))
+
+
+def test_a_cell_is_explained_from_the_questions_on_and_what_changed_since(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    said = project.rgd("explain", CELL).stdout
+    assert "nothing has changed" in said
+    for rule in ("benchmark_questions", "answer", "responses", "consensus", "fit", "route", "score"):
+        assert f"  {rule} " in said
+    CASES["a router's variant"][0](project)
+    CASES["the scoring"][0](project)
+    said = project.rgd("explain", CELL).stdout
+    assert "config/router/knn.yaml: variants.top2" in said
+    assert "rgd.scoring: EXTRA new" in said
+    assert "nothing has changed" not in said
+
+
+def test_what_no_experiment_needs_is_listed_and_then_deleted(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    assert "Every artifact is needed" in project.rgd("prune").stdout
+    CASES["a router less"][0](project)
+    said = project.rgd("prune").stdout
+    assert CELL in said
+    assert (project.folder / CELL).exists()
+    store = sorted(path.name for path in (project.folder / "results/store").rglob("*"))
+    before = project.pending()
+    assert project.rgd("prune", "--yes").returncode == 0
+    assert not (project.folder / CELL).exists()
+    assert not list((project.folder / "results").rglob("knn.*"))
+    assert sorted(path.name for path in (project.folder / "results/store").rglob("*")) == store
+    assert project.pending() == before
+    assert "Every artifact is needed" in project.rgd("prune").stdout
