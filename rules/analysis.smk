@@ -725,7 +725,7 @@ rule query_figure:
         dataset=lambda wildcards: dataset_of_map(wildcards),
         scenarios=lambda wildcards: slices.canonical(scenarios_of_map(wildcards)),
         fitted=lambda wildcards: slices.canonical([cell.scenario for cell in fitted_for_map(wildcards)]),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical({"scenario": slices.titles(CONFIG)["scenario"]}),
         code=code("query_figure.py"),
     message:
         "Map of the queries of {wildcards.experiment} and the routers' clusters"

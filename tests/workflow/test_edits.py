@@ -265,7 +265,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ["descriptions/tiny/default.parquet", *DRAWN_ANEW],
     ),
     "the share of training questions": (keys("dataset/tiny.yaml", train_share=0.5), BEHIND_SPLITS),
-    "a dataset's title": (keys("dataset/tiny.yaml", title="Little"), [*ACCURACY, *TASKS]),
+    "a dataset's title": (keys("dataset/tiny.yaml", title="Little"), ACCURACY),
     # Prompts
     "a prompt of an ask": (
         append("config/prompts/ask_plain.txt", "!"),
@@ -320,7 +320,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "a new model nobody uses": (copied("model/tiny-a.yaml", "model/tiny-z.yaml"), []),
     "a new dataset nobody uses": (copied("dataset/tiny.yaml", "dataset/tiny-z.yaml"), []),
     "a prompt nobody uses": (append("config/prompts/ask_reasoning.txt", "!"), []),
-    "a router nobody uses": (nested("router/smoothie_task.yaml", "parameters", scope="global"), []),
+    "a router nobody uses": (nested("router/smoothie_task.yaml", "parameters", mean="global"), []),
     "a comment in the code": (append(f"{CORE}/answers.py", "# a comment\n"), []),
     "a docstring": (text(f"{CORE}/scoring.py", '"""From routes', '"""Made from routes'), []),
     "the layout of the code": (laid_out_anew(f"{CORE}/scoring.py"), []),
