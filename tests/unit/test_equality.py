@@ -1,6 +1,5 @@
 """Equality of answers in LaTeX: known pairs, limits of time, and the names that equal answers of a pool get."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -86,11 +85,11 @@ def test_looks_do_not_count(text: str, written: str) -> None:
 
 
 def test_a_comparison_that_takes_too_long_ends_and_the_next_goes_on() -> None:
-    with Comparer(time_limit_s=0.5) as comparer:
+    with Comparer() as comparer:
         assert comparer(r"\frac12", "0.5")
-        started = time.monotonic()
-        assert not comparer("10^{10^{10}}+1", "10^{10^{10}}+x")
-        assert time.monotonic() - started < 20
+        # No time at all: whatever the machine, the process has not answered when it is asked whether it has.
+        comparer.time_limit_s = 0.0
+        assert not comparer(r"\frac12", "0.5")
         assert comparer.undecided == 1
         comparer.time_limit_s = 30
         assert comparer(r"\frac12", "0.5")
