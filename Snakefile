@@ -13,6 +13,7 @@ min_version("9.27")
 
 include: "rules/common.smk"
 include: "rules/cluster.smk"
+include: "rules/compared.smk"
 
 
 pathvars:

@@ -1,26 +1,6 @@
 # Benchmarks: their questions, apart from their labels, and how they are divided.
 
 
-def source_of(dataset):
-    return CONFIG.dataset[dataset].source
-
-
-def fetched_source(wildcards):
-    """The file that says that a benchmark's files are here; nothing for one that is made, or read from a file of one's own."""
-    source = source_of(wildcards.dataset)
-    return [] if source is None or source.repo is None else f"<results>/sources/{wildcards.dataset}.json"
-
-
-def own_content(wildcards):
-    """The hash of a file of one's own, so that an edit of it reruns what follows and its place does not; "" otherwise."""
-    source = source_of(wildcards.dataset)
-    if source is None or source.repo is not None:
-        return ""
-    return content_digest(
-        slices.benchmark(CONFIG, wildcards.dataset), Path(slices.data_roots(CONFIG, wildcards.dataset)[0])
-    )
-
-
 # What is fetched is given by its revision, so only that and the files' names are parameters: address, cache and mirror are
 # resources, which rerun nothing.
 rule fetch_questions:
