@@ -147,9 +147,8 @@ def fetched(model):
     return [] if CONFIG.model[model].weights is None else f"<results>/weights/model/{model}.json"
 
 
-def fetched_embedder(wildcards):
-    """The same for a dataset's embedder."""
-    name = CONFIG.dataset[wildcards.dataset].embedder
+def fetched_embedder(name):
+    """The same for an embedder."""
     return [] if CONFIG.embedder[name].weights is None else f"<results>/weights/embedder/{name}.json"
 
 
@@ -388,7 +387,7 @@ def weights_at_work():
     embedders = [spec.embedder for spec in map(CONFIG.dataset.get, DATASETS) if not spec.recorded_embeddings]
     return [
         *(fetched(name) for name in unique(models) if fetched(name)),
-        *(f"<results>/weights/embedder/{name}.json" for name in unique(embedders)),
+        *(fetched_embedder(name) for name in unique(embedders) if fetched_embedder(name)),
     ]
 
 

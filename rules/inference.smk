@@ -58,7 +58,7 @@ rule fetch_embedder:
 rule embed_questions:
     input:
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=fetched_embedder,
+        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
     output:
         embeddings="<results>/embeddings/{dataset}/{query_set}.parquet",
     log:
@@ -225,7 +225,7 @@ rule embed_answers:
             query_set=wildcards.query_set,
         ),
         questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=fetched_embedder,
+        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
     output:
         embeddings="<results>/{text}_embeddings/{dataset}/{query_set}/{pool}.parquet",
     log:
@@ -318,7 +318,7 @@ rule features:
 rule embed_features:
     input:
         features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
-        weights=fetched_embedder,
+        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
     output:
         embeddings="<results>/feature_embeddings/{dataset}/{query_set}/{featurizer}.parquet",
     log:
@@ -347,7 +347,7 @@ rule embed_features:
 rule embed_descriptions:
     input:
         descriptions="<results>/descriptions/{dataset}/{variant}.parquet",
-        weights=lambda wildcards: f"<results>/weights/embedder/{CONFIG.dataset[wildcards.dataset].embedder}.json",
+        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
     output:
         embeddings="<results>/description_embeddings/{dataset}/{variant}.parquet",
     log:
@@ -361,6 +361,7 @@ rule embed_descriptions:
         **embedding(lambda wildcards: len(CONFIG.dataset[wildcards.dataset].tasks)),
         engine=lambda wildcards: embedder(wildcards).engine,
         weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
+        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
         cache=CONFIG.paths.cache,
         use_hub=int(CONFIG.site.use_hub),
     params:

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from job import running
-from models import model_of_job
+from models import embed, model_of_job
 from rgd import schemas
 from rgd.artifacts import from_matrix, read_table, write_table
 
@@ -15,6 +15,6 @@ with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
     descriptions = read_table(snakemake.input.descriptions, ["task", "description"])
     with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
-        vectors = engine().embed(descriptions["description"].to_pylist())
+        vectors = embed(engine(), descriptions["description"].to_pylist(), settings["dimension"])
     table = pa.table({"query_id": descriptions["task"], "embedding": from_matrix(vectors)})
     write_table(snakemake.output.embeddings, table, schemas.embeddings(settings["dimension"]))
