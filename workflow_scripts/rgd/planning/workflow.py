@@ -96,7 +96,7 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
     """
     if not Path("Snakefile").is_file():
         raise UserError(f"there is no Snakefile in {Path.cwd()}: run this in the folder that holds it.")
-    from snakemake.exceptions import WorkflowError
+    from snakemake.exceptions import RuleException, WorkflowError
 
     said = io.StringIO()
     try:
@@ -106,7 +106,7 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
             _opened(targets, config, profile) as found,
         ):
             return _plan(found)
-    except WorkflowError as error:
+    except (RuleException, WorkflowError) as error:
         raise UserError(f"Snakemake cannot make a plan: {str(error) or said.getvalue()}".strip()) from error
     except SystemExit as error:
         # What ends a run with a message of its own: a mistake in the configuration.
@@ -175,8 +175,10 @@ def _plan(workflow: Any) -> Plan:
             )
         )
     results = Path(config.paths.results)
-    patterns = [str(path) for rule in workflow.rules for path in [*rule.output, *rule.log, rule.benchmark or ""]]
-    kinds = {Path(path).relative_to(results).parts[0] for path in patterns if Path(path).is_relative_to(results)}
+    # A folder whose name has a wildcard is known only by the jobs that write to it.
+    paths = [str(path) for rule in workflow.rules for path in [*rule.output, *rule.log, rule.benchmark or ""]]
+    paths += [path for job in jobs for path in job.outputs]
+    kinds = {Path(path).relative_to(results).parts[0] for path in paths if Path(path).is_relative_to(results)}
     return Plan(config, tuple(jobs), frozenset(kinds), workflow.persistence.locked)
 
 
