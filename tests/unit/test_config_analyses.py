@@ -11,6 +11,9 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.reduced import whole_pool, whole_scenario
 
+# Composes whole configurations: seconds a test.
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 CONFIG = Path(__file__).parents[2] / "config"
 STRONG, WEAK = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
 REFEREE = {"member": "qwen2.5-coder-1.5b-examples", "draws": 3}

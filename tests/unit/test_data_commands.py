@@ -14,6 +14,9 @@ from rgd.config import load
 from rgd.errors import UserError
 from tests.data_server import REPO, Published
 
+# Composes whole configurations: seconds a test.
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 CONFIG = Path(__file__).parents[2] / "config"
 COMMIT = "a" * 40
 COLUMNS = {"question": "q", "options": ["a", "b"], "label": "right", "label_form": "letter"}

@@ -13,6 +13,9 @@ from rgd.artifacts import write_table
 from rgd.cli import main
 from rgd.config import load, sweep
 
+# Composes whole configurations: seconds a test.
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 ORDER = {
     "datasets": ["quiz"],
     "scenarios": ["real", "strong"],
