@@ -155,8 +155,10 @@ def make_models(folder: Path) -> None:
     """The models that are not there yet: generator, descriptor, featurizer, embedder, and those that answer."""
     written = [made for kind in KINDS for made in sums(WRITTEN, kind, 16)]
     makers = {
-        "writer": lambda path: tiny_writer.make(
-            path, [tiny_writer.block(made.question, made.options, made.letter) for made in written], steps=500
+        "writer": lambda path: tiny_writer.learn(
+            path,
+            [(tiny_writer.START, tiny_writer.block(made.question, made.options, made.letter)) for made in written],
+            steps=500,
         ),
         "describer": lambda path: tiny_writer.learn(path, list(_described()), template=LAST_WORDS),
         "featurizer": lambda path: tiny_writer.make(path, tiny_writer.descriptions()),
