@@ -8,7 +8,6 @@ import pytest
 
 from rgd.engines import EngineSettings, Sampling, open_engine
 from rgd.engines.prompts import context_text, render, tokens
-from rgd.engines.vllm import _parts
 from rgd.errors import UserError
 from tests import tiny_models
 
@@ -21,12 +20,6 @@ QUESTIONS = [
     ("Which one?", ["one", "two", "three"]),
 ]
 SAMPLING = Sampling(temperature=0.9, top_p=0.95, max_tokens=24, seed=5)
-
-
-def test_parts_fit_one_prefill():
-    assert list(_parts([5, 5, 5, 20, 1, 1], 10)) == [range(2), range(2, 3), range(3, 4), range(4, 6)]
-    assert list(_parts([1] * 300, 10_000)) == [range(256), range(256, 300)]
-    assert list(_parts([], 10)) == []
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +73,18 @@ def test_a_chunk_repeats_bit_for_bit_and_draws_differ(engine):
     assert len({answer.text for answer in first}) == len(first)
     other = engine.generate(requests(), Sampling(0.9, 0.95, 24, seed=6))
     assert [answer.text for answer in other] != [answer.text for answer in first]
+
+
+@pytest.mark.slow
+def test_a_chunk_of_many_steps_is_answered_the_same_whatever_was_asked_before(engine):
+    """Its prompts hold more tokens, and it has more requests, than a step of the engine takes."""
+    many = [render(TEMPLATE, f"{number}: " + "many words " * 30, ["yes", "no"]) for number in range(300)]
+    sampling = Sampling(temperature=0.9, top_p=0.95, max_tokens=8, seed=5)
+    first = engine.generate(many, sampling)
+    assert sum(answer.prompt_tokens for answer in first) > engine.budget
+    assert len(first) > engine.requests
+    engine.generate(many[:7] + requests(), sampling)
+    assert engine.generate(many, sampling) == first
 
 
 @pytest.mark.slow

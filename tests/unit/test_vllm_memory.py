@@ -62,6 +62,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         def get_tokenizer(self) -> Tokenizer:
             return Tokenizer()
 
+        def reset_prefix_cache(self) -> bool:
+            return True
+
         def generate(self, inputs: list[dict], params: list, **_: Any) -> list[Any]:
             if made.run_failures and (failure := made.run_failures.pop(0)) is not None:
                 raise failure

@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ class VllmEngine:
         self.settings = settings
         self.requests = BATCH_REQUESTS
         # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed. So the
-        # budget of a step holds any prompt whole, and no more prompts are queued than one step takes (see _steps).
+        # budget of a step holds any prompt whole (see _options).
         self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
         self.reloads = 0
         self.model: Any = self._load()
@@ -116,6 +116,7 @@ class VllmEngine:
             options |= {"runner": "pooling", "convert": "embed", "pooler_config": pooler}
         if self.on_gpu:
             return options | {"tensor_parallel_size": max(1, settings.gpus)}
+        options["enable_chunked_prefill"] = False
         return options | {"gpu_memory_utilization": 0.2, "enforce_eager": True, "block_size": CPU_BLOCK}
 
     def _halve_batch(self, reason: str) -> None:
@@ -153,7 +154,8 @@ class VllmEngine:
         """Write an answer for each request.
 
         A request's seed follows from the sampling seed, the query and the draw. The same requests in the same order
-        give the same bytes; in another company they may not, since sums of floating-point numbers are then ordered anew.
+        give the same bytes, whatever was asked before; in another company they may not, since sums of floating-point
+        numbers are then ordered anew.
 
         Raises:
             UserError: a prompt does not fit into the model without its question.
@@ -179,22 +181,23 @@ class VllmEngine:
         ]
         answers: list[Answer] = []
         prompts = [ids for _, _, ids, _ in fitted]
-        for part in self._draw_parts(prompts):
-            outputs = self._run([prompts[index] for index in part], [params[index] for index in part])
-            for index, output in zip(part, outputs, strict=True):
-                written = output.outputs[0]
-                count = len(written.token_ids)
-                answers.append(
-                    Answer(
-                        text=written.text,
-                        confidence=written.cumulative_logprob / count if count else math.nan,
-                        scores=None,
-                        prompt_tokens=len(fitted[index][2]),
-                        completion_tokens=count,
-                        finish_reason=written.finish_reason,
-                        trimmed=fitted[index][3],
-                    )
+        # What is found in the attention cache decides which prompts are computed together.
+        self.model.reset_prefix_cache()
+        self._share(prompts)
+        for (_, _, prompt, trimmed), output in zip(fitted, self._run(prompts, params), strict=True):
+            written = output.outputs[0]
+            count = len(written.token_ids)
+            answers.append(
+                Answer(
+                    text=written.text,
+                    confidence=written.cumulative_logprob / count if count else math.nan,
+                    scores=None,
+                    prompt_tokens=len(prompt),
+                    completion_tokens=count,
+                    finish_reason=written.finish_reason,
+                    trimmed=trimmed,
                 )
+            )
         return answers
 
     def score(self, requests: Sequence[Request]) -> list[Answer]:
@@ -212,12 +215,10 @@ class VllmEngine:
         prompts = [item.branches.prefix + branch for item in prepared for branch in item.branches.branches]
         scored = [count for item in prepared for count in item.branches.scored]
         params = vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0)
-        sums: list[float] = []
-        for part in self._steps([len(prompt) for prompt in prompts]):
-            outputs = self._run([prompts[index] for index in part], [params] * len(part))
-            for index, output in zip(part, outputs, strict=True):
-                last = range(len(prompts[index]) - scored[index], len(prompts[index]))
-                sums.append(sum(output.prompt_logprobs[at][prompts[index][at]].logprob for at in last))
+        sums = [
+            sum(output.prompt_logprobs[at][prompt[at]].logprob for at in range(len(prompt) - last, len(prompt)))
+            for prompt, last, output in zip(prompts, scored, self._run(prompts, [params] * len(prompts)), strict=True)
+        ]
         ends = np.cumsum([len(item.branches.branches) for item in prepared])
         by_question = np.split(np.array(sums), ends[:-1])
         return [
@@ -228,34 +229,20 @@ class VllmEngine:
         """The pooled vectors of the last layer, scaled to length 1: (n, d) float32. A long text loses its end."""
         cut = {"truncation": True, "max_length": self.settings.max_model_len}
         prompts = [self.tokenizer(text, **cut)["input_ids"] for text in texts]
-        rows: list[Sequence[float]] = []
-        for part in self._steps([len(ids) for ids in prompts]):
-            rows += [output.outputs.embedding for output in self._run([prompts[index] for index in part])]
+        rows = [output.outputs.embedding for output in self._run(prompts)]
         vectors = np.array(rows, dtype=np.float32).reshape(len(texts), -1)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def _steps(self, lengths: Sequence[int]) -> Iterator[range]:
-        """Runs of prompts that are queued together: on a CPU what one step takes, on a GPU all."""
-        if self.on_gpu:
-            return iter([range(len(lengths))] if lengths else [])
-        return _parts(lengths, self.budget, self.requests)
-
-    def _draw_parts(self, prompts: Sequence[list[int]]) -> Iterator[range]:
-        """Runs of prompts for one step each; prompts that several draws share are put into the attention cache first.
+    def _share(self, prompts: Sequence[list[int]]) -> None:
+        """Put prompts that several draws share into the attention cache.
 
         vLLM finds a prompt again only once it is computed, not while several draws of it are queued together.
         """
-        distinct = [list(ids) for ids in dict.fromkeys(map(tuple, prompts))]
-        if len(distinct) == len(prompts):
-            yield from self._steps([len(ids) for ids in prompts])
-            return
         import vllm
 
-        one_token = vllm.SamplingParams(max_tokens=1, temperature=0.0)
-        for part in self._steps([len(ids) for ids in distinct]):
-            self._run([distinct[index] for index in part], [one_token] * len(part))
-        # What is left to compute of a cached prompt: less than a block, or one block where it ends with a whole one.
-        yield from self._steps([min(len(ids), CPU_BLOCK) for ids in prompts])
+        distinct = [list(ids) for ids in dict.fromkeys(map(tuple, prompts))]
+        if len(distinct) < len(prompts):
+            self._run(distinct, [vllm.SamplingParams(max_tokens=1, temperature=0.0)] * len(distinct))
 
     def _run(self, prompts: Sequence[list[int]], params: Sequence[Any] = ()) -> list[Any]:
         """vLLM's outputs for ``prompts``; should the memory not suffice, from the model loaded for a smaller batch.
@@ -276,15 +263,3 @@ class VllmEngine:
             self.model = None
             self._halve_batch(reason)
             self.model = self._load()
-
-
-def _parts(lengths: Sequence[int], budget: int, requests: int = BATCH_REQUESTS) -> Iterator[range]:
-    """Runs of prompts that vLLM can prefill in one step: at most ``budget`` tokens and ``requests`` prompts."""
-    start = used = 0
-    for index, length in enumerate(lengths):
-        if index > start and (used + length > budget or index - start == requests):
-            yield range(start, index)
-            start, used = index, 0
-        used += length
-    if lengths:
-        yield range(start, len(lengths))
