@@ -12,8 +12,15 @@ from tests.slurm.cluster import Cluster
 from tests.workflow.project import MEMBERS, Project, make
 from tests.workflow.test_model_loads import loads
 
+pytestmark = pytest.mark.ci
+
 ROUTERS = ["cascal", "knn", "topk"]
-COMPARED = ["cells/**/*.parquet", "responses/**/*.parquet", "tables/tiny/*"]
+# Not the provenance beside them, which names the time.
+COMPARED = [
+    "cells/**/*.parquet",
+    "responses/**/*.parquet",
+    *(f"tables/tiny/*.{kind}" for kind in ("parquet", "md", "csv", "tex")),
+]
 
 
 @pytest.fixture(scope="module")
