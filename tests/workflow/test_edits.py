@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,7 +139,7 @@ def reverted(edited: Edit, *files: str) -> Edit:
 def append(file: str, more: str) -> Edit:
     def edit(project: Project) -> None:
         path = project.folder / file
-        path.write_text(path.read_text() + more)
+        path.write_bytes(path.read_bytes() + more.encode())
 
     return edit
 
@@ -191,7 +191,10 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         [r"(routes|cells|outcomes|choices)/.*/knn\.parquet", *ACCURACY],
     ),
     "a parameter of two routers": (
-        also(nested("router/avengers.yaml", "parameters", n_clusters=3), nested("router/knn.yaml", "parameters", k=3)),
+        also(
+            nested("router/avengers.yaml", "parameters", n_clusters=3),
+            nested("router/knn.yaml", "parameters", k_grid=[3]),
+        ),
         [*router("avengers"), *router("knn")],
     ),
     "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
@@ -214,7 +217,10 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ACCURACY,
     ),
     "a table less": (keys("experiment/tiny.yaml", tables=["accuracy", "comparisons"]), []),
-    "another experiment": (copied("experiment/tiny.yaml", "experiment/second.yaml", routers=["knn"]), []),
+    "another experiment": (
+        copied("experiment/tiny.yaml", "experiment/second.yaml", routers=["knn"], baseline="knn"),
+        [],
+    ),
     "a dataset more": (
         also(
             copied("dataset/tiny.yaml", "dataset/second.yaml", seed=5),
@@ -348,23 +354,25 @@ def reruns(project: Project, edit: Edit) -> tuple[set[str], set[str]]:
     return {path for path, is_pending in states.items() if is_pending}, set(states)
 
 
+Found = tuple[set[str], set[str]]
+
+
 @pytest.fixture(scope="module")
 def edited(
     finished: Project, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[set[str], set[str]]]:
+) -> dict[str, Future[Found]]:
     """What each selected case would rerun, and its outputs, each in a copy of its own, two at a time."""
     wanted = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
     folder = tmp_path_factory.mktemp("edits")
 
-    def look(number: int, case: str) -> tuple[set[str], set[str]]:
+    def look(number: int, case: str) -> Found:
         copy = finished.copy(folder / str(number))
         found = reruns(copy, CASES[case][0])
         shutil.rmtree(copy.folder)
         return found
 
     with ThreadPoolExecutor(max_workers=2) as workers:
-        started = {case: workers.submit(look, number, case) for number, case in enumerate(CASES) if case in wanted}
-        return {case: job.result() for case, job in started.items()}
+        return {case: workers.submit(look, number, case) for number, case in enumerate(CASES) if case in wanted}
 
 
 def matching(outputs: set[str], patterns: list[str]) -> set[str]:
@@ -379,8 +387,8 @@ def matching(outputs: set[str], patterns: list[str]) -> set[str]:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[] if case in USUAL else [pytest.mark.slow]) for case in CASES]
 )
-def test_an_edit_reruns_exactly_what_it_can_change(edited: Mapping[str, tuple[set[str], set[str]]], case: str) -> None:
-    pending, outputs = edited[case]
+def test_an_edit_reruns_exactly_what_it_can_change(edited: Mapping[str, Future[Found]], case: str) -> None:
+    pending, outputs = edited[case].result()
     assert pending == matching(outputs, CASES[case][1])
 
 
@@ -397,7 +405,12 @@ def test_a_parameter_on_the_command_line_does_what_the_file_does(finished: Proje
 def test_a_second_experiment_makes_its_own_tables_and_nothing_that_it_shares(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "copy")
     copied(
-        "experiment/tiny.yaml", "experiment/second.yaml", routers=["knn", "cascal"], tables=["accuracy"], figures=[]
+        "experiment/tiny.yaml",
+        "experiment/second.yaml",
+        routers=["knn", "cascal"],
+        baseline="knn",
+        tables=["accuracy"],
+        figures=[],
     )(project)
     states = project.states("--config", "experiment=second")
     pending = {path for path, is_pending in states.items() if is_pending}
