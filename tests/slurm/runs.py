@@ -65,6 +65,10 @@ def run(project: Project, cluster: Cluster, *arguments: str, seconds: float = 60
     end(project, start(project, cluster, *arguments), seconds)
 
 
+# Without the provenance beside them, which names the time.
+TABLES = [f"tables/tiny/*.{kind}" for kind in ("parquet", "md", "csv", "tex")]
+
+
 def bytes_of(folder: Path, patterns: Sequence[str]) -> dict[str, bytes]:
     """The contents of the files that match, by their paths in the folder."""
     return {

@@ -15,12 +15,7 @@ from tests.workflow.test_model_loads import loads
 pytestmark = pytest.mark.ci
 
 ROUTERS = ["cascal", "knn", "topk"]
-# Not the provenance beside them, which names the time.
-COMPARED = [
-    "cells/**/*.parquet",
-    "responses/**/*.parquet",
-    *(f"tables/tiny/*.{kind}" for kind in ("parquet", "md", "csv", "tex")),
-]
+COMPARED = ["cells/**/*.parquet", "responses/**/*.parquet", *runs.TABLES]
 
 
 @pytest.fixture(scope="module")

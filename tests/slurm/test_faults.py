@@ -20,7 +20,7 @@ from tests.workflow.project import Project, make, write
 CHUNK = 4
 MEMBERS = ["first", "second"]
 QUESTIONS = 48
-TABLES = ["cells/**/*.parquet", "tables/tiny/*"]
+COMPARED = ["cells/**/*.parquet", *runs.TABLES]
 
 
 @dataclass
@@ -94,7 +94,7 @@ def undisturbed(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> 
         project.edit_yaml("site/workstation.yaml", chunk_size=CHUNK)
         done = project.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    return runs.bytes_of(project.folder / "results", TABLES)
+    return runs.bytes_of(project.folder / "results", COMPARED)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def asking(cluster: Cluster, project: Project) -> list[dict[str, str]]:
 
 def ended_as_without(project: Project, served: Served, undisturbed: dict[str, bytes], again: int) -> None:
     """The tables are those of a run without faults; at most ``again`` questions were asked a second time."""
-    made = runs.bytes_of(project.folder / "results", TABLES)
+    made = runs.bytes_of(project.folder / "results", COMPARED)
     assert made.keys() == undisturbed.keys()
     assert [path for path in made if made[path] != undisturbed[path]] == []
     times = served.times()
