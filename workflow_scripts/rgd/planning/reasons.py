@@ -9,7 +9,6 @@ from pathlib import Path
 from rgd.config.origins import origin
 from rgd.fingerprint import follow
 from rgd.planning import changes
-from rgd.planning.adopt import REFUSED
 from rgd.planning.changes import Change, Definitions
 from rgd.planning.workflow import Job, Plan
 from rgd.provenance import carriers, name_under, read_definitions, read_provenance
@@ -48,9 +47,8 @@ def changes_of(job: Job, plan: Plan) -> list[Change]:
     """What has changed of a job's parameters and inputs since it made its outputs."""
     if job.record is None:
         return [] if job.missing else [Change("unknown", "nothing is recorded of how it was made: see rgd adopt")]
-    refused = [text for text in job.record.parameters if text.strip("'\"").startswith(REFUSED)]
-    if refused:
-        return [Change("data", refused[0].strip("'\"").removeprefix(REFUSED))]
+    if job.record.refusal:
+        return [Change("data", job.record.refusal)]
     told = next(filter(None, map(read_provenance, carriers(job.outputs))), {}).get("parameters")
     found = changes.differences(
         changes.named(job.record.parameters, job.parameters, told),

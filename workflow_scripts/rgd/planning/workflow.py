@@ -10,6 +10,7 @@ from typing import Any
 
 from rgd.config.schema import Config
 from rgd.errors import UserError
+from rgd.planning.adopt import REFUSED
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,12 @@ class Record:
 
     parameters: tuple[str, ...]
     inputs: tuple[str, ...]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the file was not adopted; None where it was, or where a job here made it."""
+        texts = (text.strip("'\"") for text in self.parameters)
+        return next((text.removeprefix(REFUSED) for text in texts if text.startswith(REFUSED)), None)
 
 
 @dataclass(frozen=True)
@@ -183,12 +190,10 @@ def _plan(workflow: Any) -> Plan:
 
 
 def _record(persistence: Any, job: Any) -> Record | None:
-    """What is remembered of the first output of which anything is."""
-    for path in job.output:
-        found = persistence.metadata(path)
-        if found is not None and found.params is not None:
-            return Record(tuple(found.params), tuple(found.input or ()))
-    return None
+    """What is remembered of the first output that was not adopted, or else of the first of which anything is."""
+    found = filter(None, map(persistence.metadata, job.output))
+    records = [Record(tuple(each.params), tuple(each.input or ())) for each in found if each.params is not None]
+    return next((record for record in records if record.refusal), records[0] if records else None)
 
 
 class Memory:
