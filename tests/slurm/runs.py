@@ -1,5 +1,8 @@
 """The small project of tests/workflow, run with the SLURM profile on the cluster of the tests."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +13,10 @@ from tests.workflow.project import Project, write
 
 # Small where the profile is patient: nothing here waits for a slow network file system or a busy controller.
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--retries", "2"]
+
+
+STARTED = "started.txt"
+"""The file in a project's folder with the process groups of its runs."""
 
 
 def place(project: Project, chunk_size: int = 8, **settings: object) -> None:
@@ -34,7 +41,7 @@ def command(*arguments: str) -> list[str]:
 def start(project: Project, cluster: Cluster, *arguments: str) -> "subprocess.Popen[str]":
     """``snakemake --profile profiles/slurm ARGUMENTS``, under way; what it says goes to the file said.txt."""
     with (project.folder / "said.txt").open("a") as said:
-        return subprocess.Popen(
+        running = subprocess.Popen(
             command(*arguments),
             cwd=project.folder,
             env=project.environment(**cluster.environment()),
@@ -43,6 +50,17 @@ def start(project: Project, cluster: Cluster, *arguments: str) -> "subprocess.Po
             text=True,
             start_new_session=True,
         )
+    with (project.folder / STARTED).open("a") as started:
+        started.write(f"{running.pid}\n")
+    return running
+
+
+def end_all(project: Project) -> None:
+    """End the runs that a failed test has left behind."""
+    file = project.folder / STARTED
+    for group in file.read_text().split() if file.exists() else []:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(group), signal.SIGKILL)
 
 
 def end(project: Project, running: "subprocess.Popen[str]", seconds: float = 600) -> None:

@@ -98,16 +98,17 @@ def undisturbed(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def project(prepared: Project, served: Served, tmp_path: Path) -> Project:
+def project(prepared: Project, served: Served, tmp_path: Path) -> Iterator[Project]:
     copied = prepared.copy(tmp_path / "project")
     serve(copied, served.server.address)
     runs.place(copied, chunk_size=CHUNK)
-    return copied
+    yield copied
+    runs.end_all(copied)
 
 
 def in_the_middle(served: Served, answers: int = 3 * CHUNK) -> None:
     """Wait until so many answers were asked for."""
-    wait_until(lambda: len(served.server.asked) >= answers, 120, "a job that asks")
+    wait_until(lambda: len(served.server.asked) >= answers, 300, "a job that asks")
 
 
 def asking(cluster: Cluster, project: Project) -> list[dict[str, str]]:
