@@ -36,6 +36,7 @@ include: "rules/inference.smk"
 include: "rules/equality.smk"
 include: "rules/routing.smk"
 include: "rules/analysis.smk"
+include: "rules/tool.smk"
 
 
 place_jobs()
@@ -50,6 +51,7 @@ localrules:
     tables,
     figures,
     benchmark_questions,
+    bundle,
     descriptions,
     fetch_embedder,
     fetch_model,
@@ -66,6 +68,7 @@ rule all:
         TABLES,
         FIGURES,
         SUMMARY,
+        BUNDLES,
 
 
 rule weights:

@@ -12,6 +12,7 @@ from rgd.errors import UserError
 from rgd.mirror import content_digest
 from rgd.reduced import MARK, WITHOUT, whole_pool, whole_scenario
 from rgd.routers import load as load_router
+from rgd.tool import settings as tool_settings
 
 CONFIG_FOLDER = Path(workflow.basedir) / "config"
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"

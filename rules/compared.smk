@@ -70,3 +70,20 @@ def fitted_for_map(wildcards):
         if (cell.dataset, cell.router) == (dataset, FIGURE_ROUTER) and cell.scenario in shown
     ]
     return [cell for cell in cells if cell.pool == cells[0].pool]
+
+
+def cell_of(wildcards):
+    return sweep.Cell(wildcards.dataset, wildcards.scenario, wildcards.pool, wildcards.router)
+
+
+def descriptions_of_bundle(wildcards):
+    """The descriptions that a bundle's training queries were written from, where they were generated."""
+    variant = tool_settings.description_variant(CONFIG, cell_of(wildcards))
+    return {} if variant is None else {"descriptions": f"<results>/descriptions/{wildcards.dataset}/{variant}.parquet"}
+
+
+BUNDLES = [
+    f"<results>/bundles/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}/bundle.json"
+    for cell in ROUTER_CELLS
+    if cell.router in CONFIG.experiment.bundles
+]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rgd.errors import UserError
+from rgd.tool.commands import add_parsers
 
 DEFAULT_STORE = Path("results/store")
 
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(commands.add_parser("data", help="what the datasets read: what of it is here, and fetching the rest"))
     _add_models(commands.add_parser("models", help="the models, what they need, and the commits that are fetched"))
     _add_doctor(commands.add_parser("doctor", help="look before a long run whether all is here that it needs"))
+    add_parsers(commands)
     return top
 
 

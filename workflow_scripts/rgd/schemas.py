@@ -88,6 +88,7 @@ ROUTER = _schema(
     floats=pa.list_(pa.float64()),
     strings=STRINGS,
 )
+TRAINING = _schema(query_id=pa.string(), task=pa.string(), question=pa.string())
 CELLS = _schema(
     dataset=pa.string(),
     scenario=pa.string(),

@@ -90,6 +90,10 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     ),
     "choices/D/S/P/R.parquet": (schemas.CHOICES, "A member's share of the queries in which a variant asks it."),
     "cells/D/S/P/R.parquet": (schemas.CELLS, "A result: one variant and seed of a router."),
+    "bundles/D/S/P/R/training.parquet": (
+        schemas.TRAINING,
+        "A training query of a bundle, in the order of the vectors in embeddings.safetensors beside it.",
+    ),
 }
 
 

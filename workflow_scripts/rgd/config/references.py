@@ -157,6 +157,8 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
             if len(set(values)) < len(values):
                 raise UserError(f"{folder}/{where}.yaml: {at}{key} = {values} names something twice. Name each once.")
     check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
+    for item in experiment.bundles:
+        check(where, "bundles", item, experiment.routers, "router of this experiment")
     _check_shared_seeds(config, folder)
     _check_mathematics(config, folder)
     if check_data:

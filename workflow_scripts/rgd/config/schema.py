@@ -621,6 +621,11 @@ class Experiment(Section):
     figures: list[Literal["accuracy", "queries", "cost", "learning_curve"]] = Field(
         default=[], description="Figures under results/figures/EXPERIMENT."
     )
+    bundles: list[Key] = Field(
+        default=[],
+        description="Routers of the experiment that become bundles, which route alone: results/bundles/D/S/P/R, for every dataset, "
+        "scenario and pool, each with the first seed.",
+    )
 
 
 Partition = Annotated[str, StringConstraints(pattern=r"^[\w.,-]+$")]

@@ -1,0 +1,16 @@
+"""Write a fitted router as a bundle, a folder that routes alone."""
+
+import json
+from pathlib import Path
+
+from job import running
+from rgd.tool.exporting import export
+
+with running(snakemake):
+    given = snakemake.input
+    paths = {name: getattr(given, name) for name in ("router", "consensus", "questions", "embeddings")}
+    if given.get("descriptions"):
+        paths["descriptions"] = given.descriptions
+    routing, members = json.loads(snakemake.params.slice), json.loads(snakemake.resources.members)
+    root = snakemake.log[0].partition("/logs/")[0]
+    export(Path(snakemake.output.manifest).parent, paths, routing, members, root)

@@ -1,0 +1,223 @@
+"""Asking the members that a decision names, and making their answers one by the router's vote."""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rgd.answering import GENERATE, LIKELIHOOD, response_rows
+from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
+from rgd.engines.base import Answer, Engine, Message, Request, Sampling
+from rgd.engines.prompts import letter, render
+from rgd.errors import UserError
+from rgd.routers import decode_answers, encode_answers, route
+from rgd.tool.models import opened
+from rgd.tool.routing import Bundle, Decision
+
+_OPTION = re.compile(r"^\s*\(?([A-Z])[).:]\s+(.+?)\s*$")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one member answered: its text, and the letter in it where the question has options (None: not readable)."""
+
+    member: str
+    text: str
+    letter: str | None
+    confidence: float | None
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer that the asked members give together.
+
+    Attributes:
+        text: the chosen option's text, or what the asked member wrote.
+        letter: of the chosen option; None where there are no options or nobody gave a readable answer.
+        variant: of the router.
+        given: each asked member's answer, best placed first.
+        decision: the ranking that it follows.
+    """
+
+    text: str
+    letter: str | None
+    variant: str
+    given: tuple[Given, ...]
+    decision: Decision
+
+
+class Answering:
+    """The members of a bundle, each loaded when it is first asked and kept until :meth:`close`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.specs: dict[str, dict[str, Any] | None] = {each["key"]: each["asked"] for each in bundle.content.members}
+        self.stack = ExitStack()
+        self.engines: dict[str, Engine] = {}
+
+    def close(self) -> None:
+        """Free the models."""
+        self.stack.close()
+
+    def answer(self, query: str, options: Sequence[str] = (), variant: str | None = None) -> Reply:
+        """Route ``query``, ask the members that ``variant`` asks, and let them vote.
+
+        Without options there is nothing to count votes over: the best placed member that writes is asked alone.
+
+        Args:
+            query: the question.
+            options: the options' texts; answers are letters.
+            variant: of the router; by default its first.
+
+        Raises:
+            UserError: an unknown variant, options that are no choice, or a member that cannot be asked.
+        """
+        variant = self.variant(variant)
+        decision = self.bundle.route(query)
+        if not options:
+            member = self.writer(decision)
+            spec = self.spec(member)
+            answer = self._write(member, render(spec["prompt"], query), None)
+            given = Given(
+                member, answer.text, None, _number(answer.confidence), answer.prompt_tokens, answer.completion_tokens
+            )
+            return Reply(answer.text, None, variant, (given,), decision)
+        check_options(options)
+        given_by = [self._chosen(member, query, options) for member in decision.asked[variant]]
+        voted = self._vote(decision, given_by, variant)
+        text = "" if voted is None else options[ord(voted) - ord("A")]
+        return Reply(text, voted, variant, tuple(given_by), decision)
+
+    def chat(self, decision: Decision, messages: Sequence[Message], sampling: dict[str, Any]) -> tuple[str, Answer]:
+        """The best placed member that writes, and what it writes to a conversation.
+
+        Args:
+            decision: where the conversation is routed to.
+            messages: the whole conversation.
+            sampling: what the caller wants of temperature, top_p, max_tokens and seed; the rest is the member's own.
+        """
+        member = self.writer(decision)
+        return member, self._write(member, Request(tuple(messages), messages[-1].content), sampling)
+
+    def variant(self, name: str | None) -> str:
+        """The variant ``name``, or the router's first.
+
+        Raises:
+            UserError: there is no such variant.
+        """
+        known = self.bundle.variants
+        if name is not None and name not in known:
+            raise UserError(f"variant {name!r}: this router has {', '.join(known)}.")
+        return known[0] if name is None else name
+
+    def writer(self, decision: Decision) -> str:
+        """The best placed member that writes text.
+
+        Raises:
+            UserError: none of the pool does.
+        """
+        for ranked in decision.ranking:
+            spec = self.specs[ranked.member]
+            if spec is not None and spec["way"] == GENERATE:
+                return ranked.member
+        raise UserError(
+            "no member of this pool writes text: each scores the options of a question. Give the options (--option, or lines "
+            "'A. …' in the question)."
+        )
+
+    def spec(self, member: str) -> dict[str, Any]:
+        """How ``member`` is asked.
+
+        Raises:
+            UserError: it cannot be asked.
+        """
+        spec = self.specs[member]
+        if spec is None:
+            raise UserError(f"{member} has recorded answers alone, so it cannot be asked: route without --answer.")
+        return spec
+
+    def _engine(self, member: str) -> Engine:
+        spec = self.spec(member)
+        # Members of one model share it.
+        key = repr([spec[name] for name in ("engine", "weights", "api", "max_model_len", "dtype", "chat")])
+        if key not in self.engines:
+            bundle = self.bundle
+            self.engines[key] = self.stack.enter_context(opened(spec, bundle.cache, bundle.threads, bundle.use_hub))
+        return self.engines[key]
+
+    def _write(self, member: str, request: Request, wanted: dict[str, Any] | None) -> Answer:
+        sampling = Sampling(**{**self.spec(member)["sampling"], **(wanted or {})})
+        return self._engine(member).generate([request], sampling)[0]
+
+    def _chosen(self, member: str, query: str, options: Sequence[str]) -> Given:
+        spec = self.spec(member)
+        request = render(spec["prompt"], query, options)
+        answer = (
+            self._engine(member).score([request])[0]
+            if spec["way"] == LIKELIHOOD
+            else self._write(member, request, None)
+        )
+        question = pa.table({"query_id": ["query"], "options": [list(options)], "answer_kind": [LETTER]})
+        row = response_rows(question, [vars(answer)], spec["way"]).to_pylist()[0]
+        return Given(
+            member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens
+        )
+
+    def _vote(self, decision: Decision, given: Sequence[Given], variant: str) -> str | None:
+        """The letter that the router's own vote makes of the answers; those of members that were not asked are missing."""
+        keys = self.bundle.keys
+        letters: list[str | None] = [None] * len(keys)
+        confidence = np.full((1, len(keys)), np.nan)
+        for each in given:
+            place = keys.index(each.member)
+            letters[place] = each.letter
+            confidence[0, place] = np.nan if each.confidence is None else each.confidence
+        codes, vocabulary = encode_answers([[each] for each in letters])
+        vector = self.bundle.embed([decision.query])
+        routed = route(self.bundle.router, self.bundle.test_queries(vector), codes, confidence)
+        return decode_answers(routed.answers[variant], vocabulary)[0]
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Options must be a choice.
+
+    Raises:
+        UserError: too few or too many, an empty one, or two that are alike.
+    """
+    if not MIN_OPTIONS <= len(options) <= MAX_OPTIONS:
+        raise UserError(f"there are {len(options)} options; a question has {MIN_OPTIONS} to {MAX_OPTIONS}.")
+    stripped = [option.strip() for option in options]
+    if not all(stripped) or len(set(stripped)) < len(stripped):
+        raise UserError(f"an option is empty or there twice: {list(options)}. Options must differ.")
+
+
+def split_options(text: str) -> tuple[str, list[str]]:
+    """The question in ``text`` and the options that its lines ``A. …``, ``B. …`` list; no options where there are no such.
+
+    The lines begin with A, follow each other in order, and blank lines alone may stand between them; what stands after
+    them is an instruction, which is no part of the question.
+    """
+    lines = text.splitlines()
+    found: list[tuple[int, str]] = []
+    for number, line in enumerate(lines):
+        match = _OPTION.match(line)
+        if match and match.group(1) == letter(len(found)):
+            found.append((number, match.group(2)))
+        elif found and line.strip():
+            if len(found) >= MIN_OPTIONS:
+                break
+            found = []
+    if len(found) < MIN_OPTIONS:
+        return text.strip(), []
+    question = "\n".join(lines[: found[0][0]]).strip()
+    return (question, [option for _, option in found]) if question else (text.strip(), [])
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)

@@ -1,0 +1,88 @@
+"""From a fitted router and what it was fitted on to a bundle; and what of the configuration a bundle holds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rgd.artifacts import read_table
+from rgd.errors import UserError
+from rgd.provenance import known_digest, name_under
+from rgd.tool import bundle
+from rgd.training import rows_in, texts, training_ids, vectors_of
+
+INPUTS = ("router", "consensus", "questions", "embeddings")
+
+
+def export(
+    folder: str | Path,
+    paths: Mapping[str, str | Path],
+    routing: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]],
+    root: str | Path,
+) -> None:
+    """Write the bundle of a fitted router to ``folder``.
+
+    Args:
+        folder: made if absent.
+        paths: router, consensus, questions and embeddings of the router's cell, and descriptions where there are any.
+        routing: as :func:`settings` gives it.
+        members: as :func:`asking` gives them.
+        root: the results' folder, under which the bundle names what it was made from.
+
+    Raises:
+        UserError: an artifact is missing, the router was not fitted with this seed, or its method cannot route alone.
+    """
+    seed = routing["seed"]
+    learned = read_table(paths["router"])
+    seeds = learned["seed"].unique().to_pylist()
+    if seed not in seeds:
+        raise UserError(f"{paths['router']} has no router of seed {seed}, but of {seeds}: name one of them.")
+    consensus = read_table(paths["consensus"], ["seed", "query_id", "member"])
+    ids = training_ids(consensus)[seed]
+    questions = read_table(paths["questions"], ["query_id", "task", "question"])
+    rows = rows_in(texts(questions["query_id"]), ids)
+    descriptions = {}
+    if paths.get("descriptions"):
+        table = read_table(paths["descriptions"])
+        descriptions = dict(zip(table["task"].to_pylist(), table["description"].to_pylist(), strict=True))
+    embeddings = vectors_of(paths["embeddings"], ids)
+    embedder = routing["embedder"]
+    content = bundle.Content(
+        routing={
+            **routing,
+            "descriptions": descriptions,
+            # Vectors that were given with a dataset may be of another model than its file names.
+            "embedder": embedder if embedder and embedder["dimension"] == embeddings.shape[1] else None,
+        },
+        members=[dict(member) for member in members],
+        made_from={name_under(root, paths[name]): known_digest(paths[name]) for name in INPUTS},
+        learned=learned.filter(learned["seed"].to_numpy() == seed),
+        training=questions.take(pa.array(rows)),
+        embeddings=np.asarray(embeddings),
+    )
+    bundle.write(folder, content)
+
+
+def check_routes_alone(name: str, router: Any) -> None:
+    """A router that needs more than a query's vector cannot be exported.
+
+    Args:
+        name: its key.
+        router: unfitted, with the parameters of its file.
+
+    Raises:
+        UserError: it is transductive, or reads what an LLM writes about queries.
+    """
+    if router.transductive:
+        raise UserError(
+            f"the router {name} ranks a query in the light of all others that come with it, so it cannot route alone. Export "
+            "another one, such as cascal or knn."
+        )
+    if router.use_features:
+        raise UserError(
+            f"the router {name} reads what an LLM writes about each query, which a bundle has not. Export one without features, "
+            "such as llmrank_query_only."
+        )

@@ -1,0 +1,284 @@
+"""A bundle that routes: queries in, ranked models out, with what the ranking comes from."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from rgd.errors import UserError
+from rgd.neighbours import nearest
+from rgd.routers import make, restore
+from rgd.routers.base import TestQueries
+from rgd.tool.bundle import Content
+from rgd.tool.reasons import Reasons, reasons
+
+# Queries routed together: a block of similarities to the training queries stays small.
+BLOCK = 1024
+LENGTH_TOLERANCE = 1e-3
+TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A member in its place; ``score`` is None where the method gives none."""
+
+    member: str
+    title: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training query near a query: cosine ``similarity``, its text and its task."""
+
+    query_id: str
+    task: str
+    question: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster that a query falls into: its number, its training queries, the similarity to its centroid."""
+
+    number: int
+    queries: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a router decides for a query.
+
+    Attributes:
+        query: its text; empty where a vector was routed.
+        ranking: the pool, best first.
+        score: what the scores are, in words; empty where the method gives none.
+        asked: for each variant the members it asks, best first.
+        task: of the cluster, or of the nearest training query where the method does not look at tasks.
+        cluster: None where the method has no clusters.
+        nearest: the nearest training queries, nearest first.
+        why: all this in one sentence or two.
+    """
+
+    query: str
+    ranking: tuple[Ranked, ...]
+    score: str
+    asked: dict[str, tuple[str, ...]]
+    task: str
+    cluster: Cluster | None
+    nearest: tuple[Neighbour, ...]
+    why: str
+
+    @property
+    def best(self) -> str:
+        """The key of the member ranked first."""
+        return self.ranking[0].member
+
+    def content(self) -> dict[str, Any]:
+        """The decision as plain types, for JSON."""
+        return asdict(self)
+
+
+class Bundle:
+    """A router that routes alone, loaded from a folder that ``rgd export`` wrote.
+
+    Args:
+        content: of the bundle.
+        cache: where the weights of the embedder and of the members are kept.
+        threads: CPU threads of the embedder and of members that run in this process.
+        use_hub: False never contacts the model hub.
+    """
+
+    def __init__(
+        self, content: Content, cache: str | Path = "~/.cache/rgd", threads: int = 1, use_hub: bool = True
+    ) -> None:
+        self.content, self.cache, self.threads, self.use_hub = content, cache, threads, use_hub
+        self.stack = ExitStack()
+        settings = content.routing
+        self.method = settings["method"]
+        router = make(self.method, settings["parameters"], settings["variants"] or None, settings["aggregate"])
+        self.router = restore(content.learned, lambda: router)[settings["seed"]]
+        self.keys = tuple(each["key"] for each in content.members)
+        self.titles = tuple(each["title"] for each in content.members)
+        self._check()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The router's variants: how many of the ranked members answer in each is ``decision.asked``."""
+        return tuple(self.router.asked(np.arange(len(self.keys), dtype=np.int32)[None]))
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {name: self.content.training[name].to_pylist() for name in ("query_id", "task", "question")}
+
+    def route(self, query: str, neighbours: int = 3) -> Decision:
+        """Rank the pool for a query.
+
+        Raises:
+            UserError: the query is empty, or the embedder cannot be loaded.
+        """
+        return self.route_all([query], neighbours)[0]
+
+    def route_all(self, queries: Sequence[str], neighbours: int = 3) -> list[Decision]:
+        """Rank the pool for each query; ``neighbours`` is how many of the nearest training queries are told."""
+        return self.route_vectors(self.embed(queries), queries, neighbours)
+
+    def route_vectors(
+        self, vectors: np.ndarray, queries: Sequence[str] | None = None, neighbours: int = 3
+    ) -> list[Decision]:
+        """As :meth:`route_all`, for queries that are embedded already.
+
+        Args:
+            vectors: (n, d), by the bundle's embedder; they are normalised to length 1.
+            queries: their texts, which are told in the decisions.
+            neighbours: how many of the nearest training queries are told.
+
+        Raises:
+            UserError: the vectors have another dimension, or one has no length.
+        """
+        vectors = self._unit(vectors)
+        queries = [""] * len(vectors) if queries is None else list(queries)
+        found: list[Decision] = []
+        for start in range(0, len(vectors), BLOCK):
+            rows = slice(start, start + BLOCK)
+            found += self._route_block(vectors[rows], queries[rows], neighbours)
+        return found
+
+    def embed(self, queries: Sequence[str]) -> np.ndarray:
+        """The vectors (n, d) float32 of queries, by the bundle's embedder, which is loaded at the first call.
+
+        Raises:
+            UserError: a query is empty, or the embedder cannot be loaded.
+        """
+        for number, query in enumerate(queries, start=1):
+            if not isinstance(query, str) or not query.strip():
+                raise UserError(f"query {number} of {len(queries)} is {query!r}: a query is a text that is not empty.")
+        return self._embedder.embed(list(queries))
+
+    def close(self) -> None:
+        """Free the models that were loaded."""
+        self.stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def _embedder(self) -> Any:
+        from rgd.tool.models import opened
+
+        spec = self.content.routing["embedder"]
+        if spec is None:
+            raise UserError(
+                "this bundle has no embedder: its vectors were given with the dataset. Route vectors "
+                "(route_vectors) that come from the same model."
+            )
+        return self.stack.enter_context(opened(spec, self.cache, self.threads, self.use_hub))
+
+    def _unit(self, vectors: np.ndarray) -> np.ndarray:
+        vectors = np.asarray(vectors, dtype=np.float32)
+        dimension = self.content.embeddings.shape[1]
+        if vectors.ndim != 2 or vectors.shape[1] != dimension:
+            raise UserError(f"the vectors have the shape {vectors.shape}, and this bundle routes (n, {dimension}).")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not (np.isfinite(lengths) & (lengths > 0)).all():
+            raise UserError("a vector has no length, or holds what is no number: is the query empty?")
+        # What has length 1 is taken as it comes, so that a query is routed as the workflow routes it, to the last bit.
+        return np.where(np.abs(lengths - 1.0) < LENGTH_TOLERANCE, vectors, vectors / lengths)
+
+    def test_queries(self, vectors: np.ndarray) -> TestQueries:
+        """Queries as a router is given them: (n, d) vectors of length 1 with their nearest training queries."""
+        return self._queries(vectors, self.content.routing["neighbours"])[0]
+
+    def _queries(self, vectors: np.ndarray, most: int) -> tuple[TestQueries, np.ndarray]:
+        around, similarity = nearest(vectors, self.content.embeddings, most)
+        queries = TestQueries(
+            query_ids=np.arange(len(vectors)).astype(np.str_),
+            embeddings=vectors,
+            neighbours=around,
+            training_embeddings=self.content.embeddings,
+        )
+        return queries, similarity
+
+    def _route_block(self, vectors: np.ndarray, texts: Sequence[str], neighbours: int) -> list[Decision]:
+        queries, similarity = self._queries(vectors, max(self.content.routing["neighbours"], neighbours, 1))
+        ranking = self.router.rank(queries)
+        found = reasons(self.method, self.router, queries)
+        asked = {name: members.tolist() for name, members in self.router.asked(ranking).items()}
+        # Plain lists once for the block: taking numbers out of arrays one by one would take most of the time.
+        ranked = ranking.tolist()
+        scores = None if found.scores is None else np.asarray(found.scores, dtype=np.float64).tolist()
+        around, near = (
+            queries.neighbours[:, : max(neighbours, 1)].tolist(),
+            similarity[:, : max(neighbours, 1)].tolist(),
+        )
+        decisions = []
+        for row, text in enumerate(texts):
+            close = tuple(self._neighbour(place, value) for place, value in zip(around[row], near[row], strict=True))
+            order = tuple(
+                Ranked(self.keys[member], self.titles[member], None if scores is None else scores[row][member])
+                for member in ranked[row]
+            )
+            task = str(found.tasks[row]) if found.tasks is not None else close[0].task
+            cluster = _cluster(found, row)
+            decisions.append(
+                Decision(
+                    query=text,
+                    ranking=order,
+                    score=found.score,
+                    asked={name: tuple(self.keys[member] for member in rows[row]) for name, rows in asked.items()},
+                    task=task,
+                    cluster=cluster,
+                    nearest=close[:neighbours],
+                    why=_why(order, found, task, cluster, close[0]),
+                )
+            )
+        return decisions
+
+    def _neighbour(self, place: int, similarity: float) -> Neighbour:
+        texts = self._texts
+        return Neighbour(texts["query_id"][place], texts["task"][place], texts["question"][place], similarity)
+
+    def _check(self) -> None:
+        """Route one training query, so that a bundle whose parts do not fit is told before it is used."""
+        members = getattr(self.router, "members_", np.array([])).tolist()
+        if members != list(self.keys):
+            raise UserError(
+                f"the bundle's router ranks {members}, and its manifest names {list(self.keys)}: export the router again."
+            )
+        try:
+            self._route_block(self.content.embeddings[:1], [""], 1)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"the bundle's router cannot route with what the bundle holds ({type(error).__name__}: {error}): export the "
+                "router again with this version of rgd."
+            ) from error
+
+
+def _cluster(found: Reasons, row: int) -> Cluster | None:
+    if found.clusters is None or found.sizes is None or found.similarity is None:
+        return None
+    number = int(found.clusters[row])
+    return Cluster(number, int(found.sizes[number]), float(found.similarity[row]))
+
+
+def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | None, close: Neighbour) -> str:
+    said = f"The nearest training query, of the task {close.task}, has similarity {close.similarity:.2f}."
+    if cluster is not None:
+        of_task = f" of {task}" if found.tasks is not None else ""
+        said += f" The nearest cluster{of_task} has {cluster.queries} training queries (similarity {cluster.similarity:.2f})."
+    first = order[0]
+    if first.score is None:
+        return f"{said} {first.title} stands first; this method ranks without scores."
+    alike = sum(each.score is not None and abs(each.score - first.score) < TIE for each in order)
+    if alike > 1:
+        return f"{said} By the {found.score} {alike} members come first alike ({first.score:.3g}); the method breaks the tie."
+    second = f", {order[1].title} {order[1].score:.3g}" if len(order) > 1 else ""
+    return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}."

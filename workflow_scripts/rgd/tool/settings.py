@@ -1,0 +1,153 @@
+"""What of the configuration a bundle holds: how its router routes, how queries are embedded, how members are asked."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rgd.config import scenarios, slices
+from rgd.config.references import REAL, members
+from rgd.config.schema import Config, Embedder, Model
+from rgd.config.sweep import Cell, query_set
+from rgd.errors import UserError
+from rgd.reduced import whole_pool
+from rgd.routers import make
+from rgd.tool.exporting import check_routes_alone
+
+
+def routing(config: Config, cell: Cell, seed: int | None = None) -> dict[str, Any]:
+    """What decides a bundle's rankings.
+
+    Args:
+        config: of the experiment.
+        cell: the router's.
+        seed: of the fit; by default the experiment's first.
+
+    Raises:
+        UserError: the router cannot route alone, or the seed is none of the experiment's.
+    """
+    spec = slices.routing(config, cell.router)
+    check_routes_alone(
+        cell.router, make(spec["method"], spec["parameters"], spec["variants"] or None, spec["aggregate"])
+    )
+    seeds = config.experiment.seeds
+    if seed is not None and seed not in seeds:
+        raise UserError(f"--seed {seed}: the experiment {config.name} has the seeds {seeds}. Name one of them.")
+    dataset = config.dataset[cell.dataset]
+    embedder = config.embedder[dataset.embedder]
+    pool = whole_pool(cell.pool)[0]
+    return {
+        **spec,
+        "cell": cell._asdict(),
+        "seed": seeds[0] if seed is None else seed,
+        "neighbours": config.neighbours,
+        "titles": {
+            "dataset": dataset.title,
+            "scenario": "real queries" if cell.scenario == REAL else slices.scenario_title(config, cell.scenario),
+            "pool": config.pool[pool].title,
+        },
+        "embedder": _embedder(embedder),
+    }
+
+
+def asking(config: Config, folder: Path, cell: Cell) -> list[dict[str, Any]]:
+    """For each member of the cell's pool its key, its title and how it is asked; None for recorded answers."""
+    whole, missing = whole_pool(cell.pool)
+    asked = members(config)
+    return [
+        {
+            "key": key,
+            "title": _title(config, key),
+            "asked": _asked(config, folder, key) if key in asked else None,
+        }
+        for key in config.pool[whole].members
+        if key != missing
+    ]
+
+
+def paths(config: Config, cell: Cell) -> dict[str, Path]:
+    """The files of the results that the cell's bundle is made of."""
+    root, asked = Path(config.paths.results), query_set(cell.scenario)
+    found = {
+        "router": root / f"routers/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet",
+        "consensus": root / f"consensus/{cell.dataset}/{cell.scenario}/{cell.pool}.parquet",
+        "questions": root / f"questions/{cell.dataset}/{asked}.parquet",
+        "embeddings": root / f"embeddings/{cell.dataset}/{asked}.parquet",
+    }
+    variant = description_variant(config, cell)
+    if variant is not None:
+        found["descriptions"] = root / f"descriptions/{cell.dataset}/{variant}.parquet"
+    return found
+
+
+def description_variant(config: Config, cell: Cell) -> str | None:
+    """The descriptions that the cell's scenario was generated from; None for real queries."""
+    asked = query_set(cell.scenario)
+    return None if cell.scenario.startswith(REAL) else scenarios.parse(config, asked).variant
+
+
+def cell_of(path: Path) -> Cell:
+    """The cell of a file of the results such as ``results/routers/D/S/P/R.parquet``.
+
+    Raises:
+        UserError: it is no such path.
+    """
+    parts = path.parts
+    if path.suffix != ".parquet" or len(parts) < 5 or parts[-5] not in ("routers", "cells", "routes", "outcomes"):
+        raise UserError(f"{path} is no fitted router: give results/routers/DATASET/SCENARIO/POOL/ROUTER.parquet.")
+    return Cell(parts[-4], parts[-3], parts[-2], path.stem)
+
+
+def check_cell(config: Config, cell: Cell) -> None:
+    """Every name of the cell must be one of the configuration.
+
+    Raises:
+        UserError: naming the nearest one that is.
+    """
+    from rgd.config.hints import nearest
+
+    known: dict[str, Mapping[str, Any]] = {"dataset": config.dataset, "pool": config.pool, "router": config.router}
+    given = {"dataset": cell.dataset, "pool": whole_pool(cell.pool)[0], "router": cell.router}
+    for kind, names in known.items():
+        if given[kind] not in names:
+            raise UserError(f"there is no {kind} {given[kind]} in config/{kind}. " + nearest(given[kind], list(names)))
+
+
+def digest(members: Sequence[Mapping[str, Any]]) -> str:
+    """What changes when a bundle's members are asked otherwise, and tells nothing of where they lie."""
+    return hashlib.sha256(slices.canonical(members).encode()).hexdigest()
+
+
+def _title(config: Config, key: str) -> str:
+    found = members(config).get(key)
+    if found is None:
+        return key
+    ask = key.removeprefix(found.model_name).removeprefix("-")
+    return f"{found.model.title}, {ask}" if ask else found.model.title
+
+
+def _asked(config: Config, folder: Path, key: str) -> dict[str, Any]:
+    found = members(config)[key]
+    settings = slices.answering(config, folder, key)
+    return {
+        **_opened(found.model),
+        "chat": settings["chat"],
+        "gpus": found.model.gpus,
+        "way": settings["way"],
+        "prompt": settings["prompt"],
+        "sampling": found.model.sampling.model_dump(),
+    }
+
+
+def _embedder(spec: Embedder) -> dict[str, Any]:
+    return {**_opened(spec), "gpus": spec.gpus, "pooling": spec.pooling, "dimension": spec.dimension}
+
+
+def _opened(spec: Model | Embedder) -> dict[str, Any]:
+    return {
+        "engine": spec.engine,
+        "weights": slices.weights(spec.weights),
+        "api": slices.api(spec),
+        "max_model_len": spec.max_model_len,
+        "dtype": spec.dtype,
+    }
