@@ -3,6 +3,7 @@
 #   snakemake --cores N                                the default experiment, quickstart
 #   snakemake --cores N --config experiment=NAME       another one of config/experiment/
 #   snakemake --cores N questions | answers | tables | figures     a stage; after questions, each member is loaded once
+#   snakemake --cores N report | bundles               the page to look at; routers as tools for rgd route
 #   snakemake --cores N weights                        the models' weights alone, where there is a network
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
@@ -24,6 +25,9 @@ onstart:
 include: "rules/common.smk"
 include: "rules/cluster.smk"
 include: "rules/compared.smk"
+
+
+report: "rules/captions/workflow.rst"
 
 
 pathvars:
@@ -50,8 +54,10 @@ localrules:
     answers,
     tables,
     figures,
+    report,
     benchmark_questions,
     bundle,
+    bundles,
     descriptions,
     fetch_embedder,
     fetch_model,
@@ -69,6 +75,7 @@ rule all:
         FIGURES,
         SUMMARY,
         BUNDLES,
+        REPORT if CONFIG.experiment.report else [],
 
 
 rule weights:
@@ -94,6 +101,16 @@ rule tables:
 rule figures:
     input:
         FIGURES,
+
+
+rule report:
+    input:
+        REPORT,
+
+
+rule bundles:
+    input:
+        BUNDLES,
 
 
 onsuccess:

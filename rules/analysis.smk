@@ -8,7 +8,9 @@ rule comparison_table:
         questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
     output:
         parquet="<results>/tables/{experiment}/comparisons.parquet",
-        csv="<results>/tables/{experiment}/comparisons.csv",
+        csv=report(
+            "<results>/tables/{experiment}/comparisons.csv", caption="captions/comparison_table.rst", category="Tables"
+        ),
         md="<results>/tables/{experiment}/comparisons.md",
         tex="<results>/tables/{experiment}/comparisons.tex",
     log:
@@ -36,7 +38,9 @@ rule accuracy_table:
         comparisons="<results>/tables/{experiment}/comparisons.parquet",
     output:
         parquet="<results>/tables/{experiment}/accuracy.parquet",
-        csv="<results>/tables/{experiment}/accuracy.csv",
+        csv=report(
+            "<results>/tables/{experiment}/accuracy.csv", caption="captions/accuracy_table.rst", category="Tables"
+        ),
         md="<results>/tables/{experiment}/accuracy.md",
         tex="<results>/tables/{experiment}/accuracy.tex",
         summary="<results>/tables/{experiment}/summary.txt",
@@ -114,7 +118,7 @@ rule task_table:
         responses=graded_answers(),
     output:
         parquet="<results>/tables/{experiment}/tasks.parquet",
-        csv="<results>/tables/{experiment}/tasks.csv",
+        csv=report("<results>/tables/{experiment}/tasks.csv", caption="captions/task_table.rst", category="Tables"),
         md="<results>/tables/{experiment}/tasks.md",
         tex="<results>/tables/{experiment}/tasks.tex",
     log:
@@ -567,7 +571,9 @@ rule accuracy_figure:
     input:
         accuracy="<results>/tables/{experiment}/accuracy.parquet",
     output:
-        svg="<results>/figures/{experiment}/accuracy.svg",
+        svg=report(
+            "<results>/figures/{experiment}/accuracy.svg", caption="captions/accuracy_figure.rst", category="Figures"
+        ),
         png="<results>/figures/{experiment}/accuracy.png",
     log:
         "<results>/logs/accuracy_figure/{experiment}.log",
@@ -590,7 +596,7 @@ rule cost_figure:
     input:
         costs="<results>/tables/{experiment}/costs.parquet",
     output:
-        svg="<results>/figures/{experiment}/cost.svg",
+        svg=report("<results>/figures/{experiment}/cost.svg", caption="captions/cost_figure.rst", category="Figures"),
         png="<results>/figures/{experiment}/cost.png",
     log:
         "<results>/logs/cost_figure/{experiment}.log",
@@ -613,7 +619,11 @@ rule learning_curve_figure:
     input:
         curve="<results>/tables/{experiment}/learning_curve.parquet",
     output:
-        svg="<results>/figures/{experiment}/learning_curve.svg",
+        svg=report(
+            "<results>/figures/{experiment}/learning_curve.svg",
+            caption="captions/learning_curve_figure.rst",
+            category="Figures",
+        ),
         png="<results>/figures/{experiment}/learning_curve.png",
     log:
         "<results>/logs/learning_curve_figure/{experiment}.log",
@@ -639,7 +649,7 @@ rule query_figure:
         ],
         routers=lambda wildcards: results_of("routers", fitted_for_map(wildcards)),
     output:
-        svg="<results>/figures/{experiment}/{map}.svg",
+        svg=report("<results>/figures/{experiment}/{map}.svg", caption="captions/query_figure.rst", category="Figures"),
         png="<results>/figures/{experiment}/{map}.png",
     log:
         "<results>/logs/query_figure/{experiment}/{map}.log",

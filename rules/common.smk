@@ -11,6 +11,8 @@ from rgd.config.references import BENCHMARK, REAL, members, recorded_file, recor
 from rgd.errors import UserError
 from rgd.mirror import content_digest
 from rgd.reduced import MARK, WITHOUT, whole_pool, whole_scenario
+from rgd.report import page as report_page
+from rgd.report import settings as report_settings
 from rgd.routers import load as load_router
 from rgd.tool import settings as tool_settings
 
@@ -410,10 +412,14 @@ FIGURES = expand(
 SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
 
 
+REPORT = f"<results>/reports/{EXPERIMENT}/report.html"
+
+
 def print_summary():
     """The experiment's main table, and where the tables and figures lie."""
     root = Path(CONFIG.paths.results)
     summary = root / "tables" / EXPERIMENT / "summary.txt"
     if summary.exists():
-        made = [*root.glob(f"tables/{EXPERIMENT}/*.md"), *root.glob(f"figures/{EXPERIMENT}/*.png")]
+        folders = {"tables": "*.md", "figures": "*.png", "reports": "*.html"}
+        made = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{EXPERIMENT}/{files}")]
         print(summary.read_text(), *sorted(map(str, made)), sep="\n")

@@ -87,3 +87,12 @@ BUNDLES = [
     for cell in ROUTER_CELLS
     if cell.router in CONFIG.experiment.bundles
 ]
+
+
+REPORTED = report_settings.settings(CONFIG)
+
+
+def reported_files():
+    """Everything that the experiment's page is made of."""
+    tables = [f"tables/{EXPERIMENT}/{table}.parquet" for table in REPORTED["tables"]]
+    return [f"<results>/{name}" for name in unique([*tables, *report_page.files(REPORTED)])]

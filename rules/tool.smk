@@ -31,3 +31,24 @@ rule bundle:
         "Writing {wildcards.router}, fitted on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}, as a bundle"
     script:
         "../workflow_scripts/bundle.py"
+
+
+rule report_page:
+    input:
+        reported_files(),
+    output:
+        html=report("<results>/reports/{experiment}/report.html", caption="captions/report.rst", category="The page"),
+    log:
+        "<results>/logs/report_page/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/report_page/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(REPORTED),
+        code=code("report_page.py", files=report_page.FILES),
+    message:
+        "Writing the page of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/report_page.py"

@@ -621,6 +621,10 @@ class Experiment(Section):
     figures: list[Literal["accuracy", "queries", "cost", "learning_curve"]] = Field(
         default=[], description="Figures under results/figures/EXPERIMENT."
     )
+    report: bool = Field(
+        False,
+        description="Whether results/reports/EXPERIMENT/report.html is made with everything else; it is a target anyway.",
+    )
     bundles: list[Key] = Field(
         default=[],
         description="Routers of the experiment that become bundles, which route alone: results/bundles/D/S/P/R, for every dataset, "

@@ -57,7 +57,7 @@ def asking(config: Config, folder: Path, cell: Cell) -> list[dict[str, Any]]:
     return [
         {
             "key": key,
-            "title": _title(config, key),
+            "title": member_title(config, key),
             "asked": _asked(config, folder, key) if key in asked else None,
         }
         for key in config.pool[whole].members
@@ -118,7 +118,8 @@ def digest(members: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(slices.canonical(members).encode()).hexdigest()
 
 
-def _title(config: Config, key: str) -> str:
+def member_title(config: Config, key: str) -> str:
+    """The title of a member: its model's, and the ask where it has a name."""
     found = members(config).get(key)
     if found is None:
         return key

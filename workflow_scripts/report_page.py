@@ -1,0 +1,15 @@
+"""Write the page on which people look at an experiment: one HTML file that asks nothing of any server."""
+
+import json
+from pathlib import Path
+
+from job import running
+from rgd.artifacts import replacing
+from rgd.report.page import report
+
+LIBRARIES = ("numpy", "pandas", "scikit-learn")
+
+with running(snakemake, LIBRARIES):
+    settings = json.loads(snakemake.params.slice)
+    with replacing(snakemake.output.html) as temporary:
+        temporary.write_text(report(Path(snakemake.log[0].partition("/logs/")[0]), settings), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The page on which people look at an experiment: one file, offline."""
