@@ -58,6 +58,7 @@ localrules:
     benchmark_questions,
     bundle,
     bundles,
+    described_questions,
     descriptions,
     fetch_embedder,
     fetch_model,
@@ -71,6 +72,7 @@ rule all:
     default_target: True
     input:
         CELLS,
+        FITTED,
         TABLES,
         FIGURES,
         SUMMARY,

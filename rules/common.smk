@@ -39,9 +39,10 @@ def compose():
 CONFIG = compose()
 EXPERIMENT = CONFIG.name
 ROUTER_CELLS = sweep.router_cells(CONFIG)
+TESTED_CELLS = sweep.tested_cells(CONFIG)
 REFERENCE_CELLS = sweep.reference_cells(CONFIG)
 QUERY_SETS = sweep.needed(CONFIG)
-DATASETS = list(unique(dataset for dataset, _ in QUERY_SETS))
+DATASETS = list(unique(dataset for dataset, query_set in QUERY_SETS if query_set == BENCHMARK))
 BENCHMARKS = [(dataset, BENCHMARK) for dataset in DATASETS]
 GENERATED = [(dataset, query_set) for dataset, query_set in QUERY_SETS if query_set != BENCHMARK]
 # Of filtered sets these have the whole ones: what generators write, and what is asked.
@@ -371,7 +372,13 @@ def judged_questions(wildcards):
 
 CELLS = [
     f"<results>/cells/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet"
-    for cell in [*ROUTER_CELLS, *REFERENCE_CELLS]
+    for cell in [*TESTED_CELLS, *REFERENCE_CELLS]
+]
+# Of tasks that are only described nothing can be tested: the fitted routers are what is made of them.
+FITTED = [
+    f"<results>/routers/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet"
+    for cell in ROUTER_CELLS
+    if cell not in TESTED_CELLS
 ]
 
 
@@ -387,7 +394,8 @@ def weights_at_work():
         *(CONFIG.descriptor[name].model for name in described if name),
         *(CONFIG.featurizer[name].model for name in featurizers if name),
     ]
-    embedders = [spec.embedder for spec in map(CONFIG.dataset.get, DATASETS) if not spec.recorded_embeddings]
+    embedded = unique(dataset for dataset, _ in QUERY_SETS)
+    embedders = [spec.embedder for spec in map(CONFIG.dataset.get, embedded) if not spec.recorded_embeddings]
     return [
         *(fetched(name) for name in unique(models) if fetched(name)),
         *(fetched_embedder(name) for name in unique(embedders) if fetched_embedder(name)),
@@ -409,7 +417,8 @@ FIGURES = expand(
     figure=CONFIG.experiment.figures,
     kind=["svg", "png"],
 )
-SUMMARY = f"<results>/tables/{EXPERIMENT}/summary.txt"
+SUMMARY = [f"<results>/tables/{EXPERIMENT}/summary.txt"] if CELLS else []
+UNTESTED = [name for name, spec in CONFIG.dataset.items() if not spec.is_tested]
 
 
 REPORT = f"<results>/reports/{EXPERIMENT}/report.html"
@@ -418,7 +427,7 @@ REPORT = f"<results>/reports/{EXPERIMENT}/report.html"
 def print_summary():
     """The experiment's main table, and where the tables and figures lie."""
     root = Path(CONFIG.paths.results)
-    summary = root / "tables" / EXPERIMENT / "summary.txt"
+    summary = root / "tables" / EXPERIMENT / ("summary.txt" if CELLS else "diagnostics.md")
     if summary.exists():
         folders = {"tables": "*.md", "figures": "*.png", "reports": "*.html"}
         made = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{EXPERIMENT}/{files}")]

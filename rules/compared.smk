@@ -89,6 +89,14 @@ BUNDLES = [
 ]
 
 
+GENERATED_CELLS = sweep.generated_cells(CONFIG)
+# Routers that learn without labels and rank by a query's vector: of these the diagnostics tell how they route.
+DIAGNOSED = [
+    cell
+    for cell in ROUTER_CELLS
+    if (cell.dataset, cell.scenario, cell.pool) in GENERATED_CELLS
+    and load_router(CONFIG.router[cell.router].method).family == "query-only"
+]
 REPORTED = report_settings.settings(CONFIG)
 
 

@@ -80,3 +80,34 @@ rule splits:
         "Dividing {wildcards.dataset} into train and test parts"
     script:
         "../workflow_scripts/splits.py"
+
+
+# Tasks that are only described: their examples, if any, and nothing to be tested with.
+ruleorder: described_questions > benchmark_questions
+ruleorder: described_questions > splits
+
+
+rule described_questions:
+    output:
+        questions="<results>/questions/{dataset}/benchmark.parquet",
+        labels="<results>/labels/{dataset}/benchmark.parquet",
+        parts="<results>/parts/{dataset}.parquet",
+        dropped="<results>/dropped/{dataset}.parquet",
+        splits="<results>/splits/{dataset}.parquet",
+    log:
+        "<results>/logs/described_questions/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/described_questions/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=one_of(UNTESTED),
+    priority: QUESTIONS_FIRST
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=lambda wildcards: slices.canonical(slices.own_tasks(CONFIG, wildcards.dataset)),
+        code=code("described_questions.py"),
+    message:
+        "Writing down the examples of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/described_questions.py"

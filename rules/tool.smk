@@ -52,3 +52,50 @@ rule report_page:
         "Writing the page of {wildcards.experiment}"
     script:
         "../workflow_scripts/report_page.py"
+
+
+rule diagnostics_table:
+    input:
+        consensus=consensus_of(GENERATED_CELLS),
+        questions=[f"<results>/questions/{dataset}/{scenario}.parquet" for dataset, scenario, _ in GENERATED_CELLS],
+        embeddings=[f"<results>/embeddings/{dataset}/{scenario}.parquet" for dataset, scenario, _ in GENERATED_CELLS],
+        routers=results_of("routers", DIAGNOSED),
+        counts=[
+            f"<results>/generation/{dataset}/{scenarios.parse(CONFIG, scenario).drawn}.parquet"
+            for dataset, scenario, _ in GENERATED_CELLS
+        ],
+    output:
+        parquet="<results>/tables/{experiment}/diagnostics.parquet",
+        csv=report(
+            "<results>/tables/{experiment}/diagnostics.csv",
+            caption="captions/diagnostics_table.rst",
+            category="Tables",
+        ),
+        md="<results>/tables/{experiment}/diagnostics.md",
+        tex="<results>/tables/{experiment}/diagnostics.tex",
+    log:
+        "<results>/logs/diagnostics_table/{experiment}.log",
+    benchmark:
+        "<results>/benchmarks/diagnostics_table/{experiment}.jsonl"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(
+            {
+                "cells": GENERATED_CELLS,
+                "fitted": DIAGNOSED,
+                "pools": {pool: CONFIG.pool[pool].members for _, _, pool in GENERATED_CELLS},
+                "routers": {cell.router: slices.router(CONFIG, cell.router) for cell in DIAGNOSED},
+                "neighbours": CONFIG.neighbours,
+            }
+        ),
+        titles=slices.canonical(slices.titles(CONFIG)),
+        code=code(
+            "diagnostics_table.py",
+            [f"rgd.routers.{method}" for method in unique(CONFIG.router[cell.router].method for cell in DIAGNOSED)],
+        ),
+    message:
+        "Looking over what {wildcards.experiment} learns from generated queries"
+    script:
+        "../workflow_scripts/diagnostics_table.py"

@@ -159,10 +159,33 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
     check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
     for item in experiment.bundles:
         check(where, "bundles", item, experiment.routers, "router of this experiment")
+    _check_described(config, folder)
     _check_shared_seeds(config, folder)
     _check_mathematics(config, folder)
     if check_data:
         _check_mirror(config, folder)
+
+
+def _check_described(config: Config, folder: Path) -> None:
+    """Tasks that are only described have generated queries alone, and no labels but the generators'."""
+    from rgd.routers import load
+
+    order, where = listed(config), f"{folder}/experiment/{config.name}.yaml"
+    described = [name for name in order.datasets if not config.dataset[name].is_tested]
+    for product in products(config):
+        names = [name for name in product.datasets if name in described]
+        if names and not any(scenario != REAL for scenario in product.scenarios):
+            raise UserError(
+                f"{where}: scenarios = {list(product.scenarios)}, and {names[0]} is only described: it has no real queries. Name a "
+                f"generator of config/generator, such as scenarios: [{next(iter(config.generator), 'GENERATOR')}]."
+            )
+    if described and len(described) == len(order.datasets):
+        free = [name for name in order.routers if load(config.router[name].method).family == "learning-free"]
+        if free:
+            raise UserError(
+                f"{where}: the router {free[0]} takes its ranking from labelled questions, or is a member alone, and "
+                f"{described[0]} is only described. Leave it out, and give the baseline another name."
+            )
 
 
 def _check_mathematics(config: Config, folder: Path) -> None:

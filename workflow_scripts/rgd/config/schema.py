@@ -241,6 +241,8 @@ class Embedder(Section):
 
 
 MATHEMATICS = "mathematics"
+DESCRIBED = "described"
+"""The adapter of tasks that are only described: nothing is read, and no router can be tested."""
 TABLE_ADAPTERS = ("multiple_choice", MATHEMATICS)
 """The adapters that read any table of questions, by the columns that the dataset's file names."""
 
@@ -328,6 +330,11 @@ class Dataset(Section):
     seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
     questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
     tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
+    examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
+        default_factory=dict,
+        description="Of the adapter described: questions of each task, without answers, from which a descriptor writes its "
+        "description.",
+    )
     descriptor: Key | None = Field(
         None,
         description="The model that writes the descriptions `default`, `short` and `shortest`, which generators get; null: "
@@ -348,6 +355,35 @@ class Dataset(Section):
     generated_sizes: dict[SizeKey, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict, description="Queries of a scenario with a size in its key, such as 20k: GENERATOR-20k."
     )
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are questions to test routers with; tasks that are only described have none."""
+        return self.adapter != DESCRIBED
+
+    @model_validator(mode="after")
+    def _is_described_or_read(self) -> "Dataset":
+        if self.is_tested:
+            if self.examples:
+                raise ValueError(
+                    f"examples are for the adapter {DESCRIBED}: a benchmark's questions are examples enough"
+                )
+            return self
+        given = [name for name in ("source", "recorded", "recorded_embeddings") if getattr(self, name) is not None]
+        if given:
+            raise ValueError(
+                f"the adapter {DESCRIBED} reads no questions: leave {given[0]} out, or name another adapter"
+            )
+        unknown = sorted(set(self.examples) - set(self.tasks))
+        if unknown:
+            raise ValueError(f"examples.{unknown[0]} is of no task: name it under tasks as well")
+        few = [task for task in self.tasks if len(self.examples.get(task, [])) < self.reserved_per_task]
+        if self.descriptor is not None and few:
+            raise ValueError(
+                f"the descriptor is to see {self.reserved_per_task} questions of {few[0]} (reserved_per_task), and examples has "
+                f"{len(self.examples.get(few[0], []))}: add some, or describe the tasks yourself with descriptor: null"
+            )
+        return self
 
     @property
     def answer_kind(self) -> Literal["letter", "latex"]:
@@ -599,6 +635,7 @@ class Experiment(Section):
             "ranking_transfer",
             "label_quality",
             "generator_diagnostics",
+            "diagnostics",
             "leaks",
             "shift",
             "learning_curve",

@@ -67,6 +67,12 @@ def benchmark(config: Config, dataset: str) -> dict[str, Any]:
     }
 
 
+def own_tasks(config: Config, dataset: str) -> dict[str, Any]:
+    """What is written down of tasks that are only described."""
+    spec = config.dataset[dataset]
+    return {"tasks": list(spec.tasks), "examples": dict(spec.examples), "seeds": list(config.experiment.seeds)}
+
+
 def _read_of(source: Source) -> dict[str, Any]:
     """What is read of a source: not where it is fetched from, nor in which folder of this machine a file of one's own lies."""
     read = source.model_dump(exclude={"host", "remote"})

@@ -34,6 +34,7 @@ def reference_cells(config: Config) -> list[Cell]:
         for dataset in product.datasets
         for pool in product.pools
         for reference in config.experiment.references
+        if config.dataset[dataset].is_tested
     )
     return [cell for cell in cells if exclusion(config, cell) is None]
 
@@ -59,9 +60,25 @@ def exclusion(config: Config, cell: Cell) -> str | None:
 
 def transfer_cells(config: Config) -> list[tuple[str, str, str]]:
     """Dataset, scenario and pool of every consensus on generated queries, and of the real one it is compared with."""
-    made = unique((cell.dataset, cell.scenario, cell.pool) for cell in router_cells(config) if cell.scenario != REAL)
+    made = unique(
+        (cell.dataset, cell.scenario, cell.pool)
+        for cell in router_cells(config)
+        if cell.scenario != REAL and config.dataset[cell.dataset].is_tested
+    )
     return list(
         unique(key for dataset, scenario, pool in made for key in ((dataset, REAL, pool), (dataset, scenario, pool)))
+    )
+
+
+def tested_cells(config: Config) -> list[Cell]:
+    """The routers' cells of datasets that have questions to test with."""
+    return [cell for cell in router_cells(config) if config.dataset[cell.dataset].is_tested]
+
+
+def generated_cells(config: Config) -> list[tuple[str, str, str]]:
+    """Dataset, scenario and pool of everything that some router learns from generated queries."""
+    return list(
+        unique((cell.dataset, cell.scenario, cell.pool) for cell in router_cells(config) if cell.scenario != REAL)
     )
 
 
@@ -73,7 +90,7 @@ def learning_curve_cells(config: Config) -> list[Cell]:
     whole = [
         cell
         for cell in _chosen(config, spec.routers, spec.scenarios)
-        if load(config.router[cell.router].method).family != LEARNING_FREE
+        if load(config.router[cell.router].method).family != LEARNING_FREE and config.dataset[cell.dataset].is_tested
     ]
     fewer = [cell._replace(scenario=of_size(cell.scenario, size)) for cell in whole for size in sorted(set(spec.sizes))]
     return [*whole, *fewer]
@@ -84,7 +101,7 @@ def drop_one_cells(config: Config) -> list[Cell]:
     spec = config.experiment.drop_one
     if spec is None:
         return []
-    whole = _chosen(config, spec.routers, spec.scenarios)
+    whole = [cell for cell in _chosen(config, spec.routers, spec.scenarios) if config.dataset[cell.dataset].is_tested]
     fewer = [
         cell._replace(pool=without(cell.pool, member)) for cell in whole for member in config.pool[cell.pool].members
     ]
@@ -119,13 +136,14 @@ def _chosen(config: Config, routers: list[str] | None, scenarios: list[str] | No
 def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
     """The pools that answer each query set, by dataset and query set: those with a cell that trains or is tested on it.
 
-    A dataset's benchmark comes first; every cell is tested on it.
+    A dataset's benchmark comes first; every cell is tested on it, but where tasks are only described.
     """
     order = listed(config)
     sets = unique((BENCHMARK, *map(query_set, order.scenarios)))
     pools: dict[tuple[str, str], set[str]] = {(dataset, name): set() for dataset in order.datasets for name in sets}
     for cell in [*router_cells(config), *reference_cells(config)]:
-        pools[cell.dataset, BENCHMARK].add(cell.pool)
+        if config.dataset[cell.dataset].is_tested:
+            pools[cell.dataset, BENCHMARK].add(cell.pool)
         pools[cell.dataset, query_set(cell.scenario)].add(cell.pool)
     return {asked: tuple(pool for pool in order.pools if pool in found) for asked, found in pools.items() if found}
 
@@ -140,4 +158,5 @@ def _wanted(config: Config) -> tuple[Cell, ...]:
         for pool in product.pools
         for router in product.routers
         for scenario in ((REAL,) if once[router] else product.scenarios)
+        if scenario != REAL or config.dataset[dataset].is_tested
     )

@@ -23,6 +23,7 @@ def settings(config: Config) -> dict[str, Any]:
         for dataset, query_set in reversed(drawn)
     }
     datasets = list(order.datasets)
+    tested = list(dict.fromkeys(cell.dataset for cell in sweep.tested_cells(config)))
     return {
         "name": config.name,
         "title": config.experiment.title,
@@ -31,7 +32,7 @@ def settings(config: Config) -> dict[str, Any]:
         "baseline": config.experiment.baseline,
         "level": config.experiment.interval.level,
         "cells": [list(cell) for cell in cells],
-        "tested": datasets if any(cell.dataset in datasets for cell in cells) else [],
+        "tested": tested,
         "plain": [REAL, *(name for name in order.scenarios if name in config.generator)],
         "query_sets": {cell.scenario: sweep.query_set(cell.scenario) for cell in cells},
         "drawn": [list(each) for each in drawn],
@@ -44,7 +45,11 @@ def settings(config: Config) -> dict[str, Any]:
         "descriptions": described,
         "maps": {dataset: found for dataset in datasets if (found := _maps(config, dataset, cells))},
         "titles": slices.titles(config),
-        "tables": [*TABLES, *(["generation"] if drawn else [])],
+        "tables": [
+            *(TABLES if tested else []),
+            *(["generation"] if drawn else []),
+            *(["diagnostics"] if sweep.generated_cells(config) else []),
+        ],
     }
 
 

@@ -151,7 +151,7 @@ def members(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> 
         return None
     parts = []
     frame = frames["tasks"]
-    for dataset, of_dataset in frame.groupby("dataset", sort=False):
+    for name_of, of_dataset in frame.groupby("dataset", sort=False):
         names = [name for name in frame.columns if name in settings["members"] and of_dataset[name].notna().all()]
         rows = []
         for row in records(of_dataset):
@@ -159,13 +159,13 @@ def members(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> 
             cells = [_shade(row[name], f"{100 * row[name]:.0f}", name in best) for name in names]
             rows.append([row["task"], f"{row['n_queries']:g}", *cells])
         header = ["Task", "Queries", *(settings["members"][name] for name in names)]
-        caption = f"{_title(settings, 'dataset', str(dataset))}: accuracy of each member in %, by task (★ the best)"
+        caption = f"{_title(settings, 'dataset', str(name_of))}: accuracy of each member in %, by task (★ the best)"
         parts.append(table(header, rows, caption, ["", "number", *["heat"] * len(names)], wide=True))
     shares = frames["choices"]
     shares = shares[~shares["router"].isin(["single", "oracle", "random", "majority"])]
-    for (dataset, key), of_pool in shares.groupby(["dataset", "pool"], sort=False):
-        pool = str(key)
-        names = settings["pools"][str(pool)]
+    for (where, key), of_pool in shares.groupby(["dataset", "pool"], sort=False):
+        dataset, pool = str(where), str(key)
+        names = settings["pools"][pool]
         rows = []
         for scenario, of_scenario in of_pool.groupby("scenario", sort=False):
             rows.append([_title(settings, "scenario", str(scenario))])
@@ -177,7 +177,7 @@ def members(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> 
                     [row_label(str(router), str(variant)), *(_shade(v, f"{100 * v:.0f}", v == top) for v in values)]
                 )
         caption = (
-            f"{_title(settings, 'dataset', str(dataset))}, {_title(settings, 'pool', str(pool))}: queries in % for which a router asks "
+            f"{_title(settings, 'dataset', dataset)}, {_title(settings, 'pool', pool)}: queries in % for which a router asks "
             "each member (★ the most asked)"
         )
         header = ["Router", *(settings["members"][name] for name in names)]

@@ -1,0 +1,54 @@
+"""Look for signs that generated data cannot teach a router, and say what to do about each."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from job import running
+from rgd.analysis.diagnostics import Trained, findings, for_people, summary, table
+from rgd.analysis.writing import write_all
+from rgd.artifacts import read_table
+from rgd.routers import make, restore
+from rgd.training import training_sets
+
+LIBRARIES = ("numpy", "pandas")
+
+with running(snakemake, LIBRARIES):
+    given, settings = snakemake.input, json.loads(snakemake.params.slice)
+    fitted = dict(zip(map(tuple, settings["fitted"]), given.routers, strict=True))
+    scores = ["seed", "query_id", "member", "consensus"]
+    found = {}
+    for place, (dataset, scenario, pool) in enumerate(settings["cells"]):
+        members = settings["pools"][pool]
+        consensus = read_table(given.consensus[place])
+        sets = training_sets(
+            consensus, read_table(given.questions[place], ["query_id", "task"]), given.embeddings[place], members
+        )
+        train = next(sets)
+        first = read_table(given.consensus[place], scores)
+        first = first.filter(first["seed"].to_numpy() == train.seed)
+        routers = {}
+        for (_, _, _, name), path in (each for each in fitted.items() if each[0][:3] == (dataset, scenario, pool)):
+            spec = settings["routers"][name]
+            learned = restore(read_table(path), lambda spec=spec: make(spec["method"], spec["parameters"]))
+            routers[name] = learned[train.seed]
+        trained = Trained(
+            members=members,
+            tasks=train.tasks,
+            embeddings=train.embeddings,
+            answers=train.answers,
+            scores=first["consensus"].to_numpy().reshape(len(members), -1).T.astype(np.float64),
+            routers=routers,
+            neighbours=settings["neighbours"],
+        )
+        found[dataset, scenario, pool] = findings(trained, read_table(given.counts[place]).to_pandas())
+    frame = table(found)
+    note = summary(frame)
+    write_all(
+        frame,
+        Path(snakemake.output.parquet).with_suffix(""),
+        for_people(frame, json.loads(snakemake.params.titles)),
+        note,
+    )
+    print(note)
