@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import records
+from rgd.analysis.order import group_title, records
 from rgd.clustering import cosine_silhouette
 from rgd.consensus import majority
 from rgd.generation.drawing import KEPT, SURPLUS
@@ -174,7 +174,7 @@ def chance_corrected(answers: np.ndarray) -> tuple[float, float]:
     observed = float(np.mean([((answers[:, a] == answers[:, b]) & given[:, a]).mean() for a, b in pairs]))
     expected = float(np.mean([shares[a] @ shares[b] for a, b in pairs]))
     alike = float(((answers == answers[:, :1]).all(axis=1) & given.all(axis=1)).mean())
-    return (observed - expected) / (1 - expected) if expected < 1 else 1.0, alike
+    return (observed - expected) / (1 - expected) if expected < 1 - 1e-12 else 0.0, alike
 
 
 def told_apart(members: Sequence[str], scores: np.ndarray) -> Finding:
@@ -273,8 +273,6 @@ def table(found: Mapping[tuple[str, str, str], Sequence[Finding]]) -> pd.DataFra
 
 def for_people(frame: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> dict[str, pd.DataFrame]:
     """One table for each dataset, scenario and pool; what to do stands where there is something to look at."""
-    from rgd.analysis.order import group_title
-
     tables = {}
     for (dataset, scenario, pool), part in frame.groupby(["dataset", "scenario", "pool"], sort=False):
         rows = [
