@@ -6,7 +6,9 @@ from pathlib import Path
 from job import running
 from rgd.tool.exporting import export
 
-with running(snakemake):
+LIBRARIES = ("numpy",)
+
+with running(snakemake, LIBRARIES):
     given = snakemake.input
     paths = {name: getattr(given, name) for name in ("router", "consensus", "questions", "embeddings")}
     if given.get("descriptions"):

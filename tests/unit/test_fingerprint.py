@@ -10,6 +10,7 @@ import pytest
 from rgd import fingerprint as module
 from rgd.errors import UserError
 from rgd.fingerprint import DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
+from rgd.report.page import FILES as PAGE_FILES
 
 SCRIPT = '''"""A script."""
 from rgd.core import work
@@ -37,6 +38,7 @@ DECIDE_NOTHING = {
     "dotenv": "reads keys",
     "numpy": "in nearly every module; named by the rules whose sums and random draws are its work",
     "pandas": "in the analysis; named by the tables",
+    "safetensors": "writes and reads the vectors of a bundle, and a value read is a value",
     "pyarrow": "reads and writes tables, and a value read is a value",
     "sympy": "says which whole numbers are prime",
     "torch": "in the engines provenance; named by the routers that learn with it",
@@ -48,6 +50,7 @@ DECIDE_NOTHING = {
 """Libraries that a rule's code may import without naming their versions, and why."""
 NAMED_ELSEWHERE = {
     "scikit-learn": "projects the map of queries alone",
+    "matplotlib": "draws the figures of the scripts that name it; the page takes their numbers alone",
     "math-verify": "compares answers in the scripts that name it; others look up what was found equal",
     "scipy": "gives the intervals of the comparisons alone",
 }
@@ -257,9 +260,10 @@ def plugins_of(script: str) -> list[list[str]]:
 @pytest.mark.parametrize("script", RULE_SCRIPTS)
 def test_every_script_can_be_followed_and_names_the_libraries_that_decide_its_numbers(script: str) -> None:
     own = {path.stem for path in ROOT.glob("*.py")} | {"rgd"}
-    files = [f"rgd/published/{path.name}" for path in (ROOT / "rgd/published").glob("*.csv")]
+    published = [f"rgd/published/{path.name}" for path in (ROOT / "rgd/published").glob("*.csv")]
+    files = {"published_table.py": published, "report_page.py": PAGE_FILES}
     for plugins in plugins_of(script):
-        code = follow(script, plugins, files if script == "published_table.py" else [])
+        code = follow(script, plugins, files.get(script, []))
         named = set(code.libraries)
         for name, source in code.modules.items():
             if name.startswith("rgd.engines"):
