@@ -41,11 +41,13 @@ def printed(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, folder / part)
     for name, weights in WEIGHTS.items():
+        # The generator's stand-in shows itself nothing of a chat, so that all ask in plain text.
         edit(
             folder / f"config/model/{name}.yaml",
             weights={"path": str(models / weights)},
             dtype="float32",
             max_model_len=1024,
+            asks={ask: {"way": "likelihood", "prompt": "ask_examples"} for ask in ("examples", "statement")},
         )
     embedder = folder / "config/embedder/all-minilm-l6-v2.yaml"
     edit(embedder, weights={"path": str(models / "embedder")}, dimension=64, max_model_len=128)
