@@ -13,31 +13,43 @@ import openai
 import pytest
 
 from rgd.errors import UserError
+from rgd.tool.bundle import Content
 from rgd.tool.routing import Bundle
 from rgd.tool.serving import LOOPBACK, application, serve
+from tests.faulty_server import Asked, FaultyServer, Play
 from tests.unit.tool_world import engines, world
 
 QUESTION = "Which is it?\nA. red\nB. green\nC. blue"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextlib.contextmanager
+def served(bundle: Bundle) -> Iterator[str]:
+    """The address of a server of this bundle in a thread."""
     import uvicorn
 
+    listener = socket.socket()
+    listener.bind((LOOPBACK, 0))
+    server = uvicorn.Server(uvicorn.Config(application(bundle), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        bundle.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         opened, _ = engines(dict.fromkeys([f"m{i}" for i in range(6)], "B"))
         patch.setattr("rgd.tool.models.opened", opened)
         patch.setattr("rgd.tool.answering.opened", opened)
-        listener = socket.socket()
-        listener.bind((LOOPBACK, 0))
-        server = uvicorn.Server(uvicorn.Config(application(Bundle(world()[0])), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        with served(Bundle(world()[0])) as found:
+            yield found
 
 
 @pytest.fixture
@@ -125,3 +137,43 @@ def test_a_port_that_is_taken_is_told() -> None:
         taken.listen()
         with pytest.raises(UserError, match=r"--port .*: Address already in use"):
             serve(Bundle(world()[0]), taken.getsockname()[1])
+
+
+def test_members_behind_a_server_are_asked_through_it() -> None:
+    """Two requests one after the other, each in a thread of its own, to members that are another server's models."""
+
+    def usual(asked: Asked) -> Play:
+        said = f"{asked.body['model']} heard {asked.body['messages'][-1]['content']}"
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
+        return Play(
+            {"id": "x", "object": "chat.completion", "model": asked.body["model"], "choices": [choice], "usage": usage}
+        )
+
+    with FaultyServer(usual) as models, pytest.MonkeyPatch.context() as patch:
+        opened, _ = engines()
+        patch.setattr("rgd.tool.models.opened", opened)
+        patch.setattr("rgd.tool.answering.opened", opened)
+        content, _, _ = world()
+        members = [
+            {
+                **each,
+                "asked": {
+                    **each["asked"],
+                    "engine": "openai",
+                    "weights": None,
+                    "api": {"model": each["key"], "base_url": f"{models.address}/v1"},
+                },
+            }
+            for each in content.members
+        ]
+        routed = Bundle(Content(**{**vars(content), "members": members}))
+        with (
+            served(routed) as address,
+            openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,
+        ):
+            for words in ("hello", "again"):
+                reply = ask(client, words)
+                (member,) = reply.router["answered_by"]
+                assert reply.choices[0].message.content == f"{member} heard {words}"
+        assert len(models.asked) == 2

@@ -21,8 +21,8 @@ from rgd.routers.cascal import Cascal
 from rgd.training import texts, vectors_of
 
 SHAPE_OF = {family: shape for shape, family in enumerate(FAMILIES)}
-# Dots of a map, and letters of what is told of each.
-MOST_DOTS, LONGEST_WORDS = 400, 140
+# Dots of a map at most, of all maps together, and letters of what is told of each.
+MOST_DOTS, MOST_DOTS_IN_ALL, LONGEST_WORDS = 400, 4000, 140
 
 
 def accuracy(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Markup | None:
@@ -162,8 +162,9 @@ def maps(root: Path, settings: Mapping[str, Any]) -> Markup | None:
     if not settings["maps"]:
         return None
     parts = []
+    dots = min(MOST_DOTS, MOST_DOTS_IN_ALL // sum(map(len, settings["maps"].values())))
     for dataset, shown in settings["maps"].items():
-        panels = [_panel_of_map(root, settings, dataset, *each) for each in shown]
+        panels = [_panel_of_map(root, settings, dataset, dots, *each) for each in shown]
         centre, plane, explained = principal_plane(panels[0]["vectors"])
         planes = [(panel["vectors"] - centre) @ plane.T for panel in panels]
         centroids = [(panel["centroids"] - centre) @ plane.T for panel in panels]
@@ -213,10 +214,10 @@ def map_files(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _panel_of_map(
-    root: Path, settings: Mapping[str, Any], dataset: str, query_set: str, title: str, fitted: str
+    root: Path, settings: Mapping[str, Any], dataset: str, dots: int, query_set: str, title: str, fitted: str
 ) -> dict[str, Any]:
     questions = read_table(root / f"questions/{dataset}/{query_set}.parquet", ["query_id", "task", "question"])
-    questions = questions.take(subsample(questions.num_rows, MOST_DOTS, 0, dataset, query_set))
+    questions = questions.take(subsample(questions.num_rows, dots, 0, dataset, query_set))
     vectors = vectors_of(root / f"embeddings/{dataset}/{query_set}.parquet", texts(questions["query_id"]))
     centroids, centroid_tasks = np.zeros((0, vectors.shape[1]), dtype=np.float32), []
     if fitted:

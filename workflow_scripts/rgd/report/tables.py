@@ -118,6 +118,7 @@ def accuracy(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
     parts = []
     for (dataset, pool), part in frame.groupby(["dataset", "pool"], sort=False):
         rows: list[list[Any]] = []
+        shown = [scenario for scenario in scenarios if scenario in set(part["scenario"])]
         cells = {(row["router"], row["variant"], row["scenario"]): row for row in records(part)}
         for family in FAMILIES:
             of_family = part[part["family"] == family]
@@ -126,7 +127,7 @@ def accuracy(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
             rows.append([family])
             for router, variant in dict.fromkeys(zip(of_family["router"], of_family["variant"], strict=True)):
                 line: list[Any] = [row_label(router, variant)]
-                for scenario in scenarios:
+                for scenario in shown:
                     cell = cells.get((router, variant, scenario))
                     if cell is None:
                         same = family in SCENARIO_INDEPENDENT and (router, variant, REAL) in cells
@@ -135,7 +136,7 @@ def accuracy(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
                     key = (dataset, scenario, pool, router, variant)
                     line.append(_value(cell, key in stars, direction.get(key, 0.0), baseline))
                 rows.append(line)
-        names = [_title(settings, "scenario", scenario) for scenario in scenarios]
+        names = [_title(settings, "scenario", scenario) for scenario in shown]
         caption = f"{_title(settings, 'dataset', str(dataset))}, {_title(settings, 'pool', str(pool))}"
         parts.append(table(["Router", *names], rows, caption, ["", *["number"] * len(names)]))
     note = (

@@ -79,7 +79,8 @@ class Answering:
             UserError: an unknown variant, options that are no choice, or a member that cannot be asked.
         """
         variant = self.variant(variant)
-        decision = self.bundle.route(query)
+        vector = self.bundle.embed([query])
+        decision = self.bundle.route_vectors(vector, [query])[0]
         if not options:
             member = self.writer(decision)
             spec = self.spec(member)
@@ -90,7 +91,7 @@ class Answering:
             return Reply(answer.text, None, variant, (given,), decision)
         check_options(options)
         given_by = [self._chosen(member, query, options) for member in decision.asked[variant]]
-        voted = self._vote(decision, given_by, variant)
+        voted = self._vote(vector, given_by, variant)
         text = "" if voted is None else options[ord(voted) - ord("A")]
         return Reply(text, voted, variant, tuple(given_by), decision)
 
@@ -169,7 +170,7 @@ class Answering:
             member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens
         )
 
-    def _vote(self, decision: Decision, given: Sequence[Given], variant: str) -> str | None:
+    def _vote(self, vector: np.ndarray, given: Sequence[Given], variant: str) -> str | None:
         """The letter that the router's own vote makes of the answers; those of members that were not asked are missing."""
         keys = self.bundle.keys
         letters: list[str | None] = [None] * len(keys)
@@ -179,7 +180,6 @@ class Answering:
             letters[place] = each.letter
             confidence[0, place] = np.nan if each.confidence is None else each.confidence
         codes, vocabulary = encode_answers([[each] for each in letters])
-        vector = self.bundle.embed([decision.query])
         routed = route(self.bundle.router, self.bundle.test_queries(vector), codes, confidence)
         return decode_answers(routed.answers[variant], vocabulary)[0]
 
