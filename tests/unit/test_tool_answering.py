@@ -1,8 +1,11 @@
 """Asking the chosen members: who is asked, how the vote goes, and what is told where nobody can answer."""
 
+import numpy as np
 import pytest
 
 from rgd.errors import UserError
+from rgd.routers import Routes
+from rgd.routers.base import TestQueries
 from rgd.tool import bundle
 from rgd.tool.answering import Answering, split_options
 from rgd.tool.routing import Bundle
@@ -102,3 +105,28 @@ def test_what_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_options_are_read_from_lines(text: str, question: str, options: list[str]) -> None:
     assert split_options(text) == (question, options)
+
+
+def test_a_router_that_stops_early_is_told_each_answer_and_asks_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that agree are enough: what the router would ask next follows from what was answered so far."""
+
+    def respond(self: Bundle, queries: TestQueries, answers=None, confidence=None) -> Routes:
+        ranking = self.router.rank(queries)
+        answers = np.full(ranking.shape, -1) if answers is None else answers
+        asked, seen = [], []
+        for place in ranking[0].tolist():
+            asked.append(place)
+            if answers[0, place] >= 0 and answers[0, place] in seen:
+                break
+            seen.append(answers[0, place])
+        row = np.array([[*asked, *[-1] * (ranking.shape[1] - len(asked))]])
+        return Routes(ranking, {"until_two": answers[:, asked[-1]]}, {"until_two": row})
+
+    monkeypatch.setattr(Bundle, "respond", respond)
+    asking, made = answering(monkeypatch)
+    order = [each.member for each in asking.bundle.route("what?").ranking]
+    asking, made = answering(monkeypatch, dict(zip(order, "ABCBAA", strict=True)))
+    reply = asking.answer("what?", OPTIONS)
+    assert (reply.variant, reply.letter) == ("until_two", "B")
+    assert [each.member for each in reply.given] == order[:4]
+    assert set(made) == {"embedder", *order[:4]}

@@ -209,3 +209,18 @@ def test_a_bundle_of_recorded_answers_routes_as_the_workflow_did(project: Projec
     found = [[each.member for each in decision.ranking] for decision in decisions]
     assert found == routes["ranking"].to_pylist()
     assert {near.task for decision in decisions for near in decision.nearest} == {"even", "odd"}
+
+
+def test_rgd_export_writes_what_the_workflow_does(project: Project, tmp_path: Path) -> None:
+    path = "results/routers/hostile/real/writers/knn.parquet"
+    done = project.rgd("export", path, str(tmp_path / "bundle"), *arguments(project))
+    assert done.returncode == 0, done.stderr
+    made = project.folder / "results/bundles/hostile/real/writers/knn"
+    for file in (tmp_path / "bundle").iterdir():
+        assert file.read_bytes() == (made / file.name).read_bytes(), file.name
+    again = project.rgd("export", path, str(tmp_path / "bundle"), *arguments(project))
+    assert again.returncode == 1
+    assert "is there already and is not empty" in again.stderr
+    seed = project.rgd("export", path, str(tmp_path / "other"), "--seed", "7", *arguments(project))
+    assert "--seed 7: the experiment hostile has the seeds [0, 1]" in seed.stderr
+    assert not (tmp_path / "other").exists()

@@ -78,7 +78,7 @@ def findings(trained: Trained, counts: pd.DataFrame) -> list[Finding]:
     queries = own_queries(trained)
     for name, router in trained.routers.items():
         found.append(constant(name, router, queries))
-        if hasattr(router, "centroids_") and hasattr(router, "centroid_tasks_"):
+        if all(hasattr(router, part) for part in ("centroids_", "centroid_tasks_", "scores_")):
             found += clusters(name, router, trained)
     return found
 

@@ -14,7 +14,7 @@ from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.prompts import letter, render
 from rgd.errors import UserError
-from rgd.routers import decode_answers, encode_answers, route
+from rgd.routers import decode_answers, encode_answers
 from rgd.tool.models import opened
 from rgd.tool.routing import Bundle, Decision
 
@@ -90,8 +90,7 @@ class Answering:
             )
             return Reply(answer.text, None, variant, (given,), decision)
         check_options(options)
-        given_by = [self._chosen(member, query, options) for member in decision.asked[variant]]
-        voted = self._vote(vector, given_by, variant)
+        voted, given_by = self._ask_in_turn(query, options, vector, variant)
         text = "" if voted is None else options[ord(voted) - ord("A")]
         return Reply(text, voted, variant, tuple(given_by), decision)
 
@@ -170,18 +169,28 @@ class Answering:
             member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens
         )
 
-    def _vote(self, vector: np.ndarray, given: Sequence[Given], variant: str) -> str | None:
-        """The letter that the router's own vote makes of the answers; those of members that were not asked are missing."""
+    def _ask_in_turn(
+        self, query: str, options: Sequence[str], vector: np.ndarray, variant: str
+    ) -> tuple[str | None, list[Given]]:
+        """The letter that the router makes of the answers, and the answers, in the order in which they were given.
+
+        One member is asked after the other, and the router told each time, so that one that stops early does. The answers
+        of members that were not asked are missing, and do not matter to it.
+        """
         keys = self.bundle.keys
-        letters: list[str | None] = [None] * len(keys)
-        confidence = np.full((1, len(keys)), np.nan)
-        for each in given:
-            place = keys.index(each.member)
-            letters[place] = each.letter
-            confidence[0, place] = np.nan if each.confidence is None else each.confidence
-        codes, vocabulary = encode_answers([[each] for each in letters])
-        routed = route(self.bundle.router, self.bundle.test_queries(vector), codes, confidence)
-        return decode_answers(routed.answers[variant], vocabulary)[0]
+        queries = self.bundle.test_queries(vector, [len(options)])
+        given: dict[int, Given] = {}
+        while True:
+            letters = [given[place].letter if place in given else None for place in range(len(keys))]
+            codes, vocabulary = encode_answers([[each] for each in letters])
+            confidence = np.full((1, len(keys)), np.nan)
+            for place, each in given.items():
+                confidence[0, place] = np.nan if each.confidence is None else each.confidence
+            routed = self.bundle.respond(queries, codes, confidence)
+            waiting = [place for place in routed.asked[variant][0].tolist() if place >= 0 and place not in given]
+            if not waiting:
+                return decode_answers(routed.answers[variant], vocabulary)[0], list(given.values())
+            given[waiting[0]] = self._chosen(keys[waiting[0]], query, options)
 
 
 def check_options(options: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ ROUTER_FILE, TRAINING_FILE, EMBEDDINGS_FILE = "router.parquet", "training.parque
 FILES = (ROUTER_FILE, TRAINING_FILE, EMBEDDINGS_FILE)
 TENSOR = "embeddings"
 # What a router has learned is set as attributes of an object: no name but such a one is.
-_LEARNED = re.compile(r"[a-z][a-z0-9_]*_")
+_LEARNED = re.compile(r"[a-z][A-Za-z0-9_.-]*_")
 _ROUTING_KEYS = ("method", "parameters", "variants", "aggregate", "cell", "seed", "neighbours", "titles", "embedder")
 _KEYS = ("files", "routing", "members", "made_from")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rgd.errors import UserError
 from rgd.neighbours import nearest
-from rgd.routers import make, restore
+from rgd.routers import Routes, make, restore, route
 from rgd.routers.base import TestQueries
 from rgd.tool.bundle import Content
 from rgd.tool.reasons import Reasons, reasons
@@ -58,7 +58,7 @@ class Decision:
         query: its text; empty where a vector was routed.
         ranking: the pool, best first.
         score: what the scores are, in words; empty where the method gives none.
-        asked: for each variant the members it asks, best first.
+        asked: for each variant the members it asks, first to last; one that stops early asks as many of them as it takes.
         task: of the cluster, or of the nearest training query where the method does not look at tasks.
         cluster: None where the method has no clusters.
         nearest: the nearest training queries, nearest first.
@@ -110,7 +110,7 @@ class Bundle:
     @property
     def variants(self) -> tuple[str, ...]:
         """The router's variants: how many of the ranked members answer in each is ``decision.asked``."""
-        return tuple(self.router.asked(np.arange(len(self.keys), dtype=np.int32)[None]))
+        return tuple(self.respond(self.test_queries(self.content.embeddings[:1])).asked)
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
@@ -193,27 +193,50 @@ class Bundle:
         # What has length 1 is taken as it comes, so that a query is routed as the workflow routes it, to the last bit.
         return np.where(np.abs(lengths - 1.0) < LENGTH_TOLERANCE, vectors, vectors / lengths)
 
-    def test_queries(self, vectors: np.ndarray) -> TestQueries:
-        """Queries as a router is given them: (n, d) vectors of length 1 with their nearest training queries."""
-        return self._queries(vectors, self.content.routing["neighbours"])[0]
+    def test_queries(self, vectors: np.ndarray, options: Sequence[int] | None = None) -> TestQueries:
+        """Queries as a router is given them: (n, d) vectors of length 1 with their nearest training queries.
 
-    def _queries(self, vectors: np.ndarray, most: int) -> tuple[TestQueries, np.ndarray]:
+        Args:
+            vectors: of the queries.
+            options: how many options each has, for routers that count them; by default none has any.
+        """
+        return self._queries(vectors, self.content.routing["neighbours"], options)[0]
+
+    def respond(
+        self, queries: TestQueries, answers: np.ndarray | None = None, confidence: np.ndarray | None = None
+    ) -> Routes:
+        """What the router makes of the pool's answers, (n, M) codes and confidences; by default of none."""
+        shape = (len(queries.query_ids), len(self.keys))
+        return route(
+            self.router,
+            queries,
+            np.full(shape, -1, dtype=np.int32) if answers is None else answers,
+            np.full(shape, np.nan) if confidence is None else confidence,
+        )
+
+    def _queries(
+        self, vectors: np.ndarray, most: int, options: Sequence[int] | None = None
+    ) -> tuple[TestQueries, np.ndarray]:
         around, similarity = nearest(vectors, self.content.embeddings, most)
+        counted: dict[str, Any] = {}
+        if getattr(self.router, "counts_options", False):
+            counted["options"] = np.zeros(len(vectors), dtype=np.int64) if options is None else np.array(options)
         queries = TestQueries(
             query_ids=np.arange(len(vectors)).astype(np.str_),
             embeddings=vectors,
             neighbours=around,
             training_embeddings=self.content.embeddings,
+            **counted,
         )
         return queries, similarity
 
     def _route_block(self, vectors: np.ndarray, texts: Sequence[str], neighbours: int) -> list[Decision]:
         queries, similarity = self._queries(vectors, max(self.content.routing["neighbours"], neighbours, 1))
-        ranking = self.router.rank(queries)
+        routed = self.respond(queries)
         found = reasons(self.method, self.router, queries)
-        asked = {name: members.tolist() for name, members in self.router.asked(ranking).items()}
+        asked = {name: members.tolist() for name, members in routed.asked.items()}
         # Plain lists once for the block: taking numbers out of arrays one by one would take most of the time.
-        ranked = ranking.tolist()
+        ranked = routed.ranking.tolist()
         scores = None if found.scores is None else np.asarray(found.scores, dtype=np.float64).tolist()
         around, near = (
             queries.neighbours[:, : max(neighbours, 1)].tolist(),
@@ -233,7 +256,10 @@ class Bundle:
                     query=text,
                     ranking=order,
                     score=found.score,
-                    asked={name: tuple(self.keys[member] for member in rows[row]) for name, rows in asked.items()},
+                    asked={
+                        name: tuple(self.keys[member] for member in rows[row] if member >= 0)
+                        for name, rows in asked.items()
+                    },
                     task=task,
                     cluster=cluster,
                     nearest=close[:neighbours],
