@@ -73,7 +73,7 @@ def test_a_member_that_cannot_be_read_is_named(healthy: TrainingSet) -> None:
         if each.check == "unreadable answers"
     ]
     assert (found.verdict, found.value) == (LOOK, pytest.approx(1 / 3, abs=0.01))
-    assert found.shown.startswith("33 % of m4")
+    assert found.shown.startswith("m4 33 %; all members ")
 
 
 def test_too_few_queries_and_wasted_draws_are_told(healthy: TrainingSet) -> None:
@@ -83,9 +83,9 @@ def test_too_few_queries_and_wasted_draws_are_told(healthy: TrainingSet) -> None
     )
     found = {each.check: each for each in findings(trained(few), draws)}
     assert found["queries per task"].verdict == LOOK
-    assert found["queries per task"].shown == "16 of first, 32 in all"
+    assert found["queries per task"].shown == "fewest of first: 16; 32 in all"
     assert found["usable draws"].verdict == LOOK
-    assert found["usable draws"].shown == "40 % of 100; dropped: truncated 50, repeats query 10"
+    assert found["usable draws"].shown == "kept 40 % of 100; dropped: truncated 50, repeats query 10"
     assert verdicts(healthy)["queries per task"] == FINE
 
 

@@ -91,7 +91,7 @@ def enough(tasks: np.ndarray) -> Finding:
     return _finding(
         "queries per task",
         least,
-        f"{least} of {task}, {len(tasks)} in all",
+        f"fewest of {task}: {least}; {len(tasks)} in all",
         least >= FEWEST_QUERIES,
         "Rankings of so few queries are noise. Raise generated_queries in the dataset's file; if the generator ran out of "
         "draws, raise its max_draws_per_task.",
@@ -109,7 +109,7 @@ def usable(counts: pd.DataFrame) -> Finding:
     return _finding(
         "usable draws",
         share,
-        f"{100 * share:.0f} % of {needed:g}" + (f"; dropped: {worst}" if worst else ""),
+        f"kept {100 * share:.0f} % of {needed:g}" + (f"; dropped: {worst}" if worst else ""),
         share >= LEAST_KEPT,
         "The generator repeats itself or does not keep to the form. Show it worked examples (examples in its file), raise "
         "max_tokens where texts are truncated, raise its temperature where queries repeat, or take a stronger model.",
@@ -123,7 +123,7 @@ def readable(members: Sequence[str], answers: np.ndarray) -> Finding:
     return _finding(
         "unreadable answers",
         float(missing[worst]),
-        f"{100 * missing[worst]:.0f} % of {members[worst]}, {100 * missing.mean():.0f} % of all",
+        f"{members[worst]} {100 * missing[worst]:.0f} %; all members {100 * missing.mean():.0f} %",
         bool(missing[worst] <= MOST_MISSING),
         "A missing answer agrees with nothing, so the member looks weak. Look at its texts (the audit table), raise max_tokens, "
         "or change its prompt so that it ends in 'The answer is (X)'.",
@@ -150,7 +150,7 @@ def agreement(answers: np.ndarray) -> list[Finding]:
         _finding(
             "queries on which all agree",
             alike,
-            f"{100 * alike:.0f} %",
+            f"alike on {100 * alike:.0f} %",
             alike <= MOST_AGREEMENT,
             "The queries are too easy to tell members apart. Ask for harder ones in the tasks' descriptions, or train on a filtered "
             "scenario (GENERATOR-20k-filtered-POOL), which keeps those that members differ on.",
@@ -208,7 +208,7 @@ def constant(name: str, router: Router, queries: TestQueries) -> Finding:
     return _finding(
         f"{name}: always the same member",
         share,
-        f"{100 * share:.0f} % of its own training queries go to {member} first",
+        f"{member} comes first for {100 * share:.0f} % of its own training queries",
         share <= MOST_SHARE,
         f"The router is no better than {member} alone and costs an embedding more. Either this member is the best everywhere (then use "
         "it), or tasks and queries are too alike: describe the tasks more narrowly, or generate more queries.",
@@ -245,14 +245,14 @@ def clusters(name: str, router: Any, trained: Trained) -> list[Finding]:
         _finding(
             f"{name}: clusters that rank otherwise",
             len(orders) / count,
-            f"{len(orders)} rankings in {count} clusters, {len(firsts)} members come first in some",
+            f"rankings in {count} clusters: {len(orders)}; members that come first in some: {len(firsts)}",
             len(firsts) > 1 or count == 1,
             "The same member leads everywhere, so there is nothing to route. Add members with other strengths, or narrower tasks.",
         ),
         _finding(
             f"{name}: ties at the top",
             tied,
-            f"{100 * tied:.0f} % of the training queries are in clusters where several members lead alike",
+            f"several members lead alike for {100 * tied:.0f} % of the training queries",
             tied <= MOST_TIES,
             "There the member's name decides who is asked. Generate more queries, so that clusters grow, or ask for harder ones.",
         ),

@@ -44,7 +44,7 @@ def report(root: Path, settings: Mapping[str, Any]) -> str:
         ("diagnostics", "Diagnostics", "Is the generated data any good?", tables.diagnostics(frames, settings)),
     ]
     shown = [(key, short, title, content) for key, short, title, content in sections if content is not None]
-    data = walk(root, settings) if settings["tested"] else {"datasets": {}}
+    data = walk(root, settings)
     shown.append(("provenance", "Provenance", "Where this comes from", tables.provenance(root, settings, data)))
     return document(settings, shown, data, tables.summary(frames, settings))
 
@@ -117,16 +117,20 @@ def _facts(settings: Mapping[str, Any]) -> str:
 
 
 def _walk_section(settings: Mapping[str, Any]) -> Markup | None:
-    if not settings["tested"]:
+    if not settings["cells"]:
         return None
+    lead = (
+        "A test query and all that stands between it and its answer, for one router of the first split. Routers see no label; the right "
+        "option is marked for you alone."
+    )
+    if not settings["tested"]:
+        lead = (
+            "A training query and all that stands between it and its answer, routed as if it were new, with the others around it. What is "
+            "marked as right is only what the generator says."
+        )
     return tag(
         "div",
-        tag(
-            "p",
-            "A test query and all that stands between it and its answer, for one router of the first split. Routers see no label; "
-            "the right option is marked for you alone.",
-            class_="lead",
-        ),
+        tag("p", lead, class_="lead"),
         tag("div", id="controls", class_="controls"),
         tag(
             "div",

@@ -123,7 +123,7 @@
   function questionStep(question, number) {
     const options = question.options.map((text, place) => {
       const right = letter(place) === label(number);
-      return element("li", {}, element("span", { class: "key" }, letter(place)), element("span", {}, text, right ? element("span", { class: "right" }, "  ✓ right") : null));
+      return element("li", {}, element("span", { class: "key" }, letter(place)), element("span", {}, text, right ? element("span", { class: "right" }, dataset().generated ? "  ✓ says the generator" : "  ✓ right") : null));
     });
     const open = question.options.length ? null : element("p", { class: "plain" }, `Right answer: ${label(number)}`);
     return step(1, "The question", element("p", {}, question.text), element("ul", { class: "options" }, options), open);
@@ -202,10 +202,11 @@
     const given = element("p", { class: "answer" }, sign(right), ` ${optionText(question, answer(number))}`);
     const all = dataset().pools[state.pool].answers[number];
     const others = all.filter((each) => each !== null && each === label(number)).length;
-    const context = `${others} of ${all.length} members of the pool answer this right.`;
-    const name = `${state.dataset}/${state.scenario}/${state.pool}`;
+    const context = `${others} of ${all.length} members of the pool answer ${dataset().generated ? "as the generator does" : "this right"}.`;
+    const key = dataset().key;
+    const name = `${key}/${state.scenario}/${state.pool}`;
     const kinds = ["routes", "routers"].map((kind) => `${kind}/${name}/${state.router}.parquet`);
-    const files = [...kinds, `consensus/${name}.parquet`, `neighbours/${state.dataset}/${state.scenario}.parquet`, `questions/${state.dataset}/benchmark.parquet`];
+    const files = [...kinds, `consensus/${name}.parquet`, `neighbours/${key}/${state.scenario}.parquet`, `questions/${key}/${dataset().query_set}.parquet`];
     const listed = files.filter((file) => dataset().files[file]).map((file) => [element("code", {}, file), ` ${dataset().files[file]}`, element("br")]);
     const provenance = element("details", {}, element("summary", {}, "Provenance: the files behind this, and how their SHA-256 begin"), element("div", { class: "files" }, `query ${question.id}`, element("br"), listed));
     return step(5, "The answer", given, element("p", { class: "plain" }, context), provenance);

@@ -30,6 +30,7 @@ def settings(config: Config) -> dict[str, Any]:
         "seed": config.experiment.seeds[0],
         "seeds": list(config.experiment.seeds),
         "baseline": config.experiment.baseline,
+        "neighbours": config.neighbours,
         "level": config.experiment.interval.level,
         "cells": [list(cell) for cell in cells],
         "tested": tested,

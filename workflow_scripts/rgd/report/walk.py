@@ -1,6 +1,7 @@
-"""The walk down: for some test queries everything between the question and the answer, as data for the page."""
+"""The walk down: for some queries everything between the question and the answer, as data for the page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 
 from rgd.artifacts import list_matrix, read_table
 from rgd.consensus import usable_confidence, z_scores
+from rgd.neighbours import nearest
 from rgd.provenance import known_digest, name_under
-from rgd.routers import encode_answers, make, restore
+from rgd.routers import decode_answers, encode_answers, make, restore, route
 from rgd.routers.base import Router, TestQueries
 from rgd.seeds import generator
 from rgd.tool.reasons import reasons
@@ -20,51 +22,137 @@ MOST_RANKINGS, FEWEST_QUERIES, MOST_QUERIES, LONGEST_TEXT = 6000, 12, 240, 500
 SHOWN_NEIGHBOURS = 3
 
 
+@dataclass(frozen=True)
+class Around:
+    """The queries that are shown of a query set, and the training queries around them.
+
+    Attributes:
+        dataset, query_set: what they are queries of.
+        ids: (n,) their ids.
+        tasks: (n,) their tasks.
+        vectors: (n, d) of length 1.
+        rows: (n, K) the nearest training rows, nearest first.
+        similarity: (n, K).
+        training: ids of the training rows.
+    """
+
+    dataset: str
+    query_set: str
+    ids: np.ndarray
+    tasks: np.ndarray
+    vectors: np.ndarray
+    rows: np.ndarray
+    similarity: np.ndarray
+    training: np.ndarray
+
+
 def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows of single queries: of every dataset some test queries of the first seed.
+    """What the page shows of single queries.
+
+    Of a dataset that has a test, some test queries of the first seed; of tasks that are only described some training
+    queries of each scenario, each routed with the others as its neighbours, and the generator's answer for a label.
 
     Args:
         root: the results' folder.
         settings: as :func:`rgd.report.settings.settings` gives them.
     """
-    per_dataset = [cell for cell in settings["cells"] if cell[0] in settings["tested"]]
-    most = int(np.clip(MOST_RANKINGS // max(len(per_dataset), 1), FEWEST_QUERIES, MOST_QUERIES))
-    return {"datasets": {name: _dataset(root, settings, name, most) for name in settings["tested"]}}
+    most = int(np.clip(MOST_RANKINGS // max(len(settings["cells"]), 1), FEWEST_QUERIES, MOST_QUERIES))
+    parts = {dataset: _tested(root, settings, dataset, most) for dataset in settings["tested"]}
+    for dataset, scenario in described(settings):
+        parts[f"{dataset}/{scenario}"] = _described(root, settings, dataset, scenario, most)
+    return {"datasets": parts}
 
 
-def _dataset(root: Path, settings: Mapping[str, Any], dataset: str, most: int) -> dict[str, Any]:
+def described(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each scenario of tasks that are only described."""
+    return list(dict.fromkeys((cell[0], cell[1]) for cell in settings["cells"] if cell[0] not in settings["tested"]))
+
+
+def _tested(root: Path, settings: Mapping[str, Any], dataset: str, most: int) -> dict[str, Any]:
     files = Files(root)
-    cells = [tuple(cell[1:]) for cell in settings["cells"] if cell[0] == dataset]
+    cells = [tuple(cell) for cell in settings["cells"] if cell[0] == dataset]
     questions = files.read(f"questions/{dataset}/benchmark.parquet")
-    ids = texts(questions["query_id"])
-    tested = None
-    scenarios: dict[str, Any] = {}
-    for scenario in dict.fromkeys(scenario for scenario, _, _ in cells):
+    shown: np.ndarray | None = None
+    around: dict[str, Around] = {}
+    for scenario in dict.fromkeys(cell[1] for cell in cells):
         neighbours = files.read(f"neighbours/{dataset}/{scenario}.parquet")
         neighbours = neighbours.filter(neighbours["seed"].to_numpy() == settings["seed"])
-        if tested is None:
-            tested = _sample(neighbours, questions, dataset, most)
-        pool = next(pool for name, pool, _ in cells if name == scenario)
-        scenarios[scenario] = _scenario(files, settings, dataset, scenario, pool, neighbours, tested)
-    if tested is None:
-        return {"title": settings["titles"]["dataset"].get(dataset, dataset), "questions": [], "cells": []}
-    rows = rows_in(ids, tested)
-    pools = {
-        pool: _pool(files, settings, dataset, pool, tested) for pool in dict.fromkeys(pool for _, pool, _ in cells)
-    }
-    made = [_cell(files, settings, dataset, cell, tested, scenarios[cell[0]], pools[cell[1]]) for cell in cells]
-    chosen = questions.take(rows.tolist()).to_pylist()
+        ids = texts(neighbours["query_id"])
+        if shown is None:
+            shown = ids[_sample(_tasks_of(questions, ids), dataset, most)]
+        rows = rows_in(ids, shown)
+        pool = next(cell[2] for cell in cells if cell[1] == scenario)
+        around[scenario] = Around(
+            dataset,
+            "benchmark",
+            shown,
+            _tasks_of(questions, shown),
+            vectors_of(files.path(f"embeddings/{dataset}/benchmark.parquet"), shown),
+            list_matrix(neighbours["training_rows"])[rows],
+            list_matrix(neighbours["similarity"])[rows],
+            _training_ids(files, settings, dataset, scenario, pool),
+        )
+    pools = {}
+    for name in dict.fromkeys(cell[2] for cell in cells):
+        folder, labels = settings["answers"][dataset][name]
+        pools[name] = _pool(files, settings, name, folder, labels, next(iter(around.values())).ids)
+    made = [
+        _cell(
+            files,
+            settings,
+            cell,
+            around[cell[1]],
+            pools[cell[2]],
+            _stored_routes(files, settings, cell, around[cell[1]].ids),
+        )
+        for cell in cells
+    ]
+    return _content(files, settings, dataset, around, pools, made)
+
+
+def _described(root: Path, settings: Mapping[str, Any], dataset: str, scenario: str, most: int) -> dict[str, Any]:
+    files, query_set = Files(root), settings["query_sets"][scenario]
+    cells = [tuple(cell) for cell in settings["cells"] if (cell[0], cell[1]) == (dataset, scenario)]
+    training = _training_ids(files, settings, dataset, scenario, cells[0][2])
+    tasks = _tasks_of(files.read(f"questions/{dataset}/{query_set}.parquet"), training)
+    vectors = vectors_of(files.path(f"embeddings/{dataset}/{query_set}.parquet"), training)
+    rows = _sample(tasks, dataset, most)
+    found, similarity = nearest(vectors[rows], vectors, settings["neighbours"] + 1, own=rows)
+    around = Around(dataset, query_set, training[rows], tasks[rows], vectors[rows], found, similarity, training)
+    pools = {}
+    for name in dict.fromkeys(cell[2] for cell in cells):
+        folder, labels = f"responses/{dataset}/{query_set}", f"labels/{dataset}/{query_set}.parquet"
+        pools[name] = _pool(files, settings, name, folder, labels, around.ids)
+    made = [_cell(files, settings, cell, around, pools[cell[2]], None) for cell in cells]
+    content = _content(files, settings, dataset, {scenario: around}, pools, made)
+    written = settings["titles"]["scenario"].get(scenario, scenario)
+    return content | {"title": f"{content['title']}, queries by {written}", "generated": True}
+
+
+def _content(
+    files: "Files",
+    settings: Mapping[str, Any],
+    dataset: str,
+    around: Mapping[str, Around],
+    pools: Mapping[str, Mapping[str, Any]],
+    cells: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    first = next(iter(around.values()))
+    questions = files.read(f"questions/{dataset}/{first.query_set}.parquet")
+    chosen = questions.take(rows_in(texts(questions["query_id"]), first.ids).tolist()).to_pylist()
     return {
+        "key": dataset,
         "title": settings["titles"]["dataset"].get(dataset, dataset),
+        "generated": False,
+        "query_set": first.query_set,
         "questions": [
             {"id": row["query_id"], "task": row["task"], "text": row["question"], "options": list(row["options"] or [])}
             for row in chosen
         ],
-        "n_tested": scenarios[next(iter(scenarios))]["n_tested"],
         "descriptions": _descriptions(files, settings, dataset),
-        "scenarios": {key: value["shown"] for key, value in scenarios.items()},
-        "pools": {key: value["shown"] for key, value in pools.items()},
-        "cells": [cell for cell in made if cell is not None],
+        "scenarios": {key: _scenario(files, settings, key, each) for key, each in around.items()},
+        "pools": {key: each["shown"] for key, each in pools.items()},
+        "cells": list(cells),
         "files": files.digests,
     }
 
@@ -87,138 +175,138 @@ class Files:
         return path
 
 
-def _sample(neighbours: Any, questions: Any, dataset: str, most: int) -> np.ndarray:
-    """Ids of test queries in the benchmark's order: all, or ``most`` spread over the tasks."""
-    tested = texts(neighbours["query_id"])
-    if len(tested) <= most:
-        return tested
-    tasks = texts(questions["task"])[rows_in(texts(questions["query_id"]), tested)]
-    order = generator(0, "report", dataset).permutation(len(tested))
+def _sample(tasks: np.ndarray, dataset: str, most: int) -> np.ndarray:
+    """Rows of (n,) ``tasks``, ascending: all, or ``most`` spread over the tasks."""
+    if len(tasks) <= most:
+        return np.arange(len(tasks))
+    order = generator(0, "report", dataset).permutation(len(tasks))
     # Round by round one query of each task, so that every task is there.
-    rounds = np.zeros(len(tested), dtype=int)
+    rounds = np.zeros(len(tasks), dtype=int)
     for task in dict.fromkeys(tasks.tolist()):
         mine = order[tasks[order] == task]
         rounds[mine] = np.arange(len(mine))
-    kept = np.lexsort((np.argsort(order), rounds))[:most]
-    return tested[np.sort(kept)]
+    return np.sort(np.lexsort((np.argsort(order), rounds))[:most])
 
 
-def _scenario(
-    files: Files,
-    settings: Mapping[str, Any],
-    dataset: str,
-    scenario: str,
-    pool: str,
-    neighbours: Any,
-    tested: np.ndarray,
-) -> dict[str, Any]:
-    query_set = settings["query_sets"][scenario]
-    rows = rows_in(texts(neighbours["query_id"]), tested)
-    around = list_matrix(neighbours["training_rows"])[rows]
-    similarity = list_matrix(neighbours["similarity"])[rows]
+def _tasks_of(questions: Any, ids: np.ndarray) -> np.ndarray:
+    return texts(questions["task"])[rows_in(texts(questions["query_id"]), ids)]
+
+
+def _training_ids(files: "Files", settings: Mapping[str, Any], dataset: str, scenario: str, pool: str) -> np.ndarray:
     consensus = files.read(f"consensus/{dataset}/{scenario}/{pool}.parquet", ["seed", "query_id", "member"])
-    ids = training_ids(consensus)[settings["seed"]]
-    questions = files.read(f"questions/{dataset}/{query_set}.parquet", ["query_id", "task", "question"])
-    training = questions.take(rows_in(texts(questions["query_id"]), ids).tolist())
-    shown = np.unique(around[:, :SHOWN_NEIGHBOURS])
-    of_training = {
-        str(row): [training["task"][row].as_py(), _cut(training["question"][row].as_py())] for row in shown.tolist()
-    }
+    return training_ids(consensus)[settings["seed"]]
+
+
+def _scenario(files: "Files", settings: Mapping[str, Any], scenario: str, around: Around) -> dict[str, Any]:
+    """Title and size of a scenario, its training queries that are near some shown one, and which is near which."""
+    query_set = settings["query_sets"][scenario]
+    questions = files.read(f"questions/{around.dataset}/{query_set}.parquet", ["query_id", "task", "question"])
+    training = questions.take(rows_in(texts(questions["query_id"]), around.training).tolist())
+    rows, similarity = around.rows[:, :SHOWN_NEIGHBOURS], around.similarity[:, :SHOWN_NEIGHBOURS]
     return {
-        "around": around,
-        "ids": ids,
-        "n_tested": neighbours.num_rows,
-        "shown": {
-            "title": settings["titles"]["scenario"].get(scenario, scenario),
-            "n_training": len(ids),
-            "training": of_training,
-            "near": [
-                [[int(place), round(float(value), 3)] for place, value in zip(places, values, strict=True)]
-                for places, values in zip(
-                    around[:, :SHOWN_NEIGHBOURS].tolist(), similarity[:, :SHOWN_NEIGHBOURS].tolist(), strict=True
-                )
-            ],
+        "title": settings["titles"]["scenario"].get(scenario, scenario),
+        "n_training": len(around.training),
+        "training": {
+            str(row): [training["task"][row].as_py(), _cut(training["question"][row].as_py())]
+            for row in np.unique(rows).tolist()
         },
+        "near": [
+            [[place, round(value, 3)] for place, value in zip(places, values, strict=True)]
+            for places, values in zip(rows.tolist(), similarity.tolist(), strict=True)
+        ],
     }
 
 
-def _pool(files: Files, settings: Mapping[str, Any], dataset: str, pool: str, tested: np.ndarray) -> dict[str, Any]:
+def _pool(
+    files: "Files", settings: Mapping[str, Any], pool: str, folder: str, labels_file: str, ids: np.ndarray
+) -> dict[str, Any]:
+    """A pool's answers to the queries ``ids``: as codes over one vocabulary, and as the page shows them."""
     members = settings["pools"][pool]
-    folder, labels_file = settings["answers"][dataset][pool]
     responses = [files.read(f"{folder}/{member}.parquet") for member in members]
     answers, confidence = pool_answers([table.select(["query_id", "answer", "confidence"]) for table in responses])
-    rows = rows_in(texts(answers["query_id"]), tested)
+    rows = rows_in(texts(answers["query_id"]), ids)
     labels = files.read(labels_file)
-    label = texts(labels["label"])[rows_in(texts(labels["query_id"]), tested)]
-    codes, _ = encode_answers([answers[str(place)] for place in range(len(members))])
-    given = [[answers[str(place)][row].as_py() for place in range(len(members))] for row in rows.tolist()]
-    wrote = [[_cut(table["text"][row].as_py() or "") for table in responses] for row in rows.tolist()]
+    codes, vocabulary = encode_answers([answers[str(place)] for place in range(len(members))])
     return {
         "codes": codes[rows],
+        "vocabulary": vocabulary,
         "confidence": confidence[rows],
         "shown": {
             "title": settings["titles"]["pool"].get(pool, pool),
             "members": [settings["members"].get(member, member) for member in members],
-            "keys": members,
-            "labels": label.tolist(),
-            "answers": given,
-            "texts": wrote,
+            "labels": texts(labels["label"])[rows_in(texts(labels["query_id"]), ids)].tolist(),
+            "answers": [decode_answers(row, vocabulary) for row in codes[rows]],
+            "texts": [[_cut(table["text"][row].as_py() or "") for table in responses] for row in rows.tolist()],
         },
     }
 
 
-def _cell(
-    files: Files,
-    settings: Mapping[str, Any],
-    dataset: str,
-    cell: tuple[str, str, str],
-    tested: np.ndarray,
-    scenario: Mapping[str, Any],
-    pool: Mapping[str, Any],
-) -> dict[str, Any] | None:
-    name, pool_name, router_name = cell
-    routes = files.read(f"routes/{dataset}/{name}/{pool_name}/{router_name}.parquet")
+def _stored_routes(files: "Files", settings: Mapping[str, Any], cell: Sequence[str], ids: np.ndarray) -> dict[str, Any]:
+    """What the workflow routed the queries ``ids`` to, members by their place in the pool."""
+    dataset, scenario, pool, router = cell
+    routes = files.read(f"routes/{dataset}/{scenario}/{pool}/{router}.parquet")
     routes = routes.filter(routes["seed"].to_numpy() == settings["seed"])
-    rows = rows_in(texts(routes["query_id"]), tested).tolist()
-    routes = routes.take(rows)
-    members = settings["pools"][pool_name]
-    place = {member: number for number, member in enumerate(members)}
-    variants = [column.removeprefix("answer_") for column in routes.column_names if column.startswith("answer_")]
-    spec = settings["routers"][router_name]
-    router = make(spec["method"], spec["parameters"], spec["variants"] or None, spec["aggregate"])
-    fitted = files.read(f"routers/{dataset}/{name}/{pool_name}/{router_name}.parquet")
-    router = restore(fitted.filter(fitted["seed"].to_numpy() == settings["seed"]), lambda: router)[settings["seed"]]
-    why = _why(files, spec["method"], router, dataset, tested, scenario)
-    z = z_scores(usable_confidence(pool["codes"], pool["confidence"]), router.mu_, router.sigma_)
+    routes = routes.take(rows_in(texts(routes["query_id"]), ids).tolist())
+    place = {member: number for number, member in enumerate(settings["pools"][pool])}
+    variants = [name.removeprefix("answer_") for name in routes.column_names if name.startswith("answer_")]
     return {
-        "scenario": name,
-        "pool": pool_name,
-        "router": router_name,
-        "method": spec["method"],
-        "aggregate": spec["aggregate"],
-        "family": type(router).family,
         "variants": variants,
         "ranking": [[place[member] for member in row] for row in routes["ranking"].to_pylist()],
-        "answers": [
-            list(row) for row in zip(*(routes[f"answer_{each}"].to_pylist() for each in variants), strict=True)
-        ],
+        "answers": list(map(list, zip(*(routes[f"answer_{each}"].to_pylist() for each in variants), strict=True))),
         "asked": [
-            [[place[member] for member in members_of] for members_of in row]
+            [[place[member] for member in asked] for asked in row]
             for row in zip(*(routes[f"asked_{each}"].to_pylist() for each in variants), strict=True)
         ],
-        "z": _numbers(z, 2),
-        **why,
     }
 
 
-def _why(
-    files: Files, method: str, router: Router, dataset: str, tested: np.ndarray, scenario: Mapping[str, Any]
+def _routed(router: Router, queries: TestQueries, pool: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, of queries that the workflow did not route."""
+    found = route(router, queries, pool["codes"], pool["confidence"])
+    answers = {name: decode_answers(codes, pool["vocabulary"]) for name, codes in found.answers.items()}
+    return {
+        "variants": list(found.asked),
+        "ranking": found.ranking.tolist(),
+        "answers": list(map(list, zip(*answers.values(), strict=True))),
+        "asked": [
+            [[member for member in asked if member >= 0] for asked in row]
+            for row in zip(*(asked.tolist() for asked in found.asked.values()), strict=True)
+        ],
+    }
+
+
+def _cell(
+    files: "Files",
+    settings: Mapping[str, Any],
+    cell: Sequence[str],
+    around: Around,
+    pool: Mapping[str, Any],
+    routes: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
+    dataset, scenario, pool_name, name = cell
+    spec = settings["routers"][name]
+    unfitted = make(spec["method"], spec["parameters"], spec["variants"] or None, spec["aggregate"])
+    fitted = files.read(f"routers/{dataset}/{scenario}/{pool_name}/{name}.parquet")
+    fitted = fitted.filter(fitted["seed"].to_numpy() == settings["seed"])
+    router = restore(fitted, lambda: unfitted)[settings["seed"]]
+    queries = TestQueries(around.ids.astype(np.str_), around.vectors, around.rows)
+    z = z_scores(usable_confidence(pool["codes"], pool["confidence"]), router.mu_, router.sigma_)
+    return {
+        "scenario": scenario,
+        "pool": pool_name,
+        "router": name,
+        "aggregate": spec["aggregate"],
+        "z": _numbers(z, 2),
+        **(_routed(router, queries, pool) if routes is None else routes),
+        **_why(spec["method"], router, queries),
+    }
+
+
+def _why(method: str, router: Router, queries: TestQueries) -> dict[str, Any]:
     """The scores, tasks and clusters behind the rankings, where the method tells any."""
     if router.use_features or router.transductive:
         return {"score": "", "scores": None, "tasks": None, "clusters": None}
-    vectors = vectors_of(files.path(f"embeddings/{dataset}/benchmark.parquet"), tested)
-    found = reasons(method, router, TestQueries(tested.astype(np.str_), vectors, scenario["around"]))
+    found = reasons(method, router, queries)
     clusters = None
     if found.clusters is not None and found.sizes is not None and found.similarity is not None:
         clusters = [
@@ -256,19 +344,23 @@ def asked_files(settings: Mapping[str, Any]) -> Sequence[str]:
     """Every file that :func:`walk` reads, by its place under the results' folder."""
     names = []
     for dataset, scenario, pool, router in settings["cells"]:
-        if dataset not in settings["tested"]:
-            continue
-        folder, labels = settings["answers"][dataset][pool]
+        query_set, members = settings["query_sets"][scenario], settings["pools"][pool]
         names += [
-            f"questions/{dataset}/benchmark.parquet",
-            f"embeddings/{dataset}/benchmark.parquet",
-            f"questions/{dataset}/{settings['query_sets'][scenario]}.parquet",
-            f"neighbours/{dataset}/{scenario}.parquet",
+            f"questions/{dataset}/{query_set}.parquet",
             f"consensus/{dataset}/{scenario}/{pool}.parquet",
-            f"routes/{dataset}/{scenario}/{pool}/{router}.parquet",
             f"routers/{dataset}/{scenario}/{pool}/{router}.parquet",
-            labels,
-            *(f"{folder}/{member}.parquet" for member in settings["pools"][pool]),
-            *([settings["descriptions"][dataset]] if dataset in settings["descriptions"] else []),
         ]
+        if dataset in settings["tested"]:
+            folder, labels = settings["answers"][dataset][pool]
+            names += [
+                f"questions/{dataset}/benchmark.parquet",
+                f"embeddings/{dataset}/benchmark.parquet",
+                f"neighbours/{dataset}/{scenario}.parquet",
+                f"routes/{dataset}/{scenario}/{pool}/{router}.parquet",
+            ]
+        else:
+            folder, labels = f"responses/{dataset}/{query_set}", f"labels/{dataset}/{query_set}.parquet"
+            names.append(f"embeddings/{dataset}/{query_set}.parquet")
+        names += [labels, *(f"{folder}/{member}.parquet" for member in members)]
+        names += [settings["descriptions"][dataset]] if dataset in settings["descriptions"] else []
     return list(dict.fromkeys(names))
