@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from rgd.tool import load
+from tests.browser import opened
 from tests.workflow.project import PARTS, ROOT
 
 BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", (ROOT / "docs/own.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -101,6 +102,15 @@ def test_the_run_ends_in_routers_diagnostics_a_page_and_bundles(printed: tuple[P
     assert "Is the generated data any good?" in page
     assert not list((results / "cells").rglob("*.parquet")) if (results / "cells").exists() else True
     assert load(folder / BUNDLE).variants == ("top1", "top3")
+
+
+def test_the_page_walks_through_the_training_queries(printed: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = printed
+    with opened(folder / "results/reports/mine/report.html", 1280) as (tab, seen):
+        assert tab.locator("#questions button").count() == 12
+        tab.locator("#questions button").nth(5).click()
+        assert "says the generator" in tab.locator("#steps").inner_text()
+        assert seen.nothing(), seen
 
 
 def test_a_question_is_ranked_with_reasons(printed: tuple[Path, dict[str, str]]) -> None:
