@@ -9,6 +9,8 @@ import yaml
 from rgd.config import load, sweep
 from rgd.errors import UserError
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,6 +12,8 @@ import yaml
 from rgd.config import load, sweep
 from rgd.config.references import members
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])

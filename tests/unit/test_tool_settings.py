@@ -10,6 +10,8 @@ from rgd.config.sweep import Cell
 from rgd.errors import UserError
 from rgd.tool import settings
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 CONFIG = Path(__file__).parents[2] / "config"
 
 
