@@ -134,7 +134,7 @@
     const made = cell();
     const near = scenario.near[number].map(([row, similarity]) => {
       const [task, text] = scenario.training[String(row)];
-      return element("tr", {}, element("td", { class: "number" }, figure(similarity)), element("td", {}, task), element("td", { class: "words" }, text));
+      return element("tr", {}, element("td", { class: "number" }, similarity.toFixed(2)), element("td", {}, task), element("td", { class: "words" }, text));
     });
     const head = element("tr", {}, ...["Similarity", "Task", "Training query"].map((name) => element("th", { scope: "col", class: name === "Similarity" ? "number" : null }, name)));
     const said = [];
@@ -147,12 +147,12 @@
     }
     if (made.clusters) {
       const [cluster, size, similarity] = made.clusters[number];
-      said.push(`Nearest centroid: cluster ${cluster + 1} of ${made.n_clusters}, made of ${size} training queries, similarity ${figure(similarity)}.`);
+      said.push(`Nearest centroid: cluster ${cluster + 1} of ${made.n_clusters}, made of ${size} training queries, similarity ${similarity.toFixed(2)}.`);
     } else if (!made.score) said.push("This router ranks every query alike.");
     return step(
       2,
       "Its place among the training queries",
-      element("p", { class: "plain" }, said.join(" ")),
+      said.map((words) => element("p", { class: "plain" }, words)),
       element("div", { class: "scroll" }, element("table", { class: "said" }, element("thead", {}, head), element("tbody", {}, near))),
     );
   }
