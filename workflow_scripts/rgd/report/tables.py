@@ -97,7 +97,8 @@ def summary(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> 
         )
     note = tag(
         "p",
-        f"Test accuracy with the interval of {100 * settings['level']:g} %{f'; {where}' if where else ''}.",
+        f"Test accuracy with the interval of {100 * settings['level']:g} %{f'; {where}' if where else ''}. Best means the highest of "
+        "several figures on the test part, which flatters it.",
         class_="note",
     )
     return tag("div", tag("dl", tiles, class_="tiles"), note)
