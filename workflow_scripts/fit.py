@@ -12,13 +12,13 @@ LIBRARIES = ("numpy",)
 
 with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
-    labels = snakemake.input.get("labels")
+    labels, kind = snakemake.input.get("labels"), load(settings["method"])
     routers = {
         train.seed: make(settings["method"], settings["parameters"]).fit(train)
         for train in training_sets(
             read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
-            read_table(snakemake.input.questions, ["query_id", "task"]),
-            snakemake.input.embeddings if load(settings["method"]).fits_on_embeddings else None,
+            read_table(snakemake.input.questions, ["query_id", "task", *(["options"] if kind.counts_options else [])]),
+            snakemake.input.embeddings if kind.fits_on_embeddings else None,
             json.loads(snakemake.params.members),
             None if labels is None else read_table(labels),
             snakemake.input.get("answer_embeddings"),
@@ -26,3 +26,6 @@ with running(snakemake, LIBRARIES):
         )
     }
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
+    for seed, router in routers.items():
+        for remark in router.remarks():
+            print(f"seed {seed}: {remark}")

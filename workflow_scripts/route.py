@@ -8,9 +8,9 @@ import pyarrow as pa
 from job import running
 from rgd import schemas
 from rgd.artifacts import list_matrix, read_table, write_table
-from rgd.routers import decode_answers, encode_answers, make, restore, route
+from rgd.routers import decode_answers, encode_answers, load, make, restore, route
 from rgd.routers.base import TestQueries
-from rgd.training import pool_answers, rows_in, texts, training_ids, vectors_of
+from rgd.training import option_counts, pool_answers, rows_in, texts, training_ids, vectors_of
 
 LIBRARIES = ("numpy",)
 
@@ -25,7 +25,9 @@ with running(snakemake, LIBRARIES):
     )
     codes, vocabulary = encode_answers([answers[str(position)] for position in range(len(members))])
     answered_ids = texts(answers["query_id"])
-    tasks = read_table(snakemake.input.questions, ["query_id", "task"])
+    counted = ["options"] if load(settings["method"]).counts_options else []
+    tasks = read_table(snakemake.input.questions, ["query_id", "task", *counted])
+    options = option_counts(tasks)
     if not tasks["query_id"].equals(answers["query_id"]):
         raise ValueError("questions and responses are in different orders")
     features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
@@ -45,6 +47,7 @@ with running(snakemake, LIBRARIES):
             tasks=texts(tasks["task"])[rows].astype(np.str_),
             features=vectors_of(features, query_ids) if features else None,
             training_embeddings=vectors_of(training, ids_of_training[seed]) if training else None,
+            options=None if options is None else options[rows],
         )
         found = route(router, queries, codes[rows], confidence[rows])
         columns = {
@@ -54,6 +57,10 @@ with running(snakemake, LIBRARIES):
         }
         for variant in found.answers:
             columns[f"answer_{variant}"] = pa.array(decode_answers(found.answers[variant], vocabulary), pa.string())
-            columns[f"asked_{variant}"] = pa.array(names[found.asked[variant]].tolist(), schemas.STRINGS)
+            asked = found.asked[variant]
+            listed = [names[row[row >= 0]].tolist() for row in asked] if (asked < 0).any() else names[asked].tolist()
+            columns[f"asked_{variant}"] = pa.array(listed, schemas.STRINGS)
         parts.append(pa.table(columns))
+        for remark in found.remarks:
+            print(f"seed {seed}: {remark}")
     write_table(snakemake.output.routes, pa.concat_tables(parts), schemas.routes(list(found.answers)))

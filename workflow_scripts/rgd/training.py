@@ -69,7 +69,7 @@ def training_sets(
 
     Args:
         consensus: schemas.CONSENSUS: rows by seed, then member, then query.
-        questions: query_id and task of the query set.
+        questions: query_id and task of the query set, and options for routers that count them.
         embeddings: file with query_id and embedding of the query set; None for routers that fit without them.
         members: the pool, in order.
         labels: query_id and label of the query set, for routers that need them.
@@ -77,6 +77,7 @@ def training_sets(
         features: file with query_id and embedding (of an LLM's features) of the query set, for routers that use them.
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
+    options = option_counts(questions)
     label_of = None
     if labels is not None:
         label_of = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
@@ -105,8 +106,17 @@ def training_sets(
             if answer_embeddings is None
             else AnswerVectors(answer_embeddings, train_ids, members),
             features=None if features is None else vectors_of(features, train_ids),
+            options=None if options is None else options[rows],
             seed=seed,
         )
+
+
+def option_counts(questions: pa.Table) -> np.ndarray | None:
+    """How many options each query has, int64 (n,), 0 where it has none; None where the table does not tell."""
+    if "options" not in questions.column_names:
+        return None
+    counts = pc.fill_null(pc.list_value_length(questions["options"]), 0)
+    return counts.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def vectors_of(path: str | Path | None, query_ids: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from rgd import schemas
 from rgd.consensus import usable_confidence, z_scores
 from rgd.errors import UserError
 from rgd.routers.base import Router, TestQueries
-from rgd.votes import AGGREGATES, vote
+from rgd.votes import AGGREGATES
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Routes:
     Attributes:
         ranking: (n, M) int32 member indices, best first.
         answers: per variant the (n,) int32 code answered, -1 missing.
-        asked: per variant the (n, k) int32 members asked, best first.
+        asked: per variant the (n, k) int32 members asked, best first; -1 where fewer were.
+        remarks: sentences for the log.
     """
 
     ranking: np.ndarray
     answers: dict[str, np.ndarray]
     asked: dict[str, np.ndarray]
+    remarks: tuple[str, ...] = ()
 
 
 def methods() -> list[str]:
@@ -104,9 +106,8 @@ def route(router: Router, queries: TestQueries, answers: np.ndarray, confidence:
     """
     z = z_scores(usable_confidence(answers, confidence), router.mu_, router.sigma_)
     ranking = router.rank(queries)
-    asked = router.asked(ranking)
-    given = {name: vote(answers, z, members, router.aggregate, router.vote_weight) for name, members in asked.items()}
-    return Routes(ranking, given, asked)
+    found = router.respond(queries, ranking, answers, z)
+    return Routes(ranking, found.answers, found.asked, tuple(router.remarks_on(queries, z)))
 
 
 def save(routers: Mapping[int, Router]) -> pa.Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rgd.consensus import Spread, VoteWeight, normalise, usable_confidence
 from rgd.errors import UserError
-from rgd.votes import Aggregate
+from rgd.votes import Aggregate, vote
 
 Family = Literal["query-only", "query-answer", "learning-free", "reference"]
 # Scores that differ by less than this are the same number summed in another order.
@@ -39,6 +39,7 @@ class TrainingSet:
         labels: (n,) int32 codes, for routers that need them.
         answer_embeddings: (n, M, e) float32, an array or something that reads slices of one, for routers that need them.
         features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
+        options: (n,) how many options each query has, 0 where it has none; for routers that count them.
         seed: the replicate's seed.
     """
 
@@ -51,6 +52,7 @@ class TrainingSet:
     labels: np.ndarray | None = None
     answer_embeddings: np.ndarray | Sliced | None = None
     features: np.ndarray | None = None
+    options: np.ndarray | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,6 +75,8 @@ class TrainingSet:
             shapes["answer_embeddings"] = (np.shape(self.answer_embeddings)[:2], (n, pool))
         if self.features is not None:
             shapes["features"] = (np.shape(self.features)[:1], (n,))
+        if self.options is not None:
+            shapes["options"] = (np.shape(self.options), (n,))
         for name, (found, expected) in shapes.items():
             if found != expected:
                 raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
@@ -99,6 +103,7 @@ class TestQueries:
         tasks: (n,) str.
         features: (n, f) float32, as in :class:`TrainingSet`.
         training_embeddings: (m, d) float32 of the training rows, for routers that need them.
+        options: (n,) as in :class:`TrainingSet`.
     """
 
     __test__: ClassVar[bool] = False  # Not a pytest class, whatever its name suggests.
@@ -109,6 +114,7 @@ class TestQueries:
     tasks: np.ndarray | None = None
     features: np.ndarray | None = None
     training_embeddings: np.ndarray | None = None
+    options: np.ndarray | None = None
 
     def nearest(self, k: int, training_size: int) -> np.ndarray:
         """The (n, min(k, training_size)) nearest training rows.
@@ -125,12 +131,26 @@ class TestQueries:
         return self.neighbours[:, :wanted]
 
 
+@dataclass(frozen=True)
+class Responses:
+    """What each variant answers to n test queries.
+
+    Attributes:
+        answers: per variant the (n,) int32 code answered, -1 missing.
+        asked: per variant the (n, k) int32 members asked, first to last; -1 where fewer were.
+    """
+
+    answers: dict[str, np.ndarray]
+    asked: dict[str, np.ndarray]
+
+
 class Router:
     """The interface of every routing method.
 
     ``fit`` learns attributes that end in "_" (arrays, numbers), which is all that is saved; ``rank`` reads nothing
     else but the constructor's parameters. ``variants`` says how many of the ranked members each variant asks,
-    ``aggregate`` how their answers become one. A ``transductive`` router ranks a query in the light of the other test
+    ``aggregate`` how their answers become one; a router that weighs answers in its own way, or asks one member after
+    the other, has its own ``respond``. A ``transductive`` router ranks a query in the light of the other test
     queries, unlabelled: it needs the whole batch, where any other gives a query the same ranking in any company.
     """
 
@@ -139,6 +159,7 @@ class Router:
     ranks_by_embeddings: ClassVar[bool] = True
     needs_answer_embeddings: ClassVar[bool] = False
     needs_training_embeddings: ClassVar[bool] = False
+    counts_options: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
     family: ClassVar[Family]
 
@@ -163,6 +184,27 @@ class Router:
     def asked(self, ranking: np.ndarray) -> dict[str, np.ndarray]:
         """For every variant, the (n, k) members it asks, best first; at most the whole pool."""
         return {name: ranking[:, :count] for name, count in self.variants.items()}
+
+    def respond(self, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
+        """Let each variant's members answer. No answer of a member that is not asked may matter.
+
+        Args:
+            queries: n test queries.
+            ranking: (n, M) as :meth:`rank` gives it.
+            answers: (n, M) int32 codes of the whole pool's answers, -1 missing.
+            z: (n, M) z-scores by the training queries' mu and sigma, NaN where there is none.
+        """
+        asked = self.asked(ranking)
+        given = {name: vote(answers, z, members, self.aggregate, self.vote_weight) for name, members in asked.items()}
+        return Responses(given, asked)
+
+    def remarks(self) -> list[str]:
+        """Sentences on what was fitted, for the log."""
+        return []
+
+    def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
+        """Sentences on the test queries, for the log; ``z`` (n, M) as in :meth:`respond`."""
+        return []
 
     def remember_pool(self, train: TrainingSet) -> None:
         """Keep the members and the mu and sigma of their confidence, which test votes are measured by."""

@@ -1,0 +1,449 @@
+"""What is true, and who knows it, from the answers alone: a latent-truth model of a pool whose errors are correlated.
+
+Each query has a latent true answer, uniform over its possible answers, and a latent easiness x ~ N(0, 1). Member j, where
+it answers, is right with probability logistic(ability_j + spread x): one coin per member (Dawid and Skene 1979), on one
+scale with the query's easiness (Rasch 1960; Whitehill et al. 2009), so that members fail together on hard queries. Wrong
+answers are drawn from shares of the wrong options that are the query's own, Dirichlet with total concentration kappa, so
+that members fail alike: two wrong answers agree with probability (1 + kappa / (K - 1)) / (1 + kappa) among K possible
+answers, 1 / (K - 1) as kappa grows. Integrated out, this is a Polya urn: a wrong answer joins those before it with
+probability proportional to kappa / (K - 1) + their number. A member may beside that copy another member (its sibling)
+with some probability, which discounts what the two say alike (Dong, Berti-Equille and Srivastava 2009).
+
+The truth may be an answer that nobody gave. A missing answer says nothing. docs/latent_truth.md has the derivation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+# Gauss-Hermite nodes of easiness.
+NODES = 7
+# How many answers are possible where a query has no options.
+OPEN = 1000
+# Priors, which decide only where there are few queries: the pool's mean ability, each ability about it, the spread and
+# log kappa (kappa = e is 0.27 of the way from errors that never to errors that always agree), as mean and deviation.
+MEAN_ABILITY = (0.5, 1.0)
+ABILITY_DEVIATION = 1.0
+SPREAD = (1.5, 1.0)
+LOG_KAPPA = (1.0, 0.75)
+# A member counts as a copy of another where they agree this much (in probability of copying) and this many standard
+# errors more than the rest of the model lets expect.
+LEAST_COPYING, COPYING_ERRORS = 0.1, 3.0
+# Pseudo-queries without copying in its estimate.
+COPYING_DOUBT = 20.0
+MOST_COPYING = 0.95
+MAX_ITERATIONS = 90
+# EM ends when a step gains less log-likelihood than this per query.
+SETTLED = 1e-6
+LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA = -4.0, 8.0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What the model says of M members.
+
+    Attributes:
+        ability: (M,) log-odds of being right on a query of middle easiness.
+        spread: how much the log-odds move with a standard deviation of easiness.
+        kappa: concentration of wrong answers.
+        parent: (M,) int, the member that each copies, -1 for none; no member is its own ancestor.
+        copying: (M,) probability of copying it.
+    """
+
+    ability: np.ndarray
+    spread: float
+    kappa: float
+    parent: np.ndarray
+    copying: np.ndarray
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The posterior of n queries, given some members' answers.
+
+    Attributes:
+        joint: (n, M + 1, Q) probability that the answer first given by member s is true (M: one that nobody gave) and
+            that the easiness is at node q.
+        evidence: (n,) log-likelihood of the answers.
+    """
+
+    joint: np.ndarray
+    evidence: np.ndarray
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(n, M + 1): the probability of each given answer, and that no given answer is right."""
+        return self.joint.sum(axis=2)
+
+
+def first_givers(answers: np.ndarray) -> np.ndarray:
+    """For each answer (n, M) the first member that gave the same one, -1 where it is missing, int64 (n, M)."""
+    found = np.full(answers.shape, -1, dtype=np.int64)
+    for member in range(answers.shape[1] - 1, -1, -1):
+        column = answers[:, member : member + 1]
+        found[(answers == column) & (column >= 0)] = member
+    return found
+
+
+def possible_answers(options: np.ndarray | None, n: int) -> np.ndarray:
+    """K of each of n queries, int64 (n,), from the number of their options; one option or none tells nobody apart."""
+    if options is None:
+        return np.full(n, OPEN, dtype=np.int64)
+    options = np.asarray(options, dtype=np.int64)
+    return np.where(options <= 0, OPEN, np.maximum(options, 2))
+
+
+def nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Easiness x and probability of each node, (Q,) and (Q,)."""
+    points, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return points, weights / weights.sum()
+
+
+def infer(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> Belief:
+    """The posterior of the truth and the easiness of n queries.
+
+    Args:
+        givers: (n, M) from :func:`first_givers`; an answer that is not to count is -1.
+        choices: (n,) number K of possible answers.
+        logits: (n, M) or (M,) each member's log-odds of being right at middle easiness.
+        pool: the rest of the model.
+    """
+    n, members = givers.shape
+    x, weights = nodes()
+    rows, given = np.arange(n), givers >= 0
+    logits = np.broadcast_to(logits, (n, members))
+    votes, support = np.zeros((n, members), dtype=np.int64), np.zeros((n, members))
+    for member in range(members):
+        said = np.flatnonzero(given[:, member])
+        votes[said, givers[said, member]] += 1
+        support[said, givers[said, member]] += logits[said, member]
+    at_node = logits[:, :, None] + pool.spread * x
+    all_wrong = -np.where(given[:, :, None], softplus(at_node), 0.0).sum(axis=1)
+    kinds, kind = np.unique(choices, return_inverse=True)
+    alike, total = urn_factors(pool.kappa, kinds, members)
+    number = given.sum(axis=1)
+    each = alike[kind[:, None], votes]
+    together = each.sum(axis=1)
+    joint = np.empty((n, members + 1, len(x)))
+    # If s is true, its votes leave the urn.
+    urn = together[:, None] - each - total[number[:, None] - votes]
+    joint[:, :members] = np.where(votes > 0, support + urn, -np.inf)[:, :, None]
+    joint[:, :members] += all_wrong[:, None] + votes[:, :, None] * (pool.spread * x)
+    unseen = np.maximum(choices - (votes > 0).sum(axis=1), 0)
+    with np.errstate(divide="ignore"):
+        joint[:, members] = all_wrong + (together - total[number] + np.log(unseen))[:, None]
+    order = generations(pool.parent)
+    for place, member in enumerate(order):
+        if pool.parent[member] >= 0:
+            found = copied(givers, choices, at_node, pool, order[:place], member)
+            joint[found.rows] += np.log((1.0 - pool.copying[member]) + pool.copying[member] / found.alone)
+            joint[found.differs] += np.log1p(-pool.copying[member])
+    joint += np.log(weights) - np.log(choices)[:, None, None]
+    highest = joint.max(axis=(1, 2))
+    joint = np.exp(joint - highest[:, None, None])
+    sums = joint.sum(axis=(1, 2))
+    return Belief(joint / sums[:, None, None], np.log(sums[rows]) + highest)
+
+
+def urn_factors(kappa: float, kinds: np.ndarray, members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms of the urn's rising factorials.
+
+    Returns:
+        (kinds, M + 1): of kappa / (K - 1), c factors, for c equal wrong answers; (M + 1,): of kappa, for c in all.
+    """
+    steps = np.arange(members)
+    share = kappa / (kinds - 1.0)
+    alike = np.concatenate([np.zeros((len(kinds), 1)), np.cumsum(np.log(share[:, None] + steps), axis=1)], axis=1)
+    return alike, np.concatenate([[0.0], np.cumsum(np.log(kappa + steps))])
+
+
+def softplus(values: np.ndarray) -> np.ndarray:
+    """log(1 + exp(values))."""
+    return np.maximum(values, 0.0) + np.log1p(np.exp(-np.abs(values)))
+
+
+def logistic(values: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-values))."""
+    return 1.0 / (1.0 + np.exp(-np.clip(values, -500.0, 500.0)))
+
+
+def generations(parent: np.ndarray) -> list[int]:
+    """The members in an order in which every parent stands before its copies."""
+    depth = []
+    for member in range(len(parent)):
+        steps = 0
+        while parent[member] >= 0:
+            member, steps = int(parent[member]), steps + 1
+        depth.append(steps)
+    return np.argsort(depth, kind="stable").tolist()
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """Where a copy and its parent both answered: alike (rows, and how likely alone), or not (differs)."""
+
+    rows: np.ndarray
+    alone: np.ndarray
+    differs: np.ndarray
+
+
+def copied(
+    givers: np.ndarray, choices: np.ndarray, at_node: np.ndarray, pool: Pool, before: Sequence[int], member: int
+) -> _Copied:
+    """How likely ``member``'s answers would be without copying, where they equal its parent's.
+
+    Returns:
+        With r rows, ``alone`` (r, M + 1, Q): given that the answer of s is true, the node, and the answers of the
+        members ``before`` it.
+    """
+    members, mine = givers.shape[1], givers[:, member]
+    theirs = givers[:, pool.parent[member]]
+    both = (mine >= 0) & (theirs >= 0)
+    rows = np.flatnonzero(both & (mine == theirs))
+    mine, earlier, right = mine[rows], givers[np.ix_(rows, before)], logistic(at_node[rows, member])
+    same = (earlier == mine[:, None]).sum(axis=1)
+    supporters = np.stack([(earlier == s).sum(axis=1) for s in range(members)] + [np.zeros(len(rows))], axis=1)
+    wrong_before = (earlier >= 0).sum(axis=1)[:, None] - supporters
+    drawn = (pool.kappa / (choices[rows] - 1.0) + same)[:, None] / (pool.kappa + wrong_before)
+    alone = (1.0 - right)[:, None] * drawn[:, :, None]
+    alone[np.arange(len(rows)), mine] = right
+    return _Copied(rows, alone, np.flatnonzero(both & (givers[:, member] != theirs)))
+
+
+def chances(belief: Belief, givers: np.ndarray) -> np.ndarray:
+    """(n, M, Q): the probability that each member is right and the easiness is at each node; 0 for a missing answer."""
+    right = np.take_along_axis(belief.joint, np.maximum(givers, 0)[:, :, None], axis=1)
+    return np.where((givers >= 0)[:, :, None], right, 0.0)
+
+
+def fit_pool(answers: np.ndarray, choices: np.ndarray, correlated: bool = True, copies: bool = True) -> Pool:
+    """Maximum a posteriori parameters of the model, by EM over the distinct patterns of agreement.
+
+    Args:
+        answers: (n, M) int32 codes, -1 missing.
+        choices: (n,) number of possible answers.
+        correlated: False for errors that are independent given the truth: no spread, kappa without bound, no copies.
+        copies: whether copies are looked for.
+    """
+    patterns, counts = np.unique(np.column_stack([first_givers(answers), choices]), axis=0, return_counts=True)
+    givers, kinds = patterns[:, :-1], patterns[:, -1]
+    members = answers.shape[1]
+    pool = Pool(
+        ability=np.full(members, MEAN_ABILITY[0]),
+        spread=SPREAD[0] if correlated else 0.0,
+        kappa=float(np.exp(LOG_KAPPA[0] if correlated else HIGHEST_LOG_KAPPA)),
+        parent=np.full(members, -1),
+        copying=np.zeros(members),
+    )
+    pool = climb(pool, givers, kinds, counts, correlated)
+    for _ in range(members if copies and correlated else 0):
+        found = find_copy(pool, givers, kinds, counts)
+        if found is None:
+            break
+        pool = climb(found, givers, kinds, counts, correlated)
+    return pool
+
+
+def climb(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
+    """EM from ``pool`` to a maximum, with every third step extrapolated (SQUAREM; Varadhan and Roland 2008).
+
+    Args:
+        pool: where to start; its parents stay.
+        givers, choices: (u, M) and (u,) the distinct patterns.
+        counts: (u,) how often each occurs.
+        correlated: whether spread and kappa are learned.
+    """
+
+    def step(at: Pool) -> tuple[Pool, float]:
+        return expectation_maximization(at, givers, choices, counts, correlated)
+
+    settled, before = SETTLED * counts.sum(), -np.inf
+    for _ in range(MAX_ITERATIONS // 3):
+        first, height = step(pool)
+        if height - before < settled:
+            return first
+        before = height
+        second, second_height = step(first)
+        start = _vector(pool)
+        move = _vector(first) - start
+        bend = _vector(second) - _vector(first) - move
+        stride = min(float(np.linalg.norm(move)) / max(float(np.linalg.norm(bend)), 1e-12), 16.0)
+        pool = second
+        if stride > 1.0:
+            further, height = step(_moved(second, start + 2.0 * stride * move + stride**2 * bend))
+            # A leap that leads downhill is not taken.
+            pool = further if height >= second_height else second
+    return pool
+
+
+def _vector(pool: Pool) -> np.ndarray:
+    return np.concatenate([pool.ability, [pool.spread, np.log(pool.kappa)], pool.copying])
+
+
+def _moved(pool: Pool, vector: np.ndarray) -> Pool:
+    members = len(pool.ability)
+    return replace(
+        pool,
+        ability=np.clip(vector[:members], -20.0, 20.0),
+        spread=float(np.clip(vector[members], 0.0, 20.0)),
+        kappa=float(np.exp(np.clip(vector[members + 1], LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA))),
+        copying=np.where(pool.parent >= 0, np.clip(vector[members + 2 :], 1e-3, MOST_COPYING), 0.0),
+    )
+
+
+def expectation_maximization(
+    pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool
+) -> tuple[Pool, float]:
+    """One step of EM, and the log-posterior (up to a constant) of the pool it started from."""
+    x, _ = nodes()
+    belief = infer(givers, choices, pool.ability, pool)
+    height = float(counts @ belief.evidence) + log_prior(pool, correlated)
+    right = chances(belief, givers)
+    held = np.where((givers >= 0)[:, :, None], belief.joint.sum(axis=1)[:, None], 0.0)
+    copying = pool.copying.copy()
+    order = generations(pool.parent)
+    at_node = np.broadcast_to(pool.ability[:, None] + pool.spread * x, (*givers.shape, len(x)))
+    for place, member in enumerate(order):
+        if pool.parent[member] < 0:
+            continue
+        found = copied(givers, choices, at_node, pool, order[:place], member)
+        chance = pool.copying[member]
+        own = belief.joint[found.rows] * ((1.0 - chance) / ((1.0 - chance) + chance / found.alone))
+        held[found.rows, member] = own.sum(axis=1)
+        right[found.rows, member] = own[np.arange(len(found.rows)), givers[found.rows, member]]
+        alike, different = counts[found.rows], counts[found.differs].sum()
+        expected = float(alike @ (1.0 - own.sum(axis=(1, 2))))
+        copying[member] = np.clip(expected / (alike.sum() + different + COPYING_DOUBT), 1e-3, MOST_COPYING)
+    trials, hits = np.einsum("u,ujq->jq", counts, held), np.einsum("u,ujq->jq", counts, right)
+    ability, spread = abilities(hits, trials, pool.ability, pool.spread, correlated)
+    kappa = concentration(belief.joint.sum(axis=2), givers, choices, counts, pool.kappa) if correlated else pool.kappa
+    return replace(pool, ability=ability, spread=spread, kappa=kappa, copying=copying), height
+
+
+def log_prior(pool: Pool, correlated: bool) -> float:
+    """Logarithm of the parameters' prior density, up to a constant."""
+    mean = pool.ability.mean()
+    distance = ((mean - MEAN_ABILITY[0]) / MEAN_ABILITY[1]) ** 2
+    distance += (((pool.ability - mean) / ABILITY_DEVIATION) ** 2).sum()
+    if correlated:
+        distance += ((pool.spread - SPREAD[0]) / SPREAD[1]) ** 2
+        distance += ((np.log(pool.kappa) - LOG_KAPPA[0]) / LOG_KAPPA[1]) ** 2
+    return float(-0.5 * distance + COPYING_DOUBT * np.log1p(-pool.copying).sum())
+
+
+def abilities(
+    hits: np.ndarray, trials: np.ndarray, ability: np.ndarray, spread: float, correlated: bool
+) -> tuple[np.ndarray, float]:
+    """Newton steps of a logistic regression of ``hits`` (M, Q) out of ``trials`` on member and easiness, with priors."""
+    x, _ = nodes()
+    members = len(ability)
+    # Deviations from the mean and the mean itself, each with its prior, as one precision matrix.
+    precision = np.eye(members) / ABILITY_DEVIATION**2
+    precision += (1.0 / MEAN_ABILITY[1] ** 2 / members - 1.0 / ABILITY_DEVIATION**2) / members
+    for _ in range(3):
+        p = logistic(ability[:, None] + spread * x)
+        slope, curve = hits - trials * p, trials * p * (1.0 - p)
+        gradient = slope.sum(axis=1) - precision @ (ability - MEAN_ABILITY[0])
+        hessian = np.diag(curve.sum(axis=1)) + precision
+        if not correlated:
+            ability = ability + np.linalg.solve(hessian, gradient)
+            continue
+        mixed = (curve * x).sum(axis=1)
+        last = (slope * x).sum() - (spread - SPREAD[0]) / SPREAD[1] ** 2
+        corner = (curve * x**2).sum() + 1.0 / SPREAD[1] ** 2
+        whole = np.block([[hessian, mixed[:, None]], [mixed[None], np.array([[corner]])]])
+        move = np.linalg.solve(whole, np.append(gradient, last))
+        ability, spread = ability + move[:members], max(spread + float(move[members]), 0.0)
+    return ability, spread
+
+
+def concentration(
+    truth: np.ndarray, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, kappa: float
+) -> float:
+    """Newton steps for kappa on the expected log-likelihood of the urns, with its prior.
+
+    Args:
+        truth: (u, M + 1) posterior of each given answer and of none.
+        givers, choices, counts: the distinct patterns.
+        kappa: where to start.
+    """
+    members = givers.shape[1]
+    votes = np.stack([(givers == s).sum(axis=1) for s in range(members)], axis=1)
+    number = (givers >= 0).sum(axis=1)
+    kinds, kind = np.unique(choices, return_inverse=True)
+    steps = np.arange(members)
+    # How often, in expectation, a wrong answer joins c equal ones before it, by K; and c wrong ones before it.
+    wrong = (1.0 - truth[:, :members]) * counts[:, None]
+    joins = np.zeros((len(kinds), members))
+    for place in steps:
+        joins[:, place] = np.bincount(kind, np.where(votes > place, wrong, 0.0).sum(axis=1), len(kinds))
+    in_urn = np.concatenate([number[:, None] - votes, number[:, None]], axis=1)
+    draws = np.array([np.where(in_urn > place, truth * counts[:, None], 0.0).sum() for place in steps])
+    at = float(np.log(kappa))
+    for _ in range(3):
+        kappa = float(np.exp(at))
+        share = kappa / (kinds - 1.0)[:, None]
+        slope = (joins * share / (share + steps)).sum() - (draws * kappa / (kappa + steps)).sum()
+        curve = (joins * share * steps / (share + steps) ** 2).sum() - (
+            draws * kappa * steps / (kappa + steps) ** 2
+        ).sum()
+        slope -= (at - LOG_KAPPA[0]) / LOG_KAPPA[1] ** 2
+        # Where the likelihood bends upwards the prior's curvature is used alone, and a step is at most 1.
+        downwards = max(-curve, 0.0) + 1.0 / LOG_KAPPA[1] ** 2
+        at = float(np.clip(at + np.clip(slope / downwards, -1.0, 1.0), LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA))
+    return float(np.exp(at))
+
+
+def agreement(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much more each two members agree than the model without copying lets expect, as a probability of copying.
+
+    Returns:
+        (M, M) excess, (observed - expected) / (1 - expected), and its standard error (infinite without common queries).
+    """
+    members = givers.shape[1]
+    x, weights = nodes()
+    right = logistic(pool.ability[:, None] + pool.spread * x)
+    alike = (1.0 + pool.kappa / (choices - 1.0)) / (1.0 + pool.kappa)
+    excess, error = np.zeros((members, members)), np.full((members, members), np.inf)
+    for one in range(members):
+        for other in range(one):
+            both = (givers[:, one] >= 0) & (givers[:, other] >= 0)
+            total = counts[both].sum()
+            if total == 0:
+                continue
+            observed = counts[both] @ (givers[both, one] == givers[both, other]) / total
+            both_right = (right[one] * right[other]) @ weights
+            both_wrong = ((1.0 - right[one]) * (1.0 - right[other])) @ weights
+            expected = both_right + both_wrong * (counts[both] @ alike[both]) / total
+            room = max(1.0 - expected, 1e-9)
+            excess[one, other] = excess[other, one] = (observed - expected) / room
+            deviation = np.sqrt(max(observed * (1.0 - observed), 1.0 / (total + 1.0)) / total)
+            error[one, other] = error[other, one] = deviation / room
+    return excess, error
+
+
+def find_copy(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray) -> Pool | None:
+    """``pool`` with one more sibling: the two unrelated members that agree most beyond expectation; None if none do.
+
+    The less able of the two copies the other; one that copies somebody already is left to it.
+    """
+    excess, error = agreement(pool, givers, choices, counts)
+    convincing = (excess > LEAST_COPYING) & (excess > COPYING_ERRORS * error)
+    for flat in np.argsort(-excess, axis=None, kind="stable"):
+        one, other = divmod(int(flat), len(excess))
+        if not convincing[one, other]:
+            continue
+        copy, source = (one, other) if pool.ability[one] <= pool.ability[other] else (other, one)
+        if _root(pool.parent, copy) == _root(pool.parent, source) or pool.parent[copy] >= 0:
+            continue
+        parent, copying = pool.parent.copy(), pool.copying.copy()
+        parent[copy], copying[copy] = source, min(excess[one, other], MOST_COPYING)
+        return replace(pool, parent=parent, copying=copying)
+    return None
+
+
+def _root(parent: np.ndarray, member: int) -> int:
+    while parent[member] >= 0:
+        member = int(parent[member])
+    return member

@@ -1,0 +1,355 @@
+"""Latent truth: whom to ask, how to weigh the answers, and when to stop asking, learned without labels.
+
+docs/latent_truth.md has the derivation, the sources, what was measured, and where it fails.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar, Self
+
+import numpy as np
+
+from rgd import panels
+from rgd.calibration import calibrate, group_offsets, log_odds
+from rgd.clustering import cluster_means, kmeans_labels, unit
+from rgd.consensus import usable_confidence, z_scores
+from rgd.latent_truth import Pool, agreement, first_givers, fit_pool, infer, possible_answers
+from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, rank_members
+from rgd.seeds import derive_seed
+
+# A test query less similar to its cluster than all but this share of the cluster's own is like none of them.
+FAR_SHARE = 0.01
+MOST_CLUSTERS = 8
+# From when on a diagnostic is remarked on.
+MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD = 0.9, 0.5, 0.1, 0.5, 2.0
+
+
+class LatentTruth(Router):
+    """Query-only router: a latent-truth model of the pool ranks members, picks panels, weighs answers, stops early.
+
+    A variant with k members asks the panel of k that is best in the query's group; their most probable answer is
+    given. A budget's variant asks one member after the other, until the leading answer is probable enough; how
+    probable is set so that the mean price on the training queries is the budget. Answers weigh by what the model
+    says of who gave them, not by ``aggregate``.
+
+    Args:
+        budgets: variant -> mean price per query.
+        prices: member -> price of a call; members that are not named cost 1.
+        correlated: False for errors that are independent given the truth.
+        copies: look for members that copy each other.
+        confidence: weigh answers by their confidence.
+        groups: how finely members are told apart: by ``task`` and ``cluster``, by ``task``, or for ``all`` alike.
+        caution: standard errors by which a group must differ before it is told apart.
+        cluster_size: training queries to a cluster, within a task.
+        panels: False asks the k best members, not the best k.
+
+    Learned:
+        ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.latent_truth.Pool), slope_ (M,),
+        task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
+        nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
+        (C + 1, M) int32, the last row for queries far from all clusters, panel_VARIANT_ (C + 1, k) int32,
+        threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
+        estimated share of right answers, diagnostic_names_, diagnostics_.
+    """
+
+    family: ClassVar[Family] = "query-only"
+    counts_options = True
+    variants = MappingProxyType({"top1": 1, "top3": 3})
+
+    def __init__(
+        self,
+        *,
+        budgets: Mapping[str, float] | None = None,
+        prices: Mapping[str, float] | None = None,
+        correlated: bool = True,
+        copies: bool = True,
+        confidence: bool = True,
+        groups: str = "cluster",
+        caution: float = 2.0,
+        cluster_size: int = 250,
+        panels: bool = True,
+    ) -> None:
+        self.budgets = dict(
+            {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0} if budgets is None else budgets
+        )
+        self.prices = dict(prices or {})
+        for name, numbers in (("budgets", self.budgets), ("prices", self.prices)):
+            for key, number in numbers.items():
+                if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < float("inf"):
+                    raise ValueError(f"{name}.{key} = {number!r} must be a number above 0")
+        if groups not in ("all", "task", "cluster"):
+            raise ValueError(f"groups = {groups!r} is none of all, task, cluster")
+        if caution < 0 or cluster_size < 1:
+            raise ValueError(f"caution = {caution} must be at least 0 and cluster_size = {cluster_size} at least 1")
+        self.correlated, self.copies, self.confidence = correlated, copies, confidence
+        self.groups, self.caution, self.cluster_size, self.panels = groups, caution, cluster_size, panels
+
+    def fit(self, train: TrainingSet) -> Self:
+        """Learn from the training queries' answers; ``train.labels`` are not looked at."""
+        self.remember_pool(train)
+        answers, choices = train.answers, possible_answers(train.options, len(train.answers))
+        z = self._z(answers, train.confidence)
+        groups = self._find_groups(train)
+        pool = fit_pool(answers, choices, self.correlated, self.copies)
+        self.spread_, self.kappa_ = pool.spread, pool.kappa
+        self.parent_, self.copying_ = pool.parent, pool.copying
+        givers = first_givers(answers)
+        self.ability_, self.slope_ = pool.ability, np.zeros(len(self.members_))
+        if self.confidence:
+            self.ability_, self.slope_ = calibrate(givers, choices, z, pool)
+        logits = log_odds(self.ability_, self.slope_, z)
+        # The judge of members and panels is the truth as the pool sees it everywhere: no group may acquit itself.
+        truth = infer(givers, choices, logits, pool).truth
+        self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
+        logits = logits + self.offsets_[self._finest(groups, len(answers))]
+        rows = self._choose_panels(answers, choices, logits, truth, groups)
+        self._set_thresholds(answers, choices, logits, truth, rows)
+        self._diagnose(answers, choices, z, truth)
+        return self
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Rank by the estimated accuracies of each query's group."""
+        return np.asarray(self.rankings_[self._groups_of(queries)])
+
+    def respond(self, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
+        """Ask the panels, and one member after the other; an answer counts only if its member is asked."""
+        group = self._groups_of(queries)
+        choices = possible_answers(queries.options, len(answers))
+        logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
+        given, asked = {}, {}
+        for name in self.variants:
+            asked[name] = getattr(self, f"panel_{name}_")[group]
+            given[name], _ = self._lead(answers, choices, logits, asked[name])
+        for name in self.budgets:
+            order = _starting(ranking, getattr(self, f"starts_{name}_"))
+            claimed, certain = self._one_by_one(answers, choices, logits, order)
+            count = panels.stops(certain, getattr(self, f"threshold_{name}_"))
+            given[name] = claimed[np.arange(len(answers)), count - 1]
+            asked[name] = np.where(np.arange(order.shape[1]) < count[:, None], order, -1).astype(np.int32)
+        return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
+
+    def remarks(self) -> list[str]:
+        """What in the training queries is a reason to distrust the router."""
+        value = dict(zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True))
+        found = []
+        if value["unanimous"] > MOST_UNANIMOUS:
+            found.append(
+                f"On {value['unanimous']:.0%} of the training queries all members agree: they are too easy, or too "
+                "alike, to tell members apart."
+            )
+        if value["unsettled"] > MOST_UNSETTLED:
+            found.append(
+                f"On {value['unsettled']:.0%} of the training queries no answer is more probable than not: they are "
+                "too hard, or have no right answer."
+            )
+        if value["lead"] < LEAST_LEAD:
+            found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
+        return found
+
+    def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
+        """What in the test queries is a reason to distrust the router: how far they are from the training queries."""
+        far = float((self._groups_of(queries) == len(self.centroids_)).mean()) if self.groups == "cluster" else 0.0
+        found = []
+        if far > MOST_FAR:
+            found.append(
+                f"{far:.0%} of the test queries are like none of the training queries (as {FAR_SHARE:.0%} of these "
+                "are); they are routed by what holds of all training queries."
+            )
+        with np.errstate(invalid="ignore"):
+            shift = np.array(
+                [column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in z.T]
+            )
+        if np.abs(shift).max() > MOST_SHIFT:
+            member = int(np.argmax(np.abs(shift)))
+            found.append(
+                f"The confidence of {self.members_[member]} is {shift[member]:+.1f} standard deviations off that on the "
+                "training queries: they are easier or harder than the test queries, and prices will differ."
+            )
+        return found
+
+    def _z(self, answers: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        return self._known(z_scores(usable_confidence(answers, confidence), self.mu_, self.sigma_))
+
+    def _known(self, z: np.ndarray) -> np.ndarray:
+        return z if self.confidence else np.full_like(z, np.nan)
+
+    def _pool(self) -> Pool:
+        return Pool(self.ability_, float(self.spread_), float(self.kappa_), self.parent_, self.copying_)
+
+    def _learn_offsets(self, offsets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> None:
+        self.offsets_ = np.zeros((len(self.centroids_) + 1, len(self.members_)))
+        for part, group in zip(offsets, groups, strict=True):
+            self.offsets_[:-1] += part[self._at_level(group, groups)]
+
+    def _find_groups(self, train: TrainingSet) -> list[np.ndarray]:
+        """The groups of each level, coarse to fine, and the clusters that test queries are assigned to."""
+        self.task_names_, tasks = np.unique(train.tasks, return_inverse=True)
+        self.training_tasks_ = tasks.astype(np.int32)
+        clusters = np.zeros(len(tasks), dtype=np.int64)
+        centroids: list[np.ndarray] = []
+        owners: list[np.ndarray] = []
+        lowest: list[float] = []
+        for task, name in enumerate(self.task_names_):
+            rows = np.flatnonzero(tasks == task)
+            count = int(np.clip(len(rows) // self.cluster_size, 1, MOST_CLUSTERS)) if self.groups == "cluster" else 1
+            points = np.ascontiguousarray(train.embeddings[rows], dtype=np.float32)
+            seed = derive_seed(train.seed, "latent_truth", str(name))
+            labels = kmeans_labels(points, count, seed) if count > 1 else np.zeros(len(rows), dtype=np.int32)
+            means = unit(cluster_means(points, labels)).astype(np.float32)
+            similarity = (points * means[labels]).sum(axis=1)
+            clusters[rows] = labels + len(lowest)
+            centroids.append(means)
+            owners.append(np.full(len(means), task, dtype=np.int32))
+            lowest += [float(np.quantile(similarity[labels == label], FAR_SHARE)) for label in range(len(means))]
+        self.centroids_, self.centroid_tasks_ = np.concatenate(centroids), np.concatenate(owners)
+        self.nearest_ = np.array(lowest)
+        if self.groups == "all":
+            return []
+        return [tasks] if self.groups == "task" or len(self.centroids_) == len(self.task_names_) else [tasks, clusters]
+
+    def _at_level(self, group: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+        """For each cluster, its group at the level of ``group``."""
+        finest = self._finest(groups, len(group))
+        found = np.zeros(len(self.centroids_), dtype=np.int64)
+        found[finest] = group
+        return found
+
+    def _finest(self, groups: Sequence[np.ndarray], n: int) -> np.ndarray:
+        """The cluster of each training query; without groups, the place of queries that are in none."""
+        return groups[-1] if groups else np.full(n, len(self.centroids_))
+
+    def _groups_of(self, queries: TestQueries) -> np.ndarray:
+        """The cluster of each test query, the one nearest of those of its nearest training query's task."""
+        nowhere = len(self.centroids_)
+        if self.groups == "all":
+            return np.full(len(queries.query_ids), nowhere)
+        task = self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
+        similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
+        similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
+        nearest = np.argmax(similarity, axis=1)
+        far = similarity[np.arange(len(nearest)), nearest] < self.nearest_[nearest].round(6)
+        return np.where(far, nowhere, nearest)
+
+    def _choose_panels(
+        self,
+        answers: np.ndarray,
+        choices: np.ndarray,
+        logits: np.ndarray,
+        truth: np.ndarray,
+        groups: Sequence[np.ndarray],
+    ) -> np.ndarray:
+        """Rank members and choose panels in every group; gives the group of each training query."""
+        members, pool = len(self.members_), self._pool()
+        rows = self._finest(groups, len(answers))
+        singles = [(member,) for member in range(members)]
+        value = panels.values(singles, answers, choices, logits, pool, truth)
+        self.accuracy_ = value.mean(axis=1)
+        self.rankings_ = rank_members(self._by_cluster(value, groups), self.members_)
+        best, order = panels.grow(singles, value), np.argsort(self.rankings_, axis=1)
+        wanted = {min(count, members) for count in self.variants.values()}
+        chosen = {1: self.rankings_[:, :1]}
+        for size in range(2, max(wanted, default=1) + 1):
+            if not self.panels:
+                chosen[size] = self.rankings_[:, :size]
+                continue
+            if size not in wanted and panels.all_tried(size + 1, members):
+                continue
+            tried = panels.candidates(size, members, best)
+            value = panels.values(tried, answers, choices, logits, pool, truth)
+            best = panels.grow(tried, value)
+            # Of equally good panels the first; its members in the order of the ranking.
+            picked = np.argmax(self._by_cluster(value, groups).round(DECIMALS), axis=1)
+            panel = np.array(tried)[picked]
+            chosen[size] = np.take_along_axis(
+                panel, np.argsort(np.take_along_axis(order, panel, axis=1), axis=1), axis=1
+            )
+        for name, count in self.variants.items():
+            setattr(self, f"panel_{name}_", chosen[min(count, members)].astype(np.int32))
+        return rows
+
+    def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+        """The shrunk values (C + 1, P) of panels in each cluster and, last, among all queries."""
+        levels = panels.group_values(value, groups, self.caution)
+        if not groups:
+            return np.repeat(levels[0], len(self.centroids_) + 1, axis=0)
+        return np.concatenate([levels[-1], levels[0]])
+
+    def _set_thresholds(
+        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, truth: np.ndarray, rows: np.ndarray
+    ) -> None:
+        """For each budget, whom to ask first and how probable an answer ends the asking."""
+        prices = np.array([self.prices.get(str(member), 1.0) for member in self.members_])
+        # Where all cost the same the best member is asked first; else each is tried as the first.
+        starts = [-1] if len(set(prices.tolist())) == 1 else [-1, *range(len(prices))]
+        runs = {}
+        for start in starts if self.budgets else []:
+            order = _starting(self.rankings_[rows], start)
+            claimed, certain = self._one_by_one(answers, choices, logits, order)
+            right = np.stack([panels.credence(truth, answers, column) for column in claimed.T], axis=1)
+            runs[start] = certain, prices[order], right
+        for name, budget in self.budgets.items():
+            best = None
+            for start, (certain, price, right) in runs.items():
+                threshold = panels.threshold_for(budget, certain, price)
+                count = panels.stops(certain, threshold)
+                paid = panels.mean_price(price, count)
+                worth = float(right[np.arange(len(count)), count - 1].mean())
+                # Within the budget the more accurate, otherwise the cheaper; of equals the first.
+                key = (paid <= budget, worth if paid <= budget else -paid)
+                if best is None or key > best[0]:
+                    best = key, start, threshold
+            assert best is not None
+            setattr(self, f"starts_{name}_", best[1])
+            setattr(self, f"threshold_{name}_", best[2])
+
+    def _lead(
+        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, asked: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The most probable answer of the asked members (n, k) and its probability, by their answers alone."""
+        heard = np.zeros(answers.shape, dtype=bool)
+        np.put_along_axis(heard, asked.astype(np.int64), True, axis=1)
+        return panels.lead(np.where(heard, answers, -1), choices, logits, self._pool())
+
+    def _one_by_one(
+        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, order: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The leading answer after each of the members in ``order`` (n, M), and its probability, both (n, M)."""
+        steps = [self._lead(answers, choices, logits, order[:, : count + 1]) for count in range(order.shape[1])]
+        return np.stack([claimed for claimed, _ in steps], axis=1), np.stack([certain for _, certain in steps], axis=1)
+
+    def _diagnose(self, answers: np.ndarray, choices: np.ndarray, z: np.ndarray, truth: np.ndarray) -> None:
+        """What tells whether the training queries can teach anything (see :meth:`remarks`)."""
+        givers, given = first_givers(answers), answers >= 0
+        number = given.sum(axis=1)
+        votes = np.stack([(givers == member).sum(axis=1) for member in range(answers.shape[1])], axis=1)
+        several = number > 1
+        ranked = self.rankings_[-1]
+        singles = np.stack([panels.credence(truth, answers, answers[:, member]) for member in ranked[:2]], axis=1)
+        difference = singles[:, 0] - singles[:, -1]
+        error = difference.std() / np.sqrt(len(difference))
+        excess, _ = agreement(self._pool(), givers, choices, np.ones(len(answers)))
+        unrelated = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
+        found = {
+            "queries": float(len(answers)),
+            "missing": float((~given).mean()),
+            "unanimous": float((votes.max(axis=1) == number)[several].mean()) if several.any() else 0.0,
+            "unsettled": float((truth[:, :-1].max(axis=1) <= 0.5).mean()),
+            "lead": float(difference.mean() / error) if error > 0 else 0.0,
+            "excess_agreement": float(unrelated.max()),
+            "lacking_agreement": float(unrelated.min()),
+            "told_apart": float((self.offsets_[:-1] != 0).mean()) if len(self.offsets_) > 1 else 0.0,
+            "confident": float(np.isfinite(z).mean()),
+        }
+        self.diagnostic_names_ = np.array(list(found), dtype=np.str_)
+        self.diagnostics_ = np.array(list(found.values()))
+
+
+def _starting(ranking: np.ndarray, start: int) -> np.ndarray:
+    """The rankings (n, M) with member ``start`` moved to the front; -1 leaves them."""
+    if start < 0:
+        return ranking
+    rest = ranking[ranking != start].reshape(len(ranking), -1)
+    return np.column_stack([np.full(len(ranking), start, dtype=ranking.dtype), rest])
+
+
+ROUTER = LatentTruth
