@@ -44,6 +44,8 @@ def test_all_cells_of_the_sweep_are_there() -> None:
     table = accuracy()
     learned = table[table["family"].isin(["query-only", "query-answer"])]
     assert set(learned["scenario"]) == {"real", "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"}
-    assert set(learned["router"]) == {"cascal", "smoothie", "cascal_gt", "avengers", "knn"}
-    assert (learned.groupby(["scenario", "router"]).size() == 2).all()
+    variants = {"latent_truth": 5, "cascal": 2, "smoothie": 2, "cascal_gt": 2, "avengers": 2, "knn": 2}
+    sizes = learned.groupby(["router", "scenario"]).size()
+    assert {router: set(sizes[router]) for router in variants} == {router: {n} for router, n in variants.items()}
+    assert set(learned["router"]) == set(variants)
     assert (table["n_seeds"] == 3).all()

@@ -27,15 +27,18 @@ MEAN_ABILITY = (0.5, 1.0)
 ABILITY_DEVIATION = 1.0
 SPREAD = (1.5, 1.0)
 LOG_KAPPA = (1.0, 0.75)
-# A member counts as a copy of another where they agree this much (in probability of copying) and this many standard
-# errors more than the rest of the model lets expect.
-LEAST_COPYING, COPYING_ERRORS = 0.1, 3.0
+# Members are siblings where one copies the other this often: one model asked in two ways, not two of one family, whose
+# likeness is no more than the easiness and the urns explain. Suspected are those that agree that much more with each
+# other than with the rest, by this many standard errors.
+LEAST_COPYING, COPYING_ERRORS = 0.25, 3.0
 # Pseudo-queries without copying in its estimate.
 COPYING_DOUBT = 20.0
 MOST_COPYING = 0.95
 MAX_ITERATIONS = 90
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
+# Numbers that differ by less than this are the same number summed in another order.
+DECIMALS = 9
 LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA = -4.0, 8.0
 
 
@@ -181,11 +184,16 @@ def generations(parent: np.ndarray) -> list[int]:
 
 @dataclass(frozen=True)
 class _Copied:
-    """Where a copy and its parent both answered: alike (rows, and how likely alone), or not (differs)."""
+    """Where a copy and its parent both answered: alike (rows, and how likely alone), or not (differs).
+
+    ``same`` (r,) and ``wrong`` (r, M + 1) count the members before it with its answer, and, by what is true, those wrong.
+    """
 
     rows: np.ndarray
     alone: np.ndarray
     differs: np.ndarray
+    same: np.ndarray
+    wrong: np.ndarray
 
 
 def copied(
@@ -208,7 +216,8 @@ def copied(
     drawn = (pool.kappa / (choices[rows] - 1.0) + same)[:, None] / (pool.kappa + wrong_before)
     alone = (1.0 - right)[:, None] * drawn[:, :, None]
     alone[np.arange(len(rows)), mine] = right
-    return _Copied(rows, alone, np.flatnonzero(both & (givers[:, member] != theirs)))
+    differs = np.flatnonzero(both & (givers[:, member] != theirs))
+    return _Copied(rows, alone, differs, same, wrong_before.astype(np.int64))
 
 
 def chances(belief: Belief, givers: np.ndarray) -> np.ndarray:
@@ -236,13 +245,43 @@ def fit_pool(answers: np.ndarray, choices: np.ndarray, correlated: bool = True, 
         parent=np.full(members, -1),
         copying=np.zeros(members),
     )
-    pool = climb(pool, givers, kinds, counts, correlated)
-    for _ in range(members if copies and correlated else 0):
-        found = find_copy(pool, givers, kinds, counts)
-        if found is None:
-            break
-        pool = climb(found, givers, kinds, counts, correlated)
-    return pool
+    if copies and correlated and members > 2:
+        # EM goes to the maximum that is near: started without copies it takes siblings for the two that know, while
+        # started with them it soon finds those that know not to copy.
+        pool = climb(suspected(pool, givers, counts), givers, kinds, counts, correlated)
+        keep = pool.copying >= LEAST_COPYING
+        pool = replace(pool, parent=np.where(keep, pool.parent, -1), copying=np.where(keep, pool.copying, 0.0))
+    return climb(pool, givers, kinds, counts, correlated)
+
+
+def suspected(pool: Pool, givers: np.ndarray, counts: np.ndarray) -> Pool:
+    """``pool`` with a copy wherever two members agree much more than each does with the others."""
+    members = givers.shape[1]
+    alike, number = pair_agreement(givers, counts)
+    outside = (alike.sum(axis=1)[:, None] - alike - 1.0) / (members - 2)
+    usual = (outside + outside.T) / 2.0
+    room = np.maximum(1.0 - usual, 1e-9)
+    excess = (alike - usual) / room
+    error = np.sqrt(np.maximum(alike * (1.0 - alike), 1.0 / (number + 1.0)) / np.maximum(number, 1.0)) / room
+    convincing = (excess > LEAST_COPYING) & (excess > COPYING_ERRORS * error) & (number > 0)
+    parent, copying = np.full(members, -1), np.zeros(members)
+    for flat in np.argsort(-excess.round(DECIMALS), axis=None, kind="stable"):
+        source, copy = divmod(int(flat), members)
+        if (
+            source < copy
+            and convincing[source, copy]
+            and parent[copy] < 0
+            and root(parent, source) != root(parent, copy)
+        ):
+            parent[copy], copying[copy] = source, min(excess[source, copy], MOST_COPYING)
+    return replace(pool, parent=parent, copying=copying)
+
+
+def root(parent: np.ndarray, member: int) -> int:
+    """The member that ``member``'s answers come from in the end."""
+    while parent[member] >= 0:
+        member = int(parent[member])
+    return member
 
 
 def climb(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
@@ -301,8 +340,9 @@ def expectation_maximization(
     height = float(counts @ belief.evidence) + log_prior(pool, correlated)
     right = chances(belief, givers)
     held = np.where((givers >= 0)[:, :, None], belief.joint.sum(axis=1)[:, None], 0.0)
-    copying = pool.copying.copy()
-    order = generations(pool.parent)
+    copying, order = pool.copying.copy(), generations(pool.parent)
+    kinds, kind = np.unique(choices, return_inverse=True)
+    joins, draws = urn_counts(belief.truth, givers, kind, counts)
     at_node = np.broadcast_to(pool.ability[:, None] + pool.spread * x, (*givers.shape, len(x)))
     for place, member in enumerate(order):
         if pool.parent[member] < 0:
@@ -313,11 +353,16 @@ def expectation_maximization(
         held[found.rows, member] = own.sum(axis=1)
         right[found.rows, member] = own[np.arange(len(found.rows)), givers[found.rows, member]]
         alike, different = counts[found.rows], counts[found.differs].sum()
-        expected = float(alike @ (1.0 - own.sum(axis=(1, 2))))
+        taken = alike[:, None] * (belief.truth[found.rows] - own.sum(axis=2))
+        expected = float(taken.sum())
+        # What is copied is drawn from no urn.
+        taken[np.arange(len(found.rows)), givers[found.rows, member]] = 0.0
+        np.subtract.at(joins, (kind[found.rows], found.same), taken.sum(axis=1))
+        np.subtract.at(draws, found.wrong, taken)
         copying[member] = np.clip(expected / (alike.sum() + different + COPYING_DOUBT), 1e-3, MOST_COPYING)
     trials, hits = np.einsum("u,ujq->jq", counts, held), np.einsum("u,ujq->jq", counts, right)
     ability, spread = abilities(hits, trials, pool.ability, pool.spread, correlated)
-    kappa = concentration(belief.joint.sum(axis=2), givers, choices, counts, pool.kappa) if correlated else pool.kappa
+    kappa = concentration(joins, draws, kinds, pool.kappa) if correlated else pool.kappa
     return replace(pool, ability=ability, spread=spread, kappa=kappa, copying=copying), height
 
 
@@ -358,28 +403,37 @@ def abilities(
     return ability, spread
 
 
-def concentration(
-    truth: np.ndarray, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, kappa: float
-) -> float:
-    """Newton steps for kappa on the expected log-likelihood of the urns, with its prior.
+def urn_counts(
+    truth: np.ndarray, givers: np.ndarray, kind: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How often, in expectation, a wrong answer joins c equal ones before it, and is drawn after c wrong ones.
 
     Args:
         truth: (u, M + 1) posterior of each given answer and of none.
-        givers, choices, counts: the distinct patterns.
-        kappa: where to start.
+        givers, kind, counts: the distinct patterns, the number of the kind of each, how often each occurs.
+
+    Returns:
+        (kinds, M) and (M,), by c.
     """
     members = givers.shape[1]
     votes = np.stack([(givers == s).sum(axis=1) for s in range(members)], axis=1)
-    number = (givers >= 0).sum(axis=1)
-    kinds, kind = np.unique(choices, return_inverse=True)
-    steps = np.arange(members)
-    # How often, in expectation, a wrong answer joins c equal ones before it, by K; and c wrong ones before it.
-    wrong = (1.0 - truth[:, :members]) * counts[:, None]
-    joins = np.zeros((len(kinds), members))
-    for place in steps:
-        joins[:, place] = np.bincount(kind, np.where(votes > place, wrong, 0.0).sum(axis=1), len(kinds))
-    in_urn = np.concatenate([number[:, None] - votes, number[:, None]], axis=1)
-    draws = np.array([np.where(in_urn > place, truth * counts[:, None], 0.0).sum() for place in steps])
+    number = (givers >= 0).sum(axis=1)[:, None]
+    in_urn = np.concatenate([number - votes, number], axis=1)
+    wrong, steps = (1.0 - truth[:, :members]) * counts[:, None], range(members)
+    joins = [np.bincount(kind, np.where(votes > step, wrong, 0.0).sum(axis=1)) for step in steps]
+    draws = [np.where(in_urn > step, truth * counts[:, None], 0.0).sum() for step in steps]
+    return np.stack(joins, axis=1), np.array(draws)
+
+
+def concentration(joins: np.ndarray, draws: np.ndarray, kinds: np.ndarray, kappa: float) -> float:
+    """Newton steps for kappa on the expected log-likelihood of the urns, with its prior.
+
+    Args:
+        joins, draws: from :func:`urn_counts`.
+        kinds: (kinds,) number of possible answers.
+        kappa: where to start.
+    """
+    steps = np.arange(len(draws))
     at = float(np.log(kappa))
     for _ in range(3):
         kappa = float(np.exp(at))
@@ -395,55 +449,32 @@ def concentration(
     return float(np.exp(at))
 
 
-def agreement(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much more each two members agree than the model without copying lets expect, as a probability of copying.
-
-    Returns:
-        (M, M) excess, (observed - expected) / (1 - expected), and its standard error (infinite without common queries).
-    """
+def pair_agreement(givers: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often each two members agree, where both answer, and how many queries that are, (M, M) each."""
     members = givers.shape[1]
-    x, weights = nodes()
-    right = logistic(pool.ability[:, None] + pool.spread * x)
-    alike = (1.0 + pool.kappa / (choices - 1.0)) / (1.0 + pool.kappa)
-    excess, error = np.zeros((members, members)), np.full((members, members), np.inf)
+    alike, number = np.eye(members), np.zeros((members, members))
     for one in range(members):
         for other in range(one):
             both = (givers[:, one] >= 0) & (givers[:, other] >= 0)
-            total = counts[both].sum()
-            if total == 0:
-                continue
-            observed = counts[both] @ (givers[both, one] == givers[both, other]) / total
-            both_right = (right[one] * right[other]) @ weights
-            both_wrong = ((1.0 - right[one]) * (1.0 - right[other])) @ weights
-            expected = both_right + both_wrong * (counts[both] @ alike[both]) / total
-            room = max(1.0 - expected, 1e-9)
-            excess[one, other] = excess[other, one] = (observed - expected) / room
-            deviation = np.sqrt(max(observed * (1.0 - observed), 1.0 / (total + 1.0)) / total)
-            error[one, other] = error[other, one] = deviation / room
-    return excess, error
+            total = float(counts[both].sum())
+            same = float(counts[both] @ (givers[both, one] == givers[both, other]))
+            number[one, other] = number[other, one] = total
+            alike[one, other] = alike[other, one] = same / total if total else 0.0
+    return alike, number
 
 
-def find_copy(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray) -> Pool | None:
-    """``pool`` with one more sibling: the two unrelated members that agree most beyond expectation; None if none do.
-
-    The less able of the two copies the other; one that copies somebody already is left to it.
-    """
-    excess, error = agreement(pool, givers, choices, counts)
-    convincing = (excess > LEAST_COPYING) & (excess > COPYING_ERRORS * error)
-    for flat in np.argsort(-excess, axis=None, kind="stable"):
-        one, other = divmod(int(flat), len(excess))
-        if not convincing[one, other]:
-            continue
-        copy, source = (one, other) if pool.ability[one] <= pool.ability[other] else (other, one)
-        if _root(pool.parent, copy) == _root(pool.parent, source) or pool.parent[copy] >= 0:
-            continue
-        parent, copying = pool.parent.copy(), pool.copying.copy()
-        parent[copy], copying[copy] = source, min(excess[one, other], MOST_COPYING)
-        return replace(pool, parent=parent, copying=copying)
-    return None
-
-
-def _root(parent: np.ndarray, member: int) -> int:
-    while parent[member] >= 0:
-        member = int(parent[member])
-    return member
+def expected_agreement(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """How often each two members would agree if none copied, on the queries that both answered, (M, M)."""
+    members = givers.shape[1]
+    x, weights = nodes()
+    right = logistic(pool.ability[:, None] + pool.spread * x)
+    both_right = (right * weights) @ right.T
+    both_wrong = ((1.0 - right) * weights) @ (1.0 - right).T
+    alike = (1.0 + pool.kappa / (choices - 1.0)) / (1.0 + pool.kappa)
+    expected = np.eye(members)
+    for one in range(members):
+        for other in range(one):
+            both = (givers[:, one] >= 0) & (givers[:, other] >= 0)
+            chance = counts[both] @ alike[both] / max(counts[both].sum(), 1.0)
+            expected[one, other] = expected[other, one] = both_right[one, other] + both_wrong[one, other] * chance
+    return expected

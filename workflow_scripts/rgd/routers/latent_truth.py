@@ -13,7 +13,15 @@ from rgd import panels
 from rgd.calibration import calibrate, group_offsets, log_odds
 from rgd.clustering import cluster_means, kmeans_labels, unit
 from rgd.consensus import usable_confidence, z_scores
-from rgd.latent_truth import Pool, agreement, first_givers, fit_pool, infer, possible_answers
+from rgd.latent_truth import (
+    Pool,
+    expected_agreement,
+    first_givers,
+    fit_pool,
+    infer,
+    pair_agreement,
+    possible_answers,
+)
 from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, rank_members
 from rgd.seeds import derive_seed
 
@@ -327,16 +335,17 @@ class LatentTruth(Router):
         singles = np.stack([panels.credence(truth, answers, answers[:, member]) for member in ranked[:2]], axis=1)
         difference = singles[:, 0] - singles[:, -1]
         error = difference.std() / np.sqrt(len(difference))
-        excess, _ = agreement(self._pool(), givers, choices, np.ones(len(answers)))
-        unrelated = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
+        alike, _ = pair_agreement(givers, np.ones(len(answers)))
+        excess = alike - expected_agreement(self._pool(), givers, choices, np.ones(len(answers)))
+        pairs = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
         found = {
             "queries": float(len(answers)),
             "missing": float((~given).mean()),
             "unanimous": float((votes.max(axis=1) == number)[several].mean()) if several.any() else 0.0,
             "unsettled": float((truth[:, :-1].max(axis=1) <= 0.5).mean()),
             "lead": float(difference.mean() / error) if error > 0 else 0.0,
-            "excess_agreement": float(unrelated.max()),
-            "lacking_agreement": float(unrelated.min()),
+            "excess_agreement": float(pairs.max()),
+            "lacking_agreement": float(pairs.min()),
             "told_apart": float((self.offsets_[:-1] != 0).mean()) if len(self.offsets_) > 1 else 0.0,
             "confident": float(np.isfinite(z).mean()),
         }
