@@ -12,6 +12,7 @@ with some probability, which discounts what the two say alike (Dong, Berti-Equil
 The truth may be an answer that nobody gave. A missing answer says nothing. docs/latent_truth.md has the derivation.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -97,6 +98,7 @@ def possible_answers(options: np.ndarray | None, n: int) -> np.ndarray:
     return np.where(options <= 0, OPEN, np.maximum(options, 2))
 
 
+@functools.cache
 def nodes() -> tuple[np.ndarray, np.ndarray]:
     """Easiness x and probability of each node, (Q,) and (Q,)."""
     points, weights = np.polynomial.hermite_e.hermegauss(NODES)
