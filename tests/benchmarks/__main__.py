@@ -18,13 +18,14 @@ from tests.benchmarks.sizes import MMLU_PRO, SCALING, SIZES, SUPERGPQA, Size
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "results" / "bench" / "latest.json"
-ROUTERS = ("cascal", "cascal_gt", "smoothie", "avengers", "knn", "llmrank_query_only", "benchmark_s3", "topk")
-SCALED = ("cascal", "smoothie", "avengers", "knn")
+ROUTERS = ("latent_truth", "cascal", "cascal_gt", "smoothie", "avengers", "knn", "llmrank_query_only", "benchmark_s3", "topk")
+SCALED = ("latent_truth", "cascal", "smoothie", "avengers", "knn")
 SHARED_STEPS, CELL_STEPS = ("neighbours", "consensus"), ("fit", "route", "score")
 WITH_BASELINE = ("neighbours", "cascal", "smoothie", "avengers", "knn")
 NEEDS_ANSWERS = ("smoothie",)
 # Seconds that a cell may take.
 TARGETS = {
+    ("latent_truth", "mmlu_pro"): 3,
     ("cascal", "mmlu_pro"): 3,
     ("cascal", "supergpqa"): 20,
     ("smoothie", "mmlu_pro"): 4,
