@@ -18,7 +18,17 @@ from tests.benchmarks.sizes import MMLU_PRO, SCALING, SIZES, SUPERGPQA, Size
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "results" / "bench" / "latest.json"
-ROUTERS = ("latent_truth", "cascal", "cascal_gt", "smoothie", "avengers", "knn", "llmrank_query_only", "benchmark_s3", "topk")
+ROUTERS = (
+    "latent_truth",
+    "cascal",
+    "cascal_gt",
+    "smoothie",
+    "avengers",
+    "knn",
+    "llmrank_query_only",
+    "benchmark_s3",
+    "topk",
+)
 SCALED = ("latent_truth", "cascal", "smoothie", "avengers", "knn")
 SHARED_STEPS, CELL_STEPS = ("neighbours", "consensus"), ("fit", "route", "score")
 WITH_BASELINE = ("neighbours", "cascal", "smoothie", "avengers", "knn")

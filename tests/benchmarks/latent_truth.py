@@ -9,6 +9,7 @@ was on questions with even ids, so the odd ones are the default.
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ PARTS: Mapping[str, dict[str, Any]] = {
     "all parts": {},
     "errors independent given the truth": {"correlated": False},
     "no confidence": {"confidence": False},
-    "the k best members, not the best k": {"panels": False},
+    "the k best members, not the best k": {"largest_panel": 1},
     "no groups": {"groups": "all"},
     "tasks, no clusters": {"groups": "task"},
     "no caution about groups": {"caution": 0.0},
@@ -46,9 +47,9 @@ OTHERS = {
 class Answers:
     """The questions, labels and a pool's answers."""
 
-    def __init__(self, results: Path, pool: str) -> None:
+    def __init__(self, results: Path, pool: str, splits: int = 5) -> None:
         cell = f"{DATASET}/real/{pool}"
-        self.results, self.pool, self.cell = results, pool, cell
+        self.results, self.pool, self.cell, self.splits = results, pool, cell, splits
         consensus = results / f"consensus/{cell}.parquet"
         self.members = list(dict.fromkeys(read_table(consensus, ["member"])["member"].to_pylist()))
         columns = ["query_id", "answer", "confidence"]
@@ -69,7 +70,8 @@ class Answers:
         )
         columns = ["seed", "query_id", "member", "answer", "confidence"]
         consensus = read_table(self.results / f"consensus/{self.cell}.parquet", columns)
-        for train in training_sets(consensus, self.questions, self.embeddings, self.members):
+        sets = training_sets(consensus, self.questions, self.embeddings, self.members)
+        for train in itertools.islice(sets, self.splits):
             part = neighbours.filter(neighbours["seed"].to_numpy() == train.seed)
             ids = texts(part["query_id"])
             rows = rows_in(self.ids, ids)
@@ -89,7 +91,7 @@ class Answers:
         place = dict(zip(self.ids[rows].tolist(), rows.tolist(), strict=True))
         found = np.full((len(self.ids), int(seeds.max()) + 1), np.nan)
         found[[place[query] for query in table["query_id"].to_pylist()], seeds] = table[f"correct_{variant}"].to_numpy()
-        return found
+        return found[:, : self.splits]
 
 
 def right_answers(at: Answers, parameters: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, float], float]:
@@ -100,7 +102,7 @@ def right_answers(at: Answers, parameters: Mapping[str, Any]) -> tuple[dict[str,
     for seed, rows, routes, spent in at.routed(parameters):
         seconds.append(spent)
         for name, codes in routes.answers.items():
-            found = right.setdefault(name, np.full((len(at.ids), 5), np.nan))
+            found = right.setdefault(name, np.full((len(at.ids), at.splits), np.nan))
             found[rows, seed] = (codes == at.truth[rows]) & (codes >= 0)
             calls.setdefault(name, []).append(float((routes.asked[name] >= 0).sum(axis=1).mean()))
     return right, {name: float(np.mean(values)) for name, values in calls.items()}, float(np.mean(seconds))
@@ -130,10 +132,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument("--half", choices=("odd", "even", "both"), default="odd", help="question ids that count")
+    parser.add_argument("--splits", type=int, default=5, help="how many of the experiment's splits")
     parser.add_argument("--only", choices=("others", "parts", "curve"), help="print this alone")
     chosen = parser.parse_args()
     for pool in POOLS:
-        at = Answers(chosen.results, pool)
+        at = Answers(chosen.results, pool, chosen.splits)
         number = np.array([int(query) for query in at.ids.tolist()])
         half = np.full(len(number), True) if chosen.half == "both" else number % 2 == (chosen.half == "odd")
         if chosen.only in (None, "others"):

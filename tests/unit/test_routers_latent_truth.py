@@ -54,9 +54,9 @@ def test_the_best_panel_is_not_the_best_members():
     # The two best are one: the second mostly repeats the first.
     world = planted(1, n=2500, ability=(1.0, 1.0, 0.6, 0.6, -2.0), copies=[(1, 0, 0.95)], correlated=False)
     router, routes, test = routed(world, groups="all")
-    panel = set(router.panel_top3_[-1].tolist())
+    panel = set(router.panels_[2, -1, :3].tolist())
     assert panel in ({0, 2, 3}, {1, 2, 3})
-    _, best, _ = routed(world, groups="all", panels=False)
+    _, best, _ = routed(world, groups="all", largest_panel=1)
     assert accuracy(world, routes, test)["top3"] > accuracy(world, best, test)["top3"] + 0.02
 
 
@@ -124,6 +124,18 @@ def test_it_says_that_queries_are_too_easy_too_hard_or_unlike_the_tests():
     assert any("+" in remark and "standard deviations" in remark for remark in remarks)
 
 
+def test_variants_of_any_size_are_routed_as_fitted():
+    world = planted(6, n=700)
+    router, routes, test = routed(world, 500)
+    router.variants = {"top2": 2, "top5": 5, "all": 9}
+    queries = world.queries(test, np.arange(500))
+    found = route(router, queries, world.answers[test], world.confidence[test])
+    for name, count in (("top2", 2), ("top5", 5), ("all", 6)):
+        assert found.asked[name].shape == (200, count)
+        assert all(len(set(row)) == count for row in found.asked[name].tolist())
+    assert all(set(three) < set(five) for three, five in zip(routes.asked["top3"], found.asked["top5"], strict=True))
+
+
 def test_missing_answers_count_against_a_member_and_are_no_answer():
     world = planted(0, n=1500)
     answers = world.answers.copy()
@@ -143,6 +155,7 @@ def test_missing_answers_count_against_a_member_and_are_no_answer():
         ({"groups": "topic"}, "groups = 'topic'"),
         ({"caution": -1}, "caution = -1"),
         ({"cluster_size": 0}, "cluster_size = 0"),
+        ({"largest_panel": 0}, "largest_panel = 0"),
     ],
 )
 def test_a_wrong_option_is_named(parameters, message):

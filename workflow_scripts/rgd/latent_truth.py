@@ -102,7 +102,10 @@ def possible_answers(options: np.ndarray | None, n: int) -> np.ndarray:
 def nodes() -> tuple[np.ndarray, np.ndarray]:
     """Easiness x and probability of each node, (Q,) and (Q,)."""
     points, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    return points, weights / weights.sum()
+    weights /= weights.sum()
+    # Every caller gets the same two arrays.
+    points.flags.writeable = weights.flags.writeable = False
+    return points, weights
 
 
 def infer(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> Belief:
@@ -116,7 +119,7 @@ def infer(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Poo
     """
     n, members = givers.shape
     x, weights = nodes()
-    rows, given = np.arange(n), givers >= 0
+    given = givers >= 0
     logits = np.broadcast_to(logits, (n, members))
     votes, support = np.zeros((n, members), dtype=np.int64), np.zeros((n, members))
     for member in range(members):
@@ -148,7 +151,7 @@ def infer(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Poo
     highest = joint.max(axis=(1, 2))
     joint = np.exp(joint - highest[:, None, None])
     sums = joint.sum(axis=(1, 2))
-    return Belief(joint / sums[:, None, None], np.log(sums[rows]) + highest)
+    return Belief(joint / sums[:, None, None], np.log(sums) + highest)
 
 
 def urn_factors(kappa: float, kinds: np.ndarray, members: int) -> tuple[np.ndarray, np.ndarray]:

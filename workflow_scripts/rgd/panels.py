@@ -77,14 +77,9 @@ def values(
     return found
 
 
-def all_tried(size: int, members: int) -> bool:
-    """Whether there are so few panels of ``size`` that all are valued."""
-    return math.comb(members, size) <= ALL_PANELS
-
-
 def candidates(size: int, members: int, best: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """The panels of ``size`` to be valued: all, or those with one member more than one of ``best``."""
-    if all_tried(size, members):
+    if math.comb(members, size) <= ALL_PANELS:
         return list(itertools.combinations(range(members), size))
     return sorted({tuple(sorted((*panel, extra))) for panel in best for extra in range(members) if extra not in panel})
 

@@ -49,13 +49,14 @@ class LatentTruth(Router):
         groups: how finely members are told apart: by ``task`` and ``cluster``, by ``task``, or for ``all`` alike.
         caution: standard errors by which a group must differ before it is told apart.
         cluster_size: training queries to a cluster, within a task.
-        panels: False asks the k best members, not the best k.
+        largest_panel: up to this size the best panel is sought; a larger one is it and the best members beside it.
 
     Learned:
         ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.latent_truth.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
-        (C + 1, M) int32, the last row for queries far from all clusters, panel_VARIANT_ (C + 1, k) int32,
+        (C + 1, M) int32, the last row for queries far from all clusters, panels_ (L, C + 1, M) int32, members with
+        the best panel of 1, 2, ... first, in the order of the ranking,
         threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
@@ -75,7 +76,7 @@ class LatentTruth(Router):
         groups: str = "cluster",
         caution: float = 2.0,
         cluster_size: int = 250,
-        panels: bool = True,
+        largest_panel: int = 3,
     ) -> None:
         self.budgets = dict(
             {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0} if budgets is None else budgets
@@ -87,10 +88,12 @@ class LatentTruth(Router):
                     raise ValueError(f"{name}.{key} = {number!r} must be a number above 0")
         if groups not in ("all", "task", "cluster"):
             raise ValueError(f"groups = {groups!r} is none of all, task, cluster")
-        if caution < 0 or cluster_size < 1:
-            raise ValueError(f"caution = {caution} must be at least 0 and cluster_size = {cluster_size} at least 1")
+        if caution < 0:
+            raise ValueError(f"caution = {caution} must be at least 0")
+        if cluster_size < 1 or largest_panel < 1:
+            raise ValueError(f"cluster_size = {cluster_size} and largest_panel = {largest_panel} must be at least 1")
         self.correlated, self.copies, self.confidence = correlated, copies, confidence
-        self.groups, self.caution, self.cluster_size, self.panels = groups, caution, cluster_size, panels
+        self.groups, self.caution, self.cluster_size, self.largest_panel = groups, caution, cluster_size, largest_panel
 
     def fit(self, train: TrainingSet) -> Self:
         """Learn from the training queries' answers; ``train.labels`` are not looked at."""
@@ -125,8 +128,8 @@ class LatentTruth(Router):
         choices = possible_answers(queries.options, len(answers))
         logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
         given, asked = {}, {}
-        for name in self.variants:
-            asked[name] = getattr(self, f"panel_{name}_")[group]
+        for name, count in self.variants.items():
+            asked[name] = self.panels_[min(count, len(self.panels_)) - 1][group][:, :count]
             given[name], _ = self._lead(answers, choices, logits, asked[name])
         for name in self.budgets:
             order = _starting(ranking, getattr(self, f"starts_{name}_"))
@@ -156,7 +159,7 @@ class LatentTruth(Router):
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
         """What in the test queries is a reason to distrust the router: how far they are from the training queries."""
-        far = float((self._groups_of(queries) == len(self.centroids_)).mean()) if self.groups == "cluster" else 0.0
+        far = float((self._groups_of(queries) == len(self.centroids_)).mean()) if self.groups != "all" else 0.0
         found = []
         if far > MOST_FAR:
             found.append(
@@ -253,26 +256,16 @@ class LatentTruth(Router):
         value = panels.values(singles, answers, choices, logits, pool, truth)
         self.accuracy_ = value.mean(axis=1)
         self.rankings_ = rank_members(self._by_cluster(value, groups), self.members_)
-        best, order = panels.grow(singles, value), np.argsort(self.rankings_, axis=1)
-        wanted = {min(count, members) for count in self.variants.values()}
-        chosen = {1: self.rankings_[:, :1]}
-        for size in range(2, max(wanted, default=1) + 1):
-            if not self.panels:
-                chosen[size] = self.rankings_[:, :size]
-                continue
-            if size not in wanted and panels.all_tried(size + 1, members):
-                continue
+        best, chosen = panels.grow(singles, value), [self.rankings_]
+        for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)
             value = panels.values(tried, answers, choices, logits, pool, truth)
             best = panels.grow(tried, value)
-            # Of equally good panels the first; its members in the order of the ranking.
+            # Of equally good panels the first.
             picked = np.argmax(self._by_cluster(value, groups).round(DECIMALS), axis=1)
-            panel = np.array(tried)[picked]
-            chosen[size] = np.take_along_axis(
-                panel, np.argsort(np.take_along_axis(order, panel, axis=1), axis=1), axis=1
-            )
-        for name, count in self.variants.items():
-            setattr(self, f"panel_{name}_", chosen[min(count, members)].astype(np.int32))
+            inside = (np.array(tried)[picked][:, None] == self.rankings_[:, :, None]).any(axis=2)
+            chosen.append(np.take_along_axis(self.rankings_, np.argsort(~inside, axis=1, kind="stable"), axis=1))
+        self.panels_ = np.stack(chosen).astype(np.int32)
         return rows
 
     def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
