@@ -33,7 +33,7 @@ def experiment(folder: Path, **changes: object) -> Config:
 def test_the_learning_curve_has_every_size_of_every_router_that_learns(folder: Path) -> None:
     config = experiment(folder, learning_curve={"sizes": [100, 20], "scenarios": ["real", WEAK]})
     cells = sweep.learning_curve_cells(config)
-    learn = {"cascal", "smoothie", "cascal_gt", "avengers", "knn"}
+    learn = {"latent_truth", "cascal", "smoothie", "cascal_gt", "avengers", "knn"}
     assert {cell.router for cell in cells} == learn
     found = {whole_scenario(cell.scenario) for cell in cells}
     assert found == {(name, size) for name in ("real", WEAK) for size in (None, 20, 100)}
