@@ -70,6 +70,8 @@ def learn(
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(0)
+    # Two threads gain nothing on so small a model, and wait for each other on a busy machine.
+    torch.set_num_threads(1)
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()

@@ -134,9 +134,9 @@ class LatentTruth(Router):
         for name in self.budgets:
             order = _starting(ranking, getattr(self, f"starts_{name}_"))
             claimed, certain = self._one_by_one(answers, choices, logits, order)
-            count = panels.stops(certain, getattr(self, f"threshold_{name}_"))
-            given[name] = claimed[np.arange(len(answers)), count - 1]
-            asked[name] = np.where(np.arange(order.shape[1]) < count[:, None], order, -1).astype(np.int32)
+            calls = panels.stops(certain, getattr(self, f"threshold_{name}_"))
+            given[name] = claimed[np.arange(len(answers)), calls - 1]
+            asked[name] = np.where(np.arange(order.shape[1]) < calls[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
 
     def remarks(self) -> list[str]:
