@@ -214,7 +214,11 @@ def copied(
     theirs = givers[:, pool.parent[member]]
     both = (mine >= 0) & (theirs >= 0)
     rows = np.flatnonzero(both & (mine == theirs))
-    mine, earlier, right = mine[rows], givers[np.ix_(rows, before)], logistic(at_node[rows, member])
+    mine, earlier, right = (
+        mine[rows],
+        givers[np.ix_(rows, np.array(before, dtype=np.intp))],
+        logistic(at_node[rows, member]),
+    )
     same = (earlier == mine[:, None]).sum(axis=1)
     supporters = np.stack([(earlier == s).sum(axis=1) for s in range(members)] + [np.zeros(len(rows))], axis=1)
     wrong_before = (earlier >= 0).sum(axis=1)[:, None] - supporters
