@@ -28,7 +28,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
         for number, text in enumerate(texts):
             if text.strip() in [other.strip() for other in texts[:number]]:
                 raise UserError(
-                    f"examples.{task} has {text[:60]!r} twice: give another question, or lower reserved_per_task."
+                    f"examples.{task} has {text.strip()[:60]!r} twice: give another question, or lower reserved_per_task."
                 )
             made.append(Question(f"{task}-example-{number:02d}", task, text.strip(), (), EXAMPLE, ""))
     return made
