@@ -25,6 +25,7 @@ FITTED = [
     ("topk", {}),
     ("single", {}),
     ("majority", {}),
+    ("latent_truth", {}),
 ]
 
 
