@@ -118,6 +118,10 @@ def _described(root: Path, settings: Mapping[str, Any], dataset: str, scenario: 
     vectors = vectors_of(files.path(f"embeddings/{dataset}/{query_set}.parquet"), training)
     rows = _sample(tasks, dataset, most)
     found, similarity = nearest(vectors[rows], vectors, settings["neighbours"] + 1, own=rows)
+    if found.shape[1] < len(vectors) <= settings["neighbours"]:
+        # A router that looks at every training query of a small set looks at this one, too: after all others.
+        found = np.column_stack([found, rows.astype(found.dtype)])
+        similarity = np.column_stack([similarity, np.ones(len(rows), dtype=similarity.dtype)])
     around = Around(dataset, query_set, training[rows], tasks[rows], vectors[rows], found, similarity, training)
     pools = {}
     for name in dict.fromkeys(cell[2] for cell in cells):
