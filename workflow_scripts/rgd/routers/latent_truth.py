@@ -131,12 +131,16 @@ class LatentTruth(Router):
         for name, count in self.variants.items():
             asked[name] = self.panels_[min(count, len(self.panels_)) - 1][group][:, :count]
             given[name], _ = self._lead(answers, choices, logits, asked[name])
+        runs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for name in self.budgets:
-            order = _starting(ranking, getattr(self, f"starts_{name}_"))
-            claimed, certain = self._one_by_one(answers, choices, logits, order)
-            calls = panels.stops(certain, getattr(self, f"threshold_{name}_"))
-            given[name] = claimed[np.arange(len(answers)), calls - 1]
-            asked[name] = np.where(np.arange(order.shape[1]) < calls[:, None], order, -1).astype(np.int32)
+            start = int(getattr(self, f"starts_{name}_"))
+            if start not in runs:
+                order = _starting(ranking, start)
+                runs[start] = order, *self._one_by_one(answers, choices, logits, order)
+            order, claimed, certain = runs[start]
+            heard = panels.stops(certain, getattr(self, f"threshold_{name}_"))
+            given[name] = claimed[np.arange(len(answers)), heard - 1]
+            asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
 
     def remarks(self) -> list[str]:
