@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
         reserved_per_task=2,
     )
     edit(folder / "dataset/bbeh.yaml", descriptor=None, embedder="all-minilm-l6-v2")
-    edit(folder / "experiment/quickstart.yaml", routers=["knn", "topk"])
+    edit(folder / "experiment/quickstart.yaml", routers=["knn", "topk"], bundles=[])
     return folder
 
 
