@@ -73,14 +73,20 @@ class Smoothie(Router):
         if self.mean == "global":
             errors = member_errors(self.distances_, len(self.members_))
             return constant_ranking(rank_members(-errors[0], self.members_), queries)
-        if self.mean == "task":
+        # float32 distances carry 7 digits: errors equal to 6 decimals are tied.
+        return rank_members(-self.errors(queries).round(6), self.members_)
+
+    def errors(self, queries: TestQueries) -> np.ndarray:
+        """The errors e_i around each query: (n, M) float64."""
+        if self.mean == "global":
+            distances = np.repeat(self.distances_[:1], len(queries.embeddings), axis=0)
+        elif self.mean == "task":
             nearest = queries.nearest(1, len(self.training_tasks_))[:, 0]
             distances = self.distances_[self.training_tasks_[nearest]]
         else:
             nearest = queries.nearest(self.neighbours, len(self.distances_))
             distances = self.distances_[nearest].mean(axis=1, dtype=np.float64)
-        # float32 distances carry 7 digits: errors equal to 6 decimals are tied.
-        return rank_members(-member_errors(distances, len(self.members_)).round(6), self.members_)
+        return member_errors(distances, len(self.members_))
 
 
 def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:

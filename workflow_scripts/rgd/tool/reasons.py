@@ -72,19 +72,7 @@ def _knn(router: Any, queries: TestQueries) -> Reasons:
 
 
 def _smoothie(router: Any, queries: TestQueries) -> Reasons:
-    from rgd.routers.smoothie import member_errors
-
-    if router.mean == "global":
-        distances = np.repeat(router.distances_[:1], len(queries.embeddings), axis=0)
-    elif router.mean == "task":
-        nearest = queries.nearest(1, len(router.training_tasks_))[:, 0]
-        distances = router.distances_[router.training_tasks_[nearest]]
-    else:
-        around = queries.nearest(router.neighbours, len(router.distances_))
-        distances = router.distances_[around].mean(axis=1, dtype=np.float64)
-    return Reasons(
-        "closeness of its answers to the others' (error, negative)", -member_errors(distances, len(router.members_))
-    )
+    return Reasons("closeness of its answers to the others' (error, negative)", -router.errors(queries))
 
 
 def _topk(router: Any, queries: TestQueries) -> Reasons:
