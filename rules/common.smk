@@ -206,7 +206,10 @@ def extra_fit_inputs(wildcards):
         )
     if spec.features is not None:
         patterns["features"] = f"<results>/feature_embeddings/{{dataset}}/{{query_set}}/{spec.features}.parquet"
-    return {name: training_set(pattern)(wildcards) for name, pattern in patterns.items()}
+    found = {name: training_set(pattern)(wildcards) for name, pattern in patterns.items()}
+    if spec.price in ("tokens", "dollars"):
+        found["responses"] = pool_answers_to(sweep.query_set)(wildcards)
+    return found
 
 
 def extra_route_inputs(wildcards):

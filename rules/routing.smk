@@ -68,7 +68,7 @@ rule fit:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.router(CONFIG, wildcards.router)),
+        slice=lambda wildcards: slices.canonical(slices.fitting(CONFIG, wildcards.router, pool_members(wildcards))),
         members=lambda wildcards: slices.canonical(pool_members(wildcards)),
         code=lambda wildcards: code("fit.py", router_plugin(wildcards)),
     message:

@@ -1,10 +1,12 @@
 """Fit a router, once for each seed, on the training queries of a scenario."""
 
 import json
+from dataclasses import replace
 
 from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
+from rgd.prices import mean_prices
 from rgd.routers import load, make, save
 from rgd.training import training_sets
 
@@ -13,18 +15,22 @@ LIBRARIES = ("numpy",)
 with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
     labels, kind = snakemake.input.get("labels"), load(settings["method"])
-    routers = {
-        train.seed: make(settings["method"], settings["parameters"]).fit(train)
-        for train in training_sets(
-            read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
-            read_table(snakemake.input.questions, ["query_id", "task", *(["options"] if kind.counts_options else [])]),
-            snakemake.input.embeddings if kind.fits_on_embeddings else None,
-            json.loads(snakemake.params.members),
-            None if labels is None else read_table(labels),
-            snakemake.input.get("answer_embeddings"),
-            snakemake.input.get("features"),
-        )
-    }
+    members, rates = json.loads(snakemake.params.members), settings.get("prices")
+    counted = snakemake.input.get("responses")
+    tokens = counted and [read_table(path, ["query_id", "prompt_tokens", "completion_tokens"]) for path in counted]
+    routers = {}
+    for train in training_sets(
+        read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
+        read_table(snakemake.input.questions, ["query_id", "task", *(["options"] if kind.counts_options else [])]),
+        snakemake.input.embeddings if kind.fits_on_embeddings else None,
+        members,
+        None if labels is None else read_table(labels),
+        snakemake.input.get("answer_embeddings"),
+        snakemake.input.get("features"),
+    ):
+        prices = rates and mean_prices(rates, tokens, train.query_ids, members)
+        router = make(settings["method"], settings["parameters"])
+        routers[train.seed] = router.fit(replace(train, prices=prices))
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
     for seed, router in routers.items():
         for remark in router.remarks():

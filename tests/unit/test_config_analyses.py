@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rgd.config import analyses, load, sweep
+from rgd.config import analyses, load, slices, sweep
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.reduced import whole_pool, whole_scenario
@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.ci]
 
 CONFIG = Path(__file__).parents[2] / "config"
 STRONG, WEAK = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
-REFEREE = {"member": "qwen2.5-coder-1.5b-examples", "draws": 3}
+MEMBER = "qwen2.5-coder-1.5b-examples"
+REFEREE = {"member": MEMBER, "draws": 3}
 
 
 @pytest.fixture
@@ -110,3 +111,34 @@ def test_a_pool_of_two_has_nobody_to_spare(folder: Path) -> None:
     file.write_text(yaml.safe_dump(content | {"members": content["members"][:2]}, sort_keys=False))
     with pytest.raises(UserError, match="less than two members"):
         experiment(folder, drop_one={})
+
+
+@pytest.mark.parametrize(
+    ("router", "changes", "said"),
+    [
+        (
+            "latent_truth",
+            {"price": "dollars"},
+            "what a call to the member smollm2-135m-examples costs is not known. Give api.price",
+        ),
+        ("latent_truth", {"price": "seconds"}, "Give answers_per_minute of its model's file, or prices."),
+        ("latent_truth", {"prices": {f"{MEMBER}s": 1}}, f"Did you mean {MEMBER}?"),
+        ("cascal", {"price": "tokens"}, "the method cascal does not weigh prices"),
+        ("cascal", {"prices": {MEMBER: 1}}, "the method cascal does not weigh prices"),
+    ],
+)
+def test_prices_of_calls_are_known_and_of_use(folder: Path, router: str, changes: dict[str, object], said: str) -> None:
+    file = folder / f"router/{router}.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes, sort_keys=False))
+    with pytest.raises(UserError) as caught:
+        load(folder)
+    assert said in str(caught.value)
+    assert f"router/{router}.yaml" in str(caught.value)
+
+
+def test_prices_given_for_all_members_are_enough(folder: Path) -> None:
+    file, pool = folder / "router/latent_truth.yaml", yaml.safe_load((folder / "pool/quickstart.yaml").read_text())
+    prices = {"price": "dollars", "prices": dict.fromkeys(pool["members"], 0.25)}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | prices, sort_keys=False))
+    found = slices.fitting(load(folder), "latent_truth", pool["members"][:2])
+    assert found["prices"] == {"call": [0.25, 0.25], "prompt": [0.0, 0.0], "completion": [0.0, 0.0]}

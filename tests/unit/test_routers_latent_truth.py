@@ -11,10 +11,10 @@ from rgd.routers.base import TestQueries, TrainingSet
 from tests.planted import planted
 
 
-def routed(world, n_train=1500, **parameters):
+def routed(world, n_train=1500, prices=None, **parameters):
     """The router, its routes for the other queries, and these rows."""
     train, test = np.arange(n_train), np.arange(n_train, len(world.truth))
-    router = make("latent_truth", parameters).fit(world.training(train))
+    router = make("latent_truth", parameters).fit(replace(world.training(train), prices=prices))
     return router, route(router, world.queries(test, train), world.answers[test], world.confidence[test]), test
 
 
@@ -77,9 +77,8 @@ def test_only_the_answers_of_those_asked_matter():
 
 def test_a_cheap_member_is_asked_first_where_calls_have_prices():
     world = planted(4, n=1600, ability=(1.0, 0.8, 0.6, 0.2))
-    prices = {"m0": 10.0, "m1": 10.0, "m2": 10.0, "m3": 1.0}
-    _, routes, _ = routed(world, 1200, prices=prices, budgets={"cheap": 3.0, "rich": 40.0})
     paid = np.array([10.0, 10.0, 10.0, 1.0])
+    router, routes, _ = routed(world, 1200, prices=paid, budgets={"cheap": 3.0, "rich": 40.0})
     for name, budget in (("cheap", 3.0), ("rich", 40.0)):
         asked = routes.asked[name]
         spent = np.where(asked >= 0, paid[np.maximum(asked, 0)], 0.0).sum(axis=1).mean()
@@ -87,9 +86,11 @@ def test_a_cheap_member_is_asked_first_where_calls_have_prices():
     assert (routes.asked["cheap"][:, 0] == 3).all()
     assert (routes.asked["rich"] >= 0).all()
     # What no budget pays for: the cheapest member alone.
-    _, poor, _ = routed(world, 1200, prices=prices, budgets={"poor": 0.5})
+    poor_router, poor, _ = routed(world, 1200, prices=paid, budgets={"poor": 0.5})
     assert (poor.asked["poor"][:, 0] == 3).all()
     assert (poor.asked["poor"][:, 1:] == -1).all()
+    assert "The budget of poor is 0.5, but the cheapest member costs 1 a call." in poor_router.remarks()
+    assert "The budget of rich is 40, but all members together cost 31 a query." in router.remarks()
 
 
 def test_more_options_make_an_agreement_surer():
@@ -151,7 +152,6 @@ def test_missing_answers_count_against_a_member_and_are_no_answer():
     ("parameters", "message"),
     [
         ({"budgets": {"cheap": 0}}, "budgets.cheap = 0"),
-        ({"prices": {"m0": "free"}}, "prices.m0 = 'free'"),
         ({"groups": "topic"}, "groups = 'topic'"),
         ({"caution": -1}, "caution = -1"),
         ({"cluster_size": 0}, "cluster_size = 0"),

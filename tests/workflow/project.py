@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "profiles", "envs")
 MEMBERS = ["tiny-a-plain", "tiny-a-chat", "tiny-b-plain", "tiny-b-chat"]
-ROUTERS = ["cascal", "smoothie", "cascal_gt", "avengers", "knn", "topk", "single", "majority"]
+ROUTERS = ["latent_truth", "cascal", "smoothie", "cascal_gt", "avengers", "knn", "topk", "single", "majority"]
 
 
 @dataclass(frozen=True)

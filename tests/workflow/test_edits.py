@@ -190,6 +190,12 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         nested("router/knn.yaml", "variants", top2=2),
         [r"(routes|cells|outcomes|choices)/.*/knn\.parquet", *ACCURACY],
     ),
+    "what a router's budgets count": (keys("router/latent_truth.yaml", price="tokens"), router("latent_truth")),
+    "the price of a member that one router weighs": (
+        keys("router/latent_truth.yaml", prices={MEMBERS[0]: 2.0}),
+        router("latent_truth"),
+    ),
+    "a price that no router weighs": (keys("model/tiny-a.yaml", answers_per_minute=30.0), []),
     "a parameter of two routers": (
         also(
             nested("router/avengers.yaml", "parameters", n_clusters=3),
@@ -287,7 +293,11 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     ),
     "a module that some routers share": (
         append(f"{CORE}/clustering.py", EXTRA),
-        [r"(routers|routes|cells|outcomes|choices)/.*/(cascal|cascal_gt|avengers)\.parquet", *ACCURACY, *QUERY_FIGURE],
+        [
+            r"(routers|routes|cells|outcomes|choices)/.*/(latent_truth|cascal|cascal_gt|avengers)\.parquet",
+            *ACCURACY,
+            *QUERY_FIGURE,
+        ],
     ),
     "the extraction of answers": (append(f"{CORE}/answers.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
     "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgd.config.hints import nearest
+from rgd.config.prices import member_rates
 from rgd.config.products import listed, products
 from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
 from rgd.config.schema import (
@@ -97,7 +98,7 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
             raise UserError(f"{folder}/{where}.yaml: {key} names {name}, which is no {what}. " + nearest(name, names))
 
     known_members = members(config)
-    recorded_members(config)
+    recorded = recorded_members(config)
     for name, pool in config.pool.items():
         for member in pool.members if pool.recorded is None else []:
             check(f"pool/{name}", "members", member, known_members, "member (a model in config/model, or MODEL-ASK)")
@@ -138,6 +139,8 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
     for name, router in config.router.items():
         if router.features is not None:
             check(f"router/{name}", "features", router.features, config.featurizer, "featurizer")
+        for member in router.prices:
+            check(f"router/{name}", "prices", member, [*known_members, *recorded], "member of a pool")
         _check_router(folder, name, router)
     where = f"experiment/{config.name}"
     experiment = config.experiment
@@ -159,11 +162,31 @@ def check_references(config: Config, folder: Path, check_data: bool = True) -> N
     check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
     for item in experiment.bundles:
         check(where, "bundles", item, experiment.routers, "router of this experiment")
+    _check_prices(config, folder)
     _check_described(config, folder)
     _check_shared_seeds(config, folder)
     _check_mathematics(config, folder)
     if check_data:
         _check_mirror(config, folder)
+
+
+def _check_prices(config: Config, folder: Path) -> None:
+    """A router that weighs prices knows those of all members that it may ask."""
+    wanted = {
+        "dollars": "api.price_prompt and api.price_completion of its model's file",
+        "seconds": "answers_per_minute of its model's file",
+    }
+    models = {key: found.model for key, found in members(config).items()}
+    for product in products(config):
+        for name in product.routers:
+            spec = config.router[name]
+            for member in [member for pool in product.pools for member in config.pool[pool].members]:
+                rates = member_rates(spec, models, [member])
+                if rates is not None and rates["call"] == [None]:
+                    raise UserError(
+                        f"{folder}/router/{name}.yaml: price = {spec.price}, but what a call to the member {member} costs is not "
+                        f"known. Give {wanted[spec.price]}, or prices.{member} here."
+                    )
 
 
 def _check_described(config: Config, folder: Path) -> None:
@@ -380,6 +403,11 @@ def _check_router(folder: Path, name: str, router: Router) -> None:
         raise UserError(
             f"{file}: features = null, but the method {method} uses them. Name a file of config/featurizer, or set "
             "parameters.use_features: false."
+        )
+    if (router.price != "calls" or router.prices) and not kind.weighs_prices:
+        raise UserError(
+            f"{file}: the method {method} does not weigh prices. Leave out price and prices; the cells count calls and tokens "
+            "of every router."
         )
     if router.features is not None and not uses_features:
         raise UserError(

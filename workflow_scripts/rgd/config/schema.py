@@ -504,6 +504,14 @@ class Router(Section):
     features: Key | None = Field(
         None, description="For methods that use an LLM's features of queries: the file of config/featurizer."
     )
+    price: Literal["calls", "tokens", "dollars", "seconds"] = Field(
+        "calls",
+        description="For methods that weigh what a call costs, its unit: 1 a call; tokens of prompt and answer; dollars, by "
+        "api.price_prompt and api.price_completion of the models' files; seconds, by their answers_per_minute.",
+    )
+    prices: dict[Key, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description="What a call to a member costs, in that unit, in place of the above."
+    )
 
 
 class Interval(Section):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config import generated, scenarios
+from rgd.config.prices import member_rates
 from rgd.config.products import listed
 from rgd.config.references import REAL, members
 from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
@@ -207,6 +208,12 @@ def router(config: Config, name: str) -> dict[str, Any]:
     """What decides what a router learns."""
     spec = config.router[name]
     return {"method": spec.method, "parameters": spec.parameters}
+
+
+def fitting(config: Config, name: str, pool: Sequence[str]) -> dict[str, Any]:
+    """What decides what a router learns from a pool: rgd.prices.Rates of the members, in order, where calls cost not all 1."""
+    rates = member_rates(config.router[name], {key: found.model for key, found in members(config).items()}, pool)
+    return router(config, name) | ({} if rates is None else {"prices": rates})
 
 
 def routing(config: Config, name: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class TrainingSet:
         answer_embeddings: (n, M, e) float32, an array or something that reads slices of one, for routers that need them.
         features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
         options: (n,) how many options each query has, 0 where it has none; for routers that count them.
+        prices: (M,) what a call to each member costs, above 0; None if all cost 1. For routers that weigh prices.
         seed: the replicate's seed.
     """
 
@@ -53,6 +54,7 @@ class TrainingSet:
     answer_embeddings: np.ndarray | Sliced | None = None
     features: np.ndarray | None = None
     options: np.ndarray | None = None
+    prices: np.ndarray | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class TrainingSet:
             shapes["features"] = (np.shape(self.features)[:1], (n,))
         if self.options is not None:
             shapes["options"] = (np.shape(self.options), (n,))
+        if self.prices is not None:
+            shapes["prices"] = (np.shape(self.prices), (pool,))
         for name, (found, expected) in shapes.items():
             if found != expected:
                 raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
@@ -160,6 +164,7 @@ class Router:
     needs_answer_embeddings: ClassVar[bool] = False
     needs_training_embeddings: ClassVar[bool] = False
     counts_options: ClassVar[bool] = False
+    weighs_prices: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
     family: ClassVar[Family]
 

@@ -41,8 +41,7 @@ class LatentTruth(Router):
     says of who gave them, not by ``aggregate``.
 
     Args:
-        budgets: variant -> mean price per query.
-        prices: member -> price of a call; members that are not named cost 1.
+        budgets: variant -> mean price per query, in the unit of the training set's prices.
         correlated: False for errors that are independent given the truth.
         copies: look for members that copy each other.
         confidence: weigh answers by their confidence.
@@ -57,19 +56,19 @@ class LatentTruth(Router):
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
         (C + 1, M) int32, the last row for queries far from all clusters, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
+        prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
     family: ClassVar[Family] = "query-only"
     counts_options = True
+    weighs_prices = True
     variants = MappingProxyType({"top1": 1, "top3": 3})
 
     def __init__(
         self,
         *,
         budgets: Mapping[str, float] | None = None,
-        prices: Mapping[str, float] | None = None,
         correlated: bool = True,
         copies: bool = True,
         confidence: bool = True,
@@ -81,11 +80,9 @@ class LatentTruth(Router):
         self.budgets = dict(
             {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0} if budgets is None else budgets
         )
-        self.prices = dict(prices or {})
-        for name, numbers in (("budgets", self.budgets), ("prices", self.prices)):
-            for key, number in numbers.items():
-                if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < float("inf"):
-                    raise ValueError(f"{name}.{key} = {number!r} must be a number above 0")
+        for key, number in self.budgets.items():
+            if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < float("inf"):
+                raise ValueError(f"budgets.{key} = {number!r} must be a number above 0")
         if groups not in ("all", "task", "cluster"):
             raise ValueError(f"groups = {groups!r} is none of all, task, cluster")
         if caution < 0:
@@ -114,6 +111,7 @@ class LatentTruth(Router):
         self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
         logits = logits + self.offsets_[self._finest(groups, len(answers))]
         rows = self._choose_panels(answers, choices, logits, truth, groups)
+        self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
         self._set_thresholds(answers, choices, logits, truth, rows)
         self._diagnose(answers, choices, z, truth)
         return self
@@ -159,6 +157,12 @@ class LatentTruth(Router):
             )
         if value["lead"] < LEAST_LEAD:
             found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
+        least, most = float(self.prices_.min()), float(self.prices_.sum())
+        for name, budget in self.budgets.items():
+            if budget < least:
+                found.append(f"The budget of {name} is {budget:g}, but the cheapest member costs {least:.4g} a call.")
+            elif budget > most:
+                found.append(f"The budget of {name} is {budget:g}, but all members together cost {most:.4g} a query.")
         return found
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
@@ -283,7 +287,7 @@ class LatentTruth(Router):
         self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, truth: np.ndarray, rows: np.ndarray
     ) -> None:
         """For each budget, whom to ask first and how probable an answer ends the asking."""
-        prices = np.array([self.prices.get(str(member), 1.0) for member in self.members_])
+        prices = self.prices_
         # Where all cost the same the best member is asked first; else each is tried as the first.
         starts = [-1] if len(set(prices.tolist())) == 1 else [-1, *range(len(prices))]
         runs = {}
