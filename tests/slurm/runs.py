@@ -15,6 +15,7 @@ from tests.workflow.project import Project, write
 IMPATIENT = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", "--retries", "2"]
 
 
+ROOT = Path(__file__).parents[2]
 STARTED = "started.txt"
 """The file in a project's folder with the process groups of its runs."""
 
@@ -40,11 +41,14 @@ def command(*arguments: str) -> list[str]:
 
 def start(project: Project, cluster: Cluster, *arguments: str) -> "subprocess.Popen[str]":
     """``snakemake --profile profiles/slurm ARGUMENTS``, under way; what it says goes to the file said.txt."""
+    environment = cluster.environment()
+    # The cluster of the tests has no accounting.
+    environment["PATH"] = f"{ROOT / 'profiles/slurm/without-accounting'}{os.pathsep}{environment['PATH']}"
     with (project.folder / "said.txt").open("a") as said:
         running = subprocess.Popen(
             command(*arguments),
             cwd=project.folder,
-            env=project.environment(**cluster.environment()),
+            env=project.environment(**environment),
             stdout=said,
             stderr=subprocess.STDOUT,
             text=True,

@@ -168,8 +168,8 @@ def test_the_node_fails(project: Project, cluster: Cluster, served: Served, undi
     running = runs.start(project, cluster)
     in_the_middle(served)
     cluster.command("scontrol", "update", f"NodeName={cluster.host}", "State=DOWN", "Reason=test")
-    time.sleep(5)
-    cluster.command("scontrol", "update", f"NodeName={cluster.host}", "State=RESUME")
+    # SLURM takes it back as soon as its daemon says that it is there.
+    wait_until(lambda: cluster.node_state() in {"IDLE", "MIXED", "ALLOCATED"}, 120, "the node to be back")
     runs.end(project, running)
     assert max(int(job["Restarts"]) for job in asking(cluster, project)) == 1
     ended_as_without(project, served, undisturbed, again=len(MEMBERS) * CHUNK)
@@ -193,11 +193,12 @@ def test_a_time_limit_cuts_the_work_into_tries(
     project: Project, cluster: Cluster, served: Served, undisturbed: dict[str, bytes]
 ) -> None:
     served.seconds = 4.0
-    runs.place(project, chunk_size=CHUNK, longest_minutes=1)
-    # SLURM looks at its time limits twice a minute, so it tells a job some 20 to 50 seconds before its end.
+    # A member's questions take 96 seconds and the start of a job; SLURM looks at its time limits twice a minute, so it
+    # tells a job some 20 to 50 seconds before its two minutes are over.
+    runs.place(project, chunk_size=CHUNK, longest_minutes=2)
     runs.run(project, cluster, "--default-resources", "mem_mb=1000", "runtime=10", "slurm_extra='--signal=TERM@20'")
     jobs = asking(cluster, project)
-    assert {job["TimeLimit"] for job in jobs} == {"00:01:00"}
+    assert {job["TimeLimit"] for job in jobs} == {"00:02:00"}
     assert len(jobs) > len(MEMBERS)
     assert "TIMEOUT" not in {job["JobState"] for job in jobs}
     ended_as_without(project, served, undisturbed, again=0)

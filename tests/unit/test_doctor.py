@@ -1,6 +1,7 @@
 """Looks before a long run, at made-up machines and clusters."""
 
 import importlib.metadata
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -157,6 +158,17 @@ def test_without_accounting_the_account_is_not_judged(config: Config, small: dic
         site, small, {}, lambda arguments: None if arguments[0] == "sacctmgr" else without(arguments)
     )
     assert FIX not in levels(findings)
+
+
+def test_without_accounting_something_stands_in_for_sacct(
+    config: Config, small: dict[str, Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = cluster(config="AccountingStorageType   = accounting_storage/none\nMinJobAge = 300 sec\n")
+    assert "/profiles/slurm/without-accounting:$PATH" in said(doctor.slurm(config, small, {}, none))
+    kept = cluster(config="AccountingStorageType   = accounting_storage/slurmdbd\n")
+    assert "without-accounting" not in said(doctor.slurm(config, small, {}, kept))
+    monkeypatch.setenv("PATH", str(CONFIG.parent / doctor.STAND_IN), prepend=os.pathsep)
+    assert "without-accounting" not in said(doctor.slurm(config, small, {}, none))
 
 
 def test_a_controller_that_does_not_answer(config: Config, small: dict[str, Model]) -> None:

@@ -1,6 +1,7 @@
 """Estimates of a plan: rates from the store, durations from benchmark files, prices, the longest path."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from rgd.planning.estimates import (
     seconds_in,
     total,
 )
-from rgd.planning.plan import duration
+from rgd.planning.plan import Outlook, content, duration, lines, most_tries
 from rgd.planning.workflow import Job
 from rgd.store.answers import AnswerSettings, Sampling, Store
 
@@ -142,3 +143,20 @@ def test_where_nothing_is_known_the_longest_path_has_most_jobs() -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (300, "5 min"), (7200, "2.0 h")])
 def test_a_time_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_member_asked_for_longer_than_a_job_may_take_needs_tries() -> None:
+    def asked(number: int, member: str) -> Job:
+        return replace(job(number), rule="answer", wildcards={"member": member})
+
+    jobs = (asked(0, "fast"), asked(1, "slow"), asked(2, "slow"), job(3))
+    taken = {number: Estimate(seconds=seconds) for number, seconds in enumerate((3600.0, 4000.0, 3300.0, 1e6))}
+    outlook = Outlook("e", jobs, 4, {}, taken, [jobs[3]], longest_s=3600.0)
+    assert most_tries(outlook) == ("slow", 7300.0, 3)
+    assert content(outlook)["most_tries"] == {"member": "slow", "seconds": 7300.0, "tries": 3}
+    said = "On a cluster: slow is asked for 2.0 h, in 3 jobs of at most 60 min, one after the other. Give snakemake --retries 7."
+    assert said in lines(outlook)
+    enough = replace(outlook, longest_s=7300.0)
+    assert most_tries(enough) is None
+    assert not any(line.startswith("On a cluster") for line in lines(enough))
+    assert content(enough)["most_tries"] is None

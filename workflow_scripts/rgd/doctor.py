@@ -30,6 +30,8 @@ SHARE_OF_GPU = 0.9
 """Of a GPU's memory that vLLM takes, for weights and attention cache."""
 ROOM_GB = 10.0
 """Free space wanted where results are written."""
+STAND_IN = "profiles/slurm/without-accounting"
+"""The folder with a stand-in for sacct."""
 LEAST_JOB_AGE = 200
 """Seconds for which SLURM must remember a job that has ended: squeue is asked every 180 seconds where little happens."""
 
@@ -231,7 +233,16 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
     gpu_place = config.site.cluster.gpu_partition or config.site.cluster.partition
     yield from _cluster_gpus(needed, vectors, gpu_place, run)
     yield from _account(config.site.cluster.account, run)
-    age = re.search(r"^MinJobAge\s*=\s*(\d+)", run(["scontrol", "show", "config"]) or "", re.MULTILINE)
+    settings = run(["scontrol", "show", "config"]) or ""
+    stands_in = (shutil.which("sacct") or "").endswith(f"{STAND_IN}/sacct")
+    if re.search(r"^AccountingStorageType\s*=\s*accounting_storage/none", settings, re.MULTILINE) and not stands_in:
+        yield Finding(
+            NOTE,
+            "SLURM",
+            "it has no accounting: where its controller is away for a moment, snakemake asks sacct in vain, and may hang",
+            f"export PATH=$PWD/{STAND_IN}:$PATH",
+        )
+    age = re.search(r"^MinJobAge\s*=\s*(\d+)", settings, re.MULTILINE)
     if age is not None and int(age[1]) < LEAST_JOB_AGE:
         yield Finding(
             FIX,

@@ -1,5 +1,6 @@
 """``rgd plan``: what would run, why, and what it takes, for a person or as JSON."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from rgd.planning.workflow import Job, Plan
 
 # Changes and rules that are shown by name; the JSON has all of them.
 SHOWN = 12
+# Tries for what goes wrong, beside those that only run out of time.
+SPARE_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Outlook:
         changes: the jobs, by number, that each change makes run by itself.
         taken: what each job takes.
         path: the chain of jobs that takes longest.
+        longest_s: the most time that a job of the cluster has.
     """
 
     experiment: str
@@ -32,6 +36,7 @@ class Outlook:
     changes: dict[Change, list[int]]
     taken: dict[int, Estimate]
     path: list[Job]
+    longest_s: float
 
     @property
     def total(self) -> Estimate:
@@ -51,7 +56,24 @@ def look(plan: Plan) -> Outlook:
         reasons.grouped(own),
         taken,
         estimates.longest_path(running, taken),
+        60.0 * plan.config.site.cluster.longest_minutes,
     )
+
+
+def most_tries(outlook: Outlook) -> tuple[str, float, int] | None:
+    """The member that is asked longest, its seconds, and how many jobs of the longest time a cluster gives that takes.
+
+    None where no member needs more than one. Started anew, a job goes on from what the one before has committed.
+    """
+    seconds: dict[str, float] = defaultdict(float)
+    for job in outlook.running:
+        if job.rule == "answer":
+            seconds[job.wildcards["member"]] += outlook.taken[job.number].seconds or 0.0
+    if not seconds:
+        return None
+    member = max(seconds, key=lambda name: seconds[name])
+    tries = math.ceil(seconds[member] / outlook.longest_s)
+    return (member, seconds[member], tries) if tries > 1 else None
 
 
 def content(outlook: Outlook) -> dict[str, Any]:
@@ -66,6 +88,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
         "jobs": len(outlook.running),
         "jobs_altogether": outlook.all_jobs,
         **_figures(outlook.total),
+        "most_tries": _most_tries(outlook),
         "assumed": sorted(outlook.total.guesses),
         "because": [
             {"kind": change.kind, "what": change.text, "jobs": [by_number[number].name for number in numbers]}
@@ -89,6 +112,11 @@ def content(outlook: Outlook) -> dict[str, Any]:
             for job in outlook.running
         ],
     }
+
+
+def _most_tries(outlook: Outlook) -> dict[str, Any] | None:
+    longest = most_tries(outlook)
+    return None if longest is None else dict(zip(("member", "seconds", "tries"), longest, strict=True))
 
 
 def _figures(estimate: Estimate) -> dict[str, Any]:
@@ -129,6 +157,12 @@ def lines(outlook: Outlook) -> list[str]:
     if following:
         found += ["  and what stands on these", f"    {_counted(following)}"]
     found += ["", *_table(outlook), "", *_path(outlook)]
+    if (longest := most_tries(outlook)) is not None:
+        member, seconds, tries = longest
+        found.append(
+            f"On a cluster: {member} is asked for {duration(seconds)}, in {tries} jobs of at most {duration(outlook.longest_s)}, one "
+            f"after the other. Give snakemake --retries {tries + SPARE_TRIES}."
+        )
     guesses = sorted(outlook.total.guesses)
     if guesses:
         found += ["", "Assumed", *(f"  {guess}" for guess in guesses[:SHOWN])]
