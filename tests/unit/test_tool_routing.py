@@ -26,6 +26,7 @@ FITTED = [
     ("single", {}),
     ("majority", {}),
     ("latent_truth", {}),
+    ("latent_truth", {"groups": "all"}),
 ]
 
 
@@ -67,6 +68,24 @@ def test_a_decision_tells_task_cluster_and_neighbours_as_computed_by_hand() -> N
             "top3": tuple(each.member for each in decision.ranking[:3]),
         }
         assert decision.nearest[0].task in decision.why
+
+
+def test_a_query_near_no_cluster_is_said_to_be() -> None:
+    content, train, queries = world("latent_truth")
+    router = make("latent_truth").fit(train)
+    # Away from all centroids, in the direction in which they vary least.
+    away = np.linalg.svd(router.centroids_)[2][-1:]
+    near, far = Bundle(content).route_vectors(np.concatenate([router.centroids_[:1], away]))
+    assert near.cluster is not None
+    assert near.cluster.queries == router.sizes_[near.cluster.number]
+    assert "The nearest cluster of " in near.why
+    assert far.cluster is None
+    assert "No cluster of training queries is near" in far.why
+    overall = dict(zip(train.members, router.accuracy_, strict=True))
+    assert all(each.score == pytest.approx(overall[each.member]) for each in far.ranking)
+    (alike,) = Bundle(world("latent_truth", {"groups": "all"})[0]).route_vectors(queries.embeddings[:1])
+    assert alike.cluster is None
+    assert "cluster" not in alike.why
 
 
 def test_members_that_score_alike_are_said_to() -> None:

@@ -145,7 +145,9 @@
       const described = dataset().descriptions[routed];
       if (described && state.scenario !== "real") said.push(`The generator was told: “${described}”`);
     }
-    if (made.clusters) {
+    if (made.clusters && !made.clusters[number]) {
+      said.push("It is near no cluster of training queries, and is routed by what holds of all of them.");
+    } else if (made.clusters) {
       const [cluster, size, similarity] = made.clusters[number];
       said.push(`Nearest centroid: cluster ${cluster + 1} of ${made.n_clusters}, made of ${size} training queries, similarity ${similarity.toFixed(2)}.`);
     } else if (!made.score) said.push("This router ranks every query alike.");

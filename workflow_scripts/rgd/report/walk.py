@@ -314,7 +314,7 @@ def _why(method: str, router: Router, queries: TestQueries) -> dict[str, Any]:
     clusters = None
     if found.clusters is not None and found.sizes is not None and found.similarity is not None:
         clusters = [
-            [int(number), int(found.sizes[number]), round(float(value), 3)]
+            [int(number), int(found.sizes[number]), round(float(value), 3)] if number >= 0 else None
             for number, value in zip(found.clusters.tolist(), found.similarity.tolist(), strict=True)
         ]
     return {

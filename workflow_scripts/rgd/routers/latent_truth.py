@@ -22,7 +22,7 @@ from rgd.latent_truth import (
     pair_agreement,
     possible_answers,
 )
-from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, rank_members
+from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import derive_seed
 
 # A test query less similar to its cluster than all but this share of the cluster's own is like none of them.
@@ -54,7 +54,8 @@ class LatentTruth(Router):
         ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.latent_truth.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
-        (C + 1, M) int32, the last row for queries far from all clusters, panels_ (L, C + 1, M) int32, members with
+        (C + 1, M) int32 and the scores_ behind them, estimated accuracies, the last row for queries far from all
+        clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
         prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
@@ -118,11 +119,11 @@ class LatentTruth(Router):
 
     def rank(self, queries: TestQueries) -> np.ndarray:
         """Rank by the estimated accuracies of each query's group."""
-        return np.asarray(self.rankings_[self._groups_of(queries)])
+        return np.asarray(self.rankings_[self.nearest_clusters(queries)[0]])
 
     def respond(self, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
         """Ask the panels, and one member after the other; an answer counts only if its member is asked."""
-        group = self._groups_of(queries)
+        group, _ = self.nearest_clusters(queries)
         choices = possible_answers(queries.options, len(answers))
         logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
         given, asked = {}, {}
@@ -167,7 +168,8 @@ class LatentTruth(Router):
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
         """What in the test queries is a reason to distrust the router: how far they are from the training queries."""
-        far = float((self._groups_of(queries) == len(self.centroids_)).mean()) if self.groups != "all" else 0.0
+        groups, _ = self.nearest_clusters(queries)
+        far = float((groups == len(self.centroids_)).mean()) if self.groups != "all" else 0.0
         found = []
         if far > MOST_FAR:
             found.append(
@@ -222,6 +224,7 @@ class LatentTruth(Router):
             lowest += [float(np.quantile(similarity[labels == label], FAR_SHARE)) for label in range(len(means))]
         self.centroids_, self.centroid_tasks_ = np.concatenate(centroids), np.concatenate(owners)
         self.nearest_ = np.array(lowest)
+        self.sizes_ = np.bincount(clusters, minlength=len(lowest)).astype(np.int32)
         if self.groups == "all":
             return []
         return [tasks] if self.groups == "task" or len(self.centroids_) == len(self.task_names_) else [tasks, clusters]
@@ -237,17 +240,18 @@ class LatentTruth(Router):
         """The cluster of each training query; without groups, the place of queries that are in none."""
         return groups[-1] if groups else np.full(n, len(self.centroids_))
 
-    def _groups_of(self, queries: TestQueries) -> np.ndarray:
-        """The cluster of each test query, the one nearest of those of its nearest training query's task."""
-        nowhere = len(self.centroids_)
-        if self.groups == "all":
-            return np.full(len(queries.query_ids), nowhere)
+    def nearest_clusters(self, queries: TestQueries) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest cluster (n,) of the task of each test query's nearest training query, and the similarity (n,) to it.
+
+        A query far from it, and every one where members are told apart by nothing, is in none: the number of clusters.
+        """
         task = self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
         similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
         similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
         nearest = np.argmax(similarity, axis=1)
-        far = similarity[np.arange(len(nearest)), nearest] < self.nearest_[nearest].round(6)
-        return np.where(far, nowhere, nearest)
+        close = similarity[np.arange(len(nearest)), nearest]
+        far = (close < self.nearest_[nearest].round(6)) | (self.groups == "all")
+        return np.where(far, len(self.centroids_), nearest), close
 
     def _choose_panels(
         self,
@@ -263,7 +267,11 @@ class LatentTruth(Router):
         singles = [(member,) for member in range(members)]
         value = panels.values(singles, answers, choices, logits, pool, truth)
         self.accuracy_ = value.mean(axis=1)
-        self.rankings_ = rank_members(self._by_cluster(value, groups), self.members_)
+        mean = np.full(len(self.centroids_) + 1, value.mean())
+        if groups:
+            mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
+        self.scores_ = self._by_cluster(value, groups) + mean[:, None]
+        self.rankings_ = rank_members(self.scores_, self.members_)
         best, chosen = panels.grow(singles, value), [self.rankings_]
         for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)

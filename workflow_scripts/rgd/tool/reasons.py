@@ -19,7 +19,7 @@ class Reasons:
     Attributes:
         score: what the scores are, in words; empty where there are none.
         scores: (n, M), higher is better; None where the method has none.
-        clusters: (n,) the cluster of each query, None where the method has no clusters.
+        clusters: (n,) the cluster of each query, -1 where none is near; None where the method has no clusters.
         sizes: (C,) training queries of each cluster.
         tasks: (n,) names, None where the method does not look at tasks.
         similarity: (n,) cosine similarity of each query to the cluster's centroid.
@@ -55,6 +55,15 @@ def _cascal(router: Any, queries: TestQueries, score: str) -> Reasons:
     return Reasons(score, scores, clusters, router.sizes_, router.task_names_[tasks], nearest)
 
 
+def _latent_truth(router: Any, queries: TestQueries) -> Reasons:
+    groups, similarity = router.nearest_clusters(queries)
+    tasks = router.task_names_[router.training_tasks_[queries.nearest(1, len(router.training_tasks_))[:, 0]]]
+    if router.groups == "all":
+        return Reasons("estimated accuracy", router.scores_[groups])
+    clusters = np.where(groups < len(router.centroids_), groups, -1)
+    return Reasons("estimated accuracy", router.scores_[groups], clusters, router.sizes_, tasks, similarity)
+
+
 def _avengers(router: Any, queries: TestQueries) -> Reasons:
     distance = (router.centroids_**2).sum(axis=1) - 2.0 * (queries.embeddings @ router.centroids_.T)
     clusters = np.argmin(distance.round(6), axis=1)
@@ -87,6 +96,7 @@ def _llmrank(router: Any, queries: TestQueries) -> Reasons:
 METHODS: dict[str, Callable[[Any, TestQueries], Reasons]] = {
     "cascal": lambda router, queries: _cascal(router, queries, "mean consensus score in the cluster"),
     "cascal_gt": lambda router, queries: _cascal(router, queries, "accuracy in the cluster"),
+    "latent_truth": _latent_truth,
     "avengers": _avengers,
     "knn": _knn,
     "smoothie": _smoothie,

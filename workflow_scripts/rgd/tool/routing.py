@@ -292,6 +292,8 @@ def _cluster(found: Reasons, row: int) -> Cluster | None:
     if found.clusters is None or found.sizes is None or found.similarity is None:
         return None
     number = int(found.clusters[row])
+    if number < 0:
+        return None
     return Cluster(number, int(found.sizes[number]), float(found.similarity[row]))
 
 
@@ -300,6 +302,8 @@ def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | 
     if cluster is not None:
         of_task = f" of {task}" if found.tasks is not None else ""
         said += f" The nearest cluster{of_task} has {cluster.queries} training queries (similarity {cluster.similarity:.2f})."
+    elif found.clusters is not None:
+        said += " No cluster of training queries is near: what holds of all of them counts."
     first = order[0]
     if first.score is None:
         return f"{said} {first.title} stands first; this method ranks without scores."
