@@ -39,6 +39,7 @@ include: "rules/generation.smk"
 include: "rules/inference.smk"
 include: "rules/equality.smk"
 include: "rules/routing.smk"
+include: "rules/query_sets.smk"
 include: "rules/analysis.smk"
 include: "rules/tool.smk"
 
