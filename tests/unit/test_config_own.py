@@ -28,7 +28,7 @@ def edit(folder: Path, file: str, **changes: object) -> None:
 def test_the_template_is_fitted_and_not_tested(folder: Path) -> None:
     config = load(folder, "own")
     cells = [tuple(cell) for cell in sweep.router_cells(config)]
-    assert cells == [("own", "qwen2.5-coder-1.5b", "quickstart", router) for router in ("cascal", "smoothie")]
+    assert cells == [("own", "qwen2.5-coder-1.5b", "quickstart", router) for router in ("latent_truth", "cascal")]
     assert sweep.tested_cells(config) == sweep.reference_cells(config) == sweep.transfer_cells(config) == []
     assert list(sweep.needed(config)) == [("own", "qwen2.5-coder-1.5b")]
 
@@ -64,6 +64,7 @@ def test_beside_a_benchmark_the_benchmark_alone_is_tested(folder: Path) -> None:
         ("experiment/own.yaml", {"bundles": ["knn"]}, "bundles names knn, which is no router of this experiment"),
         ("experiment/own.yaml", {"baseline": "topk"}, "baseline names topk"),
         ("dataset/own.yaml", {"examples": {"kitchn": ["x"]}}, "examples.kitchn is of no task"),
+        ("dataset/own.yaml", {"tasks": {"kitchen": " "}}, "tasks.kitchen is empty, and no model describes it"),
         ("dataset/own.yaml", {"recorded": "x"}, "reads no questions: leave recorded out"),
         (
             "dataset/own.yaml",

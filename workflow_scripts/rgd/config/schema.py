@@ -377,6 +377,11 @@ class Dataset(Section):
         unknown = sorted(set(self.examples) - set(self.tasks))
         if unknown:
             raise ValueError(f"examples.{unknown[0]} is of no task: name it under tasks as well")
+        empty = [task for task, text in self.tasks.items() if not text.strip()]
+        if self.descriptor is None and empty:
+            raise ValueError(
+                f"tasks.{empty[0]} is empty, and no model describes it: say what is asked, or name a descriptor and give examples"
+            )
         few = [task for task in self.tasks if len(self.examples.get(task, [])) < self.reserved_per_task]
         if self.descriptor is not None and few:
             raise ValueError(
