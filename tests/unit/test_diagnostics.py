@@ -106,6 +106,20 @@ def test_a_router_without_clusters_is_asked_only_whom_it_asks(healthy: TrainingS
     assert "m0" in found[-1].shown
 
 
+def test_what_a_router_says_itself_is_a_check(healthy: TrainingSet) -> None:
+    (fine,) = [
+        each for each in findings(trained(healthy, ("latent_truth",)), GOOD_DRAWS) if "latent_truth" in each.check
+    ]
+    assert fine.verdict == FINE
+    answers = np.repeat((np.arange(len(healthy.answers)) % 4)[:, None], 6, axis=1).astype(np.int32)
+    alike = trained(changed(healthy, answers=answers), ("latent_truth",))
+    (told,) = [each for each in findings(alike, GOOD_DRAWS) if "latent_truth" in each.check]
+    assert told.verdict == LOOK
+    assert told.value == 2
+    assert "all members agree" in told.shown
+    assert "standard errors" in told.shown
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_agreement_beyond_chance_as_counted_pair_by_pair(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -77,7 +77,11 @@ def findings(trained: Trained, counts: pd.DataFrame) -> list[Finding]:
     ]
     queries = own_queries(trained)
     for name, router in trained.routers.items():
-        found.append(constant(name, router, queries))
+        # One that weighs answers in its own way may gain by asking the same members first everywhere.
+        if type(router).respond is Router.respond:
+            found.append(constant(name, router, queries))
+        if type(router).remarks is not Router.remarks:
+            found.append(remarked(name, router))
         if all(hasattr(router, part) for part in ("centroids_", "centroid_tasks_", "scores_")):
             found += clusters(name, router, trained)
     return found
@@ -212,6 +216,19 @@ def constant(name: str, router: Router, queries: TestQueries) -> Finding:
         share <= MOST_SHARE,
         f"The router is no better than {member} alone and costs an embedding more. Either this member is the best everywhere (then use "
         "it), or tasks and queries are too alike: describe the tasks more narrowly, or generate more queries.",
+    )
+
+
+def remarked(name: str, router: Router) -> Finding:
+    """What the router itself says against its training queries."""
+    said = router.remarks()
+    return _finding(
+        f"{name}: what it says itself",
+        len(said),
+        " ".join(said) or "nothing in the training queries speaks against it",
+        not said,
+        "Its ranking and its estimates are guesses to that extent. Generate more queries, or harder ones; docs/latent_truth.md says "
+        "what each remark means.",
     )
 
 

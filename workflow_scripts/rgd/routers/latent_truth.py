@@ -54,7 +54,7 @@ class LatentTruth(Router):
         ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.latent_truth.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
-        (C + 1, M) int32 and the scores_ behind them, estimated accuracies, the last row for queries far from all
+        (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
         prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
@@ -156,7 +156,8 @@ class LatentTruth(Router):
                 f"On {value['unsettled']:.0%} of the training queries no answer is more probable than not: they are "
                 "too hard, or have no right answer."
             )
-        if value["lead"] < LEAST_LEAD:
+        # Where different members are the first of different groups, it is no matter who leads over all of them.
+        if value["lead"] < LEAST_LEAD and len(set(self.rankings_[:, 0].tolist())) == 1:
             found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
         least, most = float(self.prices_.min()), float(self.prices_.sum())
         for name, budget in self.budgets.items():
@@ -270,8 +271,8 @@ class LatentTruth(Router):
         mean = np.full(len(self.centroids_) + 1, value.mean())
         if groups:
             mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
-        self.scores_ = self._by_cluster(value, groups) + mean[:, None]
-        self.rankings_ = rank_members(self.scores_, self.members_)
+        self.estimates_ = self._by_cluster(value, groups) + mean[:, None]
+        self.rankings_ = rank_members(self.estimates_, self.members_)
         best, chosen = panels.grow(singles, value), [self.rankings_]
         for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)

@@ -59,9 +59,9 @@ def _latent_truth(router: Any, queries: TestQueries) -> Reasons:
     groups, similarity = router.nearest_clusters(queries)
     tasks = router.task_names_[router.training_tasks_[queries.nearest(1, len(router.training_tasks_))[:, 0]]]
     if router.groups == "all":
-        return Reasons("estimated accuracy", router.scores_[groups])
+        return Reasons("estimated accuracy", router.estimates_[groups])
     clusters = np.where(groups < len(router.centroids_), groups, -1)
-    return Reasons("estimated accuracy", router.scores_[groups], clusters, router.sizes_, tasks, similarity)
+    return Reasons("estimated accuracy", router.estimates_[groups], clusters, router.sizes_, tasks, similarity)
 
 
 def _avengers(router: Any, queries: TestQueries) -> Reasons:
