@@ -1,0 +1,97 @@
+"""What every configuration file may say: names, types, ranges and meanings of all keys.
+
+The descriptions here are the reference page docs/configuration.md, which is generated from them.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, Section, Seed, Sha256, SizeKey
+from rgd.config.schema.datasets import DESCRIBED, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, RepositoryName, Source
+from rgd.config.schema.experiments import (
+    DropOne,
+    Exclusion,
+    Experiment,
+    FurtherSweep,
+    Interval,
+    Leaks,
+    LearningCurve,
+    Referee,
+    Shift,
+    StandsFor,
+)
+from rgd.config.schema.models import SERVED, Api, Ask, Embedder, Engine, Hub, Model, Sampling, Weights, Wheels
+from rgd.config.schema.routing import Pool, Router
+from rgd.config.schema.sites import Cluster, Partition, Paths, Site
+from rgd.config.schema.writers import Descriptor, DescriptorPrompts, Featurizer, Generator
+
+__all__ = [
+    "DESCRIBED",
+    "KEY_PATTERN",
+    "MATHEMATICS",
+    "SERVED",
+    "SIZE_PATTERN",
+    "TABLE_ADAPTERS",
+    "Api",
+    "Ask",
+    "Cluster",
+    "Columns",
+    "Config",
+    "Dataset",
+    "Descriptor",
+    "DescriptorPrompts",
+    "DropOne",
+    "Embedder",
+    "Engine",
+    "Exclusion",
+    "Experiment",
+    "Featurizer",
+    "FurtherSweep",
+    "Generator",
+    "Hub",
+    "Interval",
+    "Key",
+    "Leaks",
+    "LearningCurve",
+    "Model",
+    "Partition",
+    "Paths",
+    "Pool",
+    "Referee",
+    "RepositoryName",
+    "Router",
+    "Sampling",
+    "Section",
+    "Seed",
+    "Sha256",
+    "Shift",
+    "Site",
+    "SizeKey",
+    "Source",
+    "StandsFor",
+    "Weights",
+    "Wheels",
+]
+
+
+class Config(Section):
+    """The whole tree, as Hydra composes it."""
+
+    name: Key = Field(description="The experiment's name.")
+    paths: Paths = Field(default_factory=lambda: Paths())
+    neighbours: int = Field(64, ge=1, description="Nearest training queries kept for each test query.")
+    vote_weight: Literal["logistic", "z_sum", "posterior"] = Field(
+        "logistic", description="Vote weight of the consensus artifact; routers name their own."
+    )
+    min_votes: int = Field(2, ge=1, description="Fewest votes of a majority answer in the consensus artifact.")
+    experiment: Experiment
+    site: Site = Field(default_factory=lambda: Site())
+    dataset: dict[Key, Dataset]
+    descriptor: dict[Key, Descriptor]
+    embedder: dict[Key, Embedder]
+    featurizer: dict[Key, Featurizer]
+    generator: dict[Key, Generator]
+    model: dict[Key, Model]
+    pool: dict[Key, Pool]
+    router: dict[Key, Router]

@@ -1,0 +1,25 @@
+"""What all parts of the configuration share: keys, seeds, and that an unknown key is an error."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, max_length=80)]
+"""A name that becomes part of a path: letters, digits, dot, underscore, hyphen; no leading dot, no slash."""
+
+SIZE_PATTERN = r"^[1-9][0-9]*[km]$"
+
+SizeKey = Annotated[str, StringConstraints(pattern=SIZE_PATTERN, max_length=10)]
+"""A suffix of scenarios: a number with k or m; what it means is said by the dataset."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    """A part of the configuration in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

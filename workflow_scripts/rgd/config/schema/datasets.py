@@ -1,0 +1,187 @@
+"""config/dataset: where questions come from, and their tasks."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from rgd.config.schema.base import Key, Section, Seed, SizeKey
+
+MATHEMATICS = "mathematics"
+
+DESCRIBED = "described"
+"""The adapter of tasks that are only described: nothing is read, and no router can be tested."""
+
+TABLE_ADAPTERS = ("multiple_choice", MATHEMATICS)
+"""The adapters that read any table of questions, by the columns that the dataset's file names."""
+
+
+class Columns(Section):
+    """Which column of a table of questions holds what; for the adapters multiple_choice and mathematics."""
+
+    id: str | None = Field(None, description="A question's id; null: ids are made from the file and the row's number.")
+    question: str = Field(description="The question's text.")
+    options: str | Annotated[list[str], Field(min_length=2)] | None = Field(
+        None,
+        description="Of multiple choice: one column that holds the list of options (in CSV as JSON), or a list of columns with "
+        "an option each, of which the last may be empty.",
+    )
+    label: str = Field(description="The right answer.")
+    label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
+        description="How the label names the answer: by the option's letter, its number counted from 0 or from 1, or its text; "
+        "of mathematics by the text, or as the last \\boxed{} of a solution."
+    )
+    task: str | None = Field(
+        None, description="The question's task; null: {task} of source.file, else the dataset's only task."
+    )
+    part: str | None = Field(
+        None,
+        description="`train` or `test`, for a dataset with a split of its own; null: {part} of source.file, if any.",
+    )
+
+
+RepositoryName = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+
+
+class Source(Section):
+    """Where a benchmark's rows come from: a dataset of the hub, fetched or mirrored, or a file of one's own."""
+
+    repo: RepositoryName | None = Field(
+        None,
+        description="Repository, as owner/name; a mirror has it as data_root/hub/OWNER/NAME. null: `file` is one's own file.",
+    )
+    host: Literal["huggingface", "github"] = Field("huggingface", description="Where the repository is.")
+    revision: str | None = Field(
+        None,
+        description="Commit of the repository (40 hexadecimal digits): what is fetched. null: only a mirror can be read.",
+    )
+    file: str = Field(
+        min_length=1,
+        description="Name of the file in the mirror's folder (.parquet, .jsonl, .csv, of bbeh .json); {task} and {part} (train, "
+        "test) stand for a file each. One's own file: its path, absolute or under data_root.",
+    )
+    remote: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="The file's name in the repository, or the names of its pieces, with {task} and {part} as in `file`; null: "
+        "the same. Pieces, and a file in another format, become one Parquet file.",
+    )
+    columns: Columns | None = Field(None, description="The table's columns, for the adapters that read tables.")
+    rows: int | None = Field(None, ge=1, description="Only the first rows of each file are used; null for all.")
+    sample: dict[Literal["train", "test"], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="How many questions of a part are used, drawn with the dataset's seed; parts not named are used whole.",
+    )
+    accept: list[Literal["one_option", "repeated_option"]] = Field(
+        default_factory=list,
+        description="Faults of a published benchmark that are let pass, so that its count stays; otherwise such rows are dropped.",
+    )
+
+    @model_validator(mode="after")
+    def _names_files_that_can_be(self) -> "Source":
+        if self.repo is None and (self.revision is not None or self.remote is not None):
+            raise ValueError("revision and remote are of a repository, and repo is null: give repo, or leave them out")
+        remote = [self.remote] if isinstance(self.remote, str) else self.remote or []
+        for name in [self.file, *remote]:
+            unknown = sorted(set(re.findall(r"\{([^}]*)\}", name)) - {"task", "part"})
+            if unknown:
+                raise ValueError(f"{name} has the place {{{unknown[0]}}}: there are {{task}} and {{part}} alone")
+            if self.repo is not None and (name.startswith("/") or ".." in name.split("/")):
+                raise ValueError(f"{name} leads out of the repository's folder: name a file in it")
+        return self
+
+
+class Dataset(Section):
+    """config/dataset/DATASET.yaml: a benchmark."""
+
+    title: str = Field(description="Name in tables and figures.")
+    adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
+    source: Source | None = Field(None, description="What an adapter that reads a benchmark reads.")
+    seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
+    questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
+    tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
+    examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
+        default_factory=dict,
+        description="Of the adapter described: questions of each task, without answers, from which a descriptor writes its "
+        "description.",
+    )
+    descriptor: Key | None = Field(
+        None,
+        description="The model that writes the descriptions `default`, `short` and `shortest`, which generators get; null: "
+        "`default` is what stands under tasks. `human` is that always.",
+    )
+    reserved_per_task: int = Field(
+        0, ge=0, description="Questions a descriptor model may see; they are in no train or test part."
+    )
+    train_share: float = Field(0.6, gt=0, lt=1, description="Share of each task's questions in the train part.")
+    embedder: Key = Field(description="The embedder of this dataset's queries.")
+    recorded: Key | None = Field(
+        None, description="The dataset's name among recorded answers: data_root/recorded/RECORDED holds them."
+    )
+    recorded_embeddings: str | None = Field(
+        None, description="File of given embeddings in that folder, for the benchmark's queries; null to compute them."
+    )
+    generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
+    generated_sizes: dict[SizeKey, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict, description="Queries of a scenario with a size in its key, such as 20k: GENERATOR-20k."
+    )
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are questions to test routers with; tasks that are only described have none."""
+        return self.adapter != DESCRIBED
+
+    @model_validator(mode="after")
+    def _is_described_or_read(self) -> "Dataset":
+        if self.is_tested:
+            if self.examples:
+                raise ValueError(
+                    f"examples are for the adapter {DESCRIBED}: a benchmark's questions are examples enough"
+                )
+            return self
+        given = [name for name in ("source", "recorded", "recorded_embeddings") if getattr(self, name) is not None]
+        if given:
+            raise ValueError(
+                f"the adapter {DESCRIBED} reads no questions: leave {given[0]} out, or name another adapter"
+            )
+        unknown = sorted(set(self.examples) - set(self.tasks))
+        if unknown:
+            raise ValueError(f"examples.{unknown[0]} is of no task: name it under tasks as well")
+        empty = [task for task, text in self.tasks.items() if not text.strip()]
+        if self.descriptor is None and empty:
+            raise ValueError(
+                f"tasks.{empty[0]} is empty, and no model describes it: say what is asked, or name a descriptor and give examples"
+            )
+        few = [task for task in self.tasks if len(self.examples.get(task, [])) < self.reserved_per_task]
+        if self.descriptor is not None and few:
+            raise ValueError(
+                f"the descriptor is to see {self.reserved_per_task} questions of {few[0]} (reserved_per_task), and examples has "
+                f"{len(self.examples.get(few[0], []))}: add some, or describe the tasks yourself with descriptor: null"
+            )
+        return self
+
+    @property
+    def answer_kind(self) -> Literal["letter", "latex"]:
+        """How a question is answered: by an option's letter, or by mathematics in LaTeX."""
+        return "latex" if self.adapter == MATHEMATICS else "letter"
+
+    @model_validator(mode="after")
+    def _has_the_columns_that_its_adapter_reads(self) -> "Dataset":
+        columns = None if self.source is None else self.source.columns
+        if self.adapter in TABLE_ADAPTERS and columns is None:
+            raise ValueError(f"the adapter {self.adapter} reads a table: give source.columns")
+        if self.adapter not in TABLE_ADAPTERS:
+            if columns is not None:
+                raise ValueError(f"source.columns is for {' and '.join(TABLE_ADAPTERS)}, not for {self.adapter}")
+            return self
+        assert self.source is not None
+        assert columns is not None
+        if (columns.options is None) != (self.adapter == MATHEMATICS):
+            raise ValueError("multiple_choice needs source.columns.options, and mathematics has none")
+        forms = ("text", "boxed") if self.adapter == MATHEMATICS else ("letter", "index_from_0", "index_from_1", "text")
+        if columns.label_form not in forms:
+            raise ValueError(
+                f"source.columns.label_form = {columns.label_form}: {self.adapter} knows {', '.join(forms)}"
+            )
+        if columns.task is None and "{task}" not in self.source.file and len(self.tasks) > 1:
+            raise ValueError("nothing says which task a row is of: give source.columns.task, or one task")
+        return self

@@ -1,0 +1,56 @@
+"""config/pool and config/router: who is asked, and how it is chosen."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rgd.config.schema.base import Key, Section
+
+
+class Pool(Section):
+    """config/pool/POOL.yaml: an ordered set of members."""
+
+    title: str = Field(description="Name in tables and figures.")
+    members: list[Key] = Field(min_length=2, description="Member keys: MODEL or MODEL-ASK, or recorded files' names.")
+    recorded: Key | None = Field(
+        None,
+        description="Engine `recorded`: the members' answers are the files data_root/recorded/DATASET/RECORDED/MEMBER.parquet.",
+    )
+    parameters_billion: dict[Key, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="Sizes of recorded members, which have no file in config/model."
+    )
+
+    @model_validator(mode="after")
+    def _sizes_are_of_members(self) -> "Pool":
+        if self.recorded is None and self.parameters_billion:
+            raise ValueError("parameters_billion is for recorded members; a model's size stands in its own file")
+        unknown = sorted(set(self.parameters_billion) - set(self.members))
+        if unknown:
+            raise ValueError(f"parameters_billion names {unknown[0]}, which is no member of this pool")
+        return self
+
+
+class Router(Section):
+    """config/router/ROUTER.yaml: a routing method and its parameters."""
+
+    method: Key = Field(description="Module of rgd.routers.")
+    variants: dict[Key, int] = Field(
+        default_factory=dict, description="Rows of the cell: how many of the ranked members answer in each."
+    )
+    aggregate: Literal["consensus", "majority"] = Field("majority", description="How several answers become one.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's class.")
+    answer_text: Literal["answer", "option"] = Field(
+        "answer",
+        description="For methods that compare answers: embed what a member wrote, or the text of the option it chose.",
+    )
+    features: Key | None = Field(
+        None, description="For methods that use an LLM's features of queries: the file of config/featurizer."
+    )
+    price: Literal["calls", "tokens", "dollars", "seconds"] = Field(
+        "calls",
+        description="For methods that weigh what a call costs, its unit: 1 a call; tokens of prompt and answer; dollars, by "
+        "api.price_prompt and api.price_completion of the models' files; seconds, by their answers_per_minute.",
+    )
+    prices: dict[Key, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description="What a call to a member costs, in that unit, in place of the above."
+    )
