@@ -86,7 +86,7 @@ def group_values(value, groups, caution):
             for panel in panels:
                 values = [relative[panel][query] for query in inside]
                 mean = sum(values) / len(values)
-                if len(values) == 1:
+                if len(values) < 10:
                     found.append(upper[panel])
                     continue
                 spread = sum((entry - mean) ** 2 for entry in values) / len(values)

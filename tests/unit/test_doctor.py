@@ -54,7 +54,7 @@ def cluster(**answers: str) -> Callable[[Sequence[str]], str | None]:
     """Commands of a cluster; a name is a command with its first argument."""
     known = {
         "scontrol_show": PARTITIONS,
-        "sinfo_-h": "gpu:a100:4 512000\n(null) 256000\n",
+        "sinfo_-h": "gpu:a100:4 2000000000\n(null) 256000\n",
         "id_-un": "me\n",
         "sacctmgr_-n": "lab\nother\n",
     } | answers
@@ -134,6 +134,12 @@ def test_a_cluster_that_has_what_is_wanted(config: Config) -> None:
         ({"account": "theirs"}, {}, "the account theirs is not yours"),
         ({}, {"sinfo_-h": "(null) 1000\n"}, "no node of the partition gpu has more than 0 GPUs; model/large wants 4"),
         ({}, {"sinfo_-h": "gpu:2(S:0-1) 1000\n"}, "no node of the partition gpu has more than 2 GPUs"),
+        (
+            {},
+            {"sinfo_-h": "gpu:4 64000\n(null) 2000000000\n"},
+            "with 4 GPUs has up to 64000 MB; model/large wants 1000000",
+        ),
+        ({"partition": None, "gpu_partition": "scrap", "longest_minutes": 2881}, {}, "cpu gives at most 2880"),
         ({}, {"config": "MinJobAge = 30 sec\n"}, "it forgets a job 30 s after its end"),
     ],
 )

@@ -17,6 +17,8 @@ WIDEST_Z = 2.5
 SLOPE_DEVIATION = 1.0
 ABILITY_DEVIATION = 1.0
 OFFSET_DEVIATION = 0.5
+# Groups of fewer queries are not told apart from the level above.
+LEAST_GROUP = 10
 MAX_ITERATIONS = 25
 # EM ends when no log-odds moves by more than this in a step.
 SETTLED = 5e-3
@@ -96,8 +98,8 @@ def group_offsets(
         count = int(group.max()) + 1
         slope, steep, square = (sums(values, group, count) for values in (own, curve, own**2))
         size = np.maximum(np.bincount(group, minlength=count), 1)[:, None]
-        error = np.sqrt(np.maximum(square - slope**2 / size, 0.0))
-        found.append(soft(slope, caution * error) / (steep + 1.0 / OFFSET_DEVIATION**2))
+        error = np.sqrt(np.maximum(square - slope**2 / size, 0.0) * size / np.maximum(size - 1, 1))
+        found.append(soft(slope, doubt(caution * error, size)) / (steep + 1.0 / OFFSET_DEVIATION**2))
         logits = logits + found[-1][group]
     return found
 
@@ -126,6 +128,11 @@ def _regression(
 def sums(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
     """Sums of the rows of ``values`` (n, M) in each group, (count, M)."""
     return np.stack([np.bincount(group, column, count) for column in values.T], axis=1)
+
+
+def doubt(threshold: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """``threshold``, without bound in groups of fewer than LEAST_GROUP queries, whose spread says little."""
+    return np.where(size >= LEAST_GROUP, threshold, np.inf)
 
 
 def soft(values: np.ndarray, threshold: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
             yield Finding(
                 FIX,
                 "SLURM",
-                "the site names partitions, and `sinfo` is not here or the controller does not answer",
+                "the site names partitions, and `sinfo` is not here",
                 "run this on a login node of the cluster, or name another site in config/config.yaml",
             )
     yield from weights(config, needed, vectors, ask_hub if network else None)
@@ -231,7 +231,7 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
     yield Finding(OK, "SLURM", f"it answers; partitions: {', '.join(partitions)}")
     yield from _partitions(config, partitions)
     gpu_place = config.site.cluster.gpu_partition or config.site.cluster.partition
-    yield from _cluster_gpus(needed, vectors, gpu_place, run)
+    yield from _cluster_gpus(needed, vectors, gpu_place, config.site.cluster.largest_memory_mb, run)
     yield from _account(config.site.cluster.account, run)
     settings = run(["scontrol", "show", "config"]) or ""
     stands_in = (shutil.which("sacct") or "").endswith(f"{STAND_IN}/sacct")
@@ -254,8 +254,11 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
 
 def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
     cluster = config.site.cluster
+    usual = next((name for name, record in partitions.items() if record.get("Default") == "YES"), "")
     for key in ("partition", "gpu_partition", "served_partition"):
-        for name in (getattr(cluster, key) or "").split(","):
+        # Where the site names none, SLURM's own choice; of the other two, that is as the first.
+        named = getattr(cluster, key) or (usual if key == "partition" else "")
+        for name in named.split(","):
             if not name:
                 continue
             if name not in partitions:
@@ -286,14 +289,18 @@ def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> 
 
 
 def _cluster_gpus(
-    needed: Mapping[str, Model], vectors: Mapping[str, Embedder], partition: str | None, run: Run
+    needed: Mapping[str, Model],
+    vectors: Mapping[str, Embedder],
+    partition: str | None,
+    largest_mb: int | None,
+    run: Run,
 ) -> Iterator[Finding]:
     on_gpus = {**_with_gpus(needed, "model"), **_with_gpus(vectors, "embedder")}
     if not on_gpus:
         yield Finding(OK, "GPUs", "no model of this experiment needs one")
         return
     chosen = ["-p", partition] if partition else []
-    nodes = (run(["sinfo", "-h", "-N", "-o", "%G %m", *chosen]) or "").splitlines()
+    nodes = (run(["sinfo", "-h", "-N", "-t", "idle,mixed,allocated", "-o", "%G %m", *chosen]) or "").splitlines()
     counts = [sum(map(int, re.findall(r"gpu(?::[\w.-]+)?:(\d+)", node))) for node in nodes]
     most, file = max((spec.gpus, file) for file, spec in on_gpus.items())
     where = f"the partition {partition}" if partition else "the cluster"
@@ -306,6 +313,24 @@ def _cluster_gpus(
         )
         return
     yield Finding(OK, "GPUs", f"nodes of {where} have up to {max(counts)}; a job takes up to {most} ({file})")
+    memory_mb = max(
+        int(node.split()[1].rstrip("+")) for node, count in zip(nodes, counts, strict=True) if count >= most
+    )
+    wanted_mb, file = max((spec.memory_mb, file) for file, spec in on_gpus.items())
+    if wanted_mb > memory_mb:
+        yield Finding(
+            FIX,
+            "memory",
+            f"a node of {where} with {most} GPUs has up to {memory_mb} MB; {file} wants {wanted_mb}",
+            "lower memory_mb in the model's file, or name a partition with larger nodes",
+        )
+    elif largest_mb is not None and largest_mb > memory_mb:
+        yield Finding(
+            NOTE,
+            "memory",
+            f"further tries may ask for {largest_mb} MB (site.cluster.largest_memory_mb), and a node of {where} has {memory_mb}",
+            f"set largest_memory_mb: {memory_mb} in config/site/",
+        )
     large = max(filter(None, map(gpu_memory_gb, on_gpus.values())), default=0.0)
     yield Finding(NOTE, "GPUs", f"SLURM does not say how much memory they have; a model wants {large:.0f} GB on each")
 

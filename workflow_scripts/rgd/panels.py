@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rgd.calibration import soft, sums
+from rgd.calibration import doubt, soft, sums
 from rgd.latent_truth import Pool, first_givers, infer
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
@@ -114,9 +114,8 @@ def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float
         parent[group] = above
         mean = sums(relative, group, count) / size
         variance = np.maximum(sums(relative**2, group, count) / size - mean**2, 0.0)
-        # A group of one query has no spread of its own.
-        error = np.where(size > 1, np.sqrt(variance / np.maximum(size - 1, 1)), np.inf)
-        found.append(found[-1][parent] + soft(mean - found[-1][parent], caution * error))
+        error = np.sqrt(variance / np.maximum(size - 1, 1))
+        found.append(found[-1][parent] + soft(mean - found[-1][parent], doubt(caution * error, size)))
         above = group
     return found
 

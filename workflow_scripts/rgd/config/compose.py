@@ -91,7 +91,7 @@ def _compose(folder: Path, experiment: str, names: Mapping[str, list[str]], over
                 overrides=[
                     *catalogue,
                     f"experiment={experiment}",
-                    *(_mangle_override(text, names) for text in overrides),
+                    *(mangled for text in overrides for mangled in _mangle_override(text, names)),
                 ],
             )
         plain = OmegaConf.to_container(tree, resolve=True)
@@ -103,7 +103,8 @@ def _compose(folder: Path, experiment: str, names: Mapping[str, list[str]], over
     return {str(key): value for key, value in plain.items()}
 
 
-def _mangle_override(text: str, names: Mapping[str, list[str]]) -> str:
+def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
+    """``text`` as Hydra takes it: maps replace what is there, and a key that the schema has need not be in the file."""
     sign, rest = re.match(r"([+~]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     for group in names:
         # Longest first, so that a name is not taken for the beginning of a longer one.
@@ -113,8 +114,16 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> str:
                 if group == "router" and not re.match(rf"({'|'.join(Router.model_fields)})\b", tail):
                     # `router.avengers.n_clusters` is what one means and what one types.
                     tail = f"parameters.{tail}"
-                return f"{sign}{group}.{_mangled(name)}.{tail}"
-    return text
+                path, _, value = f"{group}.{_mangled(name)}.{tail}".partition("=")
+                if not sign and value.startswith("{"):
+                    # Hydra would merge the two.
+                    return [f"++{path}=null", f"++{path}={value}"]
+                section = _section(Config, [group, name])
+                key = re.split(r"[.=]", tail)[0]
+                if not sign and section is not None and key in section.model_fields and key != "parameters":
+                    sign = "++"
+                return [f"{sign}{group}.{_mangled(name)}.{tail}"]
+    return [text]
 
 
 def _explain_hydra(error: Exception, folder: Path, names: Mapping[str, list[str]], overrides: list[str]) -> str:

@@ -386,7 +386,7 @@ def _check_module(file: Path, key: str, name: str, package: str) -> None:
 def _check_router(folder: Path, name: str, router: Router) -> None:
     import inspect
 
-    from rgd.routers import load
+    from rgd.routers import load, make
 
     file, method = folder / f"router/{name}.yaml", router.method
     _check_module(file, "method", method, "routers")
@@ -397,7 +397,8 @@ def _check_router(folder: Path, name: str, router: Router) -> None:
             raise UserError(f"{file}: the method {method} has no parameter {key}. " + nearest(key, accepted))
     try:
         uses_features = kind(**router.parameters).use_features
-    except (TypeError, ValueError) as error:
+        make(method, router.parameters, router.variants or None)
+    except (TypeError, ValueError, UserError) as error:
         raise UserError(f"{file}: {error}") from None
     if uses_features and router.features is None:
         raise UserError(

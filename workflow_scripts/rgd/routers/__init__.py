@@ -88,6 +88,9 @@ def make(
                     f"router {method}: variant {name!r} asks {count!r} members; give a whole number from 1."
                 )
         router.variants = dict(variants)
+    twice = sorted(set(router.variants) & set(router.budgets))
+    if twice:
+        raise UserError(f"router {method}: {twice[0]!r} is both a variant and a budget; give one of them another name.")
     if aggregate is not None:
         if aggregate not in AGGREGATES:
             raise UserError(f"router {method}: aggregate {aggregate!r} is none of {', '.join(AGGREGATES)}.")

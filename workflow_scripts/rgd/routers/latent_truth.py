@@ -3,6 +3,7 @@
 docs/latent_truth.md has the derivation, the sources, what was measured, and where it fails.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Self
@@ -82,6 +83,8 @@ class LatentTruth(Router):
             {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0} if budgets is None else budgets
         )
         for key, number in self.budgets.items():
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", key):
+                raise ValueError(f"budgets has {key!r}: a name has letters, digits, dots, underscores and hyphens")
             if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < float("inf"):
                 raise ValueError(f"budgets.{key} = {number!r} must be a number above 0")
         if groups not in ("all", "task", "cluster"):
