@@ -35,6 +35,8 @@ LEAST_COPYING, COPYING_ERRORS = 0.25, 3.0
 # Pseudo-queries without copying in its estimate.
 COPYING_DOUBT = 20.0
 MOST_COPYING = 0.95
+# Log-odds by which a family of copies knows more where another maximum is looked for, and how much its members then copy.
+KNOWS_MORE, LITTLE_COPYING = 1.5, 0.05
 MAX_ITERATIONS = 90
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
@@ -244,9 +246,51 @@ def fit_pool(answers: np.ndarray, choices: np.ndarray, correlated: bool = True, 
         correlated: False for errors that are independent given the truth: no spread, kappa without bound, no copies.
         copies: whether copies are looked for.
     """
+    givers, kinds, counts = agreement_patterns(answers, choices)
+    start = beginning(givers, counts, correlated, copies)
+    return settled(start, givers, kinds, counts, correlated)
+
+
+def other_reading(
+    pool: Pool, answers: np.ndarray, choices: np.ndarray, correlated: bool = True, copies: bool = True
+) -> tuple[int, float]:
+    """The best other maximum, found from starts in which a member and those suspected to copy it know more.
+
+    Args:
+        pool: as :func:`fit_pool` found it with the other arguments.
+
+    Returns:
+        The member that knows most there, and by how much its log-posterior is below that of ``pool``; -1 and infinity
+        where every start leads to a maximum in which the same member leads.
+    """
+    givers, kinds, counts = agreement_patterns(answers, choices)
+    start, leader = beginning(givers, counts, correlated, copies), int(pool.ability.argmax())
+    _, height = expectation_maximization(pool, givers, kinds, counts, correlated)
+    roots = np.array([root(start.parent, member) for member in range(len(start.ability))])
+    other, gap = -1, np.inf
+    for family in np.unique(roots):
+        # Who knows need not copy.
+        raised = replace(
+            start,
+            ability=np.where(roots == family, start.ability + KNOWS_MORE, start.ability),
+            copying=np.where(roots == family, np.minimum(start.copying, LITTLE_COPYING), start.copying),
+        )
+        found = settled(raised, givers, kinds, counts, correlated)
+        below = height - expectation_maximization(found, givers, kinds, counts, correlated)[1]
+        if int(found.ability.argmax()) != leader and below < gap:
+            other, gap = int(found.ability.argmax()), float(below)
+    return other, gap
+
+
+def agreement_patterns(answers: np.ndarray, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct rows of :func:`first_givers` (u, M) with their number of choices (u,), and how often each occurs (u,)."""
     patterns, counts = np.unique(np.column_stack([first_givers(answers), choices]), axis=0, return_counts=True)
-    givers, kinds = patterns[:, :-1], patterns[:, -1]
-    members = answers.shape[1]
+    return patterns[:, :-1], patterns[:, -1], counts
+
+
+def beginning(givers: np.ndarray, counts: np.ndarray, correlated: bool, copies: bool) -> Pool:
+    """Where EM starts: the priors' means, and the copies that are suspected."""
+    members = givers.shape[1]
     pool = Pool(
         ability=np.full(members, MEAN_ABILITY[0]),
         spread=SPREAD[0] if correlated else 0.0,
@@ -254,13 +298,18 @@ def fit_pool(answers: np.ndarray, choices: np.ndarray, correlated: bool = True, 
         parent=np.full(members, -1),
         copying=np.zeros(members),
     )
-    if copies and correlated and members > 2:
+    return suspected(pool, givers, counts) if copies and correlated and members > 2 else pool
+
+
+def settled(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
+    """The maximum near ``pool``, without the copies that come out too weak."""
+    if (pool.parent >= 0).any():
         # EM goes to the maximum that is near: started without copies it takes siblings for the two that know, while
         # started with them it soon finds those that know not to copy.
-        pool = climb(suspected(pool, givers, counts), givers, kinds, counts, correlated)
+        pool = climb(pool, givers, choices, counts, correlated)
         keep = pool.copying >= LEAST_COPYING
         pool = replace(pool, parent=np.where(keep, pool.parent, -1), copying=np.where(keep, pool.copying, 0.0))
-    return climb(pool, givers, kinds, counts, correlated)
+    return climb(pool, givers, choices, counts, correlated)
 
 
 def suspected(pool: Pool, givers: np.ndarray, counts: np.ndarray) -> Pool:
@@ -306,10 +355,10 @@ def climb(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarra
     def step(at: Pool) -> tuple[Pool, float]:
         return expectation_maximization(at, givers, choices, counts, correlated)
 
-    settled, before = SETTLED * counts.sum(), -np.inf
+    least_gain, before = SETTLED * counts.sum(), -np.inf
     for _ in range(MAX_ITERATIONS // 3):
         first, height = step(pool)
-        if height - before < settled:
+        if height - before < least_gain:
             return first
         before = height
         second, second_height = step(first)

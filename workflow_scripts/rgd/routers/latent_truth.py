@@ -20,6 +20,7 @@ from rgd.latent_truth import (
     first_givers,
     fit_pool,
     infer,
+    other_reading,
     pair_agreement,
     possible_answers,
 )
@@ -30,7 +31,9 @@ from rgd.seeds import derive_seed
 FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
 # From when on a diagnostic is remarked on.
-MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD = 0.9, 0.5, 0.1, 0.5, 2.0
+MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 2.0, 3.0
+# With more queries agreement has one reading, and to look for another would take longer than the fit.
+MOST_READ_TWICE = 1000
 
 
 class LatentTruth(Router):
@@ -58,7 +61,7 @@ class LatentTruth(Router):
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
+        other_leader_ and other_gap_ (see rgd.latent_truth.other_reading), prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
@@ -117,6 +120,9 @@ class LatentTruth(Router):
         rows = self._choose_panels(answers, choices, logits, truth, groups)
         self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
         self._set_thresholds(answers, choices, logits, truth, rows)
+        self.other_leader_, self.other_gap_ = -1, float("inf")
+        if len(answers) <= MOST_READ_TWICE:
+            self.other_leader_, self.other_gap_ = other_reading(pool, answers, choices, self.correlated, self.copies)
         self._diagnose(answers, choices, z, truth)
         return self
 
@@ -162,6 +168,12 @@ class LatentTruth(Router):
         # Where different members are the first of different groups, it is no matter who leads over all of them.
         if value["lead"] < LEAST_LEAD and len(set(self.rankings_[:, 0].tolist())) == 1:
             found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
+        if self.other_gap_ < LEAST_GAP:
+            odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"
+            found.append(
+                f"The answers can be read in another way, {odds} probable, in which {self.members_[self.other_leader_]} knows "
+                "most: members that agree with each other alone may be right or wrong together."
+            )
         least, most = float(self.prices_.min()), float(self.prices_.sum())
         for name, budget in self.budgets.items():
             if budget < least:
