@@ -68,7 +68,9 @@ rule fit:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.fitting(CONFIG, wildcards.router, pool_members(wildcards))),
+        slice=lambda wildcards: slices.canonical(
+            slices.fitting(CONFIG, wildcards.router, pool_members(wildcards), router_class(wildcards).knows_sizes)
+        ),
         members=lambda wildcards: slices.canonical(pool_members(wildcards)),
         code=lambda wildcards: code("fit.py", router_plugin(wildcards)),
     message:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+
 from job import running
 from rgd import schemas
 from rgd.artifacts import read_table, write_table
@@ -18,6 +20,9 @@ with running(snakemake, LIBRARIES):
     members, rates = json.loads(snakemake.params.members), settings.get("prices")
     counted = snakemake.input.get("responses")
     tokens = counted and [read_table(path, ["query_id", "prompt_tokens", "completion_tokens"]) for path in counted]
+    sizes = None
+    if kind.knows_sizes:
+        sizes = np.array([np.nan if size is None else size for size in settings["parameters_billion"]])
     routers = {}
     for train in training_sets(
         read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
@@ -30,7 +35,7 @@ with running(snakemake, LIBRARIES):
     ):
         prices = rates and mean_prices(rates, tokens, train.query_ids, members)
         router = make(settings["method"], settings["parameters"])
-        routers[train.seed] = router.fit(replace(train, prices=prices))
+        routers[train.seed] = router.fit(replace(train, prices=prices, parameters_billion=sizes))
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
     for seed, router in routers.items():
         for remark in router.remarks():

@@ -12,10 +12,12 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from rgd.artifacts import list_matrix, read_table
 from rgd.routers import encode_answers, make, route
@@ -34,6 +36,7 @@ PARTS: Mapping[str, dict[str, Any]] = {
     "tasks, no clusters": {"groups": "task"},
     "no caution about groups": {"caution": 0.0},
     "no search for copies": {"copies": False},
+    "sizes not known": {"sizes": False},
 }
 BUDGETS = {f"calls{budget:g}": budget for budget in (1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)}
 DRAWS = 2000
@@ -61,6 +64,8 @@ class Answers:
         codes, _ = encode_answers([*(answers[str(place)] for place in range(len(self.members))), label])
         self.codes, self.truth = np.ascontiguousarray(codes[:, :-1]), codes[:, -1]
         self.questions = read_table(results / f"questions/{DATASET}/benchmark.parquet", ["query_id", "task", "options"])
+        sizes = yaml.safe_load((ROOT / f"config/pool/{pool}.yaml").read_text())["parameters_billion"]
+        self.sizes = np.array([sizes[member] for member in self.members])
         self.embeddings = results / f"embeddings/{DATASET}/benchmark.parquet"
 
     def routed(self, parameters: Mapping[str, Any]) -> Iterator[tuple[int, np.ndarray, Any, float]]:
@@ -80,7 +85,7 @@ class Answers:
                 ids, vectors_of(self.embeddings, ids), list_matrix(part["training_rows"]), options=options[rows]
             )
             start = time.process_time()
-            router = make("latent_truth", parameters).fit(train)
+            router = make("latent_truth", parameters).fit(replace(train, parameters_billion=self.sizes))
             spent = time.process_time() - start
             yield train.seed, rows, route(router, queries, self.codes[rows], self.confidence[rows]), spent
 

@@ -12,13 +12,16 @@ from rgd.latent_truth import (
     Pool,
     chances,
     expectation_maximization,
+    expected_abilities,
     first_givers,
     fit_pool,
     generations,
     infer,
     nodes,
+    other_reading,
     pair_agreement,
     possible_answers,
+    readings,
 )
 from tests.planted import planted
 from tests.slow_twins import latent_truth as slow
@@ -244,3 +247,43 @@ def accuracies(world, **options):
 def right_share(belief, world):
     best = np.argmax(belief.truth[:, :-1], axis=1)
     return (world.answers[np.arange(len(best)), best] == world.truth).mean()
+
+
+def two_camps(n=60):
+    """Four members: two that agree with each other on nearly everything, and two others that do, on other answers."""
+    random = np.random.default_rng(0)
+    first, second = random.integers(0, 4, (2, n))
+    camps = [first, first, second, second]
+    noise = random.random((n, 4)) < 0.1
+    return np.where(noise, random.integers(0, 4, (n, 4)), np.stack(camps, axis=1)).astype(np.int32)
+
+
+def test_two_camps_can_be_read_in_two_ways_and_sizes_tip_the_scale():
+    answers, choices = two_camps(), np.full(60, 4)
+    for large in (0, 2):
+        sizes = np.ones(4)
+        sizes[[large, large + 1]] = 8.0
+        found = readings(answers, choices, expected=expected_abilities(sizes))
+        assert found[0][1].ability.argmax() in (large, large + 1)
+        other, gap = other_reading(found)
+        assert other in {0, 1, 2, 3} - {large, large + 1}
+        assert 0 < gap < 8
+        assert [height for height, _ in found] == sorted((height for height, _ in found), reverse=True)
+
+
+def test_a_pool_with_one_truth_is_read_in_one_way():
+    world = planted(0, n=600, ability=(1.5, 1.2, 0.9, 0.6))
+    found = readings(world.answers, world.options)
+    _, gap = other_reading(found)
+    assert found[0][1].ability.argmax() == world.right.mean(axis=0).argmax()
+    assert gap > 5
+    # Sizes that say the contrary are outvoted by 600 queries.
+    contrary = fit_pool(world.answers, world.options, expected=expected_abilities(np.array([1.0, 2.0, 4.0, 8.0])))
+    assert contrary.ability.argmax() == found[0][1].ability.argmax()
+
+
+def test_a_doubling_is_worth_the_same_everywhere_and_an_unknown_size_the_middle():
+    found = expected_abilities(np.array([1.0, 2.0, np.nan, 4.0, 0.5]))
+    middle = np.log2([1.0, 2.0, 4.0, 0.5]).mean()
+    assert found == pytest.approx(0.5 + 0.2 * np.array([0 - middle, 1 - middle, 0.0, 2 - middle, -1 - middle]))
+    assert expected_abilities(np.full(3, np.nan)).tolist() == [0.5, 0.5, 0.5]

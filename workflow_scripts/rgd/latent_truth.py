@@ -26,6 +26,8 @@ OPEN = 1000
 # log kappa (kappa = e is 0.27 of the way from errors that never to errors that always agree), as mean and deviation.
 MEAN_ABILITY = (0.5, 1.0)
 ABILITY_DEVIATION = 1.0
+# What a member with twice the parameters is expected to be ahead, in log-odds: about 5 points between 30 and 70 %.
+PER_DOUBLING = 0.2
 SPREAD = (1.5, 1.0)
 LOG_KAPPA = (1.0, 0.75)
 # Members are siblings where one copies the other this often: one model asked in two ways, not two of one family, whose
@@ -35,8 +37,9 @@ LEAST_COPYING, COPYING_ERRORS = 0.25, 3.0
 # Pseudo-queries without copying in its estimate.
 COPYING_DOUBT = 20.0
 MOST_COPYING = 0.95
-# Log-odds by which a family of copies knows more where another maximum is looked for, and how much its members then copy.
-KNOWS_MORE, LITTLE_COPYING = 1.5, 0.05
+# Up to this many queries further maxima are looked for: log-odds by which a family of copies knows more there, and how much
+# its members then copy.
+MOST_READ_AGAIN, KNOWS_MORE, LITTLE_COPYING = 1000, 1.5, 0.05
 MAX_ITERATIONS = 90
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
@@ -55,6 +58,7 @@ class Pool:
         kappa: concentration of wrong answers.
         parent: (M,) int, the member that each copies, -1 for none; no member is its own ancestor.
         copying: (M,) probability of copying it.
+        expected: prior mean of the abilities, (M,) or one for all.
     """
 
     ability: np.ndarray
@@ -62,6 +66,7 @@ class Pool:
     kappa: float
     parent: np.ndarray
     copying: np.ndarray
+    expected: np.ndarray | float = MEAN_ABILITY[0]
 
 
 @dataclass(frozen=True)
@@ -237,49 +242,79 @@ def chances(belief: Belief, givers: np.ndarray) -> np.ndarray:
     return np.where((givers >= 0)[:, :, None], right, 0.0)
 
 
-def fit_pool(answers: np.ndarray, choices: np.ndarray, correlated: bool = True, copies: bool = True) -> Pool:
+def expected_abilities(parameters_billion: np.ndarray) -> np.ndarray:
+    """Prior means (M,) of the abilities: larger members are expected to know more.
+
+    A size that is not known (NaN) is taken for the middle of the known ones (on the scale of doublings).
+    """
+    sizes = np.asarray(parameters_billion, dtype=np.float64)
+    known = np.isfinite(sizes)
+    doublings = np.zeros(len(sizes))
+    if known.any():
+        doublings[known] = np.log2(sizes[known]) - np.log2(sizes[known]).mean()
+    return MEAN_ABILITY[0] + PER_DOUBLING * doublings
+
+
+def fit_pool(
+    answers: np.ndarray,
+    choices: np.ndarray,
+    correlated: bool = True,
+    copies: bool = True,
+    expected: np.ndarray | float = MEAN_ABILITY[0],
+) -> Pool:
+    """The most probable of :func:`readings`, whose arguments these are."""
+    return readings(answers, choices, correlated, copies, expected)[0][1]
+
+
+def readings(
+    answers: np.ndarray,
+    choices: np.ndarray,
+    correlated: bool = True,
+    copies: bool = True,
+    expected: np.ndarray | float = MEAN_ABILITY[0],
+) -> list[tuple[float, Pool]]:
     """Maximum a posteriori parameters of the model, by EM over the distinct patterns of agreement.
+
+    There may be several maxima. Where there are few queries EM starts again for every family of suspected copies (most
+    are of one member), as if it knew more and its members had not copied; where there are many, the usual start finds
+    the one that matters.
 
     Args:
         answers: (n, M) int32 codes, -1 missing.
         choices: (n,) number of possible answers.
         correlated: False for errors that are independent given the truth: no spread, kappa without bound, no copies.
         copies: whether copies are looked for.
-    """
-    givers, kinds, counts = agreement_patterns(answers, choices)
-    start = beginning(givers, counts, correlated, copies)
-    return settled(start, givers, kinds, counts, correlated)
-
-
-def other_reading(
-    pool: Pool, answers: np.ndarray, choices: np.ndarray, correlated: bool = True, copies: bool = True
-) -> tuple[int, float]:
-    """The best other maximum, found from starts in which a member and those suspected to copy it know more.
-
-    Args:
-        pool: as :func:`fit_pool` found it with the other arguments.
+        expected: (M,) prior means of the abilities.
 
     Returns:
-        The member that knows most there, and by how much its log-posterior is below that of ``pool``; -1 and infinity
-        where every start leads to a maximum in which the same member leads.
+        Log-posterior (up to a constant) and parameters of each start's maximum, the highest first.
     """
     givers, kinds, counts = agreement_patterns(answers, choices)
-    start, leader = beginning(givers, counts, correlated, copies), int(pool.ability.argmax())
-    _, height = expectation_maximization(pool, givers, kinds, counts, correlated)
-    roots = np.array([root(start.parent, member) for member in range(len(start.ability))])
-    other, gap = -1, np.inf
-    for family in np.unique(roots):
-        # Who knows need not copy.
-        raised = replace(
-            start,
-            ability=np.where(roots == family, start.ability + KNOWS_MORE, start.ability),
-            copying=np.where(roots == family, np.minimum(start.copying, LITTLE_COPYING), start.copying),
-        )
-        found = settled(raised, givers, kinds, counts, correlated)
-        below = height - expectation_maximization(found, givers, kinds, counts, correlated)[1]
-        if int(found.ability.argmax()) != leader and below < gap:
-            other, gap = int(found.ability.argmax()), float(below)
-    return other, gap
+    start = beginning(givers, counts, correlated, copies, expected)
+    starts = [start]
+    if len(answers) <= MOST_READ_AGAIN:
+        roots = np.array([root(start.parent, member) for member in range(len(start.ability))])
+        for family in np.unique(roots):
+            own = roots == family
+            ability = np.where(own, start.ability + KNOWS_MORE, start.ability)
+            copying = np.where(own, np.minimum(start.copying, LITTLE_COPYING), start.copying)
+            starts.append(replace(start, ability=ability, copying=copying))
+    found = [settled(one, givers, kinds, counts, correlated) for one in starts]
+    heights = [expectation_maximization(pool, givers, kinds, counts, correlated)[1] for pool in found]
+    order = np.argsort(-np.array(heights).round(DECIMALS), kind="stable")
+    return [(heights[place], found[place]) for place in order]
+
+
+def other_reading(found: Sequence[tuple[float, Pool]]) -> tuple[int, float]:
+    """Of :func:`readings`, who leads in the most probable one with another leader, and its log-odds against the first.
+
+    -1 and infinity where all have the same leader.
+    """
+    height, pool = found[0]
+    for below, other in found[1:]:
+        if other.ability.argmax() != pool.ability.argmax():
+            return int(other.ability.argmax()), height - below
+    return -1, np.inf
 
 
 def agreement_patterns(answers: np.ndarray, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -288,15 +323,18 @@ def agreement_patterns(answers: np.ndarray, choices: np.ndarray) -> tuple[np.nda
     return patterns[:, :-1], patterns[:, -1], counts
 
 
-def beginning(givers: np.ndarray, counts: np.ndarray, correlated: bool, copies: bool) -> Pool:
+def beginning(
+    givers: np.ndarray, counts: np.ndarray, correlated: bool, copies: bool, expected: np.ndarray | float
+) -> Pool:
     """Where EM starts: the priors' means, and the copies that are suspected."""
     members = givers.shape[1]
     pool = Pool(
-        ability=np.full(members, MEAN_ABILITY[0]),
+        ability=np.zeros(members) + expected,
         spread=SPREAD[0] if correlated else 0.0,
         kappa=float(np.exp(LOG_KAPPA[0] if correlated else HIGHEST_LOG_KAPPA)),
         parent=np.full(members, -1),
         copying=np.zeros(members),
+        expected=expected,
     )
     return suspected(pool, givers, counts) if copies and correlated and members > 2 else pool
 
@@ -419,16 +457,16 @@ def expectation_maximization(
         np.subtract.at(draws, found.wrong, taken)
         copying[member] = np.clip(expected / (alike.sum() + different + COPYING_DOUBT), 1e-3, MOST_COPYING)
     trials, hits = np.einsum("u,ujq->jq", counts, held), np.einsum("u,ujq->jq", counts, right)
-    ability, spread = abilities(hits, trials, pool.ability, pool.spread, correlated)
+    ability, spread = abilities(hits, trials, pool.ability, pool.spread, correlated, pool.expected)
     kappa = concentration(joins, draws, kinds, pool.kappa) if correlated else pool.kappa
     return replace(pool, ability=ability, spread=spread, kappa=kappa, copying=copying), height
 
 
 def log_prior(pool: Pool, correlated: bool) -> float:
     """Logarithm of the parameters' prior density, up to a constant."""
-    mean = pool.ability.mean()
-    distance = ((mean - MEAN_ABILITY[0]) / MEAN_ABILITY[1]) ** 2
-    distance += (((pool.ability - mean) / ABILITY_DEVIATION) ** 2).sum()
+    above = pool.ability - pool.expected
+    distance = (above.mean() / MEAN_ABILITY[1]) ** 2
+    distance += (((above - above.mean()) / ABILITY_DEVIATION) ** 2).sum()
     if correlated:
         distance += ((pool.spread - SPREAD[0]) / SPREAD[1]) ** 2
         distance += ((np.log(pool.kappa) - LOG_KAPPA[0]) / LOG_KAPPA[1]) ** 2
@@ -436,7 +474,12 @@ def log_prior(pool: Pool, correlated: bool) -> float:
 
 
 def abilities(
-    hits: np.ndarray, trials: np.ndarray, ability: np.ndarray, spread: float, correlated: bool
+    hits: np.ndarray,
+    trials: np.ndarray,
+    ability: np.ndarray,
+    spread: float,
+    correlated: bool,
+    expected: np.ndarray | float,
 ) -> tuple[np.ndarray, float]:
     """Newton steps of a logistic regression of ``hits`` (M, Q) out of ``trials`` on member and easiness, with priors."""
     x, _ = nodes()
@@ -447,7 +490,7 @@ def abilities(
     for _ in range(3):
         p = logistic(ability[:, None] + spread * x)
         slope, curve = hits - trials * p, trials * p * (1.0 - p)
-        gradient = slope.sum(axis=1) - precision @ (ability - MEAN_ABILITY[0])
+        gradient = slope.sum(axis=1) - precision @ (ability - expected)
         hessian = np.diag(curve.sum(axis=1)) + precision
         if not correlated:
             ability = ability + np.linalg.solve(hessian, gradient)

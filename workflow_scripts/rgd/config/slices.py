@@ -210,10 +210,14 @@ def router(config: Config, name: str) -> dict[str, Any]:
     return {"method": spec.method, "parameters": spec.parameters}
 
 
-def fitting(config: Config, name: str, pool: Sequence[str]) -> dict[str, Any]:
-    """What decides what a router learns from a pool: rgd.prices.Rates of the members, in order, where calls cost not all 1."""
+def fitting(config: Config, name: str, pool: Sequence[str], knows_sizes: bool = False) -> dict[str, Any]:
+    """What decides what a router learns from a pool: prices (rgd.config.prices) where calls cost not all 1, sizes if it knows them."""
     rates = member_rates(config.router[name], {key: found.model for key, found in members(config).items()}, pool)
-    return router(config, name) | ({} if rates is None else {"prices": rates})
+    found = router(config, name) | ({} if rates is None else {"prices": rates})
+    if knows_sizes:
+        sizes = parameters_billion(config)
+        found["parameters_billion"] = [sizes[member] for member in pool]
+    return found
 
 
 def routing(config: Config, name: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class TrainingSet:
         answer_embeddings: (n, M, e) float32, an array or something that reads slices of one, for routers that need them.
         features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
         options: (n,) how many options each query has, 0 where it has none; for routers that count them.
+        parameters_billion: (M,) size of each member, NaN where it is not known; for routers that know sizes.
         prices: (M,) what a call to each member costs, above 0; None if all cost 1. For routers that weigh prices.
         seed: the replicate's seed.
     """
@@ -54,6 +55,7 @@ class TrainingSet:
     answer_embeddings: np.ndarray | Sliced | None = None
     features: np.ndarray | None = None
     options: np.ndarray | None = None
+    parameters_billion: np.ndarray | None = None
     prices: np.ndarray | None = None
     seed: int = 0
 
@@ -81,6 +83,8 @@ class TrainingSet:
             shapes["options"] = (np.shape(self.options), (n,))
         if self.prices is not None:
             shapes["prices"] = (np.shape(self.prices), (pool,))
+        if self.parameters_billion is not None:
+            shapes["parameters_billion"] = (np.shape(self.parameters_billion), (pool,))
         for name, (found, expected) in shapes.items():
             if found != expected:
                 raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
@@ -165,6 +169,7 @@ class Router:
     needs_training_embeddings: ClassVar[bool] = False
     counts_options: ClassVar[bool] = False
     weighs_prices: ClassVar[bool] = False
+    knows_sizes: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
     family: ClassVar[Family]
 

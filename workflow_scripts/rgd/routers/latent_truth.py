@@ -15,14 +15,16 @@ from rgd.calibration import calibrate, group_offsets, log_odds
 from rgd.clustering import cluster_means, kmeans_labels, unit
 from rgd.consensus import usable_confidence, z_scores
 from rgd.latent_truth import (
+    MEAN_ABILITY,
     Pool,
+    expected_abilities,
     expected_agreement,
     first_givers,
-    fit_pool,
     infer,
     other_reading,
     pair_agreement,
     possible_answers,
+    readings,
 )
 from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import derive_seed
@@ -32,8 +34,6 @@ FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
 # From when on a diagnostic is remarked on.
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 2.0, 3.0
-# With more queries agreement has one reading, and to look for another would take longer than the fit.
-MOST_READ_TWICE = 1000
 
 
 class LatentTruth(Router):
@@ -48,6 +48,7 @@ class LatentTruth(Router):
         budgets: variant -> mean price per query, in the unit of the training set's prices.
         correlated: False for errors that are independent given the truth.
         copies: look for members that copy each other.
+        sizes: expect larger members to know more, where their sizes are known.
         confidence: weigh answers by their confidence.
         groups: how finely members are told apart: by ``task`` and ``cluster``, by ``task``, or for ``all`` alike.
         caution: standard errors by which a group must differ before it is told apart.
@@ -68,6 +69,7 @@ class LatentTruth(Router):
     family: ClassVar[Family] = "query-only"
     counts_options = True
     weighs_prices = True
+    knows_sizes = True
     variants = MappingProxyType({"top1": 1, "top3": 3})
 
     def __init__(
@@ -76,6 +78,7 @@ class LatentTruth(Router):
         budgets: Mapping[str, float] | None = None,
         correlated: bool = True,
         copies: bool = True,
+        sizes: bool = True,
         confidence: bool = True,
         groups: str = "cluster",
         caution: float = 2.0,
@@ -96,7 +99,7 @@ class LatentTruth(Router):
             raise ValueError(f"caution = {caution} must be at least 0")
         if cluster_size < 1 or largest_panel < 1:
             raise ValueError(f"cluster_size = {cluster_size} and largest_panel = {largest_panel} must be at least 1")
-        self.correlated, self.copies, self.confidence = correlated, copies, confidence
+        self.correlated, self.copies, self.sizes, self.confidence = correlated, copies, sizes, confidence
         self.groups, self.caution, self.cluster_size, self.largest_panel = groups, caution, cluster_size, largest_panel
 
     def fit(self, train: TrainingSet) -> Self:
@@ -105,7 +108,12 @@ class LatentTruth(Router):
         answers, choices = train.answers, possible_answers(train.options, len(train.answers))
         z = self._z(answers, train.confidence)
         groups = self._find_groups(train)
-        pool = fit_pool(answers, choices, self.correlated, self.copies)
+        expected: np.ndarray | float = MEAN_ABILITY[0]
+        if self.sizes and train.parameters_billion is not None:
+            expected = expected_abilities(train.parameters_billion)
+        found = readings(answers, choices, self.correlated, self.copies, expected)
+        pool = found[0][1]
+        self.other_leader_, self.other_gap_ = other_reading(found)
         self.spread_, self.kappa_ = pool.spread, pool.kappa
         self.parent_, self.copying_ = pool.parent, pool.copying
         givers = first_givers(answers)
@@ -120,9 +128,6 @@ class LatentTruth(Router):
         rows = self._choose_panels(answers, choices, logits, truth, groups)
         self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
         self._set_thresholds(answers, choices, logits, truth, rows)
-        self.other_leader_, self.other_gap_ = -1, float("inf")
-        if len(answers) <= MOST_READ_TWICE:
-            self.other_leader_, self.other_gap_ = other_reading(pool, answers, choices, self.correlated, self.copies)
         self._diagnose(answers, choices, z, truth)
         return self
 
