@@ -7,20 +7,13 @@ import numpy as np
 import pytest
 
 from rgd.calibration import calibrate, curvature, group_offsets, log_odds
-from rgd.latent_truth import (
-    OPEN,
-    Pool,
-    chances,
+from rgd.latent_truth import OPEN, Pool, chances, first_givers, generations, infer, nodes, possible_answers
+from rgd.latent_truth_fit import (
     expectation_maximization,
     expected_abilities,
-    first_givers,
     fit_pool,
-    generations,
-    infer,
-    nodes,
     other_reading,
     pair_agreement,
-    possible_answers,
     readings,
 )
 from tests.planted import planted

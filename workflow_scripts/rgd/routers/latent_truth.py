@@ -14,18 +14,8 @@ from rgd import panels
 from rgd.calibration import calibrate, group_offsets, log_odds
 from rgd.clustering import cluster_means, kmeans_labels, unit
 from rgd.consensus import usable_confidence, z_scores
-from rgd.latent_truth import (
-    MEAN_ABILITY,
-    Pool,
-    expected_abilities,
-    expected_agreement,
-    first_givers,
-    infer,
-    other_reading,
-    pair_agreement,
-    possible_answers,
-    readings,
-)
+from rgd.latent_truth import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
+from rgd.latent_truth_fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
 from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.seeds import derive_seed
 
