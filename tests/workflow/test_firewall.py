@@ -43,7 +43,7 @@ def test_without_any_label_file_query_only_routers_come_out_byte_for_byte_the_sa
         for path in (results / folder).rglob("*.parquet")
         if load(path.stem).family == "query-only"
     }
-    assert {path.stem for path in made} == {"cascal", "smoothie"}
+    assert {path.stem for path in made} == {"latent_truth", "cascal", "smoothie"}
     for path in [*made, *(results / "labels").rglob("*")]:
         if path.is_file():
             path.unlink()

@@ -121,7 +121,13 @@ def test_a_question_is_ranked_with_reasons(printed: tuple[Path, dict[str, str]])
         if "rgd route" in block and "--answer" not in block and "--file" not in block
     )
     assert [line.split()[0] for line in shown.splitlines()[1:7]] == ["1", "2", "3", "4", "5", "6"]
-    assert {"task", "cluster", "near", "why"} <= {line.split()[0] for line in shown.splitlines()[7:]}
+    # The cluster is told where one is near.
+    assert (
+        {"task", "near", "why"}
+        <= {line.split()[0] for line in shown.splitlines()[7:]}
+        <= {"task", "cluster", "near", "why"}
+    )
+    assert ("No cluster" in shown) != ("cluster  " in shown)
 
 
 def test_a_file_is_routed_to_json(printed: tuple[Path, dict[str, str]]) -> None:
