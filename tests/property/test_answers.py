@@ -89,6 +89,21 @@ def parenthesised(text: str) -> list[str]:
     return [text[i + 1] for i in range(len(text) - 2) if text[i] == "(" and capital(text, i + 1) and text[i + 2] == ")"]
 
 
+def label(text: str) -> list[str]:
+    place = 0
+    while text[place : place + 1].isspace() or text[place : place + 1] == "*":
+        place += 1
+    if not capital(text, place):
+        return []
+    rest = text[place + 1 :]
+    if all(sign.isspace() or sign in "*.):" for sign in rest):
+        return [text[place]]
+    bare = rest.lstrip("*")
+    after = bare[1:].lstrip("*")
+    is_line = bare[:1] in (".", ")", ":") and after[:1] in (" ", "\t") and "\n" not in after.rstrip()
+    return [text[place]] if is_line else []
+
+
 def standalone_letters(text: str) -> list[str]:
     def apart(place: int) -> bool:
         return not is_word(text, place) and text[place : place + 1] not in ("'", "’")
@@ -98,7 +113,7 @@ def standalone_letters(text: str) -> list[str]:
 
 @given(TEXTS, st.sampled_from(["AB", "ABCD", "ABCDEFGHIJ"]), st.booleans())
 def test_extraction_agrees_with_the_reference(text, letters, standalone):
-    rules = {"answer_is": after_answer_is, "boxed": boxed, "parenthesised": parenthesised}
+    rules = {"answer_is": after_answer_is, "boxed": boxed, "parenthesised": parenthesised, "label": label}
     if standalone:
         rules["standalone"] = standalone_letters
     expected = (None, "none")

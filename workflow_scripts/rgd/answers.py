@@ -1,7 +1,8 @@
 r"""From what a model wrote, or from its scores, to the letter it chose or the mathematics it ended in.
 
-The order of the extraction rules follows arXiv 2601.09692 and its released code, except that a text without a letter
-has no answer here, where the release draws one at random.
+The order of the extraction rules follows arXiv 2601.09692 and its released code, except that a text that is an option's
+label alone, or one line with it in front, counts as well, and that a text without a letter has no answer here, where the
+release draws one at random.
 """
 
 import re
@@ -15,6 +16,7 @@ from rgd.latex import boxed
 ANSWER_IS = "answer_is"
 BOXED = "boxed"
 PARENTHESISED = "parenthesised"
+LABEL = "label"
 STANDALONE = "standalone"
 LIKELIHOOD = "likelihood"
 SEVERAL = "several_letters"
@@ -30,6 +32,8 @@ _PATTERNS = {
     ANSWER_IS: re.compile(_LEAD + r"([A-Z])(?!\w)"),
     BOXED: re.compile(r"\\boxed\{\s*(?:\\(?:text|textbf|mathrm|mathbf)\{\s*)?\(?([A-Z])\)?\s*\}"),
     PARENTHESISED: re.compile(r"\(([A-Z])\)"),
+    # In several lines it may be a list of the options.
+    LABEL: re.compile(r"\A[\s*]*([A-Z])(?:[\s*.):]*|[*]*[.):][*]*[ \t][^\n]*\s*)\Z"),
     STANDALONE: re.compile(r"(?<![\w'’])([A-Z])(?![\w'’])"),
 }
 
@@ -71,8 +75,8 @@ def extract(text: str, letters: str, *, standalone: bool = False) -> Extraction:
     r"""The letter that a text written step by step ends in.
 
     Rules, the first that finds a letter wins, and within a rule the last match: "answer is" followed by a letter; a
-    letter in ``\boxed{}``; a letter in parentheses; with ``standalone``, a letter between other signs. Letters are
-    capitals, and only those of the question count: "The answer is (F)" is no match where the options end at D.
+    letter in ``\boxed{}``; a letter in parentheses; an option's label that is all of the text, or begins its one line ("C. Too
+    little light"); with ``standalone``, a letter between other signs. Letters are capitals, and only those of the question count: "The answer is (F)" is no match where the options end at D.
 
     Args:
         text: what the model wrote.
