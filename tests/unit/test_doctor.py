@@ -11,7 +11,10 @@ from rgd import doctor
 from rgd.config import load
 from rgd.config.needs import embedders, models
 from rgd.config.schema import Config, Embedder, Model
-from rgd.doctor import FIX, NOTE, OK, Finding, Gpu
+from rgd.doctor import cluster as on_cluster
+from rgd.doctor import supplies
+from rgd.doctor.findings import FIX, NOTE, OK, Finding
+from rgd.doctor.machine import Gpu
 from rgd.engines.weights import WeightsSpec
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -173,7 +176,7 @@ def test_without_accounting_something_stands_in_for_sacct(
     assert "/profiles/slurm/without-accounting:$PATH" in said(doctor.slurm(config, small, {}, none))
     kept = cluster(config="AccountingStorageType   = accounting_storage/slurmdbd\n")
     assert "without-accounting" not in said(doctor.slurm(config, small, {}, kept))
-    monkeypatch.setenv("PATH", str(CONFIG.parent / doctor.STAND_IN), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(CONFIG.parent / on_cluster.STAND_IN), prepend=os.pathsep)
     assert "without-accounting" not in said(doctor.slurm(config, small, {}, none))
 
 
@@ -187,7 +190,7 @@ def test_a_controller_that_does_not_answer(config: Config, small: dict[str, Mode
     [("1-00:00:00", 1440), ("12:30:00", 750), ("30:00", 30), ("UNLIMITED", None), ("", None), ("2-01:00:00", 2940)],
 )
 def test_times_of_slurm(time: str, minutes: int | None) -> None:
-    assert doctor.minutes_of(time) == minutes
+    assert on_cluster.minutes_of(time) == minutes
 
 
 def hub_only(config: Config, tmp_path: Path) -> tuple[Config, dict[str, Model]]:
@@ -220,14 +223,14 @@ def test_weights_that_are_not_here(config: Config, tmp_path: Path) -> None:
 def test_weights_that_are_here(config: Config, tmp_path: Path) -> None:
     elsewhere, wanted = hub_only(config, tmp_path)
     assert wanted["gated"].weights is not None
-    doctor.cache_folder(WeightsSpec.from_mapping(wanted["gated"].weights.model_dump()), tmp_path).mkdir()
+    supplies.cache_folder(WeightsSpec.from_mapping(wanted["gated"].weights.model_dump()), tmp_path).mkdir()
     assert levels(doctor.weights(elsewhere, wanted, {}, None)) == [OK]
 
 
 def test_room_on_the_disk(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere, wanted = hub_only(config, tmp_path)
-    usage = doctor.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage._replace(free=12_000_000_000))
+    usage = supplies.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(supplies.shutil, "disk_usage", lambda _: usage._replace(free=12_000_000_000))
     findings = {finding.text: finding for finding in doctor.disk(elsewhere, wanted, {})}
     (short,) = [finding for finding in findings.values() if finding.level == FIX]
     assert "16 GB are wanted for paths.cache" in short.text

@@ -224,7 +224,8 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
 
 def _run_doctor(options: argparse.Namespace) -> int:
     from rgd.config.command_line import configuration
-    from rgd.doctor import FIX, examine
+    from rgd.doctor import examine
+    from rgd.doctor.findings import FIX
 
     broken = 0
     for finding in examine(configuration(options.config, check_data=False), Path.cwd(), network=not options.offline):

@@ -1,0 +1,81 @@
+"""Looks before a long run: what the experiment needs of the machine, the network and the cluster, and what is missing.
+
+Each look gives findings: what is so, and what to do where it is not enough. None of them changes anything.
+"""
+
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from rgd.config.needs import embedders, models
+from rgd.config.schema import Config
+from rgd.doctor.cluster import slurm
+from rgd.doctor.findings import FIX, NOTE, OK, Finding, Run, run_command
+from rgd.doctor.machine import gpus, local_gpus, memory
+from rgd.doctor.supplies import ask_hub, data, disk, keys, weights
+
+
+def examine(config: Config, project: Path, run: Run = run_command, *, network: bool = True) -> Iterator[Finding]:
+    """All findings about the experiment of ``config``, one look after the other.
+
+    Args:
+        config: with the experiment and the site.
+        project: the folder that holds envs/.
+        run: asks the system's commands.
+        network: False asks no hub.
+    """
+    needed, vectors = models(config), embedders(config)
+    on_cluster = run(["sinfo", "--version"]) is not None
+    yield from versions(pins(project / "envs"), importlib.metadata.version)
+    if on_cluster:
+        yield from slurm(config, needed, vectors, run)
+    else:
+        yield from gpus(needed, vectors, local_gpus(run))
+        yield from memory(needed, vectors)
+        if config.site.cluster.partition or config.site.cluster.gpu_partition:
+            yield Finding(
+                FIX,
+                "SLURM",
+                "the site names partitions, and `sinfo` is not here",
+                "run this on a login node of the cluster, or name another site in config/config.yaml",
+            )
+    yield from weights(config, needed, vectors, ask_hub if network else None)
+    yield from data(config)
+    yield from disk(config, needed, vectors)
+    yield from keys(needed)
+
+
+def pins(folder: Path) -> dict[str, str]:
+    """The versions that the lock file of the present environment pins, by distribution."""
+    installed = next(Path(sys.prefix).glob(".installed-*"), None)
+    lock = folder / (installed.name.removeprefix(".installed-") if installed else "lock-cpu.txt")
+    try:
+        return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    except OSError:
+        return {}
+
+
+def versions(wanted: Mapping[str, str], installed: Callable[[str], str]) -> Iterator[Finding]:
+    """Whether what is installed is what the lock file pins."""
+    if not wanted:
+        yield Finding(
+            NOTE, "versions", "there is no lock file here to compare with", "run this in the project's folder"
+        )
+        return
+    wrong = []
+    for name, version in wanted.items():
+        try:
+            found = installed(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "absent"
+        if found.partition("+")[0] != version.partition("+")[0]:
+            wrong.append(f"{name} {found} (pinned: {version})")
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        yield Finding(
+            FIX, "versions", ", ".join(wrong[:3]) + more, "make install (on GPUs with LOCK=envs/lock-gpu.txt)"
+        )
+    else:
+        yield Finding(OK, "versions", f"all {len(wanted)} packages are those of the lock file")

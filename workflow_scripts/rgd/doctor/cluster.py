@@ -1,0 +1,158 @@
+"""Looks at a cluster with SLURM."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+
+from rgd.config.schema import Config, Embedder, Model
+from rgd.doctor.findings import FIX, NOTE, OK, Finding, Run
+from rgd.doctor.machine import gpu_memory_gb, with_gpus
+
+STAND_IN = "profiles/slurm/without-accounting"
+"""The folder with a stand-in for sacct."""
+LEAST_JOB_AGE = 200
+"""Seconds for which SLURM must remember a job that has ended: squeue is asked every 180 seconds where little happens."""
+
+
+def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder], run: Run) -> Iterator[Finding]:
+    """Whether the cluster's controller answers, and has the partitions, times, GPUs and account that the site names."""
+    shown = run(["scontrol", "show", "partition", "--oneliner"])
+    if shown is None:
+        yield Finding(
+            FIX,
+            "SLURM",
+            "`sinfo` is here, and the controller does not answer",
+            "ask the site, or wait until it is back",
+        )
+        return
+    partitions = {record["PartitionName"]: record for record in map(_record, shown.splitlines()) if record}
+    yield Finding(OK, "SLURM", f"it answers; partitions: {', '.join(partitions)}")
+    yield from _partitions(config, partitions)
+    gpu_place = config.site.cluster.gpu_partition or config.site.cluster.partition
+    yield from _cluster_gpus(needed, vectors, gpu_place, config.site.cluster.largest_memory_mb, run)
+    yield from _account(config.site.cluster.account, run)
+    settings = run(["scontrol", "show", "config"]) or ""
+    stands_in = (shutil.which("sacct") or "").endswith(f"{STAND_IN}/sacct")
+    if re.search(r"^AccountingStorageType\s*=\s*accounting_storage/none", settings, re.MULTILINE) and not stands_in:
+        yield Finding(
+            NOTE,
+            "SLURM",
+            "it has no accounting: where its controller is away for a moment, snakemake asks sacct in vain, and may hang",
+            f"export PATH=$PWD/{STAND_IN}:$PATH",
+        )
+    age = re.search(r"^MinJobAge\s*=\s*(\d+)", settings, re.MULTILINE)
+    if age is not None and int(age[1]) < LEAST_JOB_AGE:
+        yield Finding(
+            FIX,
+            "SLURM",
+            f"it forgets a job {age[1]} s after its end (MinJobAge), before squeue is asked again",
+            "give snakemake --slurm-status-command sacct, where there is accounting",
+        )
+
+
+def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    cluster = config.site.cluster
+    usual = next((name for name, record in partitions.items() if record.get("Default") == "YES"), "")
+    for key in ("partition", "gpu_partition", "served_partition"):
+        # Where the site names none, SLURM's own choice; of the other two, that is as the first.
+        named = getattr(cluster, key) or (usual if key == "partition" else "")
+        for name in named.split(","):
+            if not name:
+                continue
+            if name not in partitions:
+                yield Finding(
+                    FIX,
+                    "SLURM",
+                    f"site.cluster.{key} names {name}, which is no partition",
+                    f"name one of {', '.join(partitions)} in config/site/",
+                )
+                continue
+            longest = minutes_of(partitions[name].get("MaxTime", ""))
+            if longest is not None and longest < cluster.longest_minutes:
+                yield Finding(
+                    FIX,
+                    "SLURM",
+                    f"jobs may ask for {cluster.longest_minutes} minutes (site.cluster.longest_minutes), {name} gives at most {longest}",
+                    f"set longest_minutes: {longest} in config/site/",
+                )
+            if partitions[name].get("State", "UP") != "UP":
+                yield Finding(NOTE, "SLURM", f"the partition {name} is {partitions[name]['State']}")
+            if partitions[name].get("PreemptMode") == "CANCEL":
+                yield Finding(
+                    NOTE,
+                    "SLURM",
+                    f"{name} cancels the jobs that it preempts (PreemptMode=CANCEL), and SLURM then never says that they have ended",
+                    "take a partition that puts them back into the queue (REQUEUE), or end and repeat the run when it hangs",
+                )
+
+
+def _cluster_gpus(
+    needed: Mapping[str, Model],
+    vectors: Mapping[str, Embedder],
+    partition: str | None,
+    largest_mb: int | None,
+    run: Run,
+) -> Iterator[Finding]:
+    on_gpus = {**with_gpus(needed, "model"), **with_gpus(vectors, "embedder")}
+    if not on_gpus:
+        yield Finding(OK, "GPUs", "no model of this experiment needs one")
+        return
+    chosen = ["-p", partition] if partition else []
+    nodes = (run(["sinfo", "-h", "-N", "-t", "idle,mixed,allocated", "-o", "%G %m", *chosen]) or "").splitlines()
+    counts = [sum(map(int, re.findall(r"gpu(?::[\w.-]+)?:(\d+)", node))) for node in nodes]
+    most, file = max((spec.gpus, file) for file, spec in on_gpus.items())
+    where = f"the partition {partition}" if partition else "the cluster"
+    if max(counts, default=0) < most:
+        yield Finding(
+            FIX,
+            "GPUs",
+            f"no node of {where} has more than {max(counts, default=0)} GPUs; {file} wants {most}",
+            "set gpu_partition in config/site/ to a partition with such nodes, or lower gpus in the model's file",
+        )
+        return
+    yield Finding(OK, "GPUs", f"nodes of {where} have up to {max(counts)}; a job takes up to {most} ({file})")
+    memory_mb = max(
+        int(node.split()[1].rstrip("+")) for node, count in zip(nodes, counts, strict=True) if count >= most
+    )
+    wanted_mb, file = max((spec.memory_mb, file) for file, spec in on_gpus.items())
+    if wanted_mb > memory_mb:
+        yield Finding(
+            FIX,
+            "memory",
+            f"a node of {where} with {most} GPUs has up to {memory_mb} MB; {file} wants {wanted_mb}",
+            "lower memory_mb in the model's file, or name a partition with larger nodes",
+        )
+    elif largest_mb is not None and largest_mb > memory_mb:
+        yield Finding(
+            NOTE,
+            "memory",
+            f"further tries may ask for {largest_mb} MB (site.cluster.largest_memory_mb), and a node of {where} has {memory_mb}",
+            f"set largest_memory_mb: {memory_mb} in config/site/",
+        )
+    large = max(filter(None, map(gpu_memory_gb, on_gpus.values())), default=0.0)
+    yield Finding(NOTE, "GPUs", f"SLURM does not say how much memory they have; a model wants {large:.0f} GB on each")
+
+
+def _account(account: str | None, run: Run) -> Iterator[Finding]:
+    if account is None:
+        return
+    user = (run(["id", "-un"]) or "").strip()
+    said = run(["sacctmgr", "-n", "-P", "show", "associations", f"user={user}", "format=account"])
+    known = sorted(set((said or "").split()))
+    if known and account not in known:
+        yield Finding(
+            FIX, "SLURM", f"the account {account} is not yours", f"name one of {', '.join(known)} in config/site/"
+        )
+
+
+def _record(line: str) -> dict[str, str]:
+    return dict(item.split("=", 1) for item in line.split() if "=" in item)
+
+
+def minutes_of(time: str) -> int | None:
+    """SLURM's time (days-hours:minutes:seconds, and shorter forms) in minutes; None for UNLIMITED and the like."""
+    match = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", time)
+    if match is None:
+        return None
+    days, hours, minutes, _ = (int(part or 0) for part in match.groups())
+    return (days * 24 + hours) * 60 + minutes

@@ -1,0 +1,103 @@
+"""Looks at this machine: GPUs and memory, against what the models want."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rgd.config.schema import Embedder, Model
+from rgd.doctor.findings import FIX, OK, Finding, Run
+
+BYTES_OF_A_NUMBER = {"bfloat16": 2, "float16": 2, "float32": 4}
+SHARE_OF_GPU = 0.9
+"""Of a GPU's memory that vLLM takes, for weights and attention cache."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU of this machine; its memory in GB of 10^9 bytes."""
+
+    name: str
+    memory_gb: float
+
+
+def local_gpus(run: Run) -> list[Gpu]:
+    """The NVIDIA GPUs of this machine."""
+    said = run(["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]) or ""
+    rows = [line.rsplit(",", 1) for line in said.splitlines() if "," in line]
+    # nvidia-smi counts in MiB.
+    return [Gpu(name.strip(), float(memory) * 2**20 / 1e9) for name, memory in rows]
+
+
+def gpus(needed: Mapping[str, Model], vectors: Mapping[str, Embedder], found: Sequence[Gpu]) -> Iterator[Finding]:
+    """Whether this machine's GPUs are enough, and large enough, for each model that runs on some."""
+    on_gpus = {**with_gpus(needed, "model"), **with_gpus(vectors, "embedder")}
+    if not on_gpus:
+        yield Finding(OK, "GPUs", "no model of this experiment needs one")
+        return
+    here = ", ".join(f"{gpu.name} with {gpu.memory_gb:.0f} GB" for gpu in found) or "none"
+    few = {file: spec.gpus for file, spec in on_gpus.items() if spec.gpus > len(found)}
+    if few:
+        most = max(few.values())
+        yield Finding(
+            FIX,
+            "GPUs",
+            f"here: {here}; {len(few)} files want more (up to {most}), such as {next(iter(few))}",
+            "run on a machine that has them or on a cluster (--profile profiles/slurm), or serve the model elsewhere (engine: openai)",
+        )
+    smallest = min((gpu.memory_gb for gpu in found), default=0.0)
+    small = {
+        file: wanted
+        for file, spec in on_gpus.items()
+        if file not in few and (wanted := gpu_memory_gb(spec)) is not None and wanted > smallest
+    }
+    for file, wanted in small.items():
+        yield Finding(
+            FIX,
+            "GPUs",
+            f"{file} needs more than {wanted:.0f} GB on each of {on_gpus[file].gpus} GPUs for its weights alone; here: {here}",
+            f"raise gpus in config/{file}.yaml, or run it on larger ones",
+        )
+    if not few and not small:
+        yield Finding(OK, "GPUs", f"{here}; enough for {len(on_gpus)} models")
+
+
+def gpu_memory_gb(spec: Model | Embedder) -> float | None:
+    """The least memory of a GPU on which a model's weights fit, in GB; None where its size is not known."""
+    size = weights_gb(spec)
+    return None if size is None else size / max(1, spec.gpus) / SHARE_OF_GPU
+
+
+def weights_gb(spec: Model | Embedder) -> float | None:
+    """The weights in memory and, but for a packed format, on the disk, in GB at most; None where nothing says it.
+
+    A job's memory takes them while they are loaded, so weights of less than two bytes a number are no larger than that.
+    """
+    size = getattr(spec, "parameters_billion", None)
+    if size is not None:
+        return min(float(size) * BYTES_OF_A_NUMBER[spec.dtype], spec.memory_mb / 1e3)
+    return spec.weights.bytes / 1e9 if spec.weights is not None and spec.weights.bytes else None
+
+
+def memory(needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iterator[Finding]:
+    """Whether this machine has the memory that the largest model's job asks for."""
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    wanted, file = max(
+        (spec.memory_mb, file) for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
+    )
+    if wanted > present:
+        yield Finding(
+            FIX,
+            "memory",
+            f"{present / 1e3:.0f} GB here; the job of {file} takes up to {wanted / 1e3:.0f} GB",
+            "run it on a larger machine or on a cluster",
+        )
+    else:
+        yield Finding(OK, "memory", f"{present / 1e3:.0f} GB; a job takes up to {wanted / 1e3:.0f} GB ({file})")
+
+
+def files_of(specs: Mapping[str, Model] | Mapping[str, Embedder], group: str) -> Iterable[tuple[str, Model | Embedder]]:
+    return [(f"{group}/{name}", spec) for name, spec in specs.items()]
+
+
+def with_gpus(specs: Mapping[str, Model] | Mapping[str, Embedder], group: str) -> dict[str, Model | Embedder]:
+    return {file: spec for file, spec in files_of(specs, group) if spec.gpus}

