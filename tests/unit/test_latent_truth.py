@@ -11,13 +11,17 @@ from rgd.latent_truth import OPEN, Pool, chances, first_givers, generations, inf
 from rgd.latent_truth_fit import (
     expectation_maximization,
     expected_abilities,
-    fit_pool,
     other_reading,
     pair_agreement,
     readings,
 )
 from tests.planted import planted
 from tests.slow_twins import latent_truth as slow
+
+
+def fit_pool(*answers_and_choices, **options):
+    """The most probable reading."""
+    return readings(*answers_and_choices, **options)[0][1]
 
 
 def some_pool(random, members, copies=True):

@@ -45,17 +45,6 @@ def expected_abilities(parameters_billion: np.ndarray) -> np.ndarray:
     return MEAN_ABILITY[0] + PER_DOUBLING * doublings
 
 
-def fit_pool(
-    answers: np.ndarray,
-    choices: np.ndarray,
-    correlated: bool = True,
-    copies: bool = True,
-    expected: np.ndarray | float = MEAN_ABILITY[0],
-) -> Pool:
-    """The most probable of :func:`readings`, whose arguments these are."""
-    return readings(answers, choices, correlated, copies, expected)[0][1]
-
-
 def readings(
     answers: np.ndarray,
     choices: np.ndarray,

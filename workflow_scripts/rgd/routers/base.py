@@ -157,8 +157,8 @@ class Router:
 
     ``fit`` learns attributes that end in "_" (arrays, numbers), which is all that is saved; ``rank`` reads nothing
     else but the constructor's parameters. ``variants`` says how many of the ranked members each variant asks,
-    ``aggregate`` how their answers become one, ``budgets`` which further variants stop asking at a price; a router that weighs answers in its own way, or asks one member after
-    the other, has its own ``respond``. A ``transductive`` router ranks a query in the light of the other test
+    ``aggregate`` how their answers become one, ``budgets`` which further variants stop asking at a price; a router that
+    weighs answers in its own way, or asks one member after the other, has its own ``respond``. A ``transductive`` router ranks a query in the light of the other test
     queries, unlabelled: it needs the whole batch, where any other gives a query the same ranking in any company.
     """
 

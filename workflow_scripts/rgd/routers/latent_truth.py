@@ -52,7 +52,8 @@ class LatentTruth(Router):
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        other_leader_ and other_gap_ (see rgd.latent_truth.other_reading), prices_ (M,), threshold_VARIANT_, starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
+        other_leader_ and other_gap_ (see rgd.latent_truth_fit.other_reading), prices_ (M,), threshold_VARIANT_,
+        starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
