@@ -1,7 +1,7 @@
 # What jobs ask a cluster for: where they run, their memory and their time, and which of them are one job of the cluster.
 # Nothing here changes a result or reruns a job; on a workstation it is said and not enforced.
 
-from rgd import runtimes
+from rgd.workflow import run_times as runtimes
 
 CLUSTER = CONFIG.site.cluster
 # By name of a group; where nothing is run, as for --lint, there are no settings.

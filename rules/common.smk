@@ -4,13 +4,13 @@ import functools
 import sys
 from pathlib import Path
 
-from rgd import fingerprint
+from rgd.artifacts import fingerprint
 from rgd.config import analyses, generated, load, scenarios, slices, sweep
 from rgd.config.products import listed, unique
 from rgd.config.references import BENCHMARK, REAL, members, recorded_file, recorded_members
 from rgd.errors import UserError
-from rgd.mirror import content_digest
-from rgd.reduced import MARK, WITHOUT, whole_pool, whole_scenario
+from rgd.datasets.mirror import content_digest
+from rgd.routing.reduced import MARK, WITHOUT, whole_pool, whole_scenario
 from rgd.report import page as report_page
 from rgd.report import settings as report_settings
 from rgd.routers import load as load_router

@@ -11,7 +11,7 @@ CURVE_WHOLE = list(
     unique((cell.dataset, cell.scenario, cell.pool) for cell in CURVE_CELLS if whole_scenario(cell.scenario)[1] is None)
 )
 # The published values, which published_table.py reads beside its code.
-PUBLISHED = sorted(f"rgd/published/{file.name}" for file in (SCRIPTS / "rgd/published").glob("*.csv"))
+PUBLISHED = sorted(f"rgd/analysis/paper/{file.name}" for file in (SCRIPTS / "rgd/analysis/paper").glob("*.csv"))
 
 
 def figures_to_compare(wildcards):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgd.neighbours import nearest
 from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routing.neighbours import nearest
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.figures import grouped_bars
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("matplotlib",)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.comparisons import against, significant
 from rgd.analysis.tables import accuracy_table, pivot_for_people, print_summary
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table, replacing
+from rgd.artifacts.files import read_table, replacing
 
 LIBRARIES = ("pandas",)
 

@@ -2,10 +2,10 @@
 
 import json
 
-from asking import fill_query_sets
-from job import running
-from rgd.answering import requests_for
-from rgd.artifacts import read_table, write_json
+from _asking import fill_query_sets
+from _job import running
+from rgd.answers.responses import requests_for
+from rgd.artifacts.files import read_table, write_json
 from rgd.store.answers import AnswerSettings
 
 with running(snakemake):

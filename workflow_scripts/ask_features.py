@@ -2,10 +2,10 @@
 
 import json
 
-from asking import fill_query_sets
-from job import running
-from rgd.artifacts import read_table, write_json
-from rgd.features import requests_for
+from _asking import fill_query_sets
+from _job import running
+from rgd.answers.features import requests_for
+from rgd.artifacts.files import read_table, write_json
 from rgd.store.answers import AnswerSettings
 
 with running(snakemake):

@@ -2,10 +2,10 @@
 
 import json
 
-from asking import fill_query_sets
-from job import running
-from rgd.artifacts import read_table, write_json
-from rgd.referee import referee_requests
+from _asking import fill_query_sets
+from _job import running
+from rgd.answers.referee import referee_requests
+from rgd.artifacts.files import read_table, write_json
 from rgd.store.answers import AnswerSettings
 
 with running(snakemake):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people
 from rgd.analysis.writing import write_all
-from rgd.answering import requests_for
-from rgd.artifacts import read_table
+from rgd.answers.responses import requests_for
+from rgd.artifacts.files import read_table
 from rgd.store.answers import AnswerSettings, Store
 
 LIBRARIES = ("pandas",)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import write_table
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import write_table
 from rgd.datasets import load
 from rgd.datasets.base import sample, sound, validate
+from rgd.datasets.mirror import folder_of
 from rgd.errors import UserError
-from rgd.mirror import folder_of
 
 with running(snakemake):
     settings, source = json.loads(snakemake.params.slice), json.loads(snakemake.params.slice)["source"]

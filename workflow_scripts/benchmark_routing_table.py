@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.benchmark_routing import (
     PoolAnswers,
     benchmark_routing_for_people,
@@ -15,9 +15,9 @@ from rgd.analysis.benchmark_routing import (
     right_answers,
 )
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
-from rgd.splits import TEST, TRAIN, rows_of_part
-from rgd.training import texts, vectors_of
+from rgd.artifacts.files import read_table
+from rgd.datasets.splits import TEST, TRAIN, rows_of_part
+from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("numpy", "pandas")
 

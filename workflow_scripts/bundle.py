@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.tool.exporting import export
 
 LIBRARIES = ("numpy",)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.comparisons import comparison_table, comparisons_for_people, smallest_shown
 from rgd.analysis.tables import accuracy_table
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas", "scipy")
 

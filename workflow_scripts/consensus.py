@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.consensus import consensus
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.routers import encode_answers
-from rgd.subsets import training_rows
-from rgd.training import pool_answers, rows_in, texts
+from rgd.routing.consensus import consensus
+from rgd.routing.subsets import training_rows
+from rgd.routing.training import pool_answers, rows_in, texts
 
 LIBRARIES = ("numpy",)
 

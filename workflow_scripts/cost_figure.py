@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.trade_offs import accuracy_against_cost
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("matplotlib",)
 

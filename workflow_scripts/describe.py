@@ -3,10 +3,10 @@
 import functools
 import json
 
-from describing import requests_of_job
-from job import running
-from models import model_of_job
-from rgd.artifacts import write_json
+from _describing import requests_of_job
+from _job import running
+from _models import model_of_job
+from rgd.artifacts.files import write_json
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 

@@ -4,9 +4,9 @@ import json
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import write_table
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import write_table
 from rgd.datasets.described import questions
 
 with running(snakemake):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from job import running
+from _job import running
 from rgd.analysis.diagnostics import Trained, findings, for_people, summary, table
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 from rgd.routers import make, restore
-from rgd.training import training_sets
+from rgd.routing.training import training_sets
 
 LIBRARIES = ("numpy", "pandas")
 

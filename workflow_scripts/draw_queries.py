@@ -4,9 +4,9 @@ import functools
 import json
 from collections.abc import Sequence
 
-from job import running
-from models import model_of_job
-from rgd.artifacts import read_table, write_json
+from _job import running
+from _models import model_of_job
+from rgd.artifacts.files import read_table, write_json
 from rgd.generation.drawing import Draw
 from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question

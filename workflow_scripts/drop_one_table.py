@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.drop_one import NOTE, drop_one, drop_one_for_people
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas")
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from job import running
-from models import embed, model_of_job
-from rgd import schemas
-from rgd.answering import option_texts
-from rgd.artifacts import from_matrix, read_table, write_table
+from _job import running
+from _models import embed, model_of_job
+from rgd.answers.responses import option_texts
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, read_table, write_table
 from rgd.errors import UserError
 
 with running(snakemake, libraries=("torch", "transformers")):

@@ -4,10 +4,10 @@ import json
 
 import pyarrow as pa
 
-from job import running
-from models import embed, model_of_job
-from rgd import schemas
-from rgd.artifacts import from_matrix, read_table, write_table
+from _job import running
+from _models import embed, model_of_job
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, read_table, write_table
 
 LIBRARIES = ("torch", "transformers")
 

@@ -4,11 +4,11 @@ import json
 
 import pyarrow as pa
 
-from job import running
-from models import embed, model_of_job
-from rgd import schemas
-from rgd.artifacts import from_matrix, read_table, write_table
-from rgd.features import feature_vectors
+from _job import running
+from _models import embed, model_of_job
+from rgd.answers.features import feature_vectors
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, read_table, write_table
 
 with running(snakemake, libraries=("torch", "transformers")):
     settings = json.loads(snakemake.params.slice)

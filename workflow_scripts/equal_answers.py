@@ -1,10 +1,10 @@
 """Find which of a pool's answers to mathematical questions are equal. No label is read here."""
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.equality import equal_answers
-from rgd.training import pool_answers
+from _job import running
+from rgd.answers.equality import equal_answers
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.routing.training import pool_answers
 
 LIBRARIES = ("math-verify", "sympy")
 

@@ -2,12 +2,12 @@
 
 import json
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.features import feature_rows, requests_for
+from _job import running
+from _stored import said_to_be_stored
+from rgd.answers.features import feature_rows, requests_for
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store
-from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))

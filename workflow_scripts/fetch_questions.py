@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from job import running
-from rgd.artifacts import write_json
-from rgd.hub import fetch
-from rgd.mirror import folder_of
+from _job import running
+from rgd.artifacts.files import write_json
+from rgd.datasets.hub import fetch
+from rgd.datasets.mirror import folder_of
 
 with running(snakemake):
     asked = json.loads(snakemake.resources.fetching)

@@ -2,9 +2,9 @@
 
 import json
 
-from job import running
-from rgd.artifacts import write_json
-from rgd.engines.weights import ensure_weights
+from _job import running
+from rgd.artifacts.files import write_json
+from rgd.weights.cache import ensure_weights
 
 with running(snakemake):
     ensure_weights(

@@ -4,13 +4,13 @@ import json
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.consensus import consensus
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.generation.filtering import count_table, filter_queries
 from rgd.routers import encode_answers
-from rgd.training import pool_answers, texts
+from rgd.routing.consensus import consensus
+from rgd.routing.training import pool_answers, texts
 
 LIBRARIES = ("numpy",)
 

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from job import running
-from rgd.artifacts import read_table, write_table
+from _job import running
+from rgd.artifacts.files import read_table, write_table
 from rgd.generation.filtering import rows_of_queries
 
 with running(snakemake):

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.prices import mean_prices
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.routers import load, make, save
-from rgd.training import training_sets
+from rgd.routing.prices import mean_prices
+from rgd.routing.training import training_sets
 
 LIBRARIES = ("numpy",)
 

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
+from _job import running
+from _stored import said_to_be_stored
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.generation.drawing import accept, shortfall_message
 from rgd.generation.scenario import query_tables, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
 from rgd.store.answers import AnswerSettings, Store
-from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.generator_diagnostics import (
     COLUMNS,
     NOTE,
@@ -16,7 +16,7 @@ from rgd.analysis.generator_diagnostics import (
     own_accuracy,
 )
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas")
 

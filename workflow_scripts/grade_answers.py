@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.equality import graded
+from _job import running
+from rgd.answers.equality import graded
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 
 LIBRARIES = ("math-verify", "sympy")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.label_quality import (
     COLUMNS,
     NOTE,
@@ -15,7 +15,7 @@ from rgd.analysis.label_quality import (
     with_averages,
 )
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas")
 

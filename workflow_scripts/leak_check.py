@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from job import running
-from rgd import schemas
+from _job import running
 from rgd.analysis.leaks import ids_of_test_parts, leak_rows
-from rgd.artifacts import read_table, write_table
-from rgd.training import rows_in, texts, vectors_of
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.routing.training import rows_in, texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.leaks import NOTE, ids_of_test_parts, leak_table, leaked_pairs, leaks_for_people
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table, replacing
+from rgd.artifacts.files import read_table, replacing
 
 LIBRARIES = ("pandas",)
 

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.equality import labels_in_pool
+from _job import running
+from rgd.answers.equality import labels_in_pool
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 
 with running(snakemake):
     labels = {row["query_id"]: row["label"] for row in read_table(snakemake.input.labels).to_pylist()}

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.equality import renamed
+from _job import running
+from rgd.answers.equality import renamed
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 
 with running(snakemake):
     responses = read_table(snakemake.input.responses)

@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.neighbours import nearest
-from rgd.splits import TEST, rows_of_part
-from rgd.subsets import training_rows
-from rgd.training import rows_in, texts, vectors_of
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import TEST, rows_of_part
+from rgd.routing.neighbours import nearest
+from rgd.routing.subsets import training_rows
+from rgd.routing.training import rows_in, texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

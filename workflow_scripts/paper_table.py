@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.published import view
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("pandas",)
 

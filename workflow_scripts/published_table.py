@@ -4,7 +4,8 @@ import functools
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
+from rgd.analysis.paper.values import read_published
 from rgd.analysis.published import (
     NOTE,
     accuracy_values,
@@ -15,8 +16,7 @@ from rgd.analysis.published import (
     tau_values,
 )
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
-from rgd.published.values import read_published
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas")
 

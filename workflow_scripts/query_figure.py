@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from job import running
+from _job import running
 from rgd.analysis.figures import QueryMap, pca_of_queries
 from rgd.analysis.shift import subsample
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 from rgd.routers import restore
 from rgd.routers.cascal import Cascal
-from rgd.training import texts, vectors_of
+from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("matplotlib", "scikit-learn")
 

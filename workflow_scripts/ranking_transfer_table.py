@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from job import running
+from _job import running
 from rgd.analysis.ranking_transfer import (
     NOTE,
     mean_scores,
@@ -12,7 +12,7 @@ from rgd.analysis.ranking_transfer import (
     ranking_transfer_for_people,
 )
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("numpy", "pandas")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.engines.recorded import read_responses
+from _job import running
+from rgd.answers.formats.recorded import read_responses
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 
 with running(snakemake):
     questions = read_table(snakemake.input.questions, ["query_id", "options"])

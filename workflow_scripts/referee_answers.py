@@ -2,12 +2,12 @@
 
 import json
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.referee import referee_requests, referee_rows
+from _job import running
+from _stored import said_to_be_stored
+from rgd.answers.referee import referee_requests, referee_rows
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store
-from stored import said_to_be_stored
 
 with running(snakemake):
     settings, draws = AnswerSettings.from_mapping(json.loads(snakemake.params.settings)), snakemake.params.draws

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from job import running
-from rgd.artifacts import replacing
+from _job import running
+from rgd.artifacts.files import replacing
 from rgd.report.page import report
 
 LIBRARIES = ("numpy", "pandas", "scikit-learn")

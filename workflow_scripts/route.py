@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import list_matrix, read_table, write_table
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import list_matrix, read_table, write_table
 from rgd.routers import decode_answers, encode_answers, load, make, restore, route
 from rgd.routers.base import TestQueries
-from rgd.training import option_counts, pool_answers, rows_in, texts, training_ids, vectors_of
+from rgd.routing.training import option_counts, pool_answers, rows_in, texts, training_ids, vectors_of
 
 LIBRARIES = ("numpy",)
 

@@ -2,10 +2,10 @@
 
 import json
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.scoring import read_benchmark, score_routes
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.scoring.cells import read_benchmark, score_routes
 
 LIBRARIES = ("numpy",)
 

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.scoring import read_benchmark, score_reference
-from rgd.splits import TEST, TRAIN, rows_of_part
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import TEST, TRAIN, rows_of_part
+from rgd.scoring.cells import read_benchmark, score_reference
 
 LIBRARIES = ("numpy",)
 

@@ -4,13 +4,13 @@ import json
 
 import pyarrow as pa
 
-from job import running
-from rgd import schemas
+from _job import running
 from rgd.analysis.order import REAL
 from rgd.analysis.shift import discrepancy, subsample
-from rgd.artifacts import read_table, write_table
-from rgd.splits import TEST, TRAIN, rows_of_part
-from rgd.training import texts, vectors_of
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import TEST, TRAIN, rows_of_part
+from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

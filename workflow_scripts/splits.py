@@ -2,10 +2,10 @@
 
 import json
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.splits import split
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import split
 
 LIBRARIES = ("numpy",)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from job import running
+from _job import running
 from rgd.analysis.tables import task_table, task_table_for_people
 from rgd.analysis.writing import write_all
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 
 LIBRARIES = ("pandas",)
 

@@ -1,10 +1,10 @@
 """The benchmark's questions that the first split tests: what a referee is asked to learn how good it is."""
 
-from job import running
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.splits import TEST, rows_of_part
-from rgd.training import texts
+from _job import running
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import TEST, rows_of_part
+from rgd.routing.training import texts
 
 with running(snakemake):
     questions = read_table(snakemake.input.questions)

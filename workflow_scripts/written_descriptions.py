@@ -2,13 +2,13 @@
 
 import json
 
-from describing import requests_of_job
-from job import running
-from rgd import schemas
-from rgd.artifacts import write_table
+from _describing import requests_of_job
+from _job import running
+from _stored import said_to_be_stored
+from rgd.artifacts import schemas
+from rgd.artifacts.files import write_table
 from rgd.generation.describing import descriptions_from
 from rgd.store.answers import AnswerSettings, Store
-from stored import said_to_be_stored
 
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))

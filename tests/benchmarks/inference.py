@@ -34,7 +34,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_
 def cached_model() -> Path | None:
     """The folder of the model's weights in the cache; None where they are not there."""
     from rgd.config import load, slices
-    from rgd.engines.weights import WeightsSpec, cache_folder
+    from rgd.weights.cache import WeightsSpec, cache_folder
 
     config = load(ROOT / "config")
     weights = slices.weights(config.model[MODEL].weights)

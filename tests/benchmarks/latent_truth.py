@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from rgd.artifacts import list_matrix, read_table
+from rgd.artifacts.files import list_matrix, read_table
 from rgd.routers import encode_answers, make, route
 from rgd.routers.base import TestQueries
-from rgd.training import option_counts, pool_answers, rows_in, texts, training_sets, vectors_of
+from rgd.routing.training import option_counts, pool_answers, rows_in, texts, training_sets, vectors_of
 
 ROOT = Path(__file__).parents[2]
 DATASET = "mmlu_pro_recorded"

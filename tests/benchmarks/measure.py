@@ -16,10 +16,10 @@ LIBRARIES = (
     "pyarrow.compute",
     "pyarrow.dataset",
     "pyarrow.parquet",
-    "rgd.provenance",
-    "rgd.scoring",
-    "rgd.splits",
-    "rgd.training",
+    "rgd.artifacts.provenance",
+    "rgd.scoring.cells",
+    "rgd.datasets.splits",
+    "rgd.routing.training",
 )
 
 

@@ -26,7 +26,7 @@ IMPORTS = {
     "Python starts": "pass",
     "what Snakemake puts before a script": "from snakemake import script",
     "numpy, pyarrow": "import numpy, pyarrow.parquet",
-    "this project's modules": "import job, rgd.artifacts, rgd.routers, rgd.schemas, rgd.scoring, rgd.training",
+    "this project's modules": "import _job, rgd.artifacts.files, rgd.routers, rgd.artifacts.schemas, rgd.scoring.cells, rgd.routing.training",
 }
 
 

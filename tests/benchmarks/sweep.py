@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from rgd import schemas
-from rgd.artifacts import read_table, write_table
-from rgd.splits import split
+from rgd.artifacts import schemas
+from rgd.artifacts.files import read_table, write_table
+from rgd.datasets.splits import split
 from tests.benchmarks.layout import Layout
 from tests.benchmarks.sizes import MMLU_PRO, SUPERGPQA, Size
 from tests.benchmarks.world import write_world

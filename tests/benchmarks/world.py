@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from rgd import schemas
-from rgd.artifacts import from_matrix, write_table
-from rgd.splits import TEST, TRAIN
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, write_table
+from rgd.datasets.splits import TEST, TRAIN
 from tests.benchmarks.layout import Layout
 from tests.benchmarks.sizes import Size
 

@@ -2,7 +2,7 @@
 
 from rgd.engines import EngineSettings, open_engine
 from tests import tiny_models
-from tests.unit.test_engines_transformers import *  # noqa: F403
+from tests.unit.engines.test_transformers import *  # noqa: F403
 
 
 def test_the_model_lies_on_the_gpu(tmp_path, gpu):

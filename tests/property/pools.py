@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rgd.neighbours import nearest
 from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routing.neighbours import nearest
 
 NAMES = ("m3", "m0", "m5", "m1", "m4", "m2")
 LETTERS = "ABCDE"

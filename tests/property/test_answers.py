@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.answers import choose, extract
+from rgd.answers.extraction import choose, extract
 
 COMMANDS = [f"\\{name}{{" for name in ("boxed", "text", "textbf", "mathrm", "mathbf")]
 PIECES = [

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from rgd.analysis.benchmark_routing import BMA, ORACLE, S3_TRUE, PoolAnswers, choose, surroundings
 from rgd.errors import UserError
-from rgd.neighbours import nearest, nearest_both_ways
 from rgd.routers import benchmark_routing as fast
 from rgd.routers import make
 from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routing.neighbours import nearest, nearest_both_ways
 from tests.property.pools import EXACT, NAMES
 from tests.slow_twins import benchmark_routing as slow
 
@@ -290,7 +290,7 @@ def test_the_order_of_members_and_of_test_queries_changes_nothing(world, estimat
 @given(tasks(), st.integers(1, 9), st.integers(1, 60))
 def test_both_ways_at_once_are_one_way_after_the_other(world, k, block):
     first, second = world.train.embeddings, world.queries.embeddings
-    with mock.patch("rgd.neighbours.BLOCK_ENTRIES", block):
+    with mock.patch("rgd.routing.neighbours.BLOCK_ENTRIES", block):
         found = nearest_both_ways(first, second, k)
     for one, other in zip(found, (nearest(first, second, k), nearest(second, first, k)), strict=True):
         np.testing.assert_array_equal(one[0], other[0])

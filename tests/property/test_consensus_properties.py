@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgd.clustering import Products, compact, cosine_silhouette, silhouettes
-from rgd.consensus import consensus, majority, usable_confidence, weighted_scores, z_scores
-from rgd.neighbours import nearest
-from rgd.references import oracle, random_vote
-from rgd.votes import vote
+from rgd.routing.clustering import Products, compact, cosine_silhouette, silhouettes
+from rgd.routing.consensus import consensus, majority, usable_confidence, weighted_scores, z_scores
+from rgd.routing.neighbours import nearest
+from rgd.routing.votes import vote
+from rgd.scoring.references import oracle, random_vote
 from tests.property.pools import EXACT, LETTERS, NAMES, twin_votes, votes, worlds
 from tests.slow_twins import consensus as slow
 from tests.slow_twins import geometry

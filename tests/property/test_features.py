@@ -5,8 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd import schemas
-from rgd.features import MOST_KEYWORDS, Features, feature_rows, feature_vectors, parse, requests_for
+from rgd.answers.features import MOST_KEYWORDS, Features, feature_rows, feature_vectors, parse, requests_for
+from rgd.artifacts import schemas
 
 TAGS = ["[KEYWORDS]", "[STEP BACK]", "[QUESTION]"]
 FRAGMENTS = st.lists(st.sampled_from([*TAGS, "\n", " ", ",", ";", "- ", "1. ", ".", "word", "[", "]"]), max_size=30)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.consensus import consensus
 from rgd.generation.filtering import filter_queries
+from rgd.routing.consensus import consensus
 from tests.property.pools import NAMES, twin_votes, votes
 from tests.slow_twins import filtering as slow
 

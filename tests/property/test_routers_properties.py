@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rgd.clustering import compact
 from rgd.routers import make, restore, route, save
+from rgd.routing.clustering import compact
 from rgd.seeds import derive_seed
 from tests.property.pools import (
     injected_labels,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rgd.metrics import kendall_tau
-from rgd.statistics import (
+from rgd.scoring.metrics import kendall_tau
+from rgd.scoring.statistics import (
     accuracy_interval,
     benjamini_hochberg,
     bootstrap_means,

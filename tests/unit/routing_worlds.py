@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rgd.neighbours import nearest
 from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routing.neighbours import nearest
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

@@ -9,15 +9,16 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from rgd.engines.prompts import render
+from tests import ROOT
 from tests.store_world import SETTINGS, CountingEngine
 
-SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
+SCRIPTS = ROOT / "workflow_scripts"
 
 
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(SCRIPTS)
-    return importlib.import_module("asking")
+    return importlib.import_module("_asking")
 
 
 def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
@@ -64,7 +65,7 @@ def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
 def test_a_model_with_a_budget_is_told_what_it_has_cost_before(
     asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float | None, expected: float | None
 ) -> None:
-    models, opened = importlib.import_module("models"), []
+    models, opened = importlib.import_module("_models"), []
 
     @contextlib.contextmanager
     def lazy_engine(kind, settings):
@@ -79,7 +80,7 @@ def test_a_model_with_a_budget_is_told_what_it_has_cost_before(
 
 
 def test_the_log_tells_once_what_was_loaded(asking: ModuleType, capsys: pytest.CaptureFixture) -> None:
-    models = importlib.import_module("models")
+    models = importlib.import_module("_models")
     engine = CountingEngine()
     get = models._told(lambda: engine, "tiny")
     assert capsys.readouterr().err == ""

@@ -11,10 +11,10 @@ import yaml
 
 from rgd.config import load, sweep
 from rgd.config.references import members
+from tests import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
 
@@ -78,7 +78,7 @@ def test_a_model_a_generator_a_benchmark_and_a_router_are_used_by_their_names(pr
 def test_a_method_of_ones_own_fits_ranks_and_becomes_a_bundle(project: Path, tmp_path: Path) -> None:
     code = (
         "import numpy as np\n"
-        "from tests.unit.tool_world import world, written\n"
+        "from tests.unit.tool.tool_world import world, written\n"
         "from rgd.tool import load\n"
         "content, train, queries = world('surest')\n"
         f"decisions = load(written(__import__('pathlib').Path({str(tmp_path / 'bundle')!r}), 'surest')).route_vectors(queries.embeddings)\n"

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from rgd import schemas
-from rgd.artifacts import from_matrix, write_table
+from rgd.answers.referee import majority_of_draws, referee_requests
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, write_table
 from rgd.config import load, slices
+from rgd.datasets.splits import TEST, rows_of_part, split
 from rgd.engines.base import Answer
-from rgd.referee import majority_of_draws, referee_requests
-from rgd.splits import TEST, rows_of_part, split
 from rgd.store.answers import AnswerSettings, Store
 from tests.workflow.project import MEMBERS, Project, make, write
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from rgd import schemas
 from rgd.analysis.benchmark_routing import ALPHAS, RULES
-from rgd.artifacts import from_matrix, write_table
-from rgd.splits import split
+from rgd.artifacts import schemas
+from rgd.artifacts.files import from_matrix, write_table
+from rgd.datasets.splits import split
 from tests.workflow.project import MEMBERS, Project, make
 
 TASKS = ("arithmetic", "calendar", "chemistry")

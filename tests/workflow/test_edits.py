@@ -342,7 +342,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "the layout of the code": (laid_out_anew(f"{CORE}/scoring.py"), []),
     "an engine's code": (append(f"{CORE}/engines/transformers.py", EXTRA), []),
     "the code that asks": (append(f"{CORE}/store/fill.py", EXTRA), []),
-    "what every job runs in": (append("workflow_scripts/job.py", EXTRA), []),
+    "what every job runs in": (append("workflow_scripts/_job.py", EXTRA), []),
     "the commands": (append(f"{CORE}/cli.py", EXTRA), []),
     "the package's version": (text(f"{CORE}/__init__.py", '"0.', '"9.'), []),
     "a rule's message": (text("rules/routing.smk", '"Fitting', '"Now fitting'), []),
@@ -428,7 +428,7 @@ def test_a_second_experiment_makes_its_own_tables_and_nothing_that_it_shares(fin
     assert matching(set(states), [r"cells/tiny/(real|tiny-writer)/tiny/(knn|cascal)\.parquet"]) < set(states) - pending
 
 
-FINGERPRINT = "workflow_scripts/rgd/fingerprint.py"
+FINGERPRINT = "workflow_scripts/rgd/artifacts/fingerprint.py"
 WRONG: dict[str, tuple[Edit, str]] = {
     "that is constant": (
         text(FINGERPRINT, "**self.files}.items()))[:16]", "**self.files}.items()))[:0]"),

@@ -67,7 +67,7 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
         (append(f"{CORE}/routers/knn.py", EXTRA), "rgd.routers.knn: EXTRA new"),
         (
             text(f"{CORE}/scoring.py", "def score_routes(", "def score_routes(\n    unused=None, *,"),
-            "rgd.scoring: score_routes changed",
+            "rgd.scoring.cells: score_routes changed",
         ),
         (append("config/prompts/ask_plain.txt", "Now."), "config/prompts/ask_plain.txt: line 3: nothing → Now."),
         (keys("experiment/tiny.yaml", seeds=[0, 2]), "config/experiment/tiny.yaml: seeds: + 2, - 1"),
@@ -169,7 +169,7 @@ def test_a_cell_is_explained_from_the_questions_on_and_what_changed_since(finish
     CASES["the scoring"][0](project)
     said = project.rgd("explain", CELL).stdout
     assert "config/router/knn.yaml: variants.top2" in said
-    assert "rgd.scoring: EXTRA new" in said
+    assert "rgd.scoring.cells: EXTRA new" in said
     assert "nothing has changed" not in said
 
 

@@ -198,8 +198,8 @@ def test_snakemakes_own_report_has_the_page_and_captions(project: Project, tmp_p
 
 
 def test_a_bundle_of_recorded_answers_routes_as_the_workflow_did(project: Project) -> None:
+    from rgd.routing.training import texts, vectors_of
     from rgd.tool import load
-    from rgd.training import texts, vectors_of
 
     results = project.folder / "results"
     routes = pq.read_table(results / "routes/hostile/real/writers/knn.parquet")

@@ -34,8 +34,8 @@ from rgd.routers.benchmark_routing import (
     tasks_without,
     usable,
 )
-from rgd.statistics import accuracy_interval
-from rgd.training import rows_in, texts
+from rgd.routing.training import rows_in, texts
+from rgd.scoring.statistics import accuracy_interval
 
 ALPHAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 S3_TRUE, BMA, ORACLE = "s3_true_p", "bma", "oracle_per_task"

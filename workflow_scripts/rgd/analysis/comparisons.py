@@ -9,7 +9,7 @@ import pandas as pd
 
 from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, group_title, records, row_label
 from rgd.errors import UserError
-from rgd.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
+from rgd.scoring.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
 
 GROUP_KEYS = ["dataset", "scenario", "pool"]
 FALSE_DISCOVERY_RATE = 0.05

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import group_title, records
-from rgd.clustering import cosine_silhouette
-from rgd.consensus import majority
 from rgd.generation.drawing import KEPT, SURPLUS
-from rgd.neighbours import nearest
 from rgd.routers.base import DECIMALS, Router, TestQueries
+from rgd.routing.clustering import cosine_silhouette
+from rgd.routing.consensus import majority
+from rgd.routing.neighbours import nearest
 
 LIBRARIES = ("numpy",)
 

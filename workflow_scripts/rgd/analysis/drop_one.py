@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import group_title, records, row_label
-from rgd.reduced import whole_pool
-from rgd.statistics import bootstrap_means
+from rgd.routing.reduced import whole_pool
+from rgd.scoring.statistics import bootstrap_means
 
 COLUMNS = [
     *("dataset", "scenario", "pool", "router", "variant", "without"),
@@ -29,7 +29,7 @@ def drop_one(
 
     Args:
         outcomes: (dataset, scenario, pool, router) -> schemas.outcomes, of whole pools and of pools without a member
-            (see :mod:`rgd.reduced`).
+            (see :mod:`rgd.routing.reduced`).
         tasks: dataset -> query_id -> task, the strata of the bootstrap.
         interval: level, draws and seed of the bootstrap.
 

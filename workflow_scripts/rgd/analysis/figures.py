@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, row_label
-from rgd.artifacts import replacing
+from rgd.artifacts.files import replacing
 from rgd.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import REAL, group_title, records
-from rgd.referee import MAJORITY, MISSING, TIE
-from rgd.statistics import accuracy_interval
+from rgd.answers.referee import MAJORITY, MISSING, TIE
+from rgd.scoring.statistics import accuracy_interval
 
 AVERAGE = "average"
 COLUMNS = [

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 
 from rgd.analysis.order import group_title, records
+from rgd.datasets.splits import TEST
 from rgd.generation.text import normalise_question
-from rgd.neighbours import nearest
-from rgd.splits import TEST
+from rgd.routing.neighbours import nearest
 
 PAIR_COLUMNS = ["dataset", "source", "query_id", "test_query_id", "kind", "similarity", "text", "test_text"]
 COLUMNS = ["dataset", "source", "n_texts", "n_test_questions", "exact", "near", "highest", "median", "threshold"]

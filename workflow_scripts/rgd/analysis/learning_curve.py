@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import group_title, records, row_label
-from rgd.reduced import whole_scenario
+from rgd.routing.reduced import whole_scenario
 
 KEYS = ["dataset", "scenario", "pool", "family", "router", "variant"]
 COLUMNS = [*KEYS, "n_training", "n_seeds", "accuracy", "accuracy_std", "ci_low", "ci_high", "to_whole"]
@@ -21,7 +21,7 @@ def learning_curve(accuracy: pd.DataFrame, training: Mapping[tuple[str, str, str
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, of cells of whole scenarios and of scenarios with
-            a size (see :mod:`rgd.reduced`).
+            a size (see :mod:`rgd.routing.reduced`).
         training: (dataset, scenario, pool) -> training queries of the whole scenario.
 
     Returns:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from rgd.analysis.order import REAL, group_title, row_label
 from rgd.analysis.tables import accuracy_table, pivot_for_people
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 from rgd.errors import UserError
 
 MISSING = "missing"

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, records, row_label
+from rgd.analysis.paper import AVERAGE, BENCHMARKS, KEYS
 from rgd.analysis.ranking_transfer import possible_taus
-from rgd.published import AVERAGE, BENCHMARKS, KEYS
 
 ACCURACY, TAU, AGREEMENT, REFEREE_ACCURACY = "accuracy", "kendall_tau", "label_agreement", "referee_accuracy"
 COLUMNS = ["source", "what", *KEYS, "published", "ours", "difference", "smallest_shown", "within", "reason", "note"]
@@ -99,7 +99,7 @@ def published_table(
     """Every published value beside this experiment's.
 
     Args:
-        published: as of :func:`rgd.published.read_published`.
+        published: as of :func:`rgd.analysis.paper.read_published`.
         ours: as of :func:`accuracy_values`, :func:`tau_values`, :func:`agreement_values`.
         names: kind of key (dataset, scenario, pool, router, variant) -> this experiment's key -> the paper's; a key that
             is not named is its own.

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rgd.analysis.order import REAL, group_title, records
-from rgd.metrics import kendall_tau
+from rgd.scoring.metrics import kendall_tau
 
 AVERAGE = "average"
 # Sums of the same scores in another order differ by less than this.

@@ -37,7 +37,7 @@ def accuracy_table(
     """One row per (dataset, scenario, pool, router, variant), its seeds summarised.
 
     Args:
-        cells: the rows of all result cells, with the columns of ``rgd.schemas.CELLS``.
+        cells: the rows of all result cells, with the columns of ``rgd.artifacts.schemas.CELLS``.
         datasets, scenarios, pools, routers: the order of each; what is not named follows by name.
 
     Returns:
@@ -202,7 +202,7 @@ def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = No
     """Draws per task (rows, and ``all`` last) and outcome (columns).
 
     Args:
-        counts: columns of ``rgd.schemas.GENERATION_COUNTS``.
+        counts: columns of ``rgd.artifacts.schemas.GENERATION_COUNTS``.
         wanted: task -> queries wanted; adds the column ``lacking``.
 
     Returns:

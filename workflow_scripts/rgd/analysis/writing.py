@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from rgd.artifacts import replacing, write_table
+from rgd.artifacts.files import replacing, write_table
 
 _TEX = {
     "\\": r"\textbackslash{}",

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from rgd import schemas
+from rgd.artifacts import schemas
 from rgd.config.schema import Config, Section
 from rgd.store.chunks import FILE_SCHEMA
 

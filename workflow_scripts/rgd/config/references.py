@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from rgd.answers.latex import LATEX
 from rgd.config.hints import nearest
 from rgd.config.prices import member_rates
 from rgd.config.products import listed, products
@@ -20,9 +21,8 @@ from rgd.config.schema import (
     Model,
     Router,
 )
+from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.errors import UserError
-from rgd.latex import LATEX
-from rgd.mirror import DATA_CACHE, source_files
 
 REAL = "real"
 BENCHMARK = "benchmark"
@@ -374,10 +374,17 @@ def _check_prompt(folder: Path, where: str, prompt: str) -> None:
         )
 
 
+NO_PLUGINS = {
+    "routers": {"__init__", "base", "__pycache__"},
+    "datasets": {"__init__", "base", "__pycache__", "hub", "mirror", "splits", "tables"},
+}
+"""Modules of the packages of routers and adapters that are neither."""
+
+
 def _check_module(file: Path, key: str, name: str, package: str) -> None:
     home = Path(__file__).parents[1] / package
     known = sorted(
-        path.stem for path in home.iterdir() if path.stem not in ("__init__", "base") and path.name != "__pycache__"
+        path.stem for path in home.iterdir() if path.stem not in NO_PLUGINS[package] and path.suffix in ("", ".py")
     )
     if name not in known:
         raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))

@@ -15,7 +15,7 @@ from rgd.config.products import listed
 from rgd.config.references import REAL, members
 from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
 from rgd.datasets.base import LETTER
-from rgd.mirror import DATA_CACHE, divided, source_files
+from rgd.datasets.mirror import DATA_CACHE, divided, source_files
 
 
 def canonical(content: Any) -> str:
@@ -83,7 +83,7 @@ def _read_of(source: Source) -> dict[str, Any]:
 
 
 def fetching(config: Config, dataset: str) -> dict[str, Any]:
-    """What fetching a dataset's files needs: rgd.hub."""
+    """What fetching a dataset's files needs: rgd.datasets.hub."""
     source = config.dataset[dataset].source
     assert source is not None  # a dataset without one has nothing to be fetched
     return {"source": source.model_dump(), "tasks": list(config.dataset[dataset].tasks)}

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rgd.answers.latex import LATEX
 from rgd.errors import UserError
-from rgd.latex import LATEX
 from rgd.seeds import generator
 
 MIN_OPTIONS, MAX_OPTIONS = 2, 20

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rgd.datasets.base import Question
+from rgd.datasets.mirror import source_files
 from rgd.errors import UserError
-from rgd.mirror import source_files
 
 # Tasks whose answers are words that the question names at its end.
 WORDS = {

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.latex import LATEX, boxed
 from rgd.datasets.base import Question
+from rgd.datasets.tables import Row, checked_tasks, column_names, identity, read_rows
 from rgd.errors import UserError
-from rgd.latex import LATEX, boxed
-from rgd.question_tables import Row, checked_tasks, column_names, identity, read_rows
 
 
 def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rgd.datasets.base import Question
+from rgd.datasets.tables import Row, checked_tasks, column_names, identity, read_rows
 from rgd.errors import UserError
-from rgd.question_tables import Row, checked_tasks, column_names, identity, read_rows
 
 FIRST_INDEX = {"index_from_0": 0, "index_from_1": 1}
 

@@ -9,11 +9,11 @@ from typing import Any
 from rgd.config import slices
 from rgd.config.products import listed
 from rgd.config.schema import SERVED, Config, Embedder, Model, Weights
+from rgd.datasets.mirror import folder_of
 from rgd.doctor.findings import FIX, NOTE, OK, Finding
 from rgd.doctor.machine import files_of, weights_gb
-from rgd.engines.weights import WeightsSpec, cache_folder
 from rgd.errors import UserError
-from rgd.mirror import folder_of
+from rgd.weights.cache import WeightsSpec, cache_folder
 
 ROOM_GB = 10.0
 """Free space wanted where results are written."""

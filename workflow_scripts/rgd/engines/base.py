@@ -89,7 +89,7 @@ class EngineSettings:
     """One loaded model, or one that a server runs.
 
     Attributes:
-        weights: folder in Hugging Face format (see :func:`rgd.engines.weights.ensure_weights`); None where a server has them.
+        weights: folder in Hugging Face format (see :func:`rgd.weights.cache.ensure_weights`); None where a server has them.
         max_model_len: most tokens of prompt and answer together.
         dtype: ``bfloat16``, ``float16`` or ``float32``.
         threads: CPU threads.

@@ -11,8 +11,8 @@ import numpy as np
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import Branches, chosen, prepare
 from rgd.engines.memory import is_out_of_memory
-from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
+from rgd.weights.cache import cannot_load
 
 # Tokens fed at once. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the cache is
 # too small for what lies between the layers.

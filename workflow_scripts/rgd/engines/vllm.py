@@ -12,9 +12,9 @@ from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import chosen, prepare
 from rgd.engines.memory import is_out_of_memory
 from rgd.engines.prompts import fit_context
-from rgd.engines.weights import cannot_load
 from rgd.errors import UserError
 from rgd.seeds import derive_seed
+from rgd.weights.cache import cannot_load
 
 BATCH_TOKENS = 8192
 BATCH_REQUESTS = 256

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.datasets.splits import RESERVED, rows_of_part, split
 from rgd.engines.base import Message, Request
 from rgd.engines.prompts import parse_prompt
 from rgd.errors import UserError
-from rgd.splits import RESERVED, rows_of_part, split
 
 _PLACE = re.compile(r"\{questions\}|\{description\}")
 # What models put around a description although they are asked for it alone: a heading, a label, emphasis, quotation marks.

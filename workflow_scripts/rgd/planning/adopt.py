@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from rgd.provenance import CODE_FOLDER, SUFFIX, digest, read_provenance
+from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, digest, read_provenance
 
 REFUSED = "not adopted: "
 """How the one recorded parameter begins of a file that was not taken over."""

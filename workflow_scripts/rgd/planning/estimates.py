@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from rgd.answering import requests_for
-from rgd.artifacts import read_table
+from rgd.answers.responses import requests_for
+from rgd.artifacts.files import read_table
 from rgd.config.origins import asked
 from rgd.config.schema import Config, Model
 from rgd.engines.base import Request
@@ -19,10 +19,10 @@ from rgd.errors import UserError
 from rgd.generation import scenario
 from rgd.planning.changes import Change
 from rgd.planning.workflow import Job, Plan
-from rgd.runtimes import answers_per_minute
 from rgd.store import chunks, upkeep
 from rgd.store.answers import AnswerSettings
 from rgd.store.listing import Listing
+from rgd.workflow.run_times import answers_per_minute
 
 # Files of a settings' folder, and benchmark files of a rule, that are read to learn a rate.
 SAMPLE = 24

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rgd.artifacts.provenance import SUFFIX, digest, name_under, read_provenance
 from rgd.config.origins import origin
 from rgd.errors import UserError
 from rgd.planning import changes, reasons
 from rgd.planning.changes import Change, opened
 from rgd.planning.workflow import Job, Plan
-from rgd.provenance import SUFFIX, digest, name_under, read_provenance
 
 # Longest list of what a step was made with, in characters.
 LONGEST = 140

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, read_provenance
 from rgd.errors import UserError
 from rgd.planning.changes import opened
 from rgd.planning.workflow import Memory, Plan
-from rgd.provenance import CODE_FOLDER, SUFFIX, read_provenance
 
 KEPT = {"store"}
 """Folders under the results' folder that are never pruned."""

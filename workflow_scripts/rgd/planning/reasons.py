@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from rgd.artifacts.fingerprint import follow
+from rgd.artifacts.provenance import carriers, name_under, read_definitions, read_provenance
 from rgd.config.origins import origin
-from rgd.fingerprint import follow
 from rgd.planning import changes
 from rgd.planning.changes import Change, Definitions
 from rgd.planning.workflow import Job, Plan
-from rgd.provenance import carriers, name_under, read_definitions, read_provenance
 
 # Of the names that a missing file's path has, the one that tells most about why it is missing stands first.
 _TELLING = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd import __version__
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
 from rgd.report import figures, tables
 from rgd.report.html import Markup, json_script, tag
 from rgd.report.walk import asked_files, walk

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rgd.analysis.comparisons import against, significant, smallest_shown
 from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, records, row_label
-from rgd.provenance import name_under, read_provenance
+from rgd.artifacts.provenance import name_under, read_provenance
 from rgd.report.html import Markup, tag
 
 SAME = "same"

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from rgd.artifacts import list_matrix, read_table
-from rgd.consensus import usable_confidence, z_scores
-from rgd.neighbours import nearest
-from rgd.provenance import known_digest, name_under
+from rgd.artifacts.files import list_matrix, read_table
+from rgd.artifacts.provenance import known_digest, name_under
 from rgd.routers import decode_answers, encode_answers, make, restore, route
 from rgd.routers.base import Router, TestQueries
+from rgd.routing.consensus import usable_confidence, z_scores
+from rgd.routing.neighbours import nearest
+from rgd.routing.training import pool_answers, rows_in, texts, training_ids, vectors_of
 from rgd.seeds import generator
 from rgd.tool.reasons import reasons
-from rgd.training import pool_answers, rows_in, texts, training_ids, vectors_of
 
 # What a page can hold: rankings in all, queries of a dataset at least and at most, characters of an answer.
 MOST_RANKINGS, FEWEST_QUERIES, MOST_QUERIES, LONGEST_TEXT = 6000, 12, 240, 500

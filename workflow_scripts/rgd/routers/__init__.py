@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd import schemas
-from rgd.consensus import usable_confidence, z_scores
+from rgd.artifacts import schemas
 from rgd.errors import UserError
 from rgd.routers.base import Router, TestQueries
-from rgd.votes import AGGREGATES
+from rgd.routing.consensus import usable_confidence, z_scores
+from rgd.routing.votes import AGGREGATES
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 
-from rgd.clustering import cluster_means, kmeans_labels
 from rgd.routers.base import Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routing.clustering import cluster_means, kmeans_labels
 from rgd.seeds import derive_seed
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
-from rgd.consensus import Spread, VoteWeight, normalise, usable_confidence
 from rgd.errors import UserError
-from rgd.votes import Aggregate, vote
+from rgd.routing.consensus import Spread, VoteWeight, normalise, usable_confidence
+from rgd.routing.votes import Aggregate, vote
 
 Family = Literal["query-only", "query-answer", "learning-free", "reference"]
 # Scores that differ by less than this are the same number summed in another order.

@@ -16,8 +16,8 @@ from typing import Literal, Self, get_args
 import numpy as np
 
 from rgd.errors import UserError
-from rgd.neighbours import nearest, nearest_both_ways
 from rgd.routers.base import DECIMALS, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routing.neighbours import nearest, nearest_both_ways
 from rgd.seeds import generator
 
 Estimate = Literal["s1", "s2", "s3", "average"]

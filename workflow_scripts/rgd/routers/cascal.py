@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from rgd.clustering import Products, cluster_means, kmeans, silhouettes, unit, weighted_sums
-from rgd.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
 from rgd.routers.base import DECIMALS, Family, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routing.clustering import Products, cluster_means, kmeans, silhouettes, unit, weighted_sums
+from rgd.routing.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
 from rgd.seeds import derive_seed
 
 CHOICES = {

@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from rgd.neighbours import nearest
 from rgd.routers.base import Router, TestQueries, TrainingSet, rank_members
+from rgd.routing.neighbours import nearest
 from rgd.seeds import generator
 
 

@@ -10,13 +10,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from rgd import panels
-from rgd.calibration import calibrate, group_offsets, log_odds
-from rgd.clustering import cluster_means, kmeans_labels, unit
-from rgd.consensus import usable_confidence, z_scores
-from rgd.latent_truth import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
-from rgd.latent_truth_fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
 from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routing.clustering import cluster_means, kmeans_labels, unit
+from rgd.routing.consensus import usable_confidence, z_scores
+from rgd.routing.latent_truth import panels
+from rgd.routing.latent_truth.confidence import calibrate, group_offsets, log_odds
+from rgd.routing.latent_truth.fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
+from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
 from rgd.seeds import derive_seed
 
 # A test query less similar to its cluster than all but this share of the cluster's own is like none of them.
@@ -46,13 +46,13 @@ class LatentTruth(Router):
         largest_panel: up to this size the best panel is sought; a larger one is it and the best members beside it.
 
     Learned:
-        ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.latent_truth.Pool), slope_ (M,),
+        ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        other_leader_ and other_gap_ (see rgd.latent_truth_fit.other_reading), prices_ (M,), threshold_VARIANT_,
+        other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), threshold_VARIANT_,
         starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """

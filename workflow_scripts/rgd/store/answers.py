@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.artifacts import write_json
+from rgd.artifacts.files import write_json
 from rgd.engines.base import Answer, Request, Sampling
 from rgd.errors import UserError
 from rgd.store import chunks
@@ -27,7 +27,7 @@ class AnswerSettings:
     """All that decides an answer besides the query: where two runs agree in it, they share their answers.
 
     Attributes:
-        weights: identity of the model (:attr:`rgd.engines.weights.WeightsSpec.identity`, or an API's model and version).
+        weights: identity of the model (:attr:`rgd.weights.cache.WeightsSpec.identity`, or an API's model and version).
         way: ``likelihood`` or ``generate``.
         prompt: the texts of the prompt files, not their names.
         chat: further arguments of the chat template.

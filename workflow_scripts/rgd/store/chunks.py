@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rgd.artifacts import replacing
+from rgd.artifacts.files import replacing
 from rgd.errors import UserError
 
 SCHEMA = pa.schema(
@@ -38,7 +38,7 @@ FILE_SCHEMA = SCHEMA.append(pa.field(PROVENANCE, pa.string()))
 KEY_COLUMNS = ["query_key", "draw"]
 # What a chunk file says that was written before these columns were kept; its provenance is in the file's metadata.
 DEFAULTS: dict[str, Any] = {"attempts": 1, "cost": 0.0, "served_model": ""}
-OLD_PROVENANCE = b"rgd.provenance"
+OLD_PROVENANCE = b"rgd.artifacts.provenance"
 REPEATED = ["finish_reason", "served_model", PROVENANCE]
 # Rows that are decompressed together: what reading a few answers out of a large file costs.
 GROUP_ROWS = 4096

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rgd.artifacts import replacing
+from rgd.artifacts.files import replacing
 from rgd.errors import UserError
 from rgd.store import chunks
 from rgd.store.answers import Store

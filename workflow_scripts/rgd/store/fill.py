@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rgd.engines.base import Answer, Engine, Interrupted, Request
-from rgd.stopping import finishing
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.leases import Lease, Leases
 from rgd.store.listing import Listing, joined
+from rgd.store.stopping import finishing
 
 SECONDS_BETWEEN_REPORTS = 5.0
 # Between two looks at what other jobs are asking, when everything that is left is being asked by them.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rgd.answering import GENERATE, LIKELIHOOD, response_rows
+from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.prompts import letter, render

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from rgd import __version__
-from rgd.artifacts import read_table, replacing, write_json, write_table
+from rgd.artifacts.files import read_table, replacing, write_json, write_table
+from rgd.artifacts.provenance import digest
+from rgd.artifacts.schemas import ROUTER, TRAINING
 from rgd.errors import UserError
-from rgd.provenance import digest
-from rgd.schemas import ROUTER, TRAINING
 
 FORMAT, VERSION = "rgd-bundle", 1
 MANIFEST = "bundle.json"

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rgd.artifacts import read_table
+from rgd.artifacts.files import read_table
+from rgd.artifacts.provenance import known_digest, name_under
 from rgd.errors import UserError
-from rgd.provenance import known_digest, name_under
+from rgd.routing.training import rows_in, texts, training_ids, vectors_of
 from rgd.tool import bundle
-from rgd.training import rows_in, texts, training_ids, vectors_of
 
 INPUTS = ("router", "consensus", "questions", "embeddings")
 

@@ -23,7 +23,7 @@ def opened(spec: Mapping[str, Any], cache: str | Path, threads: int, use_hub: bo
     """
     folder = None
     if spec["api"] is None:
-        from rgd.engines.weights import ensure_weights
+        from rgd.weights.cache import ensure_weights
 
         folder = ensure_weights(spec["weights"], cache, use_hub=use_hub)
     settings = EngineSettings(

@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from rgd.errors import UserError
-from rgd.neighbours import nearest
 from rgd.routers import Routes, make, restore, route
 from rgd.routers.base import TestQueries
+from rgd.routing.neighbours import nearest
 from rgd.tool.bundle import Content
 from rgd.tool.reasons import Reasons, reasons
 

@@ -10,8 +10,8 @@ from rgd.config.references import REAL, members
 from rgd.config.schema import Config, Embedder, Model
 from rgd.config.sweep import Cell, query_set
 from rgd.errors import UserError
-from rgd.reduced import whole_pool
 from rgd.routers import make
+from rgd.routing.reduced import whole_pool
 from rgd.tool.exporting import check_routes_alone
 
 

@@ -1,0 +1,158 @@
+"""Recorded answers: what is read of them, and one clear message where they do not fit."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from rgd.answers.formats.recorded import read_embeddings, read_responses
+from rgd.answers.responses import option_texts
+from rgd.artifacts import schemas
+from rgd.artifacts.files import matrix
+from rgd.config import load, slices
+from rgd.config.references import recorded_file
+from rgd.datasets.base import validate
+from rgd.datasets.mirror import folder_of
+from rgd.datasets.multiple_choice import questions as read_questions
+from rgd.errors import UserError
+from tests import ROOT, recorded_world
+
+CONFIG = ROOT / "config"
+QUESTIONS = pa.table(
+    {"query_id": ["3", "1", "2", "4"], "options": [["w", "x"], ["w", "x", "y"], ["w"], ["w", "x", "y", "z"]]}
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded_world.make(tmp_path_factory.mktemp("data") / "root", per_task=4)
+
+
+def recorded(path: Path, **columns: object) -> Path:
+    pq.write_table(pa.table({"question_id": [1, 2, 3, 9], "answer": ["C", "B", None, "A"], **columns}), path)
+    return path
+
+
+def test_answers_are_joined_by_id_and_only_letters_of_the_question_count(tmp_path: Path) -> None:
+    path = recorded(
+        tmp_path / "m.parquet", mean_token_probability=[0.5, 0.25, 0.75, 1.0], completion_tokens=[10, 20, 30, 40]
+    )
+    table, absent, outside = read_responses(path, QUESTIONS)
+    assert table.schema == schemas.RESPONSES
+    assert table["query_id"].to_pylist() == ["3", "1", "2", "4"]
+    # 3: null; 1: C, one of three; 2: B, but the question has one option; 4: no row.
+    assert table["answer"].to_pylist() == [None, "C", None, None]
+    assert (absent, outside) == (1, 1)
+    assert table["confidence"].to_pylist() == [None, 0.5, None, None]
+    assert table["confidence_kind"].to_pylist() == ["none", "mean_token_probability", "none", "none"]
+    assert table["extraction_rule"].to_pylist() == ["none", "recorded", "none", "none"]
+    assert table["completion_tokens"].to_pylist() == [30, 10, 20, None]
+    assert table["text"].null_count == table["prompt_tokens"].null_count == 4
+
+
+def test_text_and_other_confidences_are_taken_where_they_are(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "m.parquet", text=["c", "b", "-", "a"], mean_log_probability=[-1.0, -2.0, -3.0, -4.0])
+    table, _, _ = read_responses(path, QUESTIONS)
+    assert table["text"].to_pylist() == ["-", "c", "b", None]
+    assert table["confidence"].to_pylist() == [None, -1.0, None, None]
+    bare, _, _ = read_responses(recorded(tmp_path / "bare.parquet"), QUESTIONS)
+    assert bare["confidence"].null_count == 4
+    assert set(bare["confidence_kind"].to_pylist()) == {"none"}
+
+
+def test_faulty_files_are_named(tmp_path: Path) -> None:
+    def refused(table: dict, message: str) -> None:
+        path = tmp_path / "bad.parquet"
+        pq.write_table(pa.table(table), path)
+        with pytest.raises(UserError, match=message) as caught:
+            read_responses(path, QUESTIONS)
+        assert "bad.parquet" in str(caught.value)
+
+    refused({"answer": ["A"]}, "no column question_id")
+    refused({"question_id": [1], "letter": ["A"]}, "no column answer")
+    refused({"question_id": [1, 1], "answer": ["A", "B"]}, "two rows")
+    refused({"question_id": [70], "answer": ["A"]}, "none of the dataset's questions")
+    with pytest.raises(UserError, match="missing"):
+        read_responses(tmp_path / "absent.parquet", QUESTIONS)
+
+
+def test_embeddings_come_in_order_and_at_length_one(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    vectors = np.array([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0], [5.0, 12.0]], dtype=np.float16)
+    pq.write_table(pa.table({"question_id": [1, 2, 3, 4], "embedding": list(vectors)}), path)
+    found = matrix(read_embeddings(path, QUESTIONS["query_id"], 2)["embedding"])
+    assert found == pytest.approx(np.array([[1, 0], [0.6, 0.8], [0, 1], [5 / 13, 12 / 13]]), abs=1e-3)
+    with pytest.raises(UserError, match="vectors of 2 numbers"):
+        read_embeddings(path, QUESTIONS["query_id"], 3)
+    with pytest.raises(UserError, match="no embedding of 1 queries, 7"):
+        read_embeddings(path, pa.chunked_array([["1", "7"]]), 2)
+    pq.write_table(pa.table({"question_id": [1], "embedding": [[0.0, 0.0]]}), path)
+    with pytest.raises(UserError, match="finite and not zero"):
+        read_embeddings(path, pa.chunked_array([["1"]]), 2)
+
+
+def test_the_text_of_the_chosen_option() -> None:
+    responses = pa.table({"query_id": ["3", "1", "2", "4"], "answer": ["B", None, "A", "D"]})
+    assert option_texts(QUESTIONS, responses) == ["x", None, "w", "z"]
+    with pytest.raises(ValueError, match="other queries"):
+        option_texts(QUESTIONS, responses.take([1, 0, 2, 3]))
+
+
+def test_a_recorded_answer_to_a_question_without_options_is_any_text(tmp_path: Path) -> None:
+    questions = pa.table({"query_id": ["1", "2", "3"], "options": pa.array([[], [], []], schemas.STRINGS)})
+    file = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"question_id": ["1", "2", "3"], "answer": [r"\frac12", "", None]}), file)
+    responses, _, outside = read_responses(file, questions)
+    assert responses["answer"].to_pylist() == [r"\frac12", None, None]
+    assert outside == 1
+
+
+def test_mmlu_pro_is_read_from_the_mirror(data: Path) -> None:
+    config = load(CONFIG, "recorded", data_root=str(data))
+    settings = slices.benchmark(config, "mmlu_pro_recorded")
+    folder = folder_of(settings["source"], settings["tasks"], [data])
+    found = read_questions(settings, folder)
+    validate(found)
+    assert len(found) == 4 * 14
+    assert {question.task for question in found} == set(settings["tasks"])
+    assert len(read_questions(settings | {"tasks": ["computer_science"]}, folder)) == 4
+    with pytest.raises(UserError, match="no question of the task alchemy"):
+        read_questions(settings | {"tasks": ["alchemy"]}, folder)
+    with pytest.raises(UserError, match="data_root=DIR"):
+        folder_of(settings["source"], settings["tasks"], [])
+
+
+def test_the_experiment_needs_its_data(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="data_root=DIR"):
+        load(CONFIG, "recorded")
+    shutil.copytree(data, tmp_path / "data")
+    gone = tmp_path / "data/recorded/mmlu_pro/small/Qwen3-8B.parquet"
+    gone.rename(gone.with_name("Qwen3-8b.parquet"))
+    with pytest.raises(
+        UserError, match=r"no recorded/mmlu_pro/small/Qwen3-8B.parquet.*Did you mean .*Qwen3-8b.parquet"
+    ):
+        load(CONFIG, "recorded", data_root=str(tmp_path / "data"))
+    with pytest.raises(UserError, match=r"scenarios: \[real\]"):
+        load(CONFIG, "recorded", ["experiment.scenarios=[real,qwen2.5-coder-0.5b]"], data_root=str(data))
+
+
+def test_one_member_has_one_content(tmp_path: Path, data: Path) -> None:
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    pool = yaml.safe_load((folder / "pool/small_recorded.yaml").read_text())
+    (folder / "pool/again.yaml").write_text(yaml.safe_dump(pool | {"recorded": "large"}))
+    with pytest.raises(UserError, match="lies in the folder"):
+        load(folder, "recorded", data_root=str(data))
+    members = ["smollm2-135m-examples", "other"]
+    (folder / "pool/again.yaml").write_text(yaml.safe_dump({"title": "x", "recorded": "large", "members": members}))
+    with pytest.raises(UserError, match=r"smollm2-135m-examples is a member of config/model/smollm2-135m.yaml too"):
+        load(folder, "recorded", data_root=str(data))
+
+
+def test_a_file_is_found_by_dataset_pool_and_member(data: Path) -> None:
+    config = load(CONFIG, "recorded", data_root=str(data))
+    file = recorded_file(config, "mmlu_pro_recorded", "Qwen3-8B")
+    assert file == "recorded/mmlu_pro/small/Qwen3-8B.parquet"

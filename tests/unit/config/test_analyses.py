@@ -1,0 +1,145 @@
+"""What an experiment says of its analyses: which cells they need, and one message for each mistake."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rgd.config import analyses, load, slices, sweep
+from rgd.config.schema import Config
+from rgd.errors import UserError
+from rgd.routing.reduced import whole_pool, whole_scenario
+from tests import ROOT
+
+# Composes whole configurations: seconds a test.
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
+CONFIG = ROOT / "config"
+STRONG, WEAK = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
+MEMBER = "qwen2.5-coder-1.5b-examples"
+REFEREE = {"member": MEMBER, "draws": 3}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CONFIG, tmp_path / "config"))
+
+
+def experiment(folder: Path, **changes: object) -> Config:
+    file = folder / "experiment/quickstart.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes, sort_keys=False))
+    return load(folder)
+
+
+def test_the_learning_curve_has_every_size_of_every_router_that_learns(folder: Path) -> None:
+    config = experiment(folder, learning_curve={"sizes": [100, 20], "scenarios": ["real", WEAK]})
+    cells = sweep.learning_curve_cells(config)
+    learn = {"latent_truth", "cascal", "smoothie", "cascal_gt", "avengers", "knn"}
+    assert {cell.router for cell in cells} == learn
+    found = {whole_scenario(cell.scenario) for cell in cells}
+    assert found == {(name, size) for name in ("real", WEAK) for size in (None, 20, 100)}
+    assert len(cells) == len(set(cells)) == len(learn) * 6
+    assert all(sweep.query_set(cell.scenario) in ("benchmark", WEAK) for cell in cells)
+
+
+def test_every_member_is_dropped_once_for_every_chosen_router(folder: Path) -> None:
+    config = experiment(folder, drop_one={"routers": ["cascal", "topk"], "scenarios": ["real"]})
+    cells = sweep.drop_one_cells(config)
+    assert {whole_pool(cell.pool)[1] for cell in cells} == {None, *config.pool["quickstart"].members}
+    assert len(cells) == 2 * 7
+
+
+def test_an_excluded_cell_has_no_reduced_ones(folder: Path) -> None:
+    config = experiment(
+        folder,
+        learning_curve={"sizes": [20]},
+        exclude=[{"router": "cascal", "scenario": WEAK, "reason": "too dear"}],
+    )
+    cells = [cell for cell in sweep.learning_curve_cells(config) if cell.router == "cascal"]
+    assert {whole_scenario(cell.scenario)[0] for cell in cells} == {"real", STRONG}
+
+
+def test_the_referee_judges_what_has_no_suffix_unless_it_is_named(folder: Path) -> None:
+    scenarios = ["real", STRONG, f"{STRONG}-human", WEAK]
+    config = experiment(folder, scenarios=scenarios, referee=REFEREE)
+    assert sweep.judged(config) == [("quickstart", name) for name in ("benchmark", STRONG, WEAK)]
+    config = experiment(folder, scenarios=scenarios, referee=REFEREE | {"scenarios": [f"{STRONG}-human"]})
+    assert sweep.judged(config) == [("quickstart", name) for name in ("benchmark", f"{STRONG}-human")]
+    assert sweep.judged(experiment(folder, scenarios=["real"], referee=REFEREE)) == []
+    assert sweep.judged(experiment(folder, scenarios=scenarios, referee=None)) == []
+
+
+def test_keys_stand_for_the_papers_in_suffixes_too(folder: Path) -> None:
+    config = experiment(
+        folder,
+        scenarios=["real", WEAK, f"{WEAK}-human"],
+        stands_for={"generator": {WEAK: "exaone-3.5-7.8b"}, "pool": {"quickstart": "large"}},
+    )
+    names = analyses.names_in_paper(config)
+    assert names["scenario"] == {WEAK: "exaone-3.5-7.8b", f"{WEAK}-human": "exaone-3.5-7.8b-human"}
+    assert names["pool"] == {"quickstart": "large"}
+    titles = analyses.published_titles(config, {"scenario": {WEAK: "Weak"}, "dataset": {}, "pool": {}})
+    assert titles["scenario"] == {"exaone-3.5-7.8b": "Weak"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tables": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
+        ({"figures": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
+        ({"tables": ["drop_one"]}, "drop_one is to be made, but drop_one = null"),
+        ({"referee": {"member": "qwen2.5-coder-1.5b"}}, "Did you mean qwen2.5-coder-1.5b-examples?"),
+        ({"referee": REFEREE | {"scenarios": ["real"]}}, "real, which is no generated, unfiltered scenario"),
+        ({"learning_curve": {"sizes": []}}, "learning_curve.sizes"),
+        ({"learning_curve": {"sizes": [10], "routers": ["cascall"]}}, "Did you mean cascal?"),
+        ({"drop_one": {"scenarios": ["reel"]}}, "drop_one.scenarios names reel"),
+        ({"stands_for": {"router": {"cascalll": "cascal"}}}, "stands_for.router names cascalll"),
+        ({"stands_for": {"router": {"smoothie": "cascal"}}}, "both stand for cascal"),
+        ({"tables": ["table_4"]}, "tables"),
+    ],
+)
+def test_a_mistake_has_one_message_that_names_the_file(folder: Path, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        experiment(folder, **changes)
+    assert said in str(caught.value)
+    assert "experiment/quickstart.yaml" in str(caught.value)
+
+
+def test_a_pool_of_two_has_nobody_to_spare(folder: Path) -> None:
+    file = folder / "pool/quickstart.yaml"
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(content | {"members": content["members"][:2]}, sort_keys=False))
+    with pytest.raises(UserError, match="less than two members"):
+        experiment(folder, drop_one={})
+
+
+@pytest.mark.parametrize(
+    ("router", "changes", "said"),
+    [
+        (
+            "latent_truth",
+            {"price": "dollars"},
+            "what a call to the member smollm2-135m-examples costs is not known. Give api.price",
+        ),
+        ("latent_truth", {"price": "seconds"}, "Give answers_per_minute of its model's file, or prices."),
+        ("latent_truth", {"prices": {f"{MEMBER}s": 1}}, f"Did you mean {MEMBER}?"),
+        ("cascal", {"price": "tokens"}, "the method cascal does not weigh prices"),
+        ("cascal", {"prices": {MEMBER: 1}}, "the method cascal does not weigh prices"),
+    ],
+)
+def test_prices_of_calls_are_known_and_of_use(folder: Path, router: str, changes: dict[str, object], said: str) -> None:
+    file = folder / f"router/{router}.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes, sort_keys=False))
+    with pytest.raises(UserError) as caught:
+        load(folder)
+    assert said in str(caught.value)
+    assert f"router/{router}.yaml" in str(caught.value)
+
+
+def test_prices_given_for_all_members_are_enough(folder: Path) -> None:
+    file, pool = folder / "router/latent_truth.yaml", yaml.safe_load((folder / "pool/quickstart.yaml").read_text())
+    prices = {"price": "dollars", "prices": dict.fromkeys(pool["members"], 0.25)}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | prices, sort_keys=False))
+    found = slices.fitting(load(folder), "latent_truth", pool["members"][:2])
+    assert found["prices"] == {"call": [0.25, 0.25], "prompt": [0.0, 0.0], "completion": [0.0, 0.0]}

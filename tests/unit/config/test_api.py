@@ -1,0 +1,92 @@
+"""Models behind an API in the configuration: what they must say, and what of it decides an answer."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from rgd.config import load, slices
+from rgd.config.schema import Config, Model
+from rgd.errors import UserError
+from tests import ROOT
+
+CONFIG = ROOT / "config"
+NAME = "gemini-2.5-flash"
+FILE = yaml.safe_load((CONFIG / "model" / f"{NAME}.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load(CONFIG)
+
+
+def api(**changes: object) -> dict[str, object]:
+    return {"model": "m"} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"api": None}, "the engine gemini asks a server: give api, and no weights"),
+        ({"weights": {"path": "folder"}}, "give api, and no weights"),
+        ({"engine": "vllm"}, "the engine vllm runs weights in the job: give weights, and no api"),
+        ({"asks": {"default": {"way": "likelihood", "prompt": "p"}}}, "asks.default has the way likelihood"),
+        ({"api": api(budget_dollars=5)}, "budget_dollars needs prices"),
+        ({"api": api(base_url="localhost:8000")}, "base_url"),
+        ({"api": api(base_url="http://user:password@host/v1")}, "base_url"),
+        ({"api": api(concurrency=0)}, "concurrency"),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_named(changes: dict[str, object], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        Model.model_validate(FILE | changes)
+
+
+def test_mistakes_are_told_without_a_key_that_stands_in_place_of_its_variable(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    wrong = FILE | {"weights": {"path": "folder"}, "api": FILE["api"] | {"key_variable": "AIzaSecret", "budget": 5}}
+    (folder / "model" / f"{NAME}.yaml").write_text(yaml.safe_dump(wrong))
+    with pytest.raises(UserError) as caught:
+        load(folder)
+    text = str(caught.value)
+    assert f"model/{NAME}.yaml: api.key_variable: string should match" in text
+    assert "unknown key api.budget. Did you mean budget_dollars?" in text
+    assert "Secret" not in text
+
+
+def test_what_writes_must_have_what_it_needs() -> None:
+    with pytest.raises(UserError, match=rf"{NAME}.yaml: engine = vllm, but the model {NAME} has gemini"):
+        load(CONFIG, overrides=[f"+generator.{NAME}.engine=vllm"])
+
+
+def test_a_generator_runs_its_models_own_engine_unless_it_says_otherwise(config: Config) -> None:
+    assert slices.writing_engine(config, config.generator[NAME]) == "gemini"
+    assert slices.writing_engine(config, config.generator["qwen2.5-coder-1.5b"]) == "vllm"
+
+
+def test_what_decides_an_api_models_answers(config: Config) -> None:
+    def sliced(**changes: Any) -> list[str]:
+        model = Model.model_validate(FILE | changes)
+        changed = config.model_copy(update={"model": config.model | {NAME: model}})
+        content = [slices.answering(changed, CONFIG, NAME), slices.generation(changed, CONFIG, NAME)]
+        return [slices.canonical(item) for item in content]
+
+    before, given = sliced(), FILE["api"]
+    how = {
+        "base_url": "http://elsewhere/v1",
+        "key_variable": "OTHER",
+        "concurrency": 1,
+        "requests_per_minute": 1,
+        "timeout_s": 5,
+        "attempts": 1,
+        "backoff_s": 3,
+        "price_prompt": 9,
+        "price_completion": 9,
+        "budget_dollars": 1,
+    }
+    assert sliced(dtype="float16", threads=2, api=given | how) == before
+    for changes in ({"api": given | {"model": "other"}}, {"api": given | {"revision": "1"}}, {"chat": {}}):
+        assert all(now != then for now, then in zip(sliced(**changes), before, strict=True))

@@ -1,0 +1,224 @@
+"""The configuration: composition, overrides, and one clear message for each kind of mistake."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rgd.config import load, slices
+from rgd.config.reference import DOCS, artifacts_page, configuration_page
+from rgd.config.references import members
+from rgd.errors import UserError
+from tests import ROOT, paper_world, recorded_world
+
+CONFIG = ROOT / "config"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CONFIG, tmp_path / "config"))
+
+
+def edit(file: Path, **changes: object) -> None:
+    content = yaml.safe_load(file.read_text())
+    for key, value in changes.items():
+        content[key] = value
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def message(folder: Path, **arguments: object) -> str:
+    with pytest.raises(UserError) as caught:
+        load(folder, **arguments)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_every_experiment_composes(tmp_path: Path) -> None:
+    data = recorded_world.make(tmp_path / "data", per_task=1)
+    world = tmp_path / "world"
+    paper_world.make_data(world / "hub")
+    roots = {"recorded": str(data), "paper_tiny": str(world)}
+    for experiment in (CONFIG / "experiment").glob("*.yaml"):
+        assert load(CONFIG, experiment.stem, data_root=roots.get(experiment.stem)).name == experiment.stem
+
+
+def test_override_of_a_router_parameter_by_its_short_name() -> None:
+    config = load(CONFIG, overrides=["router.avengers.n_clusters=32"])
+    assert config.router["avengers"].parameters["n_clusters"] == 32
+    assert load(CONFIG).router["avengers"].parameters["n_clusters"] == 64
+
+
+def test_override_in_a_file_whose_name_has_dots() -> None:
+    config = load(CONFIG, overrides=["generator.qwen2.5-coder-1.5b.temperature=0.5"])
+    assert config.generator["qwen2.5-coder-1.5b"].temperature == 0.5
+
+
+def test_data_root_is_set_from_the_command_line() -> None:
+    assert load(CONFIG, data_root="/somewhere").paths.data_root == "/somewhere"
+
+
+def test_unknown_experiment_names_the_nearest(folder: Path) -> None:
+    text = message(folder, experiment="quikstart")
+    assert "quikstart" in text
+    assert "Did you mean quickstart?" in text
+
+
+def test_unknown_member_names_file_value_and_nearest(folder: Path) -> None:
+    file = folder / "pool" / "quickstart.yaml"
+    known = yaml.safe_load(file.read_text())["members"]
+    edit(file, members=[known[0].replace("smollm2", "smolm2"), *known[1:]])
+    text = message(folder)
+    assert "pool/quickstart.yaml" in text
+    assert known[0].replace("smollm2", "smolm2") in text
+    assert f"Did you mean {known[0]}?" in text
+
+
+def test_unknown_key_names_file_key_and_nearest(folder: Path) -> None:
+    edit(folder / "model" / "smollm2-135m.yaml", max_model_length=3)
+    text = message(folder)
+    assert "model/smollm2-135m.yaml" in text
+    assert "unknown key max_model_length" in text
+    assert "Did you mean max_model_len?" in text
+
+
+def test_wrong_type_names_key_and_value(folder: Path) -> None:
+    edit(folder / "model" / "smollm2-135m.yaml", parameters_billion="much")
+    text = message(folder)
+    assert "parameters_billion = 'much'" in text
+    assert "valid number" in text
+
+
+def test_value_out_of_range_names_the_range(folder: Path) -> None:
+    edit(folder / "generator" / "qwen2.5-coder-1.5b.yaml", top_p=1.5)
+    text = message(folder)
+    assert "top_p = 1.5" in text
+    assert "less than or equal to 1" in text
+
+
+def test_key_that_is_no_safe_path_is_refused(folder: Path) -> None:
+    edit(folder / "pool" / "quickstart.yaml", members=["../../etc/passwd", "x"])
+    assert "no safe part of a path" in message(folder)
+
+
+def test_file_name_that_is_no_safe_path_is_refused(folder: Path) -> None:
+    shutil.copy(folder / "pool" / "quickstart.yaml", folder / "pool" / "my pool.yaml")
+    assert "Rename the file" in message(folder)
+
+
+def test_unknown_override_names_the_nearest_key(folder: Path) -> None:
+    text = message(folder, overrides=["router.avengers.n_cluster=32"])
+    assert "n_cluster" in text
+    assert "Did you mean n_clusters?" in text
+
+
+def test_override_of_an_unknown_router_names_the_nearest(folder: Path) -> None:
+    text = message(folder, overrides=["router.avenger.n_clusters=32"])
+    assert "Did you mean avengers?" in text
+
+
+def test_unknown_router_parameter_in_a_file(folder: Path) -> None:
+    edit(folder / "router" / "avengers.yaml", parameters={"clusters": 3})
+    text = message(folder)
+    assert "router/avengers.yaml" in text
+    assert "clusters" in text
+
+
+def test_missing_prompt_is_named(folder: Path) -> None:
+    edit(folder / "generator" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instructions")
+    text = message(folder)
+    assert "prompts/generate_instructions.txt" in text
+    assert "Did you mean generate_instruction?" in text
+
+
+def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
+    edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instruction")
+    text = message(folder)
+    assert "featurizer/qwen2.5-coder-1.5b.yaml" in text
+    assert "{question}" in text
+
+
+def test_unknown_featurizer_names_the_nearest(folder: Path) -> None:
+    text = message(folder, overrides=["router.llmrank.features=qwen2.5-coder-1.5"])
+    assert "router/llmrank.yaml: features names qwen2.5-coder-1.5" in text
+    assert "Did you mean qwen2.5-coder-1.5b?" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "features", "hint"),
+    [
+        ("llmrank", None, "use_features: false"),
+        ("llmrank_query_only", "qwen2.5-coder-1.5b", "features: null"),
+        ("knn", "qwen2.5-coder-1.5b", "features: null"),
+    ],
+)
+def test_features_that_a_router_lacks_or_does_not_use_are_named(
+    folder: Path, file: str, features: str | None, hint: str
+) -> None:
+    edit(folder / "router" / f"{file}.yaml", features=features)
+    text = message(folder)
+    assert f"router/{file}.yaml: features = {'null' if features is None else features}" in text
+    assert hint in text
+
+
+def test_a_featurizer_is_one_more_file(folder: Path) -> None:
+    edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", temperature=0.5)
+    shutil.copy(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", folder / "featurizer" / "warm.yaml")
+    edit(folder / "router" / "llmrank.yaml", features="warm")
+    config = load(folder)
+    settings = slices.featurizing(config, folder, "warm")
+    assert settings["sampling"]["temperature"] == 0.5
+    assert "{question}" in settings["prompt"]
+    assert slices.router(config, "llmrank")["parameters"]["use_features"]
+
+
+def test_broken_yaml_is_one_message(folder: Path) -> None:
+    (folder / "pool" / "quickstart.yaml").write_text("members: [a, b\n")
+    assert "quickstart" in message(folder)
+
+
+def test_experiments_that_share_a_dataset_must_share_its_seeds(folder: Path) -> None:
+    content = yaml.safe_load((folder / "experiment" / "quickstart.yaml").read_text())
+    (folder / "experiment" / "other.yaml").write_text(yaml.safe_dump(content | {"seeds": [7]}))
+    assert "they share" in message(folder, experiment="other")
+
+
+def test_slices_do_not_see_what_changes_no_result(folder: Path) -> None:
+    before = load(folder)
+    member = before.pool["quickstart"].members[0]
+    name = members(before)[member].model_name
+    edit(folder / "model" / f"{name}.yaml", title="Another name", threads=2, memory_mb=9000)
+    edit(folder / "site" / "workstation.yaml", chunk_size=3)
+    after = load(folder)
+    assert slices.answering(before, folder, member) == slices.answering(after, folder, member)
+
+
+def test_a_slice_sees_its_prompt(folder: Path) -> None:
+    config = load(folder)
+    member = config.pool["quickstart"].members[0]
+    before = slices.answering(config, folder, member)
+    prompt = folder / "prompts" / f"{members(config)[member].ask.prompt}.txt"
+    prompt.write_text(prompt.read_text() + " ")
+    assert slices.answering(config, folder, member) != before
+
+
+def test_the_order_of_keys_in_a_file_does_not_matter(folder: Path) -> None:
+    file = folder / "router" / "cascal.yaml"
+    before = slices.canonical(slices.router(load(folder), "cascal"))
+    content = yaml.safe_load(file.read_text())
+    content["parameters"] = dict(reversed(content["parameters"].items()))
+    file.write_text(yaml.safe_dump(dict(reversed(content.items())), sort_keys=False))
+    assert slices.canonical(slices.router(load(folder), "cascal")) == before
+
+
+def test_reference_pages_are_up_to_date() -> None:
+    hint = "run python -m rgd.config.reference"
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == configuration_page(), hint
+    assert (DOCS / "artifacts.md").read_text(encoding="utf-8") == artifacts_page(), hint
+
+
+def test_reference_page_names_every_key_of_the_quickstart_files() -> None:
+    page = configuration_page()
+    for file in (CONFIG / "model").glob("*.yaml"):
+        for key in yaml.safe_load(file.read_text()):
+            assert re.search(rf"`{key}`", page), key

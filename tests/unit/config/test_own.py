@@ -1,0 +1,85 @@
+"""Tasks that are only described: what an experiment of them makes, and the mistakes that are named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rgd.config import load, sweep
+from rgd.errors import UserError
+from tests import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    return tmp_path / "config"
+
+
+def edit(folder: Path, file: str, **changes: object) -> None:
+    path = folder / file
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
+
+
+def test_the_template_is_fitted_and_not_tested(folder: Path) -> None:
+    config = load(folder, "own")
+    cells = [tuple(cell) for cell in sweep.router_cells(config)]
+    assert cells == [("own", "qwen2.5-coder-1.5b", "quickstart", router) for router in ("latent_truth", "cascal")]
+    assert sweep.tested_cells(config) == sweep.reference_cells(config) == sweep.transfer_cells(config) == []
+    assert list(sweep.needed(config)) == [("own", "qwen2.5-coder-1.5b")]
+
+
+def test_beside_a_benchmark_the_benchmark_alone_is_tested(folder: Path) -> None:
+    edit(
+        folder,
+        "experiment/own.yaml",
+        datasets=["quickstart", "own"],
+        scenarios=["real", "qwen2.5-coder-1.5b"],
+        routers=["cascal", "topk"],
+        bundles=[],
+        seeds=[0, 1, 2],
+        baseline="topk",
+    )
+    config = load(folder, "own")
+    assert {cell.dataset for cell in sweep.tested_cells(config)} == {"quickstart"}
+    assert [tuple(cell) for cell in sweep.router_cells(config) if cell.dataset == "own"] == [
+        ("own", "qwen2.5-coder-1.5b", "quickstart", "cascal")
+    ]
+    assert {cell.dataset for cell in sweep.reference_cells(config)} == {"quickstart"}
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("experiment/own.yaml", {"scenarios": ["real"]}, "own is only described: it has no real queries"),
+        (
+            "experiment/own.yaml",
+            {"routers": ["cascal", "topk"], "bundles": []},
+            "the router topk takes its ranking from labelled",
+        ),
+        ("experiment/own.yaml", {"bundles": ["knn"]}, "bundles names knn, which is no router of this experiment"),
+        ("experiment/own.yaml", {"baseline": "topk"}, "baseline names topk"),
+        ("dataset/own.yaml", {"examples": {"kitchn": ["x"]}}, "examples.kitchn is of no task"),
+        ("dataset/own.yaml", {"tasks": {"kitchen": " "}}, "tasks.kitchen is empty, and no model describes it"),
+        ("dataset/own.yaml", {"recorded": "x"}, "reads no questions: leave recorded out"),
+        (
+            "dataset/own.yaml",
+            {"descriptor": "gemini-2.5-flash", "reserved_per_task": 5},
+            "is to see 5 questions of kitchen .* examples has 0",
+        ),
+        ("dataset/quickstart.yaml", {"examples": {"codes": ["x"]}}, "examples are for the adapter described"),
+    ],
+)
+def test_mistakes_are_named(folder: Path, file: str, changes: dict, message: str) -> None:
+    edit(folder, file, **changes)
+    with pytest.raises(UserError, match=message):
+        load(folder, "own")
+
+
+def test_five_examples_are_what_a_descriptor_sees(folder: Path) -> None:
+    examples = {task: [f"{task} {number}?" for number in range(5)] for task in ("kitchen", "timetable", "houseplants")}
+    edit(folder, "dataset/own.yaml", descriptor="gemini-2.5-flash", reserved_per_task=5, examples=examples)
+    assert load(folder, "own").dataset["own"].examples == examples

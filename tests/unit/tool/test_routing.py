@@ -1,0 +1,157 @@
+"""Routing with a bundle: the workflow's own rankings, with what they come from."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from rgd.errors import UserError
+from rgd.routers import make
+from rgd.tool import bundle, load
+from rgd.tool.reasons import METHODS
+from rgd.tool.routing import Bundle
+from tests.unit.tool.tool_world import DIMENSION, engines, world, written
+
+FITTED = [
+    ("cascal", {}),
+    ("cascal", {"selection": "mixture", "task_rule": "nearest_mean"}),
+    ("cascal_gt", {}),
+    ("avengers", {"n_clusters": 8}),
+    ("knn", {}),
+    ("topk", {}),
+    ("single", {}),
+    ("majority", {}),
+    ("latent_truth", {}),
+    ("latent_truth", {"groups": "all"}),
+]
+
+
+@pytest.mark.parametrize(("method", "parameters"), FITTED)
+def test_a_bundle_ranks_as_the_router_that_it_holds(method: str, parameters: dict, tmp_path: Path) -> None:
+    _, train, queries = world(method, parameters)
+    expected = make(method, parameters).fit(train).rank(queries)
+    decisions = load(written(tmp_path / "bundle", method, parameters)).route_vectors(queries.embeddings)
+    members = np.array(train.members)
+    assert [[each.member for each in decision.ranking] for decision in decisions] == members[expected].tolist()
+
+
+@pytest.mark.parametrize(("method", "parameters"), [each for each in FITTED if each[0] in METHODS])
+def test_the_scores_that_are_told_are_those_of_the_ranking(method: str, parameters: dict) -> None:
+    content, _, queries = world(method, parameters)
+    for decision in Bundle(content).route_vectors(queries.embeddings):
+        scores = [each.score for each in decision.ranking]
+        assert decision.score
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_a_decision_tells_task_cluster_and_neighbours_as_computed_by_hand() -> None:
+    content, train, queries = world()
+    router = make("cascal").fit(train)
+    decisions = Bundle(content).route_vectors(queries.embeddings, neighbours=4)
+    for vector, decision in zip(queries.embeddings, decisions, strict=True):
+        similarity = train.embeddings @ vector
+        order = np.argsort(-similarity, kind="stable")[:4]
+        assert [each.query_id for each in decision.nearest] == train.query_ids[order].tolist()
+        assert [each.similarity for each in decision.nearest] == pytest.approx(similarity[order].tolist())
+        assert decision.task == train.tasks[order[0]]
+        own = np.flatnonzero(router.task_names_[router.centroid_tasks_] == decision.task)
+        cluster = own[np.argmax((router.centroids_[own] @ vector).round(6))]
+        assert decision.cluster is not None
+        assert (decision.cluster.number, decision.cluster.queries) == (cluster, router.sizes_[cluster])
+        assert decision.ranking[0].score == pytest.approx(router.scores_[cluster].max())
+        assert decision.asked == {
+            "top1": (decision.best,),
+            "top3": tuple(each.member for each in decision.ranking[:3]),
+        }
+        assert decision.nearest[0].task in decision.why
+
+
+def test_a_query_near_no_cluster_is_said_to_be() -> None:
+    content, train, queries = world("latent_truth")
+    router = make("latent_truth").fit(train)
+    # Away from all centroids, in the direction in which they vary least.
+    away = np.linalg.svd(router.centroids_)[2][-1:]
+    near, far = Bundle(content).route_vectors(np.concatenate([router.centroids_[:1], away]))
+    assert near.cluster is not None
+    assert near.cluster.queries == router.sizes_[near.cluster.number]
+    assert "The nearest cluster of " in near.why
+    assert far.cluster is None
+    assert "No cluster of training queries is near" in far.why
+    overall = dict(zip(train.members, router.accuracy_, strict=True))
+    assert all(each.score == pytest.approx(overall[each.member]) for each in far.ranking)
+    (alike,) = Bundle(world("latent_truth", {"groups": "all"})[0]).route_vectors(queries.embeddings[:1])
+    assert alike.cluster is None
+    assert "cluster" not in alike.why
+
+
+def test_members_that_score_alike_are_said_to() -> None:
+    content, _, queries = world("topk")
+    names = content.learned["name"].to_pylist()
+    floats = content.learned["floats"].to_pylist()
+    floats[names.index("accuracy_")] = [0.5] * 6
+    learned = content.learned.set_column(
+        content.learned.schema.get_field_index("floats"), "floats", pa.array(floats, pa.list_(pa.float64()))
+    )
+    decision = Bundle(bundle.Content(**{**vars(content), "learned": learned})).route_vectors(queries.embeddings[:1])[0]
+    assert "6 members come first alike (0.5)" in decision.why
+
+
+def test_vectors_are_normalised_and_wrong_ones_refused() -> None:
+    content, _, queries = world()
+    routed = Bundle(content)
+    one, scaled = routed.route_vectors(queries.embeddings[:5]), routed.route_vectors(3 * queries.embeddings[:5])
+    assert [each.ranking for each in one] == [each.ranking for each in scaled]
+    with pytest.raises(UserError, match=rf"\(2, 3\), and this bundle routes \(n, {DIMENSION}\)"):
+        routed.route_vectors(np.ones((2, 3)))
+    with pytest.raises(UserError, match="a vector has no length"):
+        routed.route_vectors(np.zeros((1, DIMENSION)))
+    assert routed.route_vectors(np.zeros((0, DIMENSION))) == []
+
+
+@pytest.mark.parametrize("query", ["", "  \n"])
+def test_an_empty_query_is_refused(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rgd.tool.models.opened", engines()[0])
+    with pytest.raises(UserError, match=r"query 2 of 2 is .*: a query is a text that is not empty"):
+        Bundle(world()[0]).route_all(["one", query])
+
+
+def test_texts_are_embedded_once_loaded_and_without_an_embedder_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, made = engines()
+    monkeypatch.setattr("rgd.tool.models.opened", opened)
+    content, _, _ = world()
+    with Bundle(content) as routed:
+        decisions = [*routed.route_all(["four", "fifth"]), routed.route("eight888")]
+    assert list(made) == ["embedder"]
+    expected = Bundle(content).route_vectors(made["embedder"].embed(["four", "fifth", "eight888"]))
+    assert [each.ranking for each in decisions] == [each.ranking for each in expected]
+    without = bundle.Content(**{**vars(content), "routing": {**content.routing, "embedder": None}})
+    with pytest.raises(UserError, match="this bundle has no embedder"):
+        Bundle(without).route("four")
+
+
+def test_a_thousand_queries_take_less_than_a_second(tmp_path: Path) -> None:
+    routed = load(written(tmp_path / "bundle"))
+    vectors = np.random.default_rng(0).normal(size=(1000, DIMENSION))
+    started = time.process_time()
+    assert len(routed.route_vectors(vectors)) == 1000
+    assert time.process_time() - started < 1.0
+
+
+def test_loading_takes_less_than_two_seconds_and_no_large_library(tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle")
+    code = (
+        "import sys, time\n"
+        "from rgd import tool\n"
+        f"routed = tool.load({str(folder)!r})\n"
+        f"routed.route_vectors([[1.0] * {DIMENSION}])\n"
+        "print([name for name in ('torch', 'sklearn', 'transformers', 'fastapi', 'hydra') if name in sys.modules])\n"
+        "print(time.process_time())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    large, seconds = done.stdout.splitlines()
+    assert large == "[]"
+    assert float(seconds) < 2.0

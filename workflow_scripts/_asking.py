@@ -1,0 +1,39 @@
+"""What the scripts that ask a model about whole query sets share."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from _models import model_of_job
+from rgd.engines.base import Request
+from rgd.store.answers import AnswerSettings, Store
+from rgd.store.fill import fill
+
+
+def fill_query_sets(
+    snakemake: Any, settings: AnswerSettings, name: str, requests_of: Callable[[str], Sequence[Request]]
+) -> int:
+    """Ask what the store lacks of the job's query set, and of the others that are there; the number of the job's answers.
+
+    A query set that comes while the others are asked is asked as well, since its own job would load the model again.
+
+    Args:
+        snakemake: the job; its resource ``also`` lists the other query sets' files.
+        settings: what is asked under.
+        name: of what is asked, for the progress lines.
+        requests_of: the requests of a file of questions.
+    """
+    own = snakemake.input.questions
+    listed = list(dict.fromkeys([own, *snakemake.resources.also.split()]))
+    count: dict[str, int] = {}
+    store = Store(snakemake.resources.store)
+    spent = functools.partial(store.spent, settings.weights)
+    with model_of_job(snakemake, snakemake.resources.engine, settings.content(), spent) as engine:
+        while path := next((path for path in listed if path not in count and Path(path).exists()), None):
+            requests = requests_of(path)
+            title = f"{name}, {Path(path).stem}"
+            # Only the job's own query set has to be complete: what another job is asking already is left to it.
+            fill(store, settings, requests, engine, snakemake.resources.chunk_size, title=title, wait=path == own)
+            count[path] = len(requests)
+    return count[own]

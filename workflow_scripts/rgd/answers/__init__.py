@@ -1,0 +1,1 @@
+"""From a text that a model wrote to an answer."""

@@ -1,0 +1,59 @@
+"""A stronger model's answers, asked several times, as a reference for labels (arXiv 2601.09692, section 4.3.2)."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from rgd.answers.responses import requests_for, response_rows
+from rgd.engines.base import Request
+
+MAJORITY, TIE, MISSING = "majority", "tie", "missing"
+
+
+def referee_requests(questions: pa.Table, prompt: str, draws: int) -> list[Request]:
+    """The requests of draws 0, 1, ... of every question, a question's draws beside each other.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        prompt: the text of the prompt's file.
+        draws: of each question.
+    """
+    return [replace(request, draw=draw) for request in requests_for(questions, prompt) for draw in range(draws)]
+
+
+def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, draws: int) -> pa.Table:
+    """What the referee says about every question, in order: a table with the columns of schemas.REFEREE.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        answers: rows of the store (see :func:`rgd.answers.responses.response_rows`), in the order of :func:`referee_requests`.
+        way: ``likelihood`` or ``generate``.
+        draws: of each question.
+    """
+    by_draw = [response_rows(questions, answers[draw::draws], way)["answer"].to_pylist() for draw in range(draws)]
+    given = [list(row) for row in zip(*by_draw, strict=True)]
+    verdicts = [majority_of_draws(row) for row in given]
+    return pa.table(
+        {
+            "query_id": questions["query_id"],
+            "answers": pa.array(given, pa.list_(pa.string())),
+            "answer": pa.array([answer for answer, _ in verdicts], pa.string()),
+            "outcome": [outcome for _, outcome in verdicts],
+        }
+    )
+
+
+def majority_of_draws(answers: Sequence[str | None]) -> tuple[str | None, str]:
+    """The answer that more than half of the draws give, and ``majority``; else None and the reason why there is none.
+
+    The reason is ``missing`` where no majority was possible any more, because half of the draws or more gave no readable
+    answer (None), and ``tie`` where the readable ones disagree.
+    """
+    votes = Counter(answer for answer in answers if answer is not None)
+    answer, most = votes.most_common(1)[0] if votes else (None, 0)
+    if 2 * most > len(answers):
+        return answer, MAJORITY
+    return None, TIE if 2 * votes.total() > len(answers) else MISSING

@@ -1,0 +1,90 @@
+"""From questions to what a member is asked, and from what it answered to the rows of its responses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from rgd.answers.extraction import LIKELIHOOD_PER_BYTE, after_reasoning, choose, extract, extract_latex
+from rgd.answers.latex import LATEX
+from rgd.engines.base import Request
+from rgd.engines.prompts import letter, render
+
+LIKELIHOOD, GENERATE = "likelihood", "generate"
+MEAN_LOG_PROBABILITY = "mean_log_probability"
+NO_CONFIDENCE = "none"
+
+
+def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
+    """One request for every row of ``questions`` (question, options), in order.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        prompt: the text of the prompt's file.
+    """
+    return [
+        render(prompt, question, options)
+        for question, options in zip(questions["question"].to_pylist(), questions["options"].to_pylist(), strict=True)
+    ]
+
+
+def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:
+    """What a member answered, extracted: one row for every question, in order.
+
+    Args:
+        questions: with the columns of schemas.QUESTIONS.
+        answers: for every question a row of the store: text, scores, confidence, prompt_tokens, completion_tokens,
+            finish_reason.
+        way: ``likelihood`` or ``generate``.
+
+    Returns:
+        A table with the columns of schemas.RESPONSES. An answer that cannot be read is null, and so is its confidence.
+    """
+    rows = []
+    asked = (questions[name].to_pylist() for name in ("query_id", "options", "answer_kind"))
+    for query_id, options, answer_kind, answer in zip(*asked, answers, strict=True):
+        if way == LIKELIHOOD:
+            choice = choose(answer["scores"])
+            given, rule, confidence, kind = choice.answer, LIKELIHOOD, choice.confidence, LIKELIHOOD_PER_BYTE
+        else:
+            said = after_reasoning(answer["text"])
+            if answer_kind == LATEX:
+                extraction = extract_latex(said)
+            else:
+                extraction = extract(said, "".join(letter(position) for position in range(len(options))))
+            given, rule = extraction.answer, extraction.rule
+            confidence, kind = answer["confidence"], MEAN_LOG_PROBABILITY
+            if given is None or confidence is None or confidence != confidence:
+                confidence, kind = None, NO_CONFIDENCE
+        rows.append(
+            {
+                "query_id": query_id,
+                "text": answer["text"],
+                "answer": given,
+                "extraction_rule": rule,
+                "confidence": confidence,
+                "confidence_kind": kind,
+                "prompt_tokens": answer["prompt_tokens"],
+                "completion_tokens": answer["completion_tokens"],
+                "finish_reason": answer["finish_reason"],
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
+    """The text of the option that each response names, of a question without options the answer; None without an answer.
+
+    Args:
+        questions: query_id and options.
+        responses: query_id and answer (a letter, or mathematics), of the same queries in the same order.
+
+    Raises:
+        ValueError: the tables are of different queries.
+    """
+    if not questions["query_id"].equals(responses["query_id"]):
+        raise ValueError("the responses are of other queries than the questions, or in another order")
+    return [
+        options[ord(answer) - ord("A")] if answer is not None and options else answer
+        for options, answer in zip(questions["options"].to_pylist(), responses["answer"].to_pylist(), strict=True)
+    ]

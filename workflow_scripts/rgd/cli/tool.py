@@ -1,0 +1,241 @@
+"""The commands ``rgd export``, ``rgd route`` and ``rgd serve``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rgd.errors import UserError
+from rgd.tool import DEFAULT_CACHE, load
+
+# Queries of a file that are embedded and routed together.
+BATCH = 256
+
+
+class Query(NamedTuple):
+    """A question to be routed, and its options where it has any."""
+
+    question: str
+    options: tuple[str, ...] = ()
+
+
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the three commands to those of ``rgd``."""
+    export = commands.add_parser(
+        "export",
+        help="write a fitted router as a bundle, a folder that routes alone",
+        description="Write a fitted router as a bundle: a folder of JSON, Parquet and safetensors that routes alone.",
+    )
+    export.add_argument("router", type=Path, metavar="FILE", help="as results/routers/D/S/P/R.parquet")
+    export.add_argument("target", type=Path, metavar="DIR", help="where to; a folder that is not there yet")
+    export.add_argument("--seed", type=int, help="of the fit (default: the experiment's first)")
+    export.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
+    export.set_defaults(run=run_export)
+
+    route = commands.add_parser(
+        "route",
+        help="rank a bundle's models for a query, a file of queries or the standard input, and say why",
+        description="Rank a bundle's models for each query: scores, task, cluster, nearest training queries, and why.",
+    )
+    route.add_argument(
+        "query", nargs="?", metavar="QUERY", help="a question; without it and --file, the standard input"
+    )
+    route.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="queries: .jsonl, .csv or .parquet with a column question (and options), any other file a query a line; - for "
+        "the standard input",
+    )
+    route.add_argument("--json", action="store_true", help="print a JSON object a line")
+    route.add_argument("--nearest", type=int, default=3, metavar="N", help="training queries to show (default: 3)")
+    route.add_argument("--answer", action="store_true", help="ask the chosen models and let them vote")
+    route.add_argument(
+        "--option", action="append", default=[], metavar="TEXT", help="an option of QUERY, in order; with --answer"
+    )
+    route.add_argument("--variant", help="how many models answer, as the router's file names it (default: its first)")
+    route.set_defaults(run=run_route)
+
+    serve = commands.add_parser(
+        "serve",
+        help="answer as an OpenAI-compatible server on this machine, with the model name `router`",
+        description="Serve a bundle to any OpenAI client at http://127.0.0.1:PORT/v1, with the model name `router`. It listens "
+        "on this machine alone.",
+    )
+    serve.add_argument("--port", type=int, default=8040, help="default: %(default)s; 0 takes a free one")
+    serve.set_defaults(run=run_serve)
+    for command in (route, serve):
+        command.add_argument(
+            "--bundle", type=Path, required=True, metavar="DIR", help="what `rgd export` or the workflow wrote"
+        )
+        command.add_argument(
+            "--cache", default=DEFAULT_CACHE, metavar="DIR", help="of model weights (default: %(default)s)"
+        )
+        command.add_argument("--threads", type=int, default=1, help="CPU threads of models (default: %(default)s)")
+        command.add_argument("--offline", action="store_true", help="never contact the model hub")
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """``rgd export``."""
+    from rgd.config.command_line import FOLDER, configuration
+    from rgd.tool import settings
+    from rgd.tool.exporting import export
+
+    config = configuration(options.config, check_data=False)
+    cell = settings.cell_of(options.router)
+    settings.check_cell(config, cell)
+    if options.target.exists() and (not options.target.is_dir() or any(options.target.iterdir())):
+        raise UserError(f"{options.target} is there already and is not empty: name another folder, or delete it.")
+    export(
+        options.target,
+        settings.paths(config, cell),
+        settings.routing(config, cell, options.seed),
+        settings.asking(config, FOLDER, cell),
+        config.paths.results,
+    )
+    print(f"{options.target}: {sum(file.stat().st_size for file in options.target.iterdir()):,} bytes")
+    return 0
+
+
+def run_route(options: argparse.Namespace) -> int:
+    """``rgd route``."""
+    from rgd.tool.answering import Answering
+
+    if options.query is not None and options.file is not None:
+        raise UserError("give a QUERY or --file, not both.")
+    if options.option and options.query is None:
+        raise UserError("--option belongs to a QUERY; in a file each question has options of its own.")
+    if options.nearest < 0:
+        raise UserError(f"--nearest {options.nearest}: give a number from 0.")
+    with load(options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline) as bundle:
+        answering = Answering(bundle)
+        answering.variant(options.variant)
+        bundle.stack.callback(answering.close)
+        for number, batch in enumerate(_batches(_queries(options))):
+            if options.answer:
+                replies = [answering.answer(each.question, each.options, options.variant) for each in batch]
+                printed = [(reply.decision.content(), _reply_lines(reply), _reply(reply)) for reply in replies]
+            else:
+                decisions = bundle.route_all([each.question for each in batch], options.nearest)
+                printed = [(decision.content(), decision_lines(decision), {}) for decision in decisions]
+            for place, (content, lines, more) in enumerate(printed):
+                if options.json:
+                    print(json.dumps(content | more, ensure_ascii=False), flush=True)
+                else:
+                    print(*([""] if number or place else []), *lines, sep="\n", flush=True)
+    return 0
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """``rgd serve``."""
+    from rgd.tool.serving import serve
+
+    with load(options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline) as bundle:
+        serve(bundle, options.port)
+    return 0
+
+
+def decision_lines(decision: Any) -> list[str]:
+    """A decision for people."""
+    longest = max(len(ranked.title) for ranked in decision.ranking)
+    lines = [decision.query] if decision.query else []
+    for place, ranked in enumerate(decision.ranking, start=1):
+        score = "" if ranked.score is None else f"  {ranked.score:8.3f}"
+        lines.append(f"{place:>4}  {ranked.title:<{longest}}{score}")
+    cluster = decision.cluster
+    lines.append(f"task     {decision.task}")
+    if cluster is not None:
+        lines.append(
+            f"cluster  {cluster.number}, {cluster.queries} training queries, similarity {cluster.similarity:.3f}"
+        )
+    lines += [f"near     {near.similarity:.3f}  {near.task}: {_one_line(near.question)}" for near in decision.nearest]
+    lines.append(f"why      {decision.why}")
+    return lines
+
+
+def _reply_lines(reply: Any) -> list[str]:
+    votes = [f"asked    {each.member}: {each.letter or _one_line(each.text) or 'nothing'}" for each in reply.given]
+    shown = f"{reply.letter}. {reply.text}" if reply.letter else reply.text
+    return [*decision_lines(reply.decision), *votes, f"answer   {shown or 'none that can be read'}"]
+
+
+def _reply(reply: Any) -> dict[str, Any]:
+    return {
+        "answer": {"text": reply.text, "letter": reply.letter, "variant": reply.variant},
+        "given": [asdict(each) for each in reply.given],
+    }
+
+
+def _one_line(text: str, most: int = 100) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def _batches(queries: Iterator[Query]) -> Iterator[list[Query]]:
+    batch: list[Query] = []
+    for query in queries:
+        batch.append(query)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _queries(options: argparse.Namespace) -> Iterator[Query]:
+    if options.query is not None:
+        yield Query(options.query, tuple(options.option))
+        return
+    if options.file is None and sys.stdin.isatty():
+        raise UserError("nothing to route: give a QUERY, --file FILE, or queries on the standard input, one a line.")
+    if options.file is None or str(options.file) == "-":
+        yield from _lines(sys.stdin, "the standard input")
+    elif options.file.suffix.lower() in (".jsonl", ".csv", ".parquet"):
+        from rgd.datasets.tables import read_table_file
+
+        if not options.file.is_file():
+            raise UserError(f"--file {options.file}: there is no such file.")
+        for number, row in enumerate(read_table_file(options.file), start=1):
+            yield _query(row, f"{options.file}, row {number}")
+    else:
+        try:
+            with options.file.open(encoding="utf-8") as lines:
+                yield from _lines(lines, str(options.file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"--file {options.file} cannot be read as text: {error}.") from None
+
+
+def _lines(lines: Any, where: str) -> Iterator[Query]:
+    """A query a line: its text, or a JSON object with a question."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not line.lstrip().startswith("{"):
+            yield Query(line.strip())
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            # A text may begin with a brace.
+            yield Query(line.strip())
+            continue
+        yield _query(row, f"{where}, line {number}")
+
+
+def _query(row: dict[str, Any], where: str) -> Query:
+    question, options = row.get("question"), row.get("options") or ()
+    if isinstance(options, str):
+        try:
+            options = json.loads(options)
+        except ValueError:
+            options = None
+    if not isinstance(question, str) or not question.strip():
+        raise UserError(
+            f"{where}: there is no question, but {', '.join(map(str, row)) or 'nothing'}. Name the column question."
+        )
+    if not isinstance(options, list | tuple) or not all(isinstance(each, str) for each in options):
+        raise UserError(f"{where}: options is {row.get('options')!r}; give a list of texts.")
+    return Query(question, tuple(options))

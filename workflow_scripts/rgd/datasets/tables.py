@@ -1,0 +1,150 @@
+"""Tables of questions: their files in several formats, and what the named columns say of each row."""
+
+import csv
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rgd.datasets.base import Question
+from rgd.datasets.mirror import SourceFile, source_files, task_key
+from rgd.errors import UserError
+
+
+class Row(NamedTuple):
+    """A row of a table: where it stands, what its file's name says of it, and its columns."""
+
+    file: SourceFile
+    number: int
+    values: Mapping[str, Any]
+
+
+def read_rows(source: Mapping[str, Any], tasks: Sequence[str], folder: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a source's files, in order.
+
+    Args:
+        source: file and rows of the dataset.
+        tasks: the dataset's tasks.
+        folder: what the files' names are relative to.
+        columns: what is read.
+
+    Raises:
+        UserError: a file is missing, unreadable, in no known format, or lacks a column.
+    """
+    for file in source_files(source, tasks):
+        for number, values in enumerate(read_table_file(folder / file.name, columns)[: source["rows"]]):
+            yield Row(file, number, values)
+
+
+def read_table_file(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The rows of a Parquet, JSONL or CSV file, each with ``columns`` (default: all); an empty cell of a CSV is None.
+
+    Raises:
+        UserError: the file is missing, unreadable, in another format, or lacks a column.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(
+            f"{path} ends in {path.suffix or 'nothing'}, which is no known format: use {', '.join(READERS)}."
+        )
+    try:
+        return reader(path, columns)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: correct source.file in the dataset's file, or data_root.") from error
+    except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}): is it whole? Copy it anew.") from error
+
+
+def _parquet(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
+    present = pq.read_schema(path).names
+    return pq.read_table(path, columns=_needed(path, columns, present)).to_pylist()
+
+
+def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
+    rows = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no object")
+            rows.append(row)
+    present = list(dict.fromkeys(name for row in rows for name in row))
+    wanted = _needed(path, columns, present)
+    return [{name: row.get(name) for name in wanted} for row in rows]
+
+
+def _csv(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.DictReader(file, strict=True)
+        wanted = _needed(path, columns, list(table.fieldnames or []))
+        rows = []
+        for row in table:
+            if None in row:
+                raise ValueError(f"line {table.line_num} has more cells than the header")
+            rows.append({name: row[name] or None for name in wanted})
+    return rows
+
+
+READERS = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv}
+
+
+def _needed(path: Path, columns: Sequence[str] | None, present: Sequence[str]) -> list[str]:
+    """``columns``, all of which must be ``present``."""
+    for name in columns or []:
+        if name not in present:
+            close = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+            hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(present) or 'no column'}."
+            raise UserError(f"{path} has no column {name}. {hint} The dataset's file names it under source.columns.")
+    return list(present if columns is None else dict.fromkeys(columns))
+
+
+def column_names(columns: Mapping[str, Any]) -> list[str]:
+    """The columns of the table that are read, of ``source.columns``."""
+    named = [columns[key] for key in ("id", "question", "options", "label", "task", "part")]
+    lists = [[name] if isinstance(name, str) else name for name in named if name is not None]
+    return [name for names in lists for name in names]
+
+
+def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
+    """query_id, task, question and part of a row; an empty cell is an empty text."""
+
+    def text(key: str) -> str:
+        value = row.values[columns[key]]
+        return "" if value is None else str(value)
+
+    if columns["task"] is not None:
+        task = task_key(text("task"))
+    else:
+        task = row.file.task if row.file.task is not None else tasks[0]
+    prefix = "".join(f"{word}-" for word in (row.file.task, row.file.part) if word)
+    return {
+        "query_id": text("id") if columns["id"] is not None else f"{prefix or 'row-'}{row.number:05d}",
+        "task": task,
+        "question": text("question"),
+        "part": text("part").strip() if columns["part"] is not None else row.file.part,
+    }
+
+
+def checked_tasks(questions: Sequence[Question], tasks: Sequence[str]) -> list[Question]:
+    """The questions of ``tasks``, and those without a task, which are faulty.
+
+    Raises:
+        UserError: a task has no question.
+    """
+    found = {question.task for question in questions}
+    missing = [task for task in tasks if task not in found]
+    if missing:
+        raise UserError(
+            f"there is no question of the task {missing[0]}; the tasks of the file are {sorted(found)}: correct `tasks` in the "
+            "dataset's file."
+        )
+    return [question for question in questions if not question.task or question.task in tasks]

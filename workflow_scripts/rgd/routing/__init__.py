@@ -1,0 +1,1 @@
+"""What routers stand on: consensus, votes, clusters, neighbours, prices, training sets."""

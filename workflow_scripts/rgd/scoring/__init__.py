@@ -1,0 +1,1 @@
+"""Scores of routers: cells, references, metrics, statistics."""

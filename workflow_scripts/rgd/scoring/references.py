@@ -1,0 +1,51 @@
+"""References that are no routers: the oracle, and the exact expectation of members drawn at random."""
+
+from itertools import combinations
+
+import numpy as np
+
+from rgd.routing.consensus import vote_counts
+from rgd.routing.votes import DECIMALS, summed_z
+
+
+def oracle(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(n,) float64: 1 where some member's answer (n, M) is right by ``labels`` (n,), else 0."""
+    return np.asarray(_right(answers, labels).any(axis=1), dtype=np.float64)
+
+
+def random_vote(answers: np.ndarray, labels: np.ndarray, size: int, z: np.ndarray | None = None) -> np.ndarray:
+    """Probability that a majority vote of ``size`` random members is right, exact.
+
+    The mean over all subsets of ``size`` members (all of a smaller pool) and, where answers tie, over all orders of the
+    members in the subset, by which the tie would go. With ``z`` a tie goes to the higher summed z before that, as in
+    every other vote. Answers that still tie have equally many givers, so each is as likely as another to have the
+    first of them. ``size`` 1 is the mean accuracy of the pool.
+
+    Args:
+        answers: (n, M) int32 codes, -1 missing.
+        labels: (n,) int32 codes.
+        size: members drawn.
+        z: (n, M) z-scores, NaN where a vote has none.
+
+    Returns:
+        (n,) float64 in [0, 1].
+    """
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    pool = answers.shape[1]
+    subsets = list(combinations(range(pool), min(size, pool)))
+    total = np.zeros(len(answers))
+    for subset in subsets:
+        given = answers[:, subset]
+        votes = vote_counts(given)
+        winners = (given >= 0) & (votes == votes.max(axis=1, keepdims=True))
+        if z is not None:
+            backing = np.where(winners, summed_z(given, z[:, subset]).round(DECIMALS), -np.inf)
+            winners &= backing == backing.max(axis=1, keepdims=True)
+        right = (winners & _right(given, labels)).sum(axis=1)
+        total += right / np.maximum(winners.sum(axis=1), 1)
+    return total / len(subsets)
+
+
+def _right(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return (answers == labels[:, None]) & (answers >= 0)

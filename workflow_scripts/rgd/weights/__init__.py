@@ -1,0 +1,1 @@
+"""Models' weights: fetched once, checked, kept."""

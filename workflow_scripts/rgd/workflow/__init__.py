@@ -1,0 +1,1 @@
+"""What the rules compute: paths, inputs, targets, resources."""
