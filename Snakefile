@@ -8,13 +8,32 @@
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
 import gc
+from pathlib import Path
 
 from snakemake.utils import min_version
+
+from rgd.config import analyses, scenarios, slices
+from rgd.config.references import BENCHMARK, REAL, recorded_embeddings_file, recorded_file
+from rgd.report import page as report_page
+from rgd.tool import settings as tool_settings
+from rgd.workflow import paths
+from rgd.workflow.code import Code
+from rgd.workflow.inputs import Inputs
+from rgd.workflow.outputs import figure, table
+from rgd.workflow.resources import DRAW_FIRST, FETCH_FIRST, QUESTIONS_FIRST, Jobs
+from rgd.workflow.study import one_of, opened
+from rgd.workflow.targets import Targets, summary
 
 min_version("9.27")
 
 # A graph of thousands of jobs is built in a fifth less time while nobody looks for garbage among its millions of objects.
 gc.disable()
+
+study = opened(Path(workflow.basedir) / "config", config)
+inputs = Inputs(study)
+targets = Targets(study, inputs)
+jobs = Jobs(study, workflow)
+code = Code(Path(workflow.basedir) / "workflow_scripts", Path(".snakemake/fingerprints"))
 
 
 onstart:
@@ -22,16 +41,15 @@ onstart:
     gc.enable()
 
 
-include: "rules/common.smk"
-include: "rules/cluster.smk"
-include: "rules/compared.smk"
-
-
 report: "rules/captions/workflow.rst"
 
 
 pathvars:
-    results=CONFIG.paths.results,
+    results=study.config.paths.results,
+
+
+wildcard_constraints:
+    **study.wildcard_constraints(),
 
 
 include: "rules/datasets.smk"
@@ -44,7 +62,7 @@ include: "rules/analysis.smk"
 include: "rules/tool.smk"
 
 
-place_jobs()
+jobs.place()
 
 
 # What takes a second, and what needs a network, which the nodes of a cluster may not have.
@@ -60,61 +78,55 @@ localrules:
     bundle,
     bundles,
     described_questions,
-    descriptions,
+    human_descriptions,
     fetch_embedder,
     fetch_model,
     fetch_questions,
+    read_descriptions,
     splits,
     tested_questions,
-    written_descriptions,
 
 
 rule all:
     default_target: True
     input:
-        CELLS,
-        FITTED,
-        TABLES,
-        FIGURES,
-        SUMMARY,
-        BUNDLES,
-        REPORT if CONFIG.experiment.report else [],
+        targets.all,
 
 
 rule weights:
     input:
-        WEIGHTS,
+        targets.weights,
 
 
 rule questions:
     input:
-        QUESTIONS,
+        targets.questions,
 
 
 rule answers:
     input:
-        RESPONSES,
+        targets.responses,
 
 
 rule tables:
     input:
-        TABLES,
+        targets.tables,
 
 
 rule figures:
     input:
-        FIGURES,
+        targets.figures,
 
 
 rule report:
     input:
-        REPORT,
+        targets.report,
 
 
 rule bundles:
     input:
-        BUNDLES,
+        targets.bundles,
 
 
 onsuccess:
-    print_summary()
+    print(summary(study))

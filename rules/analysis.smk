@@ -3,28 +3,23 @@
 
 rule comparison_table:
     input:
-        cells=CELLS,
-        outcomes=[cell.replace("<results>/cells/", "<results>/outcomes/") for cell in CELLS],
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
+        cells=targets.cells,
+        outcomes=targets.outcomes,
+        questions=inputs.questions(study.benchmarks),
     output:
-        parquet="<results>/tables/{experiment}/comparisons.parquet",
-        csv=report(
-            "<results>/tables/{experiment}/comparisons.csv", caption="captions/comparison_table.rst", category="Tables"
-        ),
-        md="<results>/tables/{experiment}/comparisons.md",
-        tex="<results>/tables/{experiment}/comparisons.tex",
+        **table("comparisons", caption="captions/comparison_table.rst"),
     log:
-        "<results>/logs/comparison_table/{experiment}.log",
+        paths.log("comparison_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/comparison_table/{experiment}.jsonl"
+        paths.benchmark("comparison_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.tables(CONFIG)),
-        interval=slices.canonical(slices.interval(CONFIG)),
-        baseline=CONFIG.experiment.baseline,
-        titles=slices.canonical(slices.titles(CONFIG)),
+        slice=slices.canonical(slices.tables(study.config)),
+        interval=slices.canonical(slices.interval(study.config)),
+        baseline=study.config.experiment.baseline,
+        titles=slices.canonical(study.titles),
         code=code("comparison_table.py"),
     message:
         "Comparing every two routers of {wildcards.experiment}"
@@ -34,27 +29,22 @@ rule comparison_table:
 
 rule accuracy_table:
     input:
-        cells=CELLS,
-        comparisons="<results>/tables/{experiment}/comparisons.parquet",
+        cells=targets.cells,
+        comparisons=paths.table("{experiment}", "comparisons"),
     output:
-        parquet="<results>/tables/{experiment}/accuracy.parquet",
-        csv=report(
-            "<results>/tables/{experiment}/accuracy.csv", caption="captions/accuracy_table.rst", category="Tables"
-        ),
-        md="<results>/tables/{experiment}/accuracy.md",
-        tex="<results>/tables/{experiment}/accuracy.tex",
-        summary="<results>/tables/{experiment}/summary.txt",
+        **table("accuracy", caption="captions/accuracy_table.rst"),
+        summary=paths.table("{experiment}", "summary", "txt"),
     log:
-        "<results>/logs/accuracy_table/{experiment}.log",
+        paths.log("accuracy_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/accuracy_table/{experiment}.jsonl"
+        paths.benchmark("accuracy_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.tables(CONFIG)),
-        baseline=CONFIG.experiment.baseline,
-        titles=slices.canonical(slices.titles(CONFIG)),
+        slice=slices.canonical(slices.tables(study.config)),
+        baseline=study.config.experiment.baseline,
+        titles=slices.canonical(study.titles),
         code=code("accuracy_table.py"),
     message:
         "Accuracies of {wildcards.experiment}"
@@ -64,21 +54,18 @@ rule accuracy_table:
 
 rule cost_table:
     input:
-        accuracy="<results>/tables/{experiment}/accuracy.parquet",
+        accuracy=paths.table("{experiment}", "accuracy"),
     output:
-        parquet="<results>/tables/{experiment}/costs.parquet",
-        csv="<results>/tables/{experiment}/costs.csv",
-        md="<results>/tables/{experiment}/costs.md",
-        tex="<results>/tables/{experiment}/costs.tex",
+        **table("costs"),
     log:
-        "<results>/logs/cost_table/{experiment}.log",
+        paths.log("cost_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/cost_table/{experiment}.jsonl"
+        paths.benchmark("cost_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("cost_table.py"),
     message:
         "What the accuracies of {wildcards.experiment} cost"
@@ -88,22 +75,19 @@ rule cost_table:
 
 rule choice_table:
     input:
-        cells=CELLS,
-        choices=[cell.replace("<results>/cells/", "<results>/choices/") for cell in CELLS],
+        cells=targets.cells,
+        choices=targets.choices,
     output:
-        parquet="<results>/tables/{experiment}/choices.parquet",
-        csv="<results>/tables/{experiment}/choices.csv",
-        md="<results>/tables/{experiment}/choices.md",
-        tex="<results>/tables/{experiment}/choices.tex",
+        **table("choices"),
     log:
-        "<results>/logs/choice_table/{experiment}.log",
+        paths.log("choice_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/choice_table/{experiment}.jsonl"
+        paths.benchmark("choice_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("choice_table.py"),
     message:
         "Which members the routers of {wildcards.experiment} ask"
@@ -113,23 +97,22 @@ rule choice_table:
 
 rule task_table:
     input:
-        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=DATASETS),
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
-        responses=graded_answers(),
+        labels=[paths.labels(*keys) for keys in study.benchmarks],
+        questions=inputs.questions(study.benchmarks),
+        responses=inputs.graded_answers(),
     output:
-        parquet="<results>/tables/{experiment}/tasks.parquet",
-        csv=report("<results>/tables/{experiment}/tasks.csv", caption="captions/task_table.rst", category="Tables"),
-        md="<results>/tables/{experiment}/tasks.md",
-        tex="<results>/tables/{experiment}/tasks.tex",
+        **table("tasks", caption="captions/task_table.rst"),
     log:
-        "<results>/logs/task_table/{experiment}.log",
+        paths.log("task_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/task_table/{experiment}.jsonl"
+        paths.benchmark("task_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        members=slices.canonical([[dataset, members_of(QUERY_SETS[dataset, BENCHMARK])] for dataset in DATASETS]),
+        members=slices.canonical(
+            [[dataset, study.members_of(study.query_sets[dataset, BENCHMARK])] for dataset in study.datasets]
+        ),
         code=code("task_table.py"),
     message:
         "How often each member of {wildcards.experiment} is right, task by task"
@@ -139,34 +122,31 @@ rule task_table:
 
 rule benchmark_routing_table:
     input:
-        labels=expand("<results>/labels/{dataset}/benchmark.parquet", dataset=DATASETS),
-        questions=expand("<results>/questions/{dataset}/benchmark.parquet", dataset=DATASETS),
-        embeddings=expand("<results>/embeddings/{dataset}/benchmark.parquet", dataset=DATASETS),
-        splits=expand("<results>/splits/{dataset}.parquet", dataset=DATASETS),
-        responses=graded_answers(),
+        labels=[paths.labels(*keys) for keys in study.benchmarks],
+        questions=inputs.questions(study.benchmarks),
+        embeddings=[paths.embeddings(*keys) for keys in study.benchmarks],
+        splits=[paths.splits(dataset) for dataset in study.datasets],
+        responses=inputs.graded_answers(),
     output:
-        parquet="<results>/tables/{experiment}/benchmark_routing.parquet",
-        csv="<results>/tables/{experiment}/benchmark_routing.csv",
-        md="<results>/tables/{experiment}/benchmark_routing.md",
-        tex="<results>/tables/{experiment}/benchmark_routing.tex",
+        **table("benchmark_routing"),
     log:
-        "<results>/logs/benchmark_routing_table/{experiment}.log",
+        paths.log("benchmark_routing_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/benchmark_routing_table/{experiment}.jsonl"
+        paths.benchmark("benchmark_routing_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
         pools=slices.canonical(
             [
-                [dataset, members_of(pools), {pool: CONFIG.pool[pool].members for pool in pools}]
-                for dataset in DATASETS
-                for pools in [QUERY_SETS[dataset, BENCHMARK]]
+                [dataset, study.members_of(pools), {pool: study.config.pool[pool].members for pool in pools}]
+                for dataset in study.datasets
+                for pools in [study.query_sets[dataset, BENCHMARK]]
             ]
         ),
-        parameters_billion=slices.canonical(slices.parameters_billion(CONFIG)),
-        interval=slices.canonical(slices.interval(CONFIG)),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        parameters_billion=slices.canonical(slices.parameters_billion(study.config)),
+        interval=slices.canonical(slices.interval(study.config)),
+        titles=slices.canonical(study.titles),
         code=code("benchmark_routing_table.py"),
     message:
         "Benchmark routing of {wildcards.experiment}, rule by rule and by share of labelled queries"
@@ -176,27 +156,24 @@ rule benchmark_routing_table:
 
 rule audit_table:
     input:
-        questions=questions_of(QUERY_SETS),
-        responses=RESPONSES,
+        questions=inputs.questions(study.query_sets),
+        responses=targets.responses,
     output:
-        parquet="<results>/tables/{experiment}/audit.parquet",
-        csv="<results>/tables/{experiment}/audit.csv",
-        md="<results>/tables/{experiment}/audit.md",
-        tex="<results>/tables/{experiment}/audit.tex",
+        **table("audit"),
     log:
-        "<results>/logs/audit_table/{experiment}.log",
+        paths.log("audit_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/audit_table/{experiment}.jsonl"
+        paths.benchmark("audit_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
-        query_sets=slices.canonical([[*asked, members_of(pools)] for asked, pools in QUERY_SETS.items()]),
+        query_sets=slices.canonical([[*asked, study.members_of(pools)] for asked, pools in study.query_sets.items()]),
         # A function, so that Snakemake takes the prompts' {question} for no wildcard.
-        members=lambda wildcards: slices.canonical(slices.asked_under(CONFIG, CONFIG_FOLDER, all_members())),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        members=lambda wildcards: slices.canonical(slices.asked_under(study.config, study.folder, study.all_members)),
+        titles=slices.canonical(study.titles),
         code=code("audit_table.py"),
     message:
         "Looking over the answers of {wildcards.experiment}"
@@ -206,23 +183,20 @@ rule audit_table:
 
 rule learning_curve_table:
     input:
-        cells=results_of("cells", CURVE_CELLS),
-        consensus=consensus_of(CURVE_WHOLE),
+        cells=[paths.cell(cell) for cell in study.learning_curve_cells],
+        consensus=inputs.consensus(study.learned_whole()),
     output:
-        parquet="<results>/tables/{experiment}/learning_curve.parquet",
-        csv="<results>/tables/{experiment}/learning_curve.csv",
-        md="<results>/tables/{experiment}/learning_curve.md",
-        tex="<results>/tables/{experiment}/learning_curve.tex",
+        **table("learning_curve"),
     log:
-        "<results>/logs/learning_curve_table/{experiment}.log",
+        paths.log("learning_curve_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/learning_curve_table/{experiment}.jsonl"
+        paths.benchmark("learning_curve_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical({**slices.tables(CONFIG), "trained": CURVE_WHOLE}),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        slice=slices.canonical({**slices.tables(study.config), "trained": study.learned_whole()}),
+        titles=slices.canonical(study.titles),
         code=code("learning_curve_table.py"),
     message:
         "Accuracy by number of training queries in {wildcards.experiment}"
@@ -232,23 +206,22 @@ rule learning_curve_table:
 
 rule drop_one_table:
     input:
-        outcomes=results_of("outcomes", DROP_ONE_CELLS),
-        questions=questions_of(BENCHMARKS),
+        outcomes=[paths.outcomes(cell) for cell in study.drop_one_cells],
+        questions=inputs.questions(study.benchmarks),
     output:
-        parquet="<results>/tables/{experiment}/drop_one.parquet",
-        csv="<results>/tables/{experiment}/drop_one.csv",
-        md="<results>/tables/{experiment}/drop_one.md",
-        tex="<results>/tables/{experiment}/drop_one.tex",
+        **table("drop_one"),
     log:
-        "<results>/logs/drop_one_table/{experiment}.log",
+        paths.log("drop_one_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/drop_one_table/{experiment}.jsonl"
+        paths.benchmark("drop_one_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical({"cells": DROP_ONE_CELLS, "datasets": DATASETS, "interval": slices.interval(CONFIG)}),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        slice=slices.canonical(
+            {"cells": study.drop_one_cells, "datasets": study.datasets, "interval": slices.interval(study.config)}
+        ),
+        titles=slices.canonical(study.titles),
         code=code("drop_one_table.py"),
     message:
         "What routers of {wildcards.experiment} lose without each member"
@@ -258,23 +231,20 @@ rule drop_one_table:
 
 rule published_table:
     input:
-        unpack(figures_to_compare),
-        accuracy="<results>/tables/{experiment}/accuracy.parquet",
+        unpack(inputs.published_table),
+        accuracy=paths.table("{experiment}", "accuracy"),
     output:
-        parquet="<results>/tables/{experiment}/published.parquet",
-        csv="<results>/tables/{experiment}/published.csv",
-        md="<results>/tables/{experiment}/published.md",
-        tex="<results>/tables/{experiment}/published.tex",
+        **table("published"),
     log:
-        "<results>/logs/published_table/{experiment}.log",
+        paths.log("published_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/published_table/{experiment}.jsonl"
+        paths.benchmark("published_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(analyses.published(CONFIG)),
-        code=code("published_table.py", files=PUBLISHED),
+        slice=slices.canonical(analyses.published(study.config)),
+        code=code("published_table.py", files=code.files("rgd/analysis/paper/*.csv")),
     message:
         "The figures of {wildcards.experiment} beside the published ones"
     script:
@@ -283,23 +253,20 @@ rule published_table:
 
 rule paper_table:
     input:
-        published="<results>/tables/{experiment}/published.parquet",
+        published=paths.table("{experiment}", "published"),
     output:
-        parquet="<results>/tables/{experiment}/table_{number}.parquet",
-        csv="<results>/tables/{experiment}/table_{number}.csv",
-        md="<results>/tables/{experiment}/table_{number}.md",
-        tex="<results>/tables/{experiment}/table_{number}.tex",
+        **table("table_{number}"),
     log:
-        "<results>/logs/paper_table/{experiment}/{number}.log",
+        paths.log("paper_table", "{experiment}", "{number}"),
     benchmark:
-        "<results>/benchmarks/paper_table/{experiment}/{number}.jsonl"
+        paths.benchmark("paper_table", "{experiment}", "{number}")
     wildcard_constraints:
         number="1|2|3|5|6|7|8|9|10|11|12|13",
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        titles=slices.canonical(analyses.published_titles(CONFIG, slices.titles(CONFIG))),
+        titles=slices.canonical(analyses.published_titles(study.config, study.titles)),
         code=code("paper_table.py"),
     message:
         "Table {wildcards.number} of the paper with the figures of {wildcards.experiment}"
@@ -309,22 +276,19 @@ rule paper_table:
 
 rule accuracy_figure:
     input:
-        accuracy="<results>/tables/{experiment}/accuracy.parquet",
+        accuracy=paths.table("{experiment}", "accuracy"),
     output:
-        svg=report(
-            "<results>/figures/{experiment}/accuracy.svg", caption="captions/accuracy_figure.rst", category="Figures"
-        ),
-        png="<results>/figures/{experiment}/accuracy.png",
+        **figure("accuracy", caption="captions/accuracy_figure.rst"),
     log:
-        "<results>/logs/accuracy_figure/{experiment}.log",
+        paths.log("accuracy_figure", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/accuracy_figure/{experiment}.jsonl"
+        paths.benchmark("accuracy_figure", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        scenarios=slices.canonical(PLAIN),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        scenarios=slices.canonical(study.plain_scenarios),
+        titles=slices.canonical(study.titles),
         code=code("accuracy_figure.py"),
     message:
         "Figure of the accuracies of {wildcards.experiment}"
@@ -334,20 +298,19 @@ rule accuracy_figure:
 
 rule cost_figure:
     input:
-        costs="<results>/tables/{experiment}/costs.parquet",
+        costs=paths.table("{experiment}", "costs"),
     output:
-        svg=report("<results>/figures/{experiment}/cost.svg", caption="captions/cost_figure.rst", category="Figures"),
-        png="<results>/figures/{experiment}/cost.png",
+        **figure("cost", caption="captions/cost_figure.rst"),
     log:
-        "<results>/logs/cost_figure/{experiment}.log",
+        paths.log("cost_figure", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/cost_figure/{experiment}.jsonl"
+        paths.benchmark("cost_figure", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        scenarios=slices.canonical(PLAIN),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        scenarios=slices.canonical(study.plain_scenarios),
+        titles=slices.canonical(study.titles),
         code=code("cost_figure.py"),
     message:
         "Figure of accuracy against cost in {wildcards.experiment}"
@@ -357,23 +320,18 @@ rule cost_figure:
 
 rule learning_curve_figure:
     input:
-        curve="<results>/tables/{experiment}/learning_curve.parquet",
+        curve=paths.table("{experiment}", "learning_curve"),
     output:
-        svg=report(
-            "<results>/figures/{experiment}/learning_curve.svg",
-            caption="captions/learning_curve_figure.rst",
-            category="Figures",
-        ),
-        png="<results>/figures/{experiment}/learning_curve.png",
+        **figure("learning_curve", caption="captions/learning_curve_figure.rst"),
     log:
-        "<results>/logs/learning_curve_figure/{experiment}.log",
+        paths.log("learning_curve_figure", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/learning_curve_figure/{experiment}.jsonl"
+        paths.benchmark("learning_curve_figure", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("learning_curve_figure.py"),
     message:
         "Figure of the learning curves of {wildcards.experiment}"

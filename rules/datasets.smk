@@ -5,24 +5,24 @@
 # resources, which rerun nothing.
 rule fetch_questions:
     output:
-        source="<results>/sources/{dataset}.json",
+        source=paths.source("{dataset}"),
     log:
-        "<results>/logs/fetch_questions/{dataset}.log",
+        paths.log("fetch_questions", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/fetch_questions/{dataset}.jsonl"
+        paths.benchmark("fetch_questions", "{dataset}")
     wildcard_constraints:
-        dataset=one_of([name for name, spec in CONFIG.dataset.items() if spec.source and spec.source.repo]),
+        dataset=one_of([name for name, spec in study.config.dataset.items() if spec.source and spec.source.repo]),
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        fetching=lambda wildcards: slices.canonical(slices.fetching(CONFIG, wildcards.dataset)),
-        root=lambda wildcards: slices.data_roots(CONFIG, wildcards.dataset)[0],
-        mirror=int(CONFIG.paths.data_root is not None),
-        use_hub=int(CONFIG.site.use_hub),
+        fetching=lambda wildcards: slices.canonical(slices.fetching(study.config, wildcards.dataset)),
+        root=lambda wildcards: slices.data_roots(study.config, wildcards.dataset)[0],
+        mirror=int(study.config.paths.data_root is not None),
+        use_hub=int(study.config.site.use_hub),
     params:
-        identity=lambda wildcards: slices.canonical(slices.fetched(CONFIG, wildcards.dataset)),
+        identity=lambda wildcards: slices.canonical(slices.fetched(study.config, wildcards.dataset)),
     message:
         "Fetching the questions of {wildcards.dataset}"
     script:
@@ -31,29 +31,26 @@ rule fetch_questions:
 
 rule benchmark_questions:
     input:
-        source=fetched_source,
+        source=inputs.benchmark_questions,
     output:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        labels="<results>/labels/{dataset}/benchmark.parquet",
-        parts="<results>/parts/{dataset}.parquet",
-        dropped="<results>/dropped/{dataset}.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
+        labels=paths.labels("{dataset}", BENCHMARK),
+        parts=paths.parts("{dataset}"),
+        dropped=paths.dropped("{dataset}"),
     log:
-        "<results>/logs/benchmark_questions/{dataset}.log",
+        paths.log("benchmark_questions", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/benchmark_questions/{dataset}.jsonl"
+        paths.benchmark("benchmark_questions", "{dataset}")
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        roots=lambda wildcards: slices.canonical(slices.data_roots(CONFIG, wildcards.dataset)),
+        roots=lambda wildcards: slices.canonical(slices.data_roots(study.config, wildcards.dataset)),
     params:
-        slice=lambda wildcards: slices.canonical(slices.benchmark(CONFIG, wildcards.dataset)),
-        own_content=own_content,
-        code=lambda wildcards: code(
-            "benchmark_questions.py",
-            [f"rgd.datasets.{CONFIG.dataset[wildcards.dataset].adapter}"],
-        ),
+        slice=lambda wildcards: slices.canonical(slices.benchmark(study.config, wildcards.dataset)),
+        own_content=inputs.own_content,
+        code=code.of_adapter("benchmark_questions.py", study),
     message:
         "Making the questions of {wildcards.dataset}"
     script:
@@ -62,19 +59,19 @@ rule benchmark_questions:
 
 rule splits:
     input:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        parts="<results>/parts/{dataset}.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
+        parts=paths.parts("{dataset}"),
     output:
-        splits="<results>/splits/{dataset}.parquet",
+        splits=paths.splits("{dataset}"),
     log:
-        "<results>/logs/splits/{dataset}.log",
+        paths.log("splits", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/splits/{dataset}.jsonl"
+        paths.benchmark("splits", "{dataset}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.splits(CONFIG, wildcards.dataset)),
+        slice=lambda wildcards: slices.canonical(slices.splits(study.config, wildcards.dataset)),
         code=code("splits.py"),
     message:
         "Dividing {wildcards.dataset} into train and test parts"
@@ -89,23 +86,23 @@ ruleorder: described_questions > splits
 
 rule described_questions:
     output:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        labels="<results>/labels/{dataset}/benchmark.parquet",
-        parts="<results>/parts/{dataset}.parquet",
-        dropped="<results>/dropped/{dataset}.parquet",
-        splits="<results>/splits/{dataset}.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
+        labels=paths.labels("{dataset}", BENCHMARK),
+        parts=paths.parts("{dataset}"),
+        dropped=paths.dropped("{dataset}"),
+        splits=paths.splits("{dataset}"),
     log:
-        "<results>/logs/described_questions/{dataset}.log",
+        paths.log("described_questions", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/described_questions/{dataset}.jsonl"
+        paths.benchmark("described_questions", "{dataset}")
     wildcard_constraints:
-        dataset=one_of(UNTESTED),
+        dataset=one_of(study.untested),
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.own_tasks(CONFIG, wildcards.dataset)),
+        slice=lambda wildcards: slices.canonical(slices.own_tasks(study.config, wildcards.dataset)),
         code=code("described_questions.py"),
     message:
         "Writing down the examples of {wildcards.dataset}"

@@ -3,16 +3,16 @@
 
 rule grade_answers:
     input:
-        responses="<results>/responses/{dataset}/benchmark/{member}.parquet",
-        labels="<results>/labels/{dataset}/benchmark.parquet",
+        responses=paths.responses("{dataset}", BENCHMARK, "{member}"),
+        labels=paths.labels("{dataset}", BENCHMARK),
     output:
-        responses="<results>/graded_responses/{dataset}/{member}.parquet",
+        responses=paths.graded_responses("{dataset}", "{member}"),
     log:
-        "<results>/logs/grade_answers/{dataset}/{member}.log",
+        paths.log("grade_answers", "{dataset}", "{member}"),
     benchmark:
-        "<results>/benchmarks/grade_answers/{dataset}/{member}.jsonl"
+        paths.benchmark("grade_answers", "{dataset}", "{member}")
     wildcard_constraints:
-        dataset=one_of(MATHEMATICAL),
+        dataset=one_of(study.mathematical),
     conda:
         "../envs/cpu.yaml"
     threads: 2
@@ -26,19 +26,15 @@ rule grade_answers:
 
 rule equal_answers:
     input:
-        responses=lambda wildcards: expand(
-            "<results>/responses/{dataset}/benchmark/{member}.parquet",
-            dataset=wildcards.dataset,
-            member=pool_members(wildcards),
-        ),
+        responses=inputs.equal_answers,
     output:
-        equal="<results>/equal_answers/{dataset}/{pool}.parquet",
+        equal=paths.equal_answers("{dataset}", "{pool}"),
     log:
-        "<results>/logs/equal_answers/{dataset}/{pool}.log",
+        paths.log("equal_answers", "{dataset}", "{pool}"),
     benchmark:
-        "<results>/benchmarks/equal_answers/{dataset}/{pool}.jsonl"
+        paths.benchmark("equal_answers", "{dataset}", "{pool}")
     wildcard_constraints:
-        dataset=one_of(MATHEMATICAL),
+        dataset=one_of(study.mathematical),
     conda:
         "../envs/cpu.yaml"
     threads: 2
@@ -52,16 +48,16 @@ rule equal_answers:
 
 rule matched_responses:
     input:
-        responses="<results>/responses/{dataset}/benchmark/{member}.parquet",
-        equal="<results>/equal_answers/{dataset}/{pool}.parquet",
+        responses=paths.responses("{dataset}", BENCHMARK, "{member}"),
+        equal=paths.equal_answers("{dataset}", "{pool}"),
     output:
-        responses="<results>/matched_responses/{dataset}/{pool}/{member}.parquet",
+        responses=paths.matched_responses("{dataset}", "{pool}", "{member}"),
     log:
-        "<results>/logs/matched_responses/{dataset}/{pool}/{member}.log",
+        paths.log("matched_responses", "{dataset}", "{pool}", "{member}"),
     benchmark:
-        "<results>/benchmarks/matched_responses/{dataset}/{pool}/{member}.jsonl"
+        paths.benchmark("matched_responses", "{dataset}", "{pool}", "{member}")
     wildcard_constraints:
-        dataset=one_of(MATHEMATICAL),
+        dataset=one_of(study.mathematical),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -75,21 +71,17 @@ rule matched_responses:
 
 rule matched_labels:
     input:
-        labels="<results>/labels/{dataset}/benchmark.parquet",
-        matched=test_answers,
-        graded=lambda wildcards: expand(
-            "<results>/graded_responses/{dataset}/{member}.parquet",
-            dataset=wildcards.dataset,
-            member=pool_members(wildcards),
-        ),
+        labels=paths.labels("{dataset}", BENCHMARK),
+        matched=inputs.test_answers,
+        graded=inputs.matched_labels,
     output:
-        labels="<results>/matched_labels/{dataset}/{pool}.parquet",
+        labels=paths.matched_labels("{dataset}", "{pool}"),
     log:
-        "<results>/logs/matched_labels/{dataset}/{pool}.log",
+        paths.log("matched_labels", "{dataset}", "{pool}"),
     benchmark:
-        "<results>/benchmarks/matched_labels/{dataset}/{pool}.jsonl"
+        paths.benchmark("matched_labels", "{dataset}", "{pool}")
     wildcard_constraints:
-        dataset=one_of(MATHEMATICAL),
+        dataset=one_of(study.mathematical),
     conda:
         "../envs/cpu.yaml"
     threads: 1

@@ -3,16 +3,16 @@
 
 
 # Where a dataset names a descriptor, a person's descriptions are its variant `human` alone.
-ruleorder: written_descriptions > descriptions
+ruleorder: read_descriptions > human_descriptions
 
 
-rule descriptions:
+rule human_descriptions:
     output:
-        descriptions="<results>/descriptions/{dataset}/{variant}.parquet",
+        descriptions=paths.descriptions("{dataset}", "{variant}"),
     log:
-        "<results>/logs/descriptions/{dataset}/{variant}.log",
+        paths.log("human_descriptions", "{dataset}", "{variant}"),
     benchmark:
-        "<results>/benchmarks/descriptions/{dataset}/{variant}.jsonl"
+        paths.benchmark("human_descriptions", "{dataset}", "{variant}")
     wildcard_constraints:
         variant=one_of([scenarios.DEFAULT, scenarios.HUMAN]),
     priority: QUESTIONS_FIRST
@@ -20,168 +20,151 @@ rule descriptions:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.descriptions(CONFIG, wildcards.dataset)),
-        code=code("descriptions.py"),
+        slice=lambda wildcards: slices.canonical(slices.descriptions(study.config, wildcards.dataset)),
+        code=code("human_descriptions.py"),
     message:
         "Writing down the task descriptions of {wildcards.dataset}"
     script:
-        "../workflow_scripts/descriptions.py"
+        "../workflow_scripts/human_descriptions.py"
 
 
-rule describe:
+rule ask_descriptions:
     input:
-        unpack(shown_to_descriptor),
-        weights=lambda wildcards: fetched(descriptor(wildcards).model),
+        unpack(inputs.ask_descriptions),
+        weights=inputs.weights_of(study.model_of_descriptor),
     output:
-        described="<results>/described/{dataset}/{variant}.json",
+        asked=paths.asked("descriptions", "{dataset}", "{variant}"),
     log:
-        "<results>/logs/describe/{dataset}/{variant}.log",
+        paths.log("ask_descriptions", "{dataset}", "{variant}"),
     benchmark:
-        "<results>/benchmarks/describe/{dataset}/{variant}.jsonl"
+        paths.benchmark("ask_descriptions", "{dataset}", "{variant}")
     wildcard_constraints:
-        dataset=one_of(DESCRIBED),
-        variant=one_of(WRITTEN),
+        dataset=one_of(study.described),
+        variant=one_of([scenarios.DEFAULT, scenarios.SHORT, scenarios.SHORTEST]),
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: descriptor_model(wildcards).threads
+    threads: jobs.threads(study.model_of_descriptor)
     resources:
-        **one_api_job_at_a_time(lambda wildcards: descriptor(wildcards).model),
-        **writing(descriptor_model, lambda wildcards: len(CONFIG.dataset[wildcards.dataset].tasks)),
-        engine=lambda wildcards: slices.writing_engine(CONFIG, descriptor(wildcards)),
-        weights=lambda wildcards: slices.canonical(slices.weights(descriptor_model(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(descriptor_model(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
-        store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.chunk_size,
+        **jobs.ask_descriptions(),
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.describing(CONFIG, CONFIG_FOLDER, wildcards.dataset, wildcards.variant)
+            slices.describing(study.config, study.folder, wildcards.dataset, wildcards.variant)
         ),
-        slice=lambda wildcards: slices.canonical(slices.described(CONFIG, wildcards.dataset, wildcards.variant)),
+        slice=lambda wildcards: slices.canonical(slices.described(study.config, wildcards.dataset, wildcards.variant)),
     message:
         "Describing the tasks of {wildcards.dataset}, {wildcards.variant}"
     script:
-        "../workflow_scripts/describe.py"
+        "../workflow_scripts/ask_descriptions.py"
 
 
-rule written_descriptions:
+rule read_descriptions:
     input:
-        unpack(shown_to_descriptor),
-        described="<results>/described/{dataset}/{variant}.json",
+        unpack(inputs.ask_descriptions),
+        asked=paths.asked("descriptions", "{dataset}", "{variant}"),
     output:
-        descriptions="<results>/descriptions/{dataset}/{variant}.parquet",
+        descriptions=paths.descriptions("{dataset}", "{variant}"),
     log:
-        "<results>/logs/written_descriptions/{dataset}/{variant}.log",
+        paths.log("read_descriptions", "{dataset}", "{variant}"),
     benchmark:
-        "<results>/benchmarks/written_descriptions/{dataset}/{variant}.jsonl"
+        paths.benchmark("read_descriptions", "{dataset}", "{variant}")
     wildcard_constraints:
-        dataset=one_of(DESCRIBED),
-        variant=one_of(WRITTEN),
+        dataset=one_of(study.described),
+        variant=one_of([scenarios.DEFAULT, scenarios.SHORT, scenarios.SHORTEST]),
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.describing(CONFIG, CONFIG_FOLDER, wildcards.dataset, wildcards.variant)
+            slices.describing(study.config, study.folder, wildcards.dataset, wildcards.variant)
         ),
-        slice=lambda wildcards: slices.canonical(slices.described(CONFIG, wildcards.dataset, wildcards.variant)),
-        code=code("written_descriptions.py"),
+        slice=lambda wildcards: slices.canonical(slices.described(study.config, wildcards.dataset, wildcards.variant)),
+        code=code("read_descriptions.py"),
     message:
         "Reading the {wildcards.variant} descriptions of {wildcards.dataset}"
     script:
-        "../workflow_scripts/written_descriptions.py"
+        "../workflow_scripts/read_descriptions.py"
 
 
-rule draw_queries:
+rule ask_queries:
     input:
-        descriptions=descriptions_for,
-        benchmark="<results>/questions/{dataset}/benchmark.parquet",
-        weights=lambda wildcards: fetched(generator(wildcards).model),
+        descriptions=inputs.ask_queries,
+        benchmark=paths.questions("{dataset}", BENCHMARK),
+        weights=inputs.weights_of(study.model_of_generator),
     output:
-        draws="<results>/draws/{dataset}/{drawn}.json",
+        asked=paths.asked("queries", "{dataset}", "{drawn}"),
     log:
-        "<results>/logs/draw_queries/{dataset}/{drawn}.log",
+        paths.log("ask_queries", "{dataset}", "{drawn}"),
     benchmark:
-        "<results>/benchmarks/draw_queries/{dataset}/{drawn}.jsonl"
-    priority: lambda wildcards: DRAW_FIRST + size(generator(wildcards).model)
+        paths.benchmark("ask_queries", "{dataset}", "{drawn}")
+    priority: jobs.largest_first(study.model_of_generator, DRAW_FIRST)
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: generator_model(wildcards).threads
+    threads: jobs.threads(study.model_of_generator)
     resources:
-        **one_api_job_at_a_time(lambda wildcards: generator(wildcards).model),
-        **writing(generator_model, draws_likely),
-        engine=lambda wildcards: slices.writing_engine(CONFIG, generator(wildcards)),
-        weights=lambda wildcards: slices.canonical(slices.weights(generator_model(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(generator_model(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
-        store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.draw_chunk_size,
+        **jobs.ask_queries(),
     params:
-        settings=lambda wildcards: slices.canonical(slices.generation(CONFIG, CONFIG_FOLDER, generator_name(wildcards))),
-        slice=lambda wildcards: slices.canonical(slices.drawing(CONFIG, wildcards.dataset, wildcards.drawn)),
+        settings=lambda wildcards: slices.canonical(
+            slices.generation(study.config, study.folder, study.generator_name(wildcards))
+        ),
+        slice=lambda wildcards: slices.canonical(slices.drawing(study.config, wildcards.dataset, wildcards.drawn)),
     message:
         "Drawing the queries {wildcards.drawn} for {wildcards.dataset}"
     script:
-        "../workflow_scripts/draw_queries.py"
+        "../workflow_scripts/ask_queries.py"
 
 
-rule generated_questions:
+rule read_queries:
     input:
-        draws="<results>/draws/{dataset}/{drawn}.json",
-        descriptions=descriptions_for,
-        benchmark="<results>/questions/{dataset}/benchmark.parquet",
+        asked=paths.asked("queries", "{dataset}", "{drawn}"),
+        descriptions=inputs.ask_queries,
+        benchmark=paths.questions("{dataset}", BENCHMARK),
     output:
-        questions="<results>/questions/{dataset}/{drawn}.parquet",
-        labels="<results>/labels/{dataset}/{drawn}.parquet",
-        counts="<results>/generation/{dataset}/{drawn}.parquet",
+        questions=paths.questions("{dataset}", "{drawn}"),
+        labels=paths.labels("{dataset}", "{drawn}"),
+        counts=paths.generation("{dataset}", "{drawn}"),
     log:
-        "<results>/logs/generated_questions/{dataset}/{drawn}.log",
+        paths.log("read_queries", "{dataset}", "{drawn}"),
     benchmark:
-        "<results>/benchmarks/generated_questions/{dataset}/{drawn}.jsonl"
+        paths.benchmark("read_queries", "{dataset}", "{drawn}")
     priority: DRAW_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
-        settings=lambda wildcards: slices.canonical(slices.generation(CONFIG, CONFIG_FOLDER, generator_name(wildcards))),
-        slice=lambda wildcards: slices.canonical(slices.drawing(CONFIG, wildcards.dataset, wildcards.drawn)),
-        code=code("generated_questions.py"),
+        settings=lambda wildcards: slices.canonical(
+            slices.generation(study.config, study.folder, study.generator_name(wildcards))
+        ),
+        slice=lambda wildcards: slices.canonical(slices.drawing(study.config, wildcards.dataset, wildcards.drawn)),
+        code=code("read_queries.py"),
     message:
         "Reading the queries {wildcards.drawn} of {wildcards.dataset}"
     script:
-        "../workflow_scripts/generated_questions.py"
+        "../workflow_scripts/read_queries.py"
 
 
 rule filtered_questions:
     input:
-        questions="<results>/questions/{dataset}/{drawn}.parquet",
-        responses=lambda wildcards: expand(
-            "<results>/responses/{dataset}/{drawn}/{member}.parquet",
-            dataset=wildcards.dataset,
-            drawn=wildcards.drawn,
-            member=pool_members(wildcards),
-        ),
+        questions=paths.questions("{dataset}", "{drawn}"),
+        responses=inputs.filtered_questions,
     output:
-        questions="<results>/questions/{dataset}/{drawn}-filtered-{pool}.parquet",
-        counts="<results>/filtering/{dataset}/{drawn}-filtered-{pool}.parquet",
+        questions=paths.questions("{dataset}", "{drawn}-filtered-{pool}"),
+        counts=paths.filtering("{dataset}", "{drawn}-filtered-{pool}"),
     log:
-        "<results>/logs/filtered_questions/{dataset}/{drawn}-filtered-{pool}.log",
+        paths.log("filtered_questions", "{dataset}", "{drawn}-filtered-{pool}"),
     benchmark:
-        "<results>/benchmarks/filtered_questions/{dataset}/{drawn}-filtered-{pool}.jsonl"
+        paths.benchmark("filtered_questions", "{dataset}", "{drawn}-filtered-{pool}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.consensus(CONFIG)),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        slice=slices.canonical(slices.consensus(study.config)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("filtered_questions.py"),
     message:
         "Filtering the queries {wildcards.drawn} of {wildcards.dataset} by the consensus of {wildcards.pool}"
@@ -189,17 +172,17 @@ rule filtered_questions:
         "../workflow_scripts/filtered_questions.py"
 
 
-# What is there of the whole set is there of a filtered one: its rows are taken, and no model is loaded, asked or embedded with.
+# A filtered set reuses the rows of the whole one: no model is loaded, asked or embedded with.
 rule filtered_rows:
     input:
-        rows="<results>/{kind}/{dataset}/{drawn}.parquet",
-        questions="<results>/questions/{dataset}/{drawn}-filtered-{pool}.parquet",
+        rows=paths.result("{kind}", "{dataset}", "{drawn}"),
+        questions=paths.questions("{dataset}", "{drawn}-filtered-{pool}"),
     output:
-        rows="<results>/{kind}/{dataset}/{drawn}-filtered-{pool}.parquet",
+        rows=paths.result("{kind}", "{dataset}", "{drawn}-filtered-{pool}"),
     log:
-        "<results>/logs/filtered_rows/{kind}/{dataset}/{drawn}-filtered-{pool}.log",
+        paths.log("filtered_rows", "{kind}", "{dataset}", "{drawn}-filtered-{pool}"),
     benchmark:
-        "<results>/benchmarks/filtered_rows/{kind}/{dataset}/{drawn}-filtered-{pool}.jsonl"
+        paths.benchmark("filtered_rows", "{kind}", "{dataset}", "{drawn}-filtered-{pool}")
     wildcard_constraints:
         kind="labels|embeddings",
     conda:
@@ -215,16 +198,16 @@ rule filtered_rows:
 
 use rule filtered_rows as filtered_rows_of with:
     input:
-        rows="<results>/{kind}/{dataset}/{drawn}/{of}.parquet",
-        questions="<results>/questions/{dataset}/{drawn}-filtered-{pool}.parquet",
+        rows=paths.result("{kind}", "{dataset}", "{drawn}", "{of}"),
+        questions=paths.questions("{dataset}", "{drawn}-filtered-{pool}"),
     output:
-        rows="<results>/{kind}/{dataset}/{drawn}-filtered-{pool}/{of}.parquet",
+        rows=paths.result("{kind}", "{dataset}", "{drawn}-filtered-{pool}", "{of}"),
     log:
-        "<results>/logs/filtered_rows_of/{kind}/{dataset}/{drawn}-filtered-{pool}/{of}.log",
+        paths.log("filtered_rows_of", "{kind}", "{dataset}", "{drawn}-filtered-{pool}", "{of}"),
     benchmark:
-        "<results>/benchmarks/filtered_rows_of/{kind}/{dataset}/{drawn}-filtered-{pool}/{of}.jsonl"
+        paths.benchmark("filtered_rows_of", "{kind}", "{dataset}", "{drawn}-filtered-{pool}", "{of}")
     wildcard_constraints:
         kind="responses|answer_embeddings|option_embeddings|features|feature_embeddings",
-        of=one_of([*members(CONFIG), *CONFIG.pool, *CONFIG.featurizer]),
+        of=one_of([*study.members, *study.config.pool, *study.config.featurizer]),
     message:
         "Taking the {wildcards.kind} by {wildcards.of} of {wildcards.drawn} of {wildcards.dataset} that the filter by {wildcards.pool} keeps"

@@ -5,24 +5,21 @@
 
 rule fetch_model:
     output:
-        weights="<results>/weights/model/{model}.json",
+        weights=paths.model_weights("{model}"),
     log:
-        "<results>/logs/fetch_model/{model}.log",
+        paths.log("fetch_model", "{model}"),
     benchmark:
-        "<results>/benchmarks/fetch_model/{model}.jsonl"
+        paths.benchmark("fetch_model", "{model}")
     wildcard_constraints:
-        model=one_of([name for name, spec in CONFIG.model.items() if spec.weights]),
-    priority: lambda wildcards: FETCH_FIRST + size(wildcards.model)
+        model=one_of([name for name, spec in study.config.model.items() if spec.weights]),
+    priority: jobs.largest_first(lambda wildcards: wildcards.model, FETCH_FIRST)
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: CONFIG.model[wildcards.model].memory_mb,
-        weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.model[wildcards.model].weights)),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.fetching("model"),
     params:
-        identity=lambda wildcards: slices.weights_identity(CONFIG.model[wildcards.model].weights),
+        identity=lambda wildcards: slices.weights_identity(study.config.model[wildcards.model].weights),
     message:
         "Fetching the weights of {wildcards.model}"
     script:
@@ -31,24 +28,21 @@ rule fetch_model:
 
 rule fetch_embedder:
     output:
-        weights="<results>/weights/embedder/{embedder}.json",
+        weights=paths.embedder_weights("{embedder}"),
     log:
-        "<results>/logs/fetch_embedder/{embedder}.log",
+        paths.log("fetch_embedder", "{embedder}"),
     benchmark:
-        "<results>/benchmarks/fetch_embedder/{embedder}.jsonl"
+        paths.benchmark("fetch_embedder", "{embedder}")
     wildcard_constraints:
-        embedder=one_of([name for name, spec in CONFIG.embedder.items() if spec.weights]),
+        embedder=one_of([name for name, spec in study.config.embedder.items() if spec.weights]),
     priority: FETCH_FIRST
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards: CONFIG.embedder[wildcards.embedder].memory_mb,
-        weights=lambda wildcards: slices.canonical(slices.weights(CONFIG.embedder[wildcards.embedder].weights)),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.fetching("embedder"),
     params:
-        identity=lambda wildcards: slices.weights_identity(CONFIG.embedder[wildcards.embedder].weights),
+        identity=lambda wildcards: slices.weights_identity(study.config.embedder[wildcards.embedder].weights),
     message:
         "Fetching the weights of {wildcards.embedder}"
     script:
@@ -57,26 +51,21 @@ rule fetch_embedder:
 
 rule embed_questions:
     input:
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
+        questions=paths.questions("{dataset}", "{query_set}"),
+        weights=inputs.embedder_weights,
     output:
-        embeddings="<results>/embeddings/{dataset}/{query_set}.parquet",
+        embeddings=paths.embeddings("{dataset}", "{query_set}"),
     log:
-        "<results>/logs/embed_questions/{dataset}/{query_set}.log",
+        paths.log("embed_questions", "{dataset}", "{query_set}"),
     benchmark:
-        "<results>/benchmarks/embed_questions/{dataset}/{query_set}.jsonl"
+        paths.benchmark("embed_questions", "{dataset}", "{query_set}")
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: embedder(wildcards).threads
+    threads: jobs.embedder_threads
     resources:
-        **embedding(queries),
-        engine=lambda wildcards: embedder(wildcards).engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.embedding(jobs.queries),
     params:
-        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
         code=code("embed_questions.py"),
     message:
         "Embedding the queries {wildcards.query_set} of {wildcards.dataset}"
@@ -90,26 +79,23 @@ ruleorder: recorded_embeddings > embed_questions
 
 rule recorded_embeddings:
     input:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
     output:
-        embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
+        embeddings=paths.embeddings("{dataset}", BENCHMARK),
     log:
-        "<results>/logs/recorded_embeddings/{dataset}.log",
+        paths.log("recorded_embeddings", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/recorded_embeddings/{dataset}.jsonl"
+        paths.benchmark("recorded_embeddings", "{dataset}")
     wildcard_constraints:
-        dataset=one_of([name for name, spec in CONFIG.dataset.items() if spec.recorded_embeddings]),
+        dataset=one_of([name for name, spec in study.config.dataset.items() if spec.recorded_embeddings]),
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        data_root=CONFIG.paths.data_root or "",
+        data_root=study.config.paths.data_root or "",
     params:
-        file=lambda wildcards: (
-            f"recorded/{CONFIG.dataset[wildcards.dataset].recorded}/"
-            f"{CONFIG.dataset[wildcards.dataset].recorded_embeddings}"
-        ),
-        dimension=lambda wildcards: embedder(wildcards).dimension,
+        file=lambda wildcards: recorded_embeddings_file(study.config, wildcards.dataset),
+        dimension=lambda wildcards: study.embedder(wildcards).dimension,
         code=code("recorded_embeddings.py"),
     message:
         "Taking the given embeddings of {wildcards.dataset}"
@@ -117,98 +103,82 @@ rule recorded_embeddings:
         "../workflow_scripts/recorded_embeddings.py"
 
 
-rule answer:
+rule ask_answers:
     input:
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: fetched(slices.model_of(CONFIG, wildcards.member)[0]),
+        questions=paths.questions("{dataset}", "{query_set}"),
+        weights=inputs.weights_of(study.model_of_member),
     output:
-        answered="<results>/answered/{dataset}/{query_set}/{member}.json",
+        asked=paths.asked("answers", "{dataset}", "{query_set}", "{member}"),
     log:
-        "<results>/logs/answer/{dataset}/{query_set}/{member}.log",
+        paths.log("ask_answers", "{dataset}", "{query_set}", "{member}"),
     benchmark:
-        "<results>/benchmarks/answer/{dataset}/{query_set}/{member}.jsonl"
-    priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
+        paths.benchmark("ask_answers", "{dataset}", "{query_set}", "{member}")
+    priority: jobs.largest_first(study.model_of_member)
     group:
-        together("answers", lambda wildcards: f"{answer_kind(wildcards)}_{wildcards.member}")
+        jobs.together("answers", jobs.member_and_kind)
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
+    threads: jobs.threads(study.model_of_member)
     resources:
-        **one_load_at_a_time("member", members(CONFIG)),
-        **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
-        **asking(
-            lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1],
-            "answers",
-            lambda wildcards: asked_of(wildcards.member, answer_kind(wildcards)),
-        ),
-        engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
-        api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
-        store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.chunk_size,
-        # The other query sets of the experiment: while the model is loaded it answers those that are there, so that
-        # their own jobs find the answers in the store. A resource, because it changes no result.
-        also=lambda wildcards: " ".join(asked_of(wildcards.member, answer_kind(wildcards))),
+        **jobs.ask_answers(inputs.asked_of_member),
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member, answer_kind(wildcards))
+            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
         ),
     message:
         "{wildcards.member} answers {wildcards.query_set} of {wildcards.dataset}"
     script:
-        "../workflow_scripts/answer.py"
+        "../workflow_scripts/ask_answers.py"
 
 
-rule responses:
+rule read_answers:
     input:
-        answered="<results>/answered/{dataset}/{query_set}/{member}.json",
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
+        asked=paths.asked("answers", "{dataset}", "{query_set}", "{member}"),
+        questions=paths.questions("{dataset}", "{query_set}"),
     output:
-        responses="<results>/responses/{dataset}/{query_set}/{member}.parquet",
+        responses=paths.responses("{dataset}", "{query_set}", "{member}"),
     log:
-        "<results>/logs/responses/{dataset}/{query_set}/{member}.log",
+        paths.log("read_answers", "{dataset}", "{query_set}", "{member}"),
     benchmark:
-        "<results>/benchmarks/responses/{dataset}/{query_set}/{member}.jsonl"
+        paths.benchmark("read_answers", "{dataset}", "{query_set}", "{member}")
     wildcard_constraints:
-        member=one_of(members(CONFIG)),
+        member=one_of(study.members),
     group:
-        together("responses", lambda wildcards: wildcards.member)
+        jobs.together("responses", lambda wildcards: wildcards.member)
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member, answer_kind(wildcards))
+            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
         ),
-        code=code("responses.py"),
+        code=code("read_answers.py"),
     message:
         "Reading the answers of {wildcards.member} to {wildcards.query_set} of {wildcards.dataset}"
     script:
-        "../workflow_scripts/responses.py"
+        "../workflow_scripts/read_answers.py"
 
 
 rule recorded_responses:
     input:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
     output:
-        responses="<results>/responses/{dataset}/benchmark/{member}.parquet",
+        responses=paths.responses("{dataset}", BENCHMARK, "{member}"),
     log:
-        "<results>/logs/recorded_responses/{dataset}/{member}.log",
+        paths.log("recorded_responses", "{dataset}", "{member}"),
     benchmark:
-        "<results>/benchmarks/recorded_responses/{dataset}/{member}.jsonl"
+        paths.benchmark("recorded_responses", "{dataset}", "{member}")
     wildcard_constraints:
-        member=one_of(recorded_members(CONFIG)),
+        member=one_of(study.recorded_members),
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        data_root=CONFIG.paths.data_root or "",
+        data_root=study.config.paths.data_root or "",
     params:
-        file=lambda wildcards: recorded_file(CONFIG, wildcards.dataset, wildcards.member),
+        file=lambda wildcards: recorded_file(study.config, wildcards.dataset, wildcards.member),
         code=code("recorded_responses.py"),
     message:
         "Taking the recorded answers of {wildcards.member} to {wildcards.dataset}"
@@ -218,35 +188,25 @@ rule recorded_responses:
 
 rule embed_answers:
     input:
-        responses=lambda wildcards: expand(
-            "<results>/responses/{dataset}/{query_set}/{member}.parquet",
-            member=pool_members(wildcards),
-            dataset=wildcards.dataset,
-            query_set=wildcards.query_set,
-        ),
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
+        responses=inputs.embed_answers,
+        questions=paths.questions("{dataset}", "{query_set}"),
+        weights=inputs.embedder_weights,
     output:
-        embeddings="<results>/{text}_embeddings/{dataset}/{query_set}/{pool}.parquet",
+        embeddings=paths.text_embeddings("{text}", "{dataset}", "{query_set}", "{pool}"),
     log:
-        "<results>/logs/embed_answers/{text}/{dataset}/{query_set}/{pool}.log",
+        paths.log("embed_answers", "{text}", "{dataset}", "{query_set}", "{pool}"),
     benchmark:
-        "<results>/benchmarks/embed_answers/{text}/{dataset}/{query_set}/{pool}.jsonl"
+        paths.benchmark("embed_answers", "{text}", "{dataset}", "{query_set}", "{pool}")
     wildcard_constraints:
         text="answer|option",
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: embedder(wildcards).threads
+    threads: jobs.embedder_threads
     resources:
-        **embedding(lambda wildcards: len(pool_members(wildcards)) * queries(wildcards)),
-        engine=lambda wildcards: embedder(wildcards).engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.embedding(jobs.answers),
     params:
-        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("embed_answers.py"),
     message:
         "Embedding the {wildcards.text} texts of what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
@@ -256,87 +216,75 @@ rule embed_answers:
 
 rule ask_features:
     input:
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
-        weights=lambda wildcards: fetched(CONFIG.featurizer[wildcards.featurizer].model),
+        questions=paths.questions("{dataset}", "{query_set}"),
+        weights=inputs.weights_of(study.model_of_featurizer),
     output:
-        featurized="<results>/featurized/{dataset}/{query_set}/{featurizer}.json",
+        asked=paths.asked("features", "{dataset}", "{query_set}", "{featurizer}"),
     log:
-        "<results>/logs/ask_features/{dataset}/{query_set}/{featurizer}.log",
+        paths.log("ask_features", "{dataset}", "{query_set}", "{featurizer}"),
     benchmark:
-        "<results>/benchmarks/ask_features/{dataset}/{query_set}/{featurizer}.jsonl"
-    priority: lambda wildcards: size(CONFIG.featurizer[wildcards.featurizer].model)
+        paths.benchmark("ask_features", "{dataset}", "{query_set}", "{featurizer}")
+    priority: jobs.largest_first(study.model_of_featurizer)
     group:
-        together("features", lambda wildcards: wildcards.featurizer)
+        jobs.together("features", lambda wildcards: wildcards.featurizer)
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: featurizer_model(wildcards).threads
+    threads: jobs.threads(study.model_of_featurizer)
     resources:
-        **one_load_at_a_time("featurizer", CONFIG.featurizer),
-        **one_api_job_at_a_time(lambda wildcards: CONFIG.featurizer[wildcards.featurizer].model),
-        **asking(featurizer_model, "features", featurized_questions),
-        engine=lambda wildcards: slices.writing_engine(CONFIG, CONFIG.featurizer[wildcards.featurizer]),
-        weights=lambda wildcards: slices.canonical(slices.weights(featurizer_model(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(featurizer_model(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
-        store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.chunk_size,
-        # As for the rule answer: one start of the model for all query sets that are there.
-        also=lambda wildcards: " ".join(featurized_questions(wildcards)),
+        **jobs.ask_features(inputs.asked_of_featurizer),
     params:
-        settings=lambda wildcards: slices.canonical(slices.featurizing(CONFIG, CONFIG_FOLDER, wildcards.featurizer)),
+        settings=lambda wildcards: slices.canonical(
+            slices.featurizing(study.config, study.folder, wildcards.featurizer)
+        ),
     message:
         "{wildcards.featurizer} describes {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/ask_features.py"
 
 
-rule features:
+rule read_features:
     input:
-        featurized="<results>/featurized/{dataset}/{query_set}/{featurizer}.json",
-        questions="<results>/questions/{dataset}/{query_set}.parquet",
+        asked=paths.asked("features", "{dataset}", "{query_set}", "{featurizer}"),
+        questions=paths.questions("{dataset}", "{query_set}"),
     output:
-        features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
+        features=paths.features("{dataset}", "{query_set}", "{featurizer}"),
     log:
-        "<results>/logs/features/{dataset}/{query_set}/{featurizer}.log",
+        paths.log("read_features", "{dataset}", "{query_set}", "{featurizer}"),
     benchmark:
-        "<results>/benchmarks/features/{dataset}/{query_set}/{featurizer}.jsonl"
+        paths.benchmark("read_features", "{dataset}", "{query_set}", "{featurizer}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
-        settings=lambda wildcards: slices.canonical(slices.featurizing(CONFIG, CONFIG_FOLDER, wildcards.featurizer)),
-        code=code("features.py"),
+        settings=lambda wildcards: slices.canonical(
+            slices.featurizing(study.config, study.folder, wildcards.featurizer)
+        ),
+        code=code("read_features.py"),
     message:
         "Reading what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
     script:
-        "../workflow_scripts/features.py"
+        "../workflow_scripts/read_features.py"
 
 
 rule embed_features:
     input:
-        features="<results>/features/{dataset}/{query_set}/{featurizer}.parquet",
-        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
+        features=paths.features("{dataset}", "{query_set}", "{featurizer}"),
+        weights=inputs.embedder_weights,
     output:
-        embeddings="<results>/feature_embeddings/{dataset}/{query_set}/{featurizer}.parquet",
+        embeddings=paths.feature_embeddings("{dataset}", "{query_set}", "{featurizer}"),
     log:
-        "<results>/logs/embed_features/{dataset}/{query_set}/{featurizer}.log",
+        paths.log("embed_features", "{dataset}", "{query_set}", "{featurizer}"),
     benchmark:
-        "<results>/benchmarks/embed_features/{dataset}/{query_set}/{featurizer}.jsonl"
+        paths.benchmark("embed_features", "{dataset}", "{query_set}", "{featurizer}")
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: embedder(wildcards).threads
+    threads: jobs.embedder_threads
     resources:
-        **embedding(lambda wildcards: 2 * queries(wildcards)),
-        engine=lambda wildcards: embedder(wildcards).engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.embedding(jobs.feature_texts),
     params:
-        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
         code=code("embed_features.py"),
     message:
         "Embedding what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
@@ -346,26 +294,21 @@ rule embed_features:
 
 rule embed_descriptions:
     input:
-        descriptions="<results>/descriptions/{dataset}/{variant}.parquet",
-        weights=lambda wildcards: fetched_embedder(CONFIG.dataset[wildcards.dataset].embedder),
+        descriptions=paths.descriptions("{dataset}", "{variant}"),
+        weights=inputs.embedder_weights,
     output:
-        embeddings="<results>/description_embeddings/{dataset}/{variant}.parquet",
+        embeddings=paths.description_embeddings("{dataset}", "{variant}"),
     log:
-        "<results>/logs/embed_descriptions/{dataset}/{variant}.log",
+        paths.log("embed_descriptions", "{dataset}", "{variant}"),
     benchmark:
-        "<results>/benchmarks/embed_descriptions/{dataset}/{variant}.jsonl"
+        paths.benchmark("embed_descriptions", "{dataset}", "{variant}")
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: embedder(wildcards).threads
+    threads: jobs.embedder_threads
     resources:
-        **embedding(lambda wildcards: len(CONFIG.dataset[wildcards.dataset].tasks)),
-        engine=lambda wildcards: embedder(wildcards).engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(embedder(wildcards).weights)),
-        api=lambda wildcards: slices.canonical(slices.api(embedder(wildcards))),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
+        **jobs.embedding(jobs.tasks),
     params:
-        slice=lambda wildcards: slices.canonical(slices.embedding(embedder(wildcards))),
+        slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
         code=code("embed_descriptions.py"),
     message:
         "Embedding the {wildcards.variant} descriptions of {wildcards.dataset}"
@@ -375,14 +318,14 @@ rule embed_descriptions:
 
 rule tested_questions:
     input:
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        splits="<results>/splits/{dataset}.parquet",
+        questions=paths.questions("{dataset}", BENCHMARK),
+        splits=paths.splits("{dataset}"),
     output:
-        questions="<results>/tested_questions/{dataset}.parquet",
+        questions=paths.tested_questions("{dataset}"),
     log:
-        "<results>/logs/tested_questions/{dataset}.log",
+        paths.log("tested_questions", "{dataset}"),
     benchmark:
-        "<results>/benchmarks/tested_questions/{dataset}.jsonl"
+        paths.benchmark("tested_questions", "{dataset}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -396,74 +339,55 @@ rule tested_questions:
 
 rule ask_referee:
     input:
-        questions=judged_questions,
-        weights=lambda wildcards: fetched(slices.model_of(CONFIG, wildcards.member)[0]),
+        questions=inputs.ask_referee,
+        weights=inputs.weights_of(study.model_of_member),
     output:
-        refereed="<results>/refereed/{dataset}/{query_set}/{member}.json",
+        asked=paths.asked("referee", "{dataset}", "{query_set}", "{member}"),
     log:
-        "<results>/logs/ask_referee/{dataset}/{query_set}/{member}.log",
+        paths.log("ask_referee", "{dataset}", "{query_set}", "{member}"),
     benchmark:
-        "<results>/benchmarks/ask_referee/{dataset}/{query_set}/{member}.jsonl"
+        paths.benchmark("ask_referee", "{dataset}", "{query_set}", "{member}")
     wildcard_constraints:
-        member=one_of(REFEREES),
-    priority: lambda wildcards: size(slices.model_of(CONFIG, wildcards.member)[0])
+        member=one_of(study.referees),
+    priority: jobs.largest_first(study.model_of_member)
     group:
-        together("referee", lambda wildcards: wildcards.member)
+        jobs.together("referee", lambda wildcards: wildcards.member)
     conda:
         "../envs/cpu.yaml"
-    threads: lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].threads
+    threads: jobs.threads(study.model_of_member)
     resources:
-        # As for the rule answer, whose jobs of the same member these do not run beside.
-        **one_load_at_a_time("member", members(CONFIG)),
-        **one_api_job_at_a_time(lambda wildcards: slices.model_of(CONFIG, wildcards.member)[0]),
-        **asking(
-            lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1],
-            "referee",
-            lambda wildcards: [in_results(file_of_judged(*judged)) for judged in JUDGED],
-            lambda wildcards: in_results(judged_questions(wildcards)),
-            REFEREE_DRAWS,
-        ),
-        engine=lambda wildcards: slices.model_of(CONFIG, wildcards.member)[1].engine,
-        weights=lambda wildcards: slices.canonical(slices.weights(slices.model_of(CONFIG, wildcards.member)[1].weights)),
-        api=lambda wildcards: slices.canonical(slices.api(slices.model_of(CONFIG, wildcards.member)[1])),
-        cache=CONFIG.paths.cache,
-        use_hub=int(CONFIG.site.use_hub),
-        store=CONFIG.paths.store,
-        chunk_size=CONFIG.site.chunk_size,
-        also=" ".join(
-            file.replace("<results>", CONFIG.paths.results) for judged in JUDGED for file in [file_of_judged(*judged)]
-        ),
+        **jobs.ask_referee(inputs.asked_of_referee, inputs.ask_referee),
     params:
-        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
-        draws=REFEREE_DRAWS,
+        settings=lambda wildcards: slices.canonical(slices.answering(study.config, study.folder, wildcards.member)),
+        draws=study.referee_draws,
     message:
         "{wildcards.member} judges {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/ask_referee.py"
 
 
-rule referee_answers:
+rule read_referee:
     input:
-        refereed="<results>/refereed/{dataset}/{query_set}/{member}.json",
-        questions=judged_questions,
+        asked=paths.asked("referee", "{dataset}", "{query_set}", "{member}"),
+        questions=inputs.ask_referee,
     output:
-        referee="<results>/referee/{dataset}/{query_set}/{member}.parquet",
+        referee=paths.referee("{dataset}", "{query_set}", "{member}"),
     log:
-        "<results>/logs/referee_answers/{dataset}/{query_set}/{member}.log",
+        paths.log("read_referee", "{dataset}", "{query_set}", "{member}"),
     benchmark:
-        "<results>/benchmarks/referee_answers/{dataset}/{query_set}/{member}.jsonl"
+        paths.benchmark("read_referee", "{dataset}", "{query_set}", "{member}")
     wildcard_constraints:
-        member=one_of(REFEREES),
+        member=one_of(study.referees),
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        store=CONFIG.paths.store,
+        store=study.config.paths.store,
     params:
-        settings=lambda wildcards: slices.canonical(slices.answering(CONFIG, CONFIG_FOLDER, wildcards.member)),
-        draws=REFEREE_DRAWS,
-        code=code("referee_answers.py"),
+        settings=lambda wildcards: slices.canonical(slices.answering(study.config, study.folder, wildcards.member)),
+        draws=study.referee_draws,
+        code=code("read_referee.py"),
     message:
         "Reading what {wildcards.member} says of {wildcards.query_set} of {wildcards.dataset}"
     script:
-        "../workflow_scripts/referee_answers.py"
+        "../workflow_scripts/read_referee.py"

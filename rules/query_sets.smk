@@ -3,16 +3,13 @@
 
 rule generation_table:
     input:
-        counts=[f"<results>/generation/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN],
+        counts=inputs.generation_counts(study.drawn),
     output:
-        parquet="<results>/tables/{experiment}/generation.parquet",
-        csv="<results>/tables/{experiment}/generation.csv",
-        md="<results>/tables/{experiment}/generation.md",
-        tex="<results>/tables/{experiment}/generation.tex",
+        **table("generation"),
     log:
-        "<results>/logs/generation_table/{experiment}.log",
+        paths.log("generation_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/generation_table/{experiment}.jsonl"
+        paths.benchmark("generation_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -26,23 +23,20 @@ rule generation_table:
 
 rule ranking_transfer_table:
     input:
-        consensus=consensus_of(TRANSFER),
+        consensus=inputs.consensus(study.transfer_cells),
     output:
-        parquet="<results>/tables/{experiment}/ranking_transfer.parquet",
-        csv="<results>/tables/{experiment}/ranking_transfer.csv",
-        md="<results>/tables/{experiment}/ranking_transfer.md",
-        tex="<results>/tables/{experiment}/ranking_transfer.tex",
+        **table("ranking_transfer"),
     log:
-        "<results>/logs/ranking_transfer_table/{experiment}.log",
+        paths.log("ranking_transfer_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/ranking_transfer_table/{experiment}.jsonl"
+        paths.benchmark("ranking_transfer_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        cells=slices.canonical(TRANSFER),
-        pools=slices.canonical({pool: CONFIG.pool[pool].members for _, _, pool in TRANSFER}),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        cells=slices.canonical(study.transfer_cells),
+        pools=slices.canonical({pool: study.config.pool[pool].members for _, _, pool in study.transfer_cells}),
+        titles=slices.canonical(study.titles),
         code=code("ranking_transfer_table.py"),
     message:
         "How generated queries rank the members of {wildcards.experiment}"
@@ -52,35 +46,30 @@ rule ranking_transfer_table:
 
 rule label_quality_table:
     input:
-        referee=[
-            f"<results>/referee/{dataset}/{query_set}/{member}.parquet"
-            for dataset, query_set in JUDGED
-            for member in REFEREES
-        ],
-        labels=[f"<results>/labels/{dataset}/{query_set}.parquet" for dataset, query_set in JUDGED],
-        questions=questions_of(JUDGED),
+        referee=inputs.label_quality_table(),
+        labels=[paths.labels(*judged) for judged in study.judged],
+        questions=inputs.questions(study.judged),
     output:
-        parquet="<results>/tables/{experiment}/label_quality.parquet",
-        csv="<results>/tables/{experiment}/label_quality.csv",
-        md="<results>/tables/{experiment}/label_quality.md",
-        tex="<results>/tables/{experiment}/label_quality.tex",
+        **table("label_quality"),
     log:
-        "<results>/logs/label_quality_table/{experiment}.log",
+        paths.log("label_quality_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/label_quality_table/{experiment}.jsonl"
+        paths.benchmark("label_quality_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(
             {
-                "judged": [(dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in JUDGED],
-                "referee": REFEREES[0] if REFEREES else None,
-                "draws": REFEREE_DRAWS,
-                "interval": slices.interval(CONFIG),
+                "judged": [
+                    (dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in study.judged
+                ],
+                "referee": next(iter(study.referees), None),
+                "draws": study.referee_draws,
+                "interval": slices.interval(study.config),
             }
         ),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("label_quality_table.py"),
     message:
         "How good the labels of {wildcards.experiment} are"
@@ -90,21 +79,15 @@ rule label_quality_table:
 
 rule generator_diagnostics_table:
     input:
-        consensus=consensus_of(TRANSFER),
-        counts=[f"<results>/generation/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN],
-        labels=[f"<results>/labels/{dataset}/{scenario}.parquet" for dataset, scenario, _, _ in writers()],
-        responses=[
-            f"<results>/responses/{dataset}/{scenario}/{member}.parquet" for dataset, scenario, _, member in writers()
-        ],
+        **inputs.generator_diagnostics_table(),
+        consensus=inputs.consensus(study.transfer_cells),
+        counts=inputs.generation_counts(study.drawn),
     output:
-        parquet="<results>/tables/{experiment}/generator_diagnostics.parquet",
-        csv="<results>/tables/{experiment}/generator_diagnostics.csv",
-        md="<results>/tables/{experiment}/generator_diagnostics.md",
-        tex="<results>/tables/{experiment}/generator_diagnostics.tex",
+        **table("generator_diagnostics"),
     log:
-        "<results>/logs/generator_diagnostics_table/{experiment}.log",
+        paths.log("generator_diagnostics_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/generator_diagnostics_table/{experiment}.jsonl"
+        paths.benchmark("generator_diagnostics_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -112,14 +95,15 @@ rule generator_diagnostics_table:
         slice=slices.canonical(
             {
                 "cells": [
-                    (*cell, None if cell[1] == REAL else scenarios.parse(CONFIG, cell[1]).drawn) for cell in TRANSFER
+                    (*cell, None if cell[1] == REAL else scenarios.parse(study.config, cell[1]).drawn)
+                    for cell in study.transfer_cells
                 ],
-                "pools": {pool: CONFIG.pool[pool].members for _, _, pool in TRANSFER},
-                "drawn": DRAWN,
-                "writers": writers(),
+                "pools": {pool: study.config.pool[pool].members for _, _, pool in study.transfer_cells},
+                "drawn": study.drawn,
+                "writers": study.writers(),
             }
         ),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("generator_diagnostics_table.py"),
     message:
         "What the generators' queries of {wildcards.experiment} are like"
@@ -129,17 +113,17 @@ rule generator_diagnostics_table:
 
 rule leak_check:
     input:
-        texts="<results>/questions/{dataset}/{drawn}.parquet",
-        embeddings="<results>/embeddings/{dataset}/{drawn}.parquet",
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        test_embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
-        splits="<results>/splits/{dataset}.parquet",
+        texts=paths.questions("{dataset}", "{drawn}"),
+        embeddings=paths.embeddings("{dataset}", "{drawn}"),
+        questions=paths.questions("{dataset}", BENCHMARK),
+        test_embeddings=paths.embeddings("{dataset}", BENCHMARK),
+        splits=paths.splits("{dataset}"),
     output:
-        leaks="<results>/leaks/queries/{dataset}/{drawn}.parquet",
+        leaks=paths.leaks("queries", "{dataset}", "{drawn}"),
     log:
-        "<results>/logs/leak_check/{dataset}/{drawn}.log",
+        paths.log("leak_check", "{dataset}", "{drawn}"),
     benchmark:
-        "<results>/benchmarks/leak_check/{dataset}/{drawn}.jsonl"
+        paths.benchmark("leak_check", "{dataset}", "{drawn}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -154,17 +138,17 @@ rule leak_check:
 
 use rule leak_check as leak_check_of_descriptions with:
     input:
-        texts="<results>/descriptions/{dataset}/{variant}.parquet",
-        embeddings="<results>/description_embeddings/{dataset}/{variant}.parquet",
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        test_embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
-        splits="<results>/splits/{dataset}.parquet",
+        texts=paths.descriptions("{dataset}", "{variant}"),
+        embeddings=paths.description_embeddings("{dataset}", "{variant}"),
+        questions=paths.questions("{dataset}", BENCHMARK),
+        test_embeddings=paths.embeddings("{dataset}", BENCHMARK),
+        splits=paths.splits("{dataset}"),
     output:
-        leaks="<results>/leaks/descriptions/{dataset}/{variant}.parquet",
+        leaks=paths.leaks("descriptions", "{dataset}", "{variant}"),
     log:
-        "<results>/logs/leak_check_of_descriptions/{dataset}/{variant}.log",
+        paths.log("leak_check_of_descriptions", "{dataset}", "{variant}"),
     benchmark:
-        "<results>/benchmarks/leak_check_of_descriptions/{dataset}/{variant}.jsonl"
+        paths.benchmark("leak_check_of_descriptions", "{dataset}", "{variant}")
     params:
         described=True,
         code=code("leak_check.py"),
@@ -174,38 +158,31 @@ use rule leak_check as leak_check_of_descriptions with:
 
 rule leak_table:
     input:
-        leaks=[
-            *(f"<results>/leaks/queries/{dataset}/{query_set}.parquet" for dataset, query_set in DRAWN),
-            *(f"<results>/leaks/descriptions/{dataset}/{variant}.parquet" for dataset, variant in DESCRIBED_FOR),
-        ],
-        texts=[
-            *questions_of(DRAWN),
-            *(f"<results>/descriptions/{dataset}/{variant}.parquet" for dataset, variant in DESCRIBED_FOR),
-        ],
-        questions=questions_of(BENCHMARKS),
-        splits=[f"<results>/splits/{dataset}.parquet" for dataset in DATASETS],
+        **inputs.leak_table(),
+        questions=inputs.questions(study.benchmarks),
+        splits=[paths.splits(dataset) for dataset in study.datasets],
     output:
-        parquet="<results>/tables/{experiment}/leaks.parquet",
-        csv="<results>/tables/{experiment}/leaks.csv",
-        md="<results>/tables/{experiment}/leaks.md",
-        tex="<results>/tables/{experiment}/leaks.tex",
-        pairs="<results>/tables/{experiment}/leaked_pairs.csv",
+        **table("leaks"),
+        pairs=paths.table("{experiment}", "leaked_pairs", "csv"),
     log:
-        "<results>/logs/leak_table/{experiment}.log",
+        paths.log("leak_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/leak_table/{experiment}.jsonl"
+        paths.benchmark("leak_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(
             {
-                "datasets": DATASETS,
-                "sources": [*DRAWN, *((dataset, f"description: {variant}") for dataset, variant in DESCRIBED_FOR)],
-                "threshold": CONFIG.experiment.leaks.threshold,
+                "datasets": study.datasets,
+                "sources": [
+                    *study.drawn,
+                    *((dataset, f"description: {variant}") for dataset, variant in study.described_for),
+                ],
+                "threshold": study.config.experiment.leaks.threshold,
             }
         ),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        titles=slices.canonical(study.titles),
         code=code("leak_table.py"),
     message:
         "What repeats a test question in {wildcards.experiment}"
@@ -215,20 +192,20 @@ rule leak_table:
 
 rule shift:
     input:
-        queries=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
-        real="<results>/embeddings/{dataset}/benchmark.parquet",
-        splits="<results>/splits/{dataset}.parquet",
+        queries=inputs.training_embeddings,
+        real=paths.embeddings("{dataset}", BENCHMARK),
+        splits=paths.splits("{dataset}"),
     output:
-        shift="<results>/shift/{dataset}/{scenario}.parquet",
+        shift=paths.shift("{dataset}", "{scenario}"),
     log:
-        "<results>/logs/shift/{dataset}/{scenario}.log",
+        paths.log("shift", "{dataset}", "{scenario}"),
     benchmark:
-        "<results>/benchmarks/shift/{dataset}/{scenario}.jsonl"
+        paths.benchmark("shift", "{dataset}", "{scenario}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(CONFIG.experiment.shift.model_dump()),
+        slice=slices.canonical(study.config.experiment.shift.model_dump()),
         code=code("shift.py"),
     message:
         "Measuring how far {wildcards.scenario} lies from the real queries of {wildcards.dataset}"
@@ -238,22 +215,19 @@ rule shift:
 
 rule shift_table:
     input:
-        shift=[f"<results>/shift/{dataset}/{scenario}.parquet" for dataset, scenario in SHIFTED],
+        shift=[paths.shift(*keys) for keys in inputs.shifted()],
     output:
-        parquet="<results>/tables/{experiment}/shift.parquet",
-        csv="<results>/tables/{experiment}/shift.csv",
-        md="<results>/tables/{experiment}/shift.md",
-        tex="<results>/tables/{experiment}/shift.tex",
+        **table("shift"),
     log:
-        "<results>/logs/shift_table/{experiment}.log",
+        paths.log("shift_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/shift_table/{experiment}.jsonl"
+        paths.benchmark("shift_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(CONFIG.experiment.shift.model_dump()),
-        titles=slices.canonical(slices.titles(CONFIG)),
+        slice=slices.canonical(study.config.experiment.shift.model_dump()),
+        titles=slices.canonical(study.titles),
         code=code("shift_table.py"),
     message:
         "How far the queries of {wildcards.experiment} lie from real ones"
@@ -263,28 +237,23 @@ rule shift_table:
 
 rule query_figure:
     input:
-        questions=lambda wildcards: questions_of(mapped(wildcards)),
-        embeddings=lambda wildcards: [
-            f"<results>/embeddings/{dataset}/{query_set}.parquet" for dataset, query_set in mapped(wildcards)
-        ],
-        routers=lambda wildcards: results_of("routers", fitted_for_map(wildcards)),
+        unpack(inputs.query_figure),
     output:
-        svg=report("<results>/figures/{experiment}/{map}.svg", caption="captions/query_figure.rst", category="Figures"),
-        png="<results>/figures/{experiment}/{map}.png",
+        **figure("{map}", caption="captions/query_figure.rst"),
     log:
-        "<results>/logs/query_figure/{experiment}/{map}.log",
+        paths.log("query_figure", "{experiment}", "{map}"),
     benchmark:
-        "<results>/benchmarks/query_figure/{experiment}/{map}.jsonl"
+        paths.benchmark("query_figure", "{experiment}", "{map}")
     wildcard_constraints:
-        map=f"queries(?:_of_(?:{one_of(DATASETS)}))?",
+        map=f"queries(?:_of_(?:{one_of(study.datasets)}))?",
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        dataset=lambda wildcards: dataset_of_map(wildcards),
-        scenarios=lambda wildcards: slices.canonical(scenarios_of_map(wildcards)),
-        fitted=lambda wildcards: slices.canonical([cell.scenario for cell in fitted_for_map(wildcards)]),
-        titles=slices.canonical({"scenario": slices.titles(CONFIG)["scenario"]}),
+        dataset=inputs.map_dataset,
+        scenarios=lambda wildcards: slices.canonical(inputs.map_scenarios(wildcards)),
+        fitted=lambda wildcards: slices.canonical([cell.scenario for cell in inputs.map_routers(wildcards)]),
+        titles=slices.canonical({"scenario": study.titles["scenario"]}),
         code=code("query_figure.py"),
     message:
         "Map of the queries of {wildcards.experiment} and the routers' clusters"

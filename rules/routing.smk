@@ -4,21 +4,21 @@
 
 rule neighbours:
     input:
-        unpack(tasks_of_subset),
-        splits="<results>/splits/{dataset}.parquet",
-        queries="<results>/embeddings/{dataset}/benchmark.parquet",
-        training=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+        unpack(inputs.training_tasks),
+        splits=paths.splits("{dataset}"),
+        queries=paths.embeddings("{dataset}", BENCHMARK),
+        training=inputs.training_embeddings,
     output:
-        neighbours="<results>/neighbours/{dataset}/{scenario}.parquet",
+        neighbours=paths.neighbours("{dataset}", "{scenario}"),
     log:
-        "<results>/logs/neighbours/{dataset}/{scenario}.log",
+        paths.log("neighbours", "{dataset}", "{scenario}"),
     benchmark:
-        "<results>/benchmarks/neighbours/{dataset}/{scenario}.jsonl"
+        paths.benchmark("neighbours", "{dataset}", "{scenario}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=CONFIG.neighbours,
+        slice=study.config.neighbours,
         code=code("neighbours.py"),
     message:
         "Finding the nearest training queries of {wildcards.scenario} for the test queries of {wildcards.dataset}"
@@ -26,23 +26,45 @@ rule neighbours:
         "../workflow_scripts/neighbours.py"
 
 
-rule consensus:
+rule train:
     input:
-        unpack(tasks_of_subset),
-        splits="<results>/splits/{dataset}.parquet",
-        responses=pool_answers_to(sweep.query_set),
+        unpack(inputs.training_tasks),
+        splits=paths.splits("{dataset}"),
+        responses=inputs.training_answers,
     output:
-        consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
     log:
-        "<results>/logs/consensus/{dataset}/{scenario}/{pool}.log",
+        paths.log("train", "{dataset}", "{scenario}", "{pool}"),
     benchmark:
-        "<results>/benchmarks/consensus/{dataset}/{scenario}/{pool}.jsonl"
+        paths.benchmark("train", "{dataset}", "{scenario}", "{pool}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.consensus(CONFIG)),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
+        code=code("train.py"),
+    message:
+        "Training sets of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/train.py"
+
+
+# Read by analyses alone: a router that learns from consensus computes it with parameters of its own.
+rule consensus:
+    input:
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
+    output:
+        consensus=paths.consensus("{dataset}", "{scenario}", "{pool}"),
+    log:
+        paths.log("consensus", "{dataset}", "{scenario}", "{pool}"),
+    benchmark:
+        paths.benchmark("consensus", "{dataset}", "{scenario}", "{pool}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical(slices.consensus(study.config)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("consensus.py"),
     message:
         "Consensus of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
@@ -52,16 +74,16 @@ rule consensus:
 
 rule fit:
     input:
-        unpack(extra_fit_inputs),
-        consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
-        questions=training_set("<results>/questions/{dataset}/{query_set}.parquet"),
-        embeddings=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+        unpack(inputs.fit),
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
+        questions=inputs.training_questions,
+        embeddings=inputs.training_embeddings,
     output:
-        router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
+        router=paths.router(),
     log:
-        "<results>/logs/fit/{dataset}/{scenario}/{pool}/{router}.log",
+        paths.log("fit", "{dataset}", "{scenario}", "{pool}", "{router}"),
     benchmark:
-        "<results>/benchmarks/fit/{dataset}/{scenario}/{pool}/{router}.jsonl"
+        paths.benchmark("fit", "{dataset}", "{scenario}", "{pool}", "{router}")
     group:
         "cell"
     conda:
@@ -69,10 +91,12 @@ rule fit:
     threads: 1
     params:
         slice=lambda wildcards: slices.canonical(
-            slices.fitting(CONFIG, wildcards.router, pool_members(wildcards), router_class(wildcards).knows_sizes)
+            slices.fitting(
+                study.config, wildcards.router, study.pool(wildcards.pool), study.router_class(wildcards).knows_sizes
+            )
         ),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
-        code=lambda wildcards: code("fit.py", router_plugin(wildcards)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
+        code=code.of_router("fit.py", study),
     message:
         "Fitting {wildcards.router} on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
     script:
@@ -81,27 +105,27 @@ rule fit:
 
 rule route:
     input:
-        unpack(extra_route_inputs),
-        router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
-        neighbours="<results>/neighbours/{dataset}/{scenario}.parquet",
-        questions="<results>/questions/{dataset}/benchmark.parquet",
-        embeddings="<results>/embeddings/{dataset}/benchmark.parquet",
-        responses=test_answers,
+        unpack(inputs.route),
+        router=paths.router(),
+        neighbours=paths.neighbours("{dataset}", "{scenario}"),
+        questions=paths.questions("{dataset}", BENCHMARK),
+        embeddings=paths.embeddings("{dataset}", BENCHMARK),
+        responses=inputs.test_answers,
     output:
-        routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
+        routes=paths.routes(),
     log:
-        "<results>/logs/route/{dataset}/{scenario}/{pool}/{router}.log",
+        paths.log("route", "{dataset}", "{scenario}", "{pool}", "{router}"),
     benchmark:
-        "<results>/benchmarks/route/{dataset}/{scenario}/{pool}/{router}.jsonl"
+        paths.benchmark("route", "{dataset}", "{scenario}", "{pool}", "{router}")
     group:
         "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=lambda wildcards: slices.canonical(slices.routing(CONFIG, wildcards.router)),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
-        code=lambda wildcards: code("route.py", router_plugin(wildcards)),
+        slice=lambda wildcards: slices.canonical(slices.routing(study.config, wildcards.router)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
+        code=code.of_router("route.py", study),
     message:
         "Routing {wildcards.dataset} with {wildcards.router}, fitted on {wildcards.scenario}, pool {wildcards.pool}"
     script:
@@ -110,27 +134,27 @@ rule route:
 
 rule score:
     input:
-        routes="<results>/routes/{dataset}/{scenario}/{pool}/{router}.parquet",
-        responses=test_answers,
-        labels=test_labels,
-        questions="<results>/questions/{dataset}/benchmark.parquet",
+        routes=paths.routes(),
+        responses=inputs.test_answers,
+        labels=inputs.test_labels,
+        questions=paths.questions("{dataset}", BENCHMARK),
     output:
-        outcomes="<results>/outcomes/{dataset}/{scenario}/{pool}/{router}.parquet",
-        choices="<results>/choices/{dataset}/{scenario}/{pool}/{router}.parquet",
-        cell="<results>/cells/{dataset}/{scenario}/{pool}/{router}.parquet",
+        outcomes=paths.outcomes(),
+        choices=paths.choices(),
+        cell=paths.cell(),
     log:
-        "<results>/logs/score/{dataset}/{scenario}/{pool}/{router}.log",
+        paths.log("score", "{dataset}", "{scenario}", "{pool}", "{router}"),
     benchmark:
-        "<results>/benchmarks/score/{dataset}/{scenario}/{pool}/{router}.jsonl"
+        paths.benchmark("score", "{dataset}", "{scenario}", "{pool}", "{router}")
     group:
         "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.interval(CONFIG)),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
-        family=lambda wildcards: router_class(wildcards).family,
+        slice=slices.canonical(slices.interval(study.config)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
+        family=lambda wildcards: study.router_class(wildcards).family,
         code=code("score.py"),
     message:
         "Scoring {wildcards.router} on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
@@ -140,26 +164,26 @@ rule score:
 
 rule score_reference:
     input:
-        responses=test_answers,
-        splits="<results>/splits/{dataset}.parquet",
-        labels=test_labels,
-        questions="<results>/questions/{dataset}/benchmark.parquet",
+        responses=inputs.test_answers,
+        splits=paths.splits("{dataset}"),
+        labels=inputs.test_labels,
+        questions=paths.questions("{dataset}", BENCHMARK),
     output:
-        outcomes="<results>/outcomes/{dataset}/real/{pool}/{reference}.parquet",
-        choices="<results>/choices/{dataset}/real/{pool}/{reference}.parquet",
-        cell="<results>/cells/{dataset}/real/{pool}/{reference}.parquet",
+        outcomes=paths.outcomes(("{dataset}", "real", "{pool}", "{reference}")),
+        choices=paths.choices(("{dataset}", "real", "{pool}", "{reference}")),
+        cell=paths.cell(("{dataset}", "real", "{pool}", "{reference}")),
     log:
-        "<results>/logs/score_reference/{dataset}/{pool}/{reference}.log",
+        paths.log("score_reference", "{dataset}", "{pool}", "{reference}"),
     benchmark:
-        "<results>/benchmarks/score_reference/{dataset}/{pool}/{reference}.jsonl"
+        paths.benchmark("score_reference", "{dataset}", "{pool}", "{reference}")
     group:
         "cell"
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(slices.interval(CONFIG)),
-        members=lambda wildcards: slices.canonical(pool_members(wildcards)),
+        slice=slices.canonical(slices.interval(study.config)),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("score_reference.py"),
     message:
         "Computing {wildcards.reference} for {wildcards.pool} on {wildcards.dataset}"

@@ -3,29 +3,33 @@
 
 rule bundle:
     input:
-        unpack(descriptions_of_bundle),
-        router="<results>/routers/{dataset}/{scenario}/{pool}/{router}.parquet",
-        consensus="<results>/consensus/{dataset}/{scenario}/{pool}.parquet",
-        questions=training_set("<results>/questions/{dataset}/{query_set}.parquet"),
-        embeddings=training_set("<results>/embeddings/{dataset}/{query_set}.parquet"),
+        unpack(inputs.bundle),
+        router=paths.router(),
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
+        questions=inputs.training_questions,
+        embeddings=inputs.training_embeddings,
     output:
-        manifest="<results>/bundles/{dataset}/{scenario}/{pool}/{router}/bundle.json",
-        router="<results>/bundles/{dataset}/{scenario}/{pool}/{router}/router.parquet",
-        training="<results>/bundles/{dataset}/{scenario}/{pool}/{router}/training.parquet",
-        embeddings="<results>/bundles/{dataset}/{scenario}/{pool}/{router}/embeddings.safetensors",
+        manifest=paths.bundle("bundle.json"),
+        router=paths.bundle("router.parquet"),
+        training=paths.bundle("training.parquet"),
+        embeddings=paths.bundle("embeddings.safetensors"),
     log:
-        "<results>/logs/bundle/{dataset}/{scenario}/{pool}/{router}.log",
+        paths.log("bundle", "{dataset}", "{scenario}", "{pool}", "{router}"),
     benchmark:
-        "<results>/benchmarks/bundle/{dataset}/{scenario}/{pool}/{router}.jsonl"
+        paths.benchmark("bundle", "{dataset}", "{scenario}", "{pool}", "{router}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     resources:
         # Where models lie and which server is asked: part of the bundle, but no text for its provenance.
-        members=lambda wildcards: slices.canonical(tool_settings.asking(CONFIG, CONFIG_FOLDER, cell_of(wildcards))),
+        members=lambda wildcards: slices.canonical(
+            tool_settings.asking(study.config, study.folder, inputs.cell(wildcards))
+        ),
     params:
-        slice=lambda wildcards: slices.canonical(tool_settings.routing(CONFIG, cell_of(wildcards))),
-        members=lambda wildcards: tool_settings.digest(tool_settings.asking(CONFIG, CONFIG_FOLDER, cell_of(wildcards))),
+        slice=lambda wildcards: slices.canonical(tool_settings.routing(study.config, inputs.cell(wildcards))),
+        members=lambda wildcards: tool_settings.digest(
+            tool_settings.asking(study.config, study.folder, inputs.cell(wildcards))
+        ),
         code=code("bundle.py"),
     message:
         "Writing {wildcards.router}, fitted on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}, as a bundle"
@@ -35,18 +39,18 @@ rule bundle:
 
 rule report_page:
     input:
-        reported_files(),
+        inputs.report_page(),
     output:
-        html=report("<results>/reports/{experiment}/report.html", caption="captions/report.rst", category="The page"),
+        html=report(paths.report("{experiment}"), caption="captions/report.rst", category="The page"),
     log:
-        "<results>/logs/report_page/{experiment}.log",
+        paths.log("report_page", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/report_page/{experiment}.jsonl"
+        paths.benchmark("report_page", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
-        slice=slices.canonical(REPORTED),
+        slice=slices.canonical(study.reported),
         code=code("report_page.py", files=report_page.FILES),
     message:
         "Writing the page of {wildcards.experiment}"
@@ -56,45 +60,28 @@ rule report_page:
 
 rule diagnostics_table:
     input:
-        consensus=consensus_of(GENERATED_CELLS),
-        questions=[f"<results>/questions/{dataset}/{scenario}.parquet" for dataset, scenario, _ in GENERATED_CELLS],
-        embeddings=[f"<results>/embeddings/{dataset}/{scenario}.parquet" for dataset, scenario, _ in GENERATED_CELLS],
-        routers=results_of("routers", DIAGNOSED),
-        counts=[
-            f"<results>/generation/{dataset}/{scenarios.parse(CONFIG, scenario).drawn}.parquet"
-            for dataset, scenario, _ in GENERATED_CELLS
-        ],
+        **inputs.diagnostics_table(),
     output:
-        parquet="<results>/tables/{experiment}/diagnostics.parquet",
-        csv=report(
-            "<results>/tables/{experiment}/diagnostics.csv",
-            caption="captions/diagnostics_table.rst",
-            category="Tables",
-        ),
-        md="<results>/tables/{experiment}/diagnostics.md",
-        tex="<results>/tables/{experiment}/diagnostics.tex",
+        **table("diagnostics", caption="captions/diagnostics_table.rst"),
     log:
-        "<results>/logs/diagnostics_table/{experiment}.log",
+        paths.log("diagnostics_table", "{experiment}"),
     benchmark:
-        "<results>/benchmarks/diagnostics_table/{experiment}.jsonl"
+        paths.benchmark("diagnostics_table", "{experiment}")
     conda:
         "../envs/cpu.yaml"
     threads: 1
     params:
         slice=slices.canonical(
             {
-                "cells": GENERATED_CELLS,
-                "fitted": DIAGNOSED,
-                "pools": {pool: CONFIG.pool[pool].members for _, _, pool in GENERATED_CELLS},
-                "routers": {cell.router: slices.router(CONFIG, cell.router) for cell in DIAGNOSED},
-                "neighbours": CONFIG.neighbours,
+                "cells": study.generated_cells,
+                "fitted": study.diagnosed,
+                "pools": {pool: study.config.pool[pool].members for _, _, pool in study.generated_cells},
+                "routers": {cell.router: slices.router(study.config, cell.router) for cell in study.diagnosed},
+                "neighbours": study.config.neighbours,
             }
         ),
-        titles=slices.canonical(slices.titles(CONFIG)),
-        code=code(
-            "diagnostics_table.py",
-            [f"rgd.routers.{method}" for method in unique(CONFIG.router[cell.router].method for cell in DIAGNOSED)],
-        ),
+        titles=slices.canonical(study.titles),
+        code=code.of_routers("diagnostics_table.py", study.diagnosed, study),
     message:
         "Looking over what {wildcards.experiment} learns from generated queries"
     script:

@@ -16,4 +16,4 @@ with running(snakemake):
         snakemake.wildcards.featurizer,
         lambda path: requests_for(read_table(path, ["question"]), settings.prompt),
     )
-    write_json(snakemake.output.featurized, {"settings": settings.key, "texts": texts})
+    write_json(snakemake.output.asked, {"settings": settings.key, "texts": texts})

@@ -16,4 +16,4 @@ with running(snakemake):
         snakemake.wildcards.member,
         lambda path: referee_requests(read_table(path), settings.prompt, draws),
     )
-    write_json(snakemake.output.refereed, {"settings": settings.key, "answers": answers})
+    write_json(snakemake.output.asked, {"settings": settings.key, "answers": answers})

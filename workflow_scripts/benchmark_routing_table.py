@@ -9,15 +9,15 @@ import pandas as pd
 
 from _job import running
 from rgd.analysis.benchmark_routing import (
-    PoolAnswers,
+    RightAnswers,
     benchmark_routing_for_people,
     benchmark_routing_rows,
     right_answers,
 )
 from rgd.analysis.writing import write_all
+from rgd.artifacts.columns import texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.datasets.splits import TEST, TRAIN, rows_of_part
-from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("numpy", "pandas")
 
@@ -42,7 +42,7 @@ with running(snakemake, LIBRARIES):
             for member, path in zip(members, itertools.islice(responses, len(members)), strict=True)
         }
         answers = {
-            pool: PoolAnswers(
+            pool: RightAnswers(
                 tuple(keys),
                 np.array([sizes[key] for key in keys], dtype=np.float64),
                 np.column_stack([right[key] for key in keys]),

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 from _job import running
-from rgd.tool.exporting import export
+from rgd.tool.exporting import INPUTS, export
 
 LIBRARIES = ("numpy",)
 
 with running(snakemake, LIBRARIES):
     given = snakemake.input
-    paths = {name: getattr(given, name) for name in ("router", "consensus", "questions", "embeddings")}
+    paths = {name: getattr(given, name) for name in INPUTS}
     if given.get("descriptions"):
         paths["descriptions"] = given.descriptions
     routing, members = json.loads(snakemake.params.slice), json.loads(snakemake.resources.members)

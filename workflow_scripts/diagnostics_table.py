@@ -17,7 +17,6 @@ LIBRARIES = ("numpy", "pandas")
 with running(snakemake, LIBRARIES):
     given, settings = snakemake.input, json.loads(snakemake.params.slice)
     fitted = dict(zip(map(tuple, settings["fitted"]), given.routers, strict=True))
-    scores = ["seed", "query_id", "member", "consensus"]
     found = {}
     for place, (dataset, scenario, pool) in enumerate(settings["cells"]):
         members = settings["pools"][pool]
@@ -26,8 +25,7 @@ with running(snakemake, LIBRARIES):
             consensus, read_table(given.questions[place], ["query_id", "task"]), given.embeddings[place], members
         )
         train = next(sets)
-        first = read_table(given.consensus[place], scores)
-        first = first.filter(first["seed"].to_numpy() == train.seed)
+        first = consensus.filter(consensus["seed"].to_numpy() == train.seed)
         routers = {}
         for (_, _, _, name), path in (each for each in fitted.items() if each[0][:3] == (dataset, scenario, pool)):
             spec = settings["routers"][name]

@@ -2,20 +2,16 @@
 
 from _job import running
 from rgd.answers.equality import equal_answers
+from rgd.answers.pool import COLUMNS, pool_answers
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
-from rgd.routing.training import pool_answers
 
 LIBRARIES = ("math-verify", "sympy")
 
 with running(snakemake, LIBRARIES):
-    answers, _ = pool_answers(
-        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
-    )
-    members = [answers[str(position)].to_pylist() for position in range(len(snakemake.input.responses))]
-    table, undecided = equal_answers(
-        answers["query_id"].to_pylist(), list(zip(*members, strict=True)), snakemake.threads
-    )
+    answers = pool_answers([read_table(path, COLUMNS) for path in snakemake.input.responses])
+    given = [answers.texts(codes) for codes in answers.codes]
+    table, undecided = equal_answers(answers.query_ids.tolist(), given, snakemake.threads)
     write_table(snakemake.output.equal, table, schemas.EQUAL_ANSWERS)
     print(
         f"{table.num_rows} answers are another one written differently; {undecided} comparisons were not decided and count as "

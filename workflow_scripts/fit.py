@@ -25,7 +25,7 @@ with running(snakemake, LIBRARIES):
         sizes = np.array([np.nan if size is None else size for size in settings["parameters_billion"]])
     routers = {}
     for train in training_sets(
-        read_table(snakemake.input.consensus, ["seed", "query_id", "member", "answer", "confidence"]),
+        read_table(snakemake.input.training),
         read_table(snakemake.input.questions, ["query_id", "task", *(["options"] if kind.counts_options else [])]),
         snakemake.input.embeddings if kind.fits_on_embeddings else None,
         members,

@@ -5,8 +5,8 @@ import numpy as np
 from _job import running
 from rgd.analysis.leaks import ids_of_test_parts, leak_rows
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table, write_table
-from rgd.routing.training import rows_in, texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

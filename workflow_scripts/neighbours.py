@@ -5,11 +5,11 @@ import pyarrow as pa
 
 from _job import running
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table, write_table
 from rgd.datasets.splits import TEST, rows_of_part
 from rgd.routing.neighbours import nearest
 from rgd.routing.subsets import training_rows
-from rgd.routing.training import rows_in, texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

@@ -8,10 +8,10 @@ import numpy as np
 from _job import running
 from rgd.analysis.figures import QueryMap, pca_of_queries
 from rgd.analysis.shift import subsample
+from rgd.artifacts.columns import texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.routers import restore
 from rgd.routers.cascal import Cascal
-from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("matplotlib", "scikit-learn")
 

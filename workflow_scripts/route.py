@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from _job import running
+from rgd.answers.pool import COLUMNS, pool_answers
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import list_matrix, read_table, write_table
-from rgd.routers import decode_answers, encode_answers, load, make, restore, route
+from rgd.routers import load, make, restore, route
 from rgd.routers.base import TestQueries
-from rgd.routing.training import option_counts, pool_answers, rows_in, texts, training_ids, vectors_of
+from rgd.routing.training import option_counts, training_ids
 
 LIBRARIES = ("numpy",)
 
@@ -20,26 +22,22 @@ with running(snakemake, LIBRARIES):
         read_table(snakemake.input.router),
         lambda: make(settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"]),
     )
-    answers, confidence = pool_answers(
-        [read_table(path, ["query_id", "answer", "confidence"]) for path in snakemake.input.responses]
-    )
-    codes, vocabulary = encode_answers([answers[str(position)] for position in range(len(members))])
-    answered_ids = texts(answers["query_id"])
+    answers = pool_answers([read_table(path, COLUMNS) for path in snakemake.input.responses])
     counted = ["options"] if load(settings["method"]).counts_options else []
     tasks = read_table(snakemake.input.questions, ["query_id", "task", *counted])
     options = option_counts(tasks)
-    if not tasks["query_id"].equals(answers["query_id"]):
+    if texts(tasks["query_id"]).tolist() != answers.query_ids.tolist():
         raise ValueError("questions and responses are in different orders")
     features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
     if training:
-        ids_of_training = training_ids(read_table(snakemake.input.consensus, ["seed", "query_id", "member"]))
+        ids_of_training = training_ids(read_table(snakemake.input.training, ["seed", "query_id", "member"]))
     neighbours = read_table(snakemake.input.neighbours, ["seed", "query_id", "training_rows"])
     names = np.array(members, dtype=object)
     parts = []
     for seed, router in routers.items():
         part = neighbours.filter(neighbours["seed"].to_numpy() == seed)
         query_ids = texts(part["query_id"])
-        rows = rows_in(answered_ids, query_ids)
+        rows = rows_in(answers.query_ids, query_ids)
         queries = TestQueries(
             query_ids=query_ids,
             embeddings=vectors_of(snakemake.input.embeddings if router.ranks_by_embeddings else None, query_ids),
@@ -49,14 +47,15 @@ with running(snakemake, LIBRARIES):
             training_embeddings=vectors_of(training, ids_of_training[seed]) if training else None,
             options=None if options is None else options[rows],
         )
-        found = route(router, queries, codes[rows], confidence[rows])
+        chosen = answers.of(rows)
+        found = route(router, queries, chosen.codes, chosen.confidence)
         columns = {
             "seed": np.full(len(rows), seed, dtype=np.int32),
             "query_id": pa.array(query_ids),
             "ranking": pa.array(names[found.ranking].tolist(), schemas.STRINGS),
         }
         for variant in found.answers:
-            columns[f"answer_{variant}"] = pa.array(decode_answers(found.answers[variant], vocabulary), pa.string())
+            columns[f"answer_{variant}"] = pa.array(chosen.texts(found.answers[variant]), pa.string())
             asked = found.asked[variant]
             listed = [names[row[row >= 0]].tolist() for row in asked] if (asked < 0).any() else names[asked].tolist()
             columns[f"asked_{variant}"] = pa.array(listed, schemas.STRINGS)

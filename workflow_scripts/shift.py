@@ -8,9 +8,9 @@ from _job import running
 from rgd.analysis.order import REAL
 from rgd.analysis.shift import discrepancy, subsample
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import texts, vectors_of
 from rgd.artifacts.files import read_table, write_table
 from rgd.datasets.splits import TEST, TRAIN, rows_of_part
-from rgd.routing.training import texts, vectors_of
 
 LIBRARIES = ("numpy",)
 

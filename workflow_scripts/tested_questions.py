@@ -2,9 +2,9 @@
 
 from _job import running
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import texts
 from rgd.artifacts.files import read_table, write_table
 from rgd.datasets.splits import TEST, rows_of_part
-from rgd.routing.training import texts
 
 with running(snakemake):
     questions = read_table(snakemake.input.questions)

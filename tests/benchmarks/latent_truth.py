@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from rgd.answers.pool import COLUMNS, pool_answers
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import list_matrix, read_table
-from rgd.routers import encode_answers, make, route
+from rgd.routers import make, route
 from rgd.routers.base import TestQueries
-from rgd.routing.training import option_counts, pool_answers, rows_in, texts, training_sets, vectors_of
+from rgd.routing.training import option_counts, training_sets
 
 ROOT = Path(__file__).parents[2]
 DATASET = "mmlu_pro_recorded"
@@ -53,16 +55,15 @@ class Answers:
     def __init__(self, results: Path, pool: str, splits: int = 5) -> None:
         cell = f"{DATASET}/real/{pool}"
         self.results, self.pool, self.cell, self.splits = results, pool, cell, splits
-        consensus = results / f"consensus/{cell}.parquet"
-        self.members = list(dict.fromkeys(read_table(consensus, ["member"])["member"].to_pylist()))
-        columns = ["query_id", "answer", "confidence"]
+        training = read_table(results / f"training/{cell}.parquet", ["member"])
+        self.members = list(dict.fromkeys(training["member"].to_pylist()))
         paths = [results / f"responses/{DATASET}/benchmark/{member}.parquet" for member in self.members]
-        answers, self.confidence = pool_answers([read_table(path, columns) for path in paths])
-        self.ids = texts(answers["query_id"])
+        tables = [read_table(path, COLUMNS) for path in paths]
+        self.ids = texts(tables[0]["query_id"])
         labels = read_table(results / f"labels/{DATASET}/benchmark.parquet")
         label = texts(labels["label"])[rows_in(texts(labels["query_id"]), self.ids)]
-        codes, _ = encode_answers([*(answers[str(place)] for place in range(len(self.members))), label])
-        self.codes, self.truth = np.ascontiguousarray(codes[:, :-1]), codes[:, -1]
+        answers = pool_answers(tables, label)
+        self.codes, self.confidence, self.truth = answers.codes, answers.confidence, answers.labels
         self.questions = read_table(results / f"questions/{DATASET}/benchmark.parquet", ["query_id", "task", "options"])
         sizes = yaml.safe_load((ROOT / f"config/pool/{pool}.yaml").read_text())["parameters_billion"]
         self.sizes = np.array([sizes[member] for member in self.members])
@@ -73,9 +74,9 @@ class Answers:
         neighbours = read_table(
             self.results / f"neighbours/{DATASET}/real.parquet", ["seed", "query_id", "training_rows"]
         )
-        columns = ["seed", "query_id", "member", "answer", "confidence"]
-        consensus = read_table(self.results / f"consensus/{self.cell}.parquet", columns)
-        sets = training_sets(consensus, self.questions, self.embeddings, self.members)
+        sets = training_sets(
+            read_table(self.results / f"training/{self.cell}.parquet"), self.questions, self.embeddings, self.members
+        )
         for train in itertools.islice(sets, self.splits):
             part = neighbours.filter(neighbours["seed"].to_numpy() == train.seed)
             ids = texts(part["query_id"])

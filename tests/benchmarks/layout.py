@@ -39,8 +39,8 @@ class Layout:
         return self.path("neighbours", "d", "real.parquet")
 
     @property
-    def consensus(self) -> Path:
-        return self.path("consensus", "d", "real", "p.parquet")
+    def training(self) -> Path:
+        return self.path("training", "d", "real", "p.parquet")
 
     def responses(self, member: str) -> Path:
         return self.path("responses", "d", "benchmark", f"{member}.parquet")

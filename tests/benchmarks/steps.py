@@ -60,15 +60,14 @@ def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
     if step == "neighbours":
         inputs = {"splits": at.splits, "queries": at.embeddings, "training": at.embeddings}
         return Job(step, inputs, {"neighbours": at.neighbours}, {"slice": NEIGHBOURS})
-    if step == "consensus":
-        parameters = {"slice": json.dumps({"vote_weight": "logistic", "min_votes": 2}), "members": pool}
-        return Job(step, {"splits": at.splits, "responses": responses}, {"consensus": at.consensus}, parameters)
+    if step == "train":
+        return Job(step, {"splits": at.splits, "responses": responses}, {"training": at.training}, {"members": pool})
     assert router is not None
     settings = router_settings(router)
     kind = load(settings["method"])
     parameters = {"slice": json.dumps(settings), "members": pool}
     if step == "fit":
-        inputs = {"consensus": at.consensus, "questions": at.questions, "embeddings": at.embeddings}
+        inputs = {"training": at.training, "questions": at.questions, "embeddings": at.embeddings}
         if kind.needs_labels:
             inputs["labels"] = at.labels
         if kind.needs_answer_embeddings:
@@ -83,7 +82,7 @@ def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
             "responses": responses,
         }
         if kind.needs_training_embeddings:
-            inputs |= {"consensus": at.consensus, "training_embeddings": at.embeddings}
+            inputs |= {"training": at.training, "training_embeddings": at.embeddings}
         return Job(step, inputs, {"routes": at.of_cell("routes", router)}, parameters)
     inputs = {
         "routes": at.of_cell("routes", router),

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rgd.analysis.benchmark_routing import BMA, ORACLE, S3_TRUE, PoolAnswers, choose, surroundings
+from rgd.analysis.benchmark_routing import BMA, ORACLE, S3_TRUE, RightAnswers, choose, surroundings
 from rgd.errors import UserError
 from rgd.routers import benchmark_routing as fast
 from rgd.routers import make
@@ -36,7 +36,7 @@ class Tasks:
 
     def pool(self):
         correct = np.concatenate([self.train.correct(), self.right])
-        return PoolAnswers(self.train.members, np.ones(len(self.train.members)), correct)
+        return RightAnswers(self.train.members, np.ones(len(self.train.members)), correct)
 
 
 @st.composite

@@ -49,7 +49,7 @@ def test_all_cells_are_those_of_a_local_run_from_the_same_store(
     shutil.copytree(submitted.folder / "results/store", local.folder / "results/store")
     done = local.run()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sum(loads(local, "answer").values()) + sum(loads(local, "draw_queries").values()) == 0
+    assert sum(loads(local, "ask_answers").values()) + sum(loads(local, "ask_queries").values()) == 0
     made, here = (runs.bytes_of(project.folder / "results", COMPARED) for project in (submitted, local))
     assert len([path for path in made if path.startswith("cells/")]) == 2 * 2 + 1 + 2
     assert made.keys() == here.keys()
@@ -57,8 +57,8 @@ def test_all_cells_are_those_of_a_local_run_from_the_same_store(
 
 
 def test_every_member_is_loaded_once(submitted: Project) -> None:
-    assert loads(submitted, "answer") == dict.fromkeys(MEMBERS, 1)
-    assert loads(submitted, "draw_queries") == {"tiny-writer": 1}
+    assert loads(submitted, "ask_answers") == dict.fromkeys(MEMBERS, 1)
+    assert loads(submitted, "ask_queries") == {"tiny-writer": 1}
 
 
 def test_slurm_was_asked_for_few_jobs_with_what_the_models_need(submitted: Project, jobs: list[dict[str, str]]) -> None:
@@ -70,7 +70,7 @@ def test_slurm_was_asked_for_few_jobs_with_what_the_models_need(submitted: Proje
     assert len(of(jobs, "responses_")) == len(MEMBERS)
     # All seven cells are a job, also those of the references.
     assert len(of(jobs, "cell")) == 1
-    for job in [*of(jobs, "answers_"), *of(jobs, "draw_queries"), *of(jobs, "embed_questions")]:
+    for job in [*of(jobs, "answers_"), *of(jobs, "ask_queries"), *of(jobs, "embed_questions")]:
         assert job["Partition"] == "gpu"
         assert "gpu" in job["TresPerJob"]
         assert job["MinMemoryNode"] == "1500M"

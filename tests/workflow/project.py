@@ -1,7 +1,6 @@
 """A small project to run and edit: a copy of the workflow with tiny models, in a folder of its own."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -165,15 +164,17 @@ def make(folder: Path, models: Path) -> Project:
         pools=["tiny"],
         routers=ROUTERS,
         seeds=[0, 1],
-        tables=["accuracy", "comparisons", "costs", "choices", "tasks", "generation"],
+        tables=["accuracy", "comparisons", "costs", "choices", "tasks", "generation", "ranking_transfer"],
         figures=["accuracy", "queries"],
     )
     for file in (config / "router").glob("llmrank*.yaml"):
         router = yaml.safe_load(file.read_text())
         if router["features"] is not None:
             write(file, **router | {"features": "tiny-describer"})
-    text = (folder / "rules/common.smk").read_text()
-    (folder / "rules/common.smk").write_text(re.sub(r'"quickstart"', '"tiny"', text))
+    command_line = folder / "workflow_scripts/rgd/config/command_line.py"
+    command_line.write_text(
+        command_line.read_text().replace('DEFAULT_EXPERIMENT = "quickstart"', 'DEFAULT_EXPERIMENT = "tiny"')
+    )
     (config / "config.yaml").write_text(
         (config / "config.yaml").read_text().replace("- experiment: quickstart", "- experiment: tiny")
     )

@@ -48,7 +48,7 @@ PATHS = [
 ]
 # Only these may run on answers that are made up: what the others would make is given.
 ALLOWED = [
-    *("tested_questions", "ask_referee", "referee_answers", "neighbours", "consensus", "fit", "route", "score"),
+    *("tested_questions", "ask_referee", "read_referee", "neighbours", "train", "consensus", "fit", "route", "score"),
     *("score_reference", "leak_check", "leak_check_of_descriptions", "shift", "accuracy_table", "comparison_table"),
     *("cost_table", "ranking_transfer_table", "label_quality_table", "generator_diagnostics_table", "leak_table"),
     *("shift_table", "learning_curve_table", "drop_one_table", "published_table", "paper_table"),
@@ -182,7 +182,7 @@ def test_a_learning_curve_is_fitted_on_every_size_and_the_whole(unmade: Project)
     # Two routers that learn, on one scenario: two sizes and the whole.
     assert (jobs["fit"], jobs["route"], jobs["score"]) == (6, 6, 6)
     assert (jobs["consensus"], jobs["neighbours"]) == (3, 3)
-    assert jobs["answer"] == len(MEMBERS)
+    assert jobs["ask_answers"] == len(MEMBERS)
 
 
 def test_what_is_embedded_for_the_whole_serves_every_size_and_smaller_pool(unmade: Project, tmp_path: Path) -> None:
@@ -193,20 +193,20 @@ def test_what_is_embedded_for_the_whole_serves_every_size_and_smaller_pool(unmad
     jobs = planned(project, "results/tables/tiny/learning_curve.md", "results/tables/tiny/drop_one.md")
     assert jobs["fit"] == 3 + len(MEMBERS)
     assert (jobs["embed_answers"], jobs["embed_questions"]) == (1, 1)
-    assert jobs["answer"] == len(MEMBERS)
+    assert jobs["ask_answers"] == len(MEMBERS)
 
 
 def test_a_pool_without_a_member_asks_nothing_anew(unmade: Project) -> None:
     jobs = planned(unmade, "results/tables/tiny/drop_one.md")
     assert jobs["fit"] == 2 * (1 + len(MEMBERS))
     assert jobs["consensus"] == 1 + len(MEMBERS)
-    assert jobs["answer"] == len(MEMBERS)
+    assert jobs["ask_answers"] == len(MEMBERS)
 
 
 def test_the_referee_is_asked_about_test_questions_and_generated_queries(unmade: Project) -> None:
     jobs = planned(unmade, "results/tables/tiny/label_quality.md")
-    assert (jobs["ask_referee"], jobs["referee_answers"], jobs["tested_questions"]) == (2, 2, 1)
-    assert "answer" not in jobs
+    assert (jobs["ask_referee"], jobs["read_referee"], jobs["tested_questions"]) == (2, 2, 1)
+    assert "ask_answers" not in jobs
     assert "fit" not in jobs
 
 
@@ -235,7 +235,7 @@ def test_the_referee_judges_every_query_three_times_by_the_store(analysed: Proje
         assert len(rows) == count
         assert all(len(row["answers"]) == 3 for row in rows)
         assert all(majority_of_draws(row["answers"]) == (row["answer"], row["outcome"]) for row in rows)
-        claim = json.loads((analysed.folder / f"results/refereed/tiny/{query_set}/judge.json").read_text())
+        claim = json.loads((analysed.folder / f"results/asked/referee/tiny/{query_set}/judge.json").read_text())
         assert claim["answers"] == 3 * count
     quality = table(analysed, "label_quality").set_index("scenario")
     assert quality["n_queries"].to_dict() == {"real": 10, "tiny-writer": 12}
@@ -317,4 +317,4 @@ def test_another_threshold_makes_the_table_anew_and_compares_nothing(analysed: P
 def test_more_draws_of_the_referee_ask_it_and_nobody_else(analysed: Project) -> None:
     jobs = planned(analysed, *PATHS, *MADE_UP, "--config", "overrides=[experiment.referee.draws=5]")
     tables = {"label_quality_table": 1, "published_table": 1, "paper_table": 5}
-    assert jobs == {"ask_referee": 2, "referee_answers": 2, **tables, "total": 11}
+    assert jobs == {"ask_referee": 2, "read_referee": 2, **tables, "total": 11}

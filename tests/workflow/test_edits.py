@@ -27,22 +27,24 @@ QUERY_FIGURE = [r"figures/tiny/queries\..*"]
 REFERENCES = [r"(cells|outcomes|choices)/tiny/real/tiny/(oracle|random)\.parquet"]
 LEARNED = [r"routes/.*", r"(cells|outcomes|choices)/.*/(?!oracle|random)[^/]*"]
 ROUTERS = [r"routers/.*", *LEARNED]
-BEHIND_CONSENSUS = [r"consensus/.*", *ROUTERS, *ACCURACY, *QUERY_FIGURE]
-BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_CONSENSUS, *REFERENCES, *TASKS]
-BEHIND_SPLITS = ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_CONSENSUS, *REFERENCES]
+CONSENSUS = [r"consensus/.*", r"tables/tiny/ranking_transfer\..*"]
+BEHIND_TRAINING = [r"training/.*", *CONSENSUS, *ROUTERS, *ACCURACY, *QUERY_FIGURE]
+BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_TRAINING, *REFERENCES, *TASKS]
+BEHIND_SPLITS = ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_TRAINING, *REFERENCES]
 BEHIND_EMBEDDINGS = [r"neighbours/.*", *ROUTERS, *ACCURACY, *QUERY_FIGURE]
 GENERATED_BRANCH = [
     r"(questions|labels|generation)/tiny/tiny-writer\.parquet",
     r"embeddings/tiny/tiny-writer\.parquet",
     r"neighbours/tiny/tiny-writer\.parquet",
-    r"(answered|responses)/tiny/tiny-writer/.*",
+    r"(asked/answers|responses)/tiny/tiny-writer/.*",
     r"answer_embeddings/tiny/tiny-writer/.*",
-    r"(consensus|routers|routes|cells|outcomes|choices)/tiny/tiny-writer/.*",
+    r"(training|consensus|routers|routes|cells|outcomes|choices)/tiny/tiny-writer/.*",
+    r"tables/tiny/ranking_transfer\..*",
     r"tables/tiny/generation\..*",
     *ACCURACY,
     *QUERY_FIGURE,
 ]
-DRAWN_ANEW = ["draws/tiny/tiny-writer.json", *GENERATED_BRANCH]
+DRAWN_ANEW = ["asked/queries/tiny/tiny-writer.json", *GENERATED_BRANCH]
 
 
 def router(name: str) -> list[str]:
@@ -203,8 +205,8 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ),
         [*router("avengers"), *router("knn")],
     ),
-    "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), BEHIND_CONSENSUS),
-    "the fewest votes of a majority": (keys("config.yaml", min_votes=3), BEHIND_CONSENSUS),
+    "the consensus artifact's vote weight": (keys("config.yaml", vote_weight="z_sum"), CONSENSUS),
+    "the fewest votes of a majority": (keys("config.yaml", min_votes=3), CONSENSUS),
     "the number of neighbours": (keys("config.yaml", neighbours=9), [r"neighbours/.*", *LEARNED, *ACCURACY]),
     # Configuration: the experiment
     "the interval": (
@@ -233,8 +235,8 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
             lists("experiment/tiny.yaml", datasets=["second"]),
         ),
         [
-            r"(questions|labels|generation|embeddings|neighbours|consensus|routers|routes|cells|outcomes|choices)/second/.*",
-            r"(descriptions|draws|answered|responses|answer_embeddings)/second/.*",
+            r"(questions|labels|generation|embeddings|neighbours|training|consensus|routers|routes|cells|outcomes|choices)/second/.*",
+            r"(descriptions|asked/queries|asked/answers|responses|answer_embeddings)/second/.*",
             r"(splits|parts|dropped)/second\.parquet",
             r"tables/tiny/generation\..*",
             *ACCURACY,
@@ -255,15 +257,15 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
             ),
             lists("pool/tiny.yaml", members=["tiny-a-third"]),
         ),
-        [r"(answered|responses)/.*/tiny-a-third\..*", *BEHIND_RESPONSES],
+        [r"(asked/answers|responses)/.*/tiny-a-third\..*", *BEHIND_RESPONSES],
     ),
     "a model asked anew": (
         keys("model/tiny-a.yaml", answers_epoch=1),
-        [r"(answered|responses)/.*/tiny-a-.*", *BEHIND_RESPONSES],
+        [r"(asked/answers|responses)/.*/tiny-a-.*", *BEHIND_RESPONSES],
     ),
     "a model's longest text": (
         keys("model/tiny-b.yaml", max_model_len=512),
-        [r"(answered|responses)/.*/tiny-b-.*", *BEHIND_RESPONSES],
+        [r"(asked/answers|responses)/.*/tiny-b-.*", *BEHIND_RESPONSES],
     ),
     "the embedder's longest text": (
         keys("embedder/tiny-embedder.yaml", max_model_len=64),
@@ -281,7 +283,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     # Prompts
     "a prompt of an ask": (
         append("config/prompts/ask_plain.txt", "!"),
-        [r"(answered|responses)/.*-plain\..*", *BEHIND_RESPONSES],
+        [r"(asked/answers|responses)/.*-plain\..*", *BEHIND_RESPONSES],
     ),
     "a generator's prompt": (append("config/prompts/generate_instruction.txt", "Be brief."), DRAWN_ANEW),
     "a worked example more": (keys("generator/tiny-writer.yaml", examples=["generate_example_1"]), DRAWN_ANEW),

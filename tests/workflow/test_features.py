@@ -55,13 +55,13 @@ def test_another_prompt_asks_and_fits_anew_and_nothing_else(described: Project, 
     path = project.folder / "config/prompts/features_of_question.txt"
     path.write_text(path.read_text() + "Be brief.\n")
     made = (
-        r"(featurized|features|feature_embeddings)/tiny/(benchmark|tiny-writer)/tiny-describer\.(json|parquet)"
+        r"(asked/features|features|feature_embeddings)/tiny/(benchmark|tiny-writer)/tiny-describer\.(json|parquet)"
         r"|(routers|routes|cells|outcomes|choices)/tiny/(real|tiny-writer)/tiny/llmrank\.parquet"
     )
     pending = project.pending(*CELLS)
     assert all(re.fullmatch(made, output) for output in pending), pending
-    assert {output.split("/")[0] for output in pending} >= {"featurized", "features", "feature_embeddings", "cells"}
-    assert len([output for output in pending if output.startswith("featurized/")]) == len(QUERY_SETS)
+    assert {output.split("/")[0] for output in pending} >= {"asked", "features", "feature_embeddings", "cells"}
+    assert len([output for output in pending if output.startswith("asked/features/")]) == len(QUERY_SETS)
 
 
 def test_a_parameter_of_the_network_fits_anew_and_asks_nothing(described: Project) -> None:

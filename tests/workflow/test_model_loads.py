@@ -40,13 +40,13 @@ def test_with_all_queries_there_each_member_is_loaded_once(project: Project) -> 
     done = project.run("questions")
     assert done.returncode == 0, done.stdout + done.stderr
     answered(project)
-    assert loads(project, "answer") == dict.fromkeys(MEMBERS, 1)
-    assert loads(project, "draw_queries") == {"tiny-writer": GENERATED_SETS}
+    assert loads(project, "ask_answers") == dict.fromkeys(MEMBERS, 1)
+    assert loads(project, "ask_queries") == {"tiny-writer": GENERATED_SETS}
 
 
 @pytest.mark.slow
 def test_in_one_run_a_member_is_loaded_again_only_for_queries_that_came_too_late(project: Project) -> None:
     answered(project)
-    found = loads(project, "answer")
+    found = loads(project, "ask_answers")
     assert set(found) == set(MEMBERS)
     assert max(found.values()) <= 1 + GENERATED_SETS

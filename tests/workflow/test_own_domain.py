@@ -81,5 +81,9 @@ def test_another_example_describes_and_writes_anew(project: Project, tmp_path: P
     changed = EXAMPLES | {"sums": ["What is seven plus eight?", *EXAMPLES["sums"][1:]]}
     copy.edit_yaml("dataset/shop.yaml", examples=changed)
     pending = copy.pending()
-    assert {"described/shop/default.json", "draws/shop/tiny-writer.json", f"{BUNDLE}/bundle.json"} <= pending
+    assert {
+        "asked/descriptions/shop/default.json",
+        "asked/queries/shop/tiny-writer.json",
+        f"{BUNDLE}/bundle.json",
+    } <= pending
     assert not any(path.startswith("weights/") for path in pending)

@@ -94,14 +94,14 @@ def test_a_plan_says_what_was_edited(finished: Project, tmp_path: Path, edit, re
 @pytest.mark.slow
 def test_what_is_in_the_store_is_not_counted(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "copy")
-    for claim in (project.folder / "results/answered").rglob("tiny-a-*.json"):
+    for claim in (project.folder / "results/asked/answers").rglob("tiny-a-*.json"):
         claim.unlink()
     shutil.rmtree(project.folder / "results/responses")
     assert planned(project, "answers")["queries"] == 0
     keys("model/tiny-a.yaml", answers_epoch=1)(project)
     asked = sum(
         json.loads(path.read_text())["answers"]
-        for path in (finished.folder / "results/answered").rglob("tiny-a-*.json")
+        for path in (finished.folder / "results/asked/answers").rglob("tiny-a-*.json")
         if not path.name.endswith(".provenance.json")
     )
     assert planned(project, "answers")["queries"] == asked
@@ -163,7 +163,7 @@ def test_a_cell_is_explained_from_the_questions_on_and_what_changed_since(finish
     project = finished.copy(tmp_path / "copy")
     said = project.rgd("explain", CELL).stdout
     assert "nothing has changed" in said
-    for rule in ("benchmark_questions", "answer", "responses", "consensus", "fit", "route", "score"):
+    for rule in ("benchmark_questions", "ask_answers", "read_answers", "train", "fit", "route", "score"):
         assert f"  {rule} " in said
     CASES["a router's variant"][0](project)
     CASES["the scoring"][0](project)

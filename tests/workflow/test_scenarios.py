@@ -65,16 +65,16 @@ def test_the_jobs_of_all_suffixes_and_no_other(tmp_path: Path) -> None:
     variants = ("default", "short", "shortest", "human")
     expected = {
         *(f"descriptions/tiny/{variant}.parquet" for variant in variants),
-        *(f"described/tiny/{variant}.json" for variant in variants[:3]),
-        *(f"draws/tiny/{key}.json" for key in DRAWN),
+        *(f"asked/descriptions/tiny/{variant}.json" for variant in variants[:3]),
+        *(f"asked/queries/tiny/{key}.json" for key in DRAWN),
         *(f"generation/tiny/{key}.parquet" for key in DRAWN),
         *(f"{kind}/tiny/{key}.parquet" for kind in ("questions", "labels", "embeddings") for key in query_sets),
         f"filtering/tiny/{FILTERED}.parquet",
-        *(f"answered/tiny/{key}/{member}.json" for key in asked for member in MEMBERS),
+        *(f"asked/answers/tiny/{key}/{member}.json" for key in asked for member in MEMBERS),
         *(f"responses/tiny/{key}/{member}.parquet" for key in query_sets for member in MEMBERS),
         *(f"answer_embeddings/tiny/{key}/tiny.parquet" for key in query_sets),
         *(f"neighbours/tiny/{scenario}.parquet" for scenario in SCENARIOS),
-        *(f"consensus/tiny/{scenario}/tiny.parquet" for scenario in SCENARIOS),
+        *(f"training/tiny/{scenario}/tiny.parquet" for scenario in SCENARIOS),
         *(
             f"cells/tiny/{scenario}/tiny/{router}.parquet"
             for scenario in SCENARIOS
@@ -164,7 +164,7 @@ def test_a_filtered_set_is_rows_of_the_whole_one_in_everything(scenarios: Projec
     assert sum(row["queries"] for row in counts) == whole.num_rows
     assert sum(row["queries"] for row in counts if row["outcome"] == "kept") == kept.num_rows
     assert {row["first"] for row in counts} | {row["second"] for row in counts} <= set(RUN_MEMBERS)
-    assert not list((scenarios.folder / "results/answered").glob(f"*/{FILTERED}"))
+    assert not list((scenarios.folder / "results/asked/answers").glob(f"*/{FILTERED}"))
     consensus = table(scenarios, f"consensus/tiny/{FILTERED}/tiny")
     assert set(consensus["query_id"].to_pylist()) == wanted
 
@@ -179,16 +179,14 @@ def test_no_label_is_read_by_what_writes_or_filters_queries(scenarios: Project) 
     assert readers <= {"labels", "routers", "cells", "outcomes", "choices", "tables"}
 
 
-BEHIND = r"(neighbours|consensus|routers|routes|cells|outcomes|choices)/tiny/{}(/.*|\.parquet)"
-OF_A_SET = (
-    r"(questions|labels|generation|filtering|embeddings|answered|responses|answer_embeddings)/tiny/{}(/.*|\.parquet)"
-)
+BEHIND = r"(neighbours|training|consensus|routers|routes|cells|outcomes|choices)/tiny/{}(/.*|\.parquet)"
+OF_A_SET = r"(questions|labels|generation|filtering|embeddings|asked/answers|responses|answer_embeddings)/tiny/{}(/.*|\.parquet)"
 
 
 def made_of(*keys: str) -> str:
     """A pattern of everything that is made of these query sets, and of the tables and figures."""
     return "|".join(
-        [rf"draws/tiny/{key}\.json|{BEHIND.format(key)}|{OF_A_SET.format(key)}" for key in keys]
+        [rf"asked/queries/tiny/{key}\.json|{BEHIND.format(key)}|{OF_A_SET.format(key)}" for key in keys]
         + [r"tables/.*|figures/.*"]
     )
 
@@ -196,7 +194,7 @@ def made_of(*keys: str) -> str:
 EDITS = {
     "the descriptor's prompt": (
         lambda project: project.edit_text("config/prompts/describe_task.txt", "Write two", "Write about two"),
-        r"(described|descriptions)/.*|" + made_of(*RUN[1:]),
+        r"(asked/descriptions|descriptions)/.*|" + made_of(*RUN[1:]),
     ),
     "the prompt of the shorter descriptions": (
         lambda project: project.edit_text("config/prompts/describe_shorter.txt", "half", "a third"),
@@ -204,7 +202,7 @@ EDITS = {
     ),
     "the descriptor asked anew": (
         lambda project: project.edit_yaml("descriptor/tiny-narrator.yaml", answers_epoch=1),
-        r"(described|descriptions)/.*|" + made_of(*RUN[1:]),
+        r"(asked/descriptions|descriptions)/.*|" + made_of(*RUN[1:]),
     ),
     "a size": (
         lambda project: project.edit_yaml("dataset/tiny.yaml", generated_sizes={"1k": 22}),

@@ -50,8 +50,8 @@ def make(root: Path, rule: str, outputs: list[str], inputs: list[str], **paramet
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "results"
     make(root, "benchmark_questions", ["questions/d/q.parquet", "labels/d/q.parquet"], [], seed=0)
-    make(root, "answer", ["answered/d/q/m.json"], ["questions/d/q.parquet"], settings="{}")
-    make(root, "table", ["tables/e/a.parquet", "tables/e/a.csv"], ["answered/d/q/m.json"], slice="{}", count=None)
+    make(root, "answer", ["asked/answers/d/q/m.json"], ["questions/d/q.parquet"], settings="{}")
+    make(root, "table", ["tables/e/a.parquet", "tables/e/a.csv"], ["asked/answers/d/q/m.json"], slice="{}", count=None)
     (root / "store/key").mkdir(parents=True)
     (root / "store/key/chunk.parquet").write_text("answers")
     return root
@@ -66,9 +66,9 @@ def test_everything_that_provenance_vouches_for_is_taken_over_with_what_it_was_m
     assert (done.adopted, done.known, done.refused) == (ALL, 0, {})
     assert memory.records[f"{root}/tables/e/a.csv"] == {
         "rule": "table",
-        "inputs": [f"{root}/answered/d/q/m.json"],
+        "inputs": [f"{root}/asked/answers/d/q/m.json"],
         "parameters": [None, "{}"],
-        "checksums": {f"{root}/answered/d/q/m.json": digest(root / "answered/d/q/m.json")},
+        "checksums": {f"{root}/asked/answers/d/q/m.json": digest(root / "asked/answers/d/q/m.json")},
     }
     assert "taken over" in lines(done)[0]
 
@@ -82,30 +82,30 @@ def test_an_input_that_a_rule_takes_in_two_places_counts_twice(root: Path) -> No
 
 
 def test_what_snakemake_knows_stays_as_it_is(root: Path) -> None:
-    memory = Memory(f"{root}/answered/d/q/m.json")
+    memory = Memory(f"{root}/asked/answers/d/q/m.json")
     done = adopt(root, memory, LIMIT)
     assert (done.adopted, done.known) == (ALL - 1, 1)
-    assert memory.records[f"{root}/answered/d/q/m.json"] == {}
+    assert memory.records[f"{root}/asked/answers/d/q/m.json"] == {}
 
 
 def test_another_content_is_not_taken_over_nor_what_was_made_from_it(root: Path) -> None:
     (root / "questions/d/q.parquet").write_text("edited")
     memory = Memory()
     done = adopt(root, memory, LIMIT)
-    assert set(done.refused) == {"questions/d/q.parquet", "answered/d/q/m.json"}
-    assert memory.records[f"{root}/answered/d/q/m.json"]["parameters"] == [
+    assert set(done.refused) == {"questions/d/q.parquet", "asked/answers/d/q/m.json"}
+    assert memory.records[f"{root}/asked/answers/d/q/m.json"]["parameters"] == [
         f"{REFUSED}it was made from another questions/d/q.parquet"
     ]
 
 
 def test_a_file_without_provenance_is_not_taken_over(root: Path) -> None:
-    beside(root / "answered/d/q/m.json").unlink()
-    assert set(adopt(root, Memory(), LIMIT).refused) == {"answered/d/q/m.json"}
+    beside(root / "asked/answers/d/q/m.json").unlink()
+    assert set(adopt(root, Memory(), LIMIT).refused) == {"asked/answers/d/q/m.json"}
 
 
 def test_a_provenance_that_cannot_be_read_is_none(root: Path) -> None:
-    beside(root / "answered/d/q/m.json").write_text("{")
-    assert set(adopt(root, Memory(), LIMIT).refused) == {"answered/d/q/m.json"}
+    beside(root / "asked/answers/d/q/m.json").write_text("{")
+    assert set(adopt(root, Memory(), LIMIT).refused) == {"asked/answers/d/q/m.json"}
 
 
 def test_a_copy_of_the_last_files_alone_is_taken_over(root: Path) -> None:
@@ -118,25 +118,26 @@ def test_a_copy_of_the_last_files_alone_is_taken_over(root: Path) -> None:
 
 def test_no_output_is_older_than_its_inputs_afterwards(root: Path) -> None:
     for age, name in enumerate(
-        ["tables/e/a.parquet", "tables/e/a.csv", "answered/d/q/m.json", "questions/d/q.parquet"]
+        ["tables/e/a.parquet", "tables/e/a.csv", "asked/answers/d/q/m.json", "questions/d/q.parquet"]
     ):
         os.utime(root / name, (1000 + age, 1000 + age))
     adopt(root, Memory(), LIMIT)
     times = [
-        (root / name).stat().st_mtime for name in ("questions/d/q.parquet", "answered/d/q/m.json", "tables/e/a.csv")
+        (root / name).stat().st_mtime
+        for name in ("questions/d/q.parquet", "asked/answers/d/q/m.json", "tables/e/a.csv")
     ]
     assert times == sorted(times)
-    assert beside(root / "answered/d/q/m.json").stat().st_mtime >= times[1]
+    assert beside(root / "asked/answers/d/q/m.json").stat().st_mtime >= times[1]
 
 
 def test_large_inputs_have_no_checksum_in_the_record(root: Path) -> None:
     memory = Memory()
     adopt(root, memory, 3)
-    assert memory.records[f"{root}/answered/d/q/m.json"]["checksums"] == {}
+    assert memory.records[f"{root}/asked/answers/d/q/m.json"]["checksums"] == {}
 
 
 def test_a_known_digest_is_read_from_the_provenance_only_while_that_is_current(root: Path) -> None:
-    path = root / "answered/d/q/m.json"
+    path = root / "asked/answers/d/q/m.json"
     before = digest(path)
     path.write_text("another")
     os.utime(path, ns=(beside(path).stat().st_mtime_ns + 1,) * 2)
@@ -148,19 +149,23 @@ def test_a_known_digest_is_read_from_the_provenance_only_while_that_is_current(r
 def test_provenance_names_no_folder_of_the_machine(root: Path, tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text("data")
     write_provenance(
-        root, rule="r", inputs=[str(tmp_path / "own.jsonl")], outputs=[str(root / "answered/d/q/m.json")], parameters={}
+        root,
+        rule="r",
+        inputs=[str(tmp_path / "own.jsonl")],
+        outputs=[str(root / "asked/answers/d/q/m.json")],
+        parameters={},
     )
-    content = read_provenance(root / "answered/d/q/m.json")
+    content = read_provenance(root / "asked/answers/d/q/m.json")
     assert content is not None
     assert list(content["inputs"]) == ["elsewhere/own.jsonl"]
-    assert str(tmp_path) not in beside(root / "answered/d/q/m.json").read_text()
+    assert str(tmp_path) not in beside(root / "asked/answers/d/q/m.json").read_text()
 
 
 def test_the_story_of_a_file_goes_back_to_the_first_one_also_from_an_output_without_provenance_of_its_own(
     root: Path,
 ) -> None:
     story = tell(root, root / "tables/e/a.csv")
-    assert set(story.steps) == {"tables/e/a.csv", "answered/d/q/m.json", "questions/d/q.parquet"}
+    assert set(story.steps) == {"tables/e/a.csv", "asked/answers/d/q/m.json", "questions/d/q.parquet"}
     text = "\n".join(story_lines(story, []))
     assert "benchmark_questions" in text
     assert "seed=0" in text

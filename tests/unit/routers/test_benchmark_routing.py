@@ -14,7 +14,7 @@ from rgd.analysis.benchmark_routing import (
     ORACLE,
     RULES,
     S3_TRUE,
-    PoolAnswers,
+    RightAnswers,
     benchmark_routing_for_people,
     benchmark_routing_rows,
     right_answers,
@@ -76,7 +76,7 @@ def test_s3_knows_where_the_predictors_mislead_and_s1_does_not():
 
 def test_a_few_labels_of_the_own_task_mend_the_predictors():
     vectors, tasks, right = misleading()
-    pools = {"pool": PoolAnswers(("A", "B"), np.array([7.0, 70.0]), right)}
+    pools = {"pool": RightAnswers(("A", "B"), np.array([7.0, 70.0]), right)}
     train, test = (np.flatnonzero(np.arange(len(tasks)) % 2 == part) for part in (0, 1))
     table = pd.DataFrame(benchmark_routing_rows(vectors, tasks, pools, train, test, 0, INTERVAL))
     assert len(table) == len(RULES) * len(ALPHAS)
@@ -209,7 +209,7 @@ def seeds_of_a_table(sizes=(7.0, 70.0), seeds=(0, 1)):
     frames = []
     for seed in seeds:
         train, test = (np.flatnonzero((np.arange(len(tasks)) + seed) % 2 == part) for part in (0, 1))
-        pools = {"pool": PoolAnswers(("A", "B"), np.array(sizes), noisy)}
+        pools = {"pool": RightAnswers(("A", "B"), np.array(sizes), noisy)}
         rows = benchmark_routing_rows(vectors, tasks, pools, train, test, seed, INTERVAL, alphas=(0.0, 0.5))
         frames.append(pd.DataFrame(rows).assign(dataset="quiz"))
     return pd.concat(frames, ignore_index=True)

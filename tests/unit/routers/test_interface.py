@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from rgd.answers.pool import decode, encode
 from rgd.artifacts import schemas
 from rgd.errors import UserError
-from rgd.routers import decode_answers, encode_answers, load, make, methods, restore, route, save
+from rgd.routers import load, make, methods, restore, route, save
 from rgd.routers.base import TestQueries, rank_members
 from tests import ROOT
 from tests.unit.routing_worlds import asking, niches, small
@@ -91,16 +92,16 @@ def test_a_wrong_configuration_is_named(arguments, message):
 
 def test_answers_are_encoded_over_one_vocabulary_and_back():
     columns = [["B", None, "A"], pa.array(["A", "A", None]), np.array(["C", "B", "A"], dtype=object)]
-    codes, vocabulary = encode_answers(columns)
+    codes, vocabulary = encode(columns)
     assert codes.dtype == np.int32
     assert codes.shape == (3, 3)
     for index, column in enumerate(columns):
         expected = column.to_pylist() if isinstance(column, pa.Array) else list(column)
-        assert decode_answers(codes[:, index], vocabulary) == expected
+        assert decode(codes[:, index], vocabulary) == expected
 
 
 def test_answers_that_are_all_missing_are_encoded():
-    codes, vocabulary = encode_answers([[None, None], pa.chunked_array([[None], [None]], type=pa.string())])
+    codes, vocabulary = encode([[None, None], pa.chunked_array([[None], [None]], type=pa.string())])
     assert codes.tolist() == [[-1, -1], [-1, -1]]
     assert vocabulary == ()
 

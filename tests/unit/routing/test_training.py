@@ -6,9 +6,10 @@ import pytest
 
 from rgd.artifacts import files as artifacts
 from rgd.artifacts import schemas
+from rgd.artifacts.columns import vectors_of
 from rgd.artifacts.files import from_matrix, read_table, read_vectors, write_table
 from rgd.errors import UserError
-from rgd.routing.training import training_ids, training_sets, vectors_of
+from rgd.routing.training import training_ids, training_sets
 
 IDS = np.array([f"q{row}" for row in range(9)], dtype=object)
 VECTORS = np.arange(36, dtype=np.float32).reshape(9, 4)

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rgd.weights import cache as weights
 from rgd.errors import UserError
+from rgd.weights import cache as weights
 from rgd.weights.cache import WeightsSpec, ensure_weights
 
 CONVERT_GGUF = weights._convert_gguf

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rgd.analysis.order import group_title
+from rgd.artifacts.columns import rows_in, texts
 from rgd.routers.base import rank_members
 from rgd.routers.benchmark_routing import (
     THRESHOLD,
@@ -34,7 +35,6 @@ from rgd.routers.benchmark_routing import (
     tasks_without,
     usable,
 )
-from rgd.routing.training import rows_in, texts
 from rgd.scoring.statistics import accuracy_interval
 
 ALPHAS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -53,7 +53,7 @@ FIGURES = ["accuracy", "ci_low", "ci_high", "mean_parameters_billion", "predicto
 
 
 @dataclass(frozen=True)
-class PoolAnswers:
+class RightAnswers:
     """Who was right: the M members' keys, their sizes in billions of parameters (M,), and (n, M) bool."""
 
     members: tuple[str, ...]
@@ -162,7 +162,7 @@ class Choices:
     p: np.ndarray
 
 
-def choose(around: Surroundings, pool: PoolAnswers, train_rows: np.ndarray, test_rows: np.ndarray) -> Choices:
+def choose(around: Surroundings, pool: RightAnswers, train_rows: np.ndarray, test_rows: np.ndarray) -> Choices:
     """Choose a member for every test task by every rule.
 
     Args:
@@ -204,7 +204,7 @@ def choose(around: Surroundings, pool: PoolAnswers, train_rows: np.ndarray, test
 def benchmark_routing_rows(
     embeddings: np.ndarray,
     tasks: np.ndarray,
-    pools: Mapping[str, PoolAnswers],
+    pools: Mapping[str, RightAnswers],
     train_rows: np.ndarray,
     test_rows: np.ndarray,
     seed: int,

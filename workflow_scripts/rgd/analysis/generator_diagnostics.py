@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from rgd.analysis.order import REAL, group_title, records
 from rgd.analysis.ranking_transfer import mean_scores
+from rgd.answers.pool import encode
 from rgd.generation.drawing import KEPT, SURPLUS
-from rgd.routers import encode_answers
 
 COLUMNS = [
     *("dataset", "scenario", "pool", "n_queries", "writer", "own_accuracy"),
@@ -45,7 +45,7 @@ def differentiation(consensus: pa.Table, members: Sequence[str]) -> dict[str, fl
         part = consensus.filter(seeds == seed)
         n = part.num_rows // len(members)
         answers = part["answer"].combine_chunks()
-        codes, _ = encode_answers([answers.slice(place * n, n) for place in range(len(members))])
+        codes, _ = encode([answers.slice(place * n, n) for place in range(len(members))])
         ordered = np.sort(codes, axis=1)
         new = (np.diff(ordered, axis=1, prepend=-1) > 0) & (ordered >= 0)
         distinct = new.sum(axis=1)

@@ -69,6 +69,13 @@ NEIGHBOURS = _schema(
     training_rows=pa.list_(pa.int32()),
     similarity=FLOATS,
 )
+TRAINING_SETS = _schema(
+    seed=pa.int32(),
+    query_id=pa.string(),
+    member=pa.string(),
+    answer=pa.string(),
+    confidence=pa.float32(),
+)
 CONSENSUS = _schema(
     seed=pa.int32(),
     query_id=pa.string(),

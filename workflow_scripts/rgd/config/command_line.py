@@ -1,6 +1,6 @@
 """The configuration that a command is meant for, given as one gives it to snakemake: ``--config KEY=VALUE ...``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 
 FOLDER = Path("config")
+DEFAULT_EXPERIMENT = "quickstart"
 KEYS = ("experiment", "data_root", "overrides")
 
 
@@ -28,13 +29,30 @@ def configuration(settings: Sequence[str], *, check_data: bool = True) -> Config
     given: dict[str, Any] = {}
     for setting in settings:
         key, sign, value = setting.partition("=")
-        if not sign or key not in KEYS:
+        if not sign:
             raise UserError(f"--config {setting}: write KEY=VALUE. " + nearest(key, list(KEYS)))
         given[key] = yaml.safe_load(value)
+    return compose(FOLDER, given, check_data=check_data)
+
+
+def compose(folder: Path, given: Mapping[str, Any], *, check_data: bool = True) -> Config:
+    """The checked configuration in ``folder`` for what ``--config`` gave.
+
+    Args:
+        folder: config/.
+        given: experiment, data_root, and overrides (a text, or a list of them).
+        check_data: as of :func:`rgd.config.load`.
+
+    Raises:
+        UserError: a key that is none of these, or a mistake in the configuration.
+    """
+    for key in given:
+        if key not in KEYS:
+            raise UserError(f"--config {key}={given[key]}: there is no such key. " + nearest(key, list(KEYS)))
     overrides = given.get("overrides", [])
     return load(
-        FOLDER,
-        experiment=str(given.get("experiment", "quickstart")),
+        folder,
+        experiment=str(given.get("experiment", DEFAULT_EXPERIMENT)),
         overrides=[overrides] if isinstance(overrides, str) else overrides,
         data_root=given.get("data_root"),
         check_data=check_data,

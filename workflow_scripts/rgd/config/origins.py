@@ -44,8 +44,8 @@ _ORIGINS = (
     _Origin("consensus", "slice", "*", "config/config.yaml"),
     _Origin("embed_*", "slice", "*", "config/embedder/{embedder}.yaml"),
     _Origin("*", "slice", "queries", _DATASET, "generated_queries"),
-    _Origin("draw_queries", "slice", "*", "config/{writer}.yaml"),
-    _Origin("generated_questions", "slice", "*", "config/{writer}.yaml"),
+    _Origin("ask_queries", "slice", "*", "config/{writer}.yaml"),
+    _Origin("read_queries", "slice", "*", "config/{writer}.yaml"),
     _Origin("*", "slice", "*", _DATASET),
     _Origin("*_table", "slice", "*", _EXPERIMENT),
 )

@@ -85,6 +85,12 @@ def recorded_file(config: Config, dataset: str, member: str) -> str:
     return f"recorded/{config.dataset[dataset].recorded}/{recorded_members(config)[member]}/{member}.parquet"
 
 
+def recorded_embeddings_file(config: Config, dataset: str) -> str:
+    """Where a dataset's given embeddings lie, under paths.data_root."""
+    spec = config.dataset[dataset]
+    return f"recorded/{spec.recorded}/{spec.recorded_embeddings}"
+
+
 def check_references(config: Config, folder: Path, check_data: bool = True) -> None:
     """Check that every name in the tree resolves and that files which share artifacts agree.
 

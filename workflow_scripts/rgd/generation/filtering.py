@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from rgd.artifacts.columns import texts
 from rgd.artifacts.files import from_matrix, read_table, read_vectors
 from rgd.errors import UserError
 from rgd.routers.base import rank_members
 from rgd.routing.consensus import Consensus, vote_counts
-from rgd.routing.training import texts
 
 BEST = 2
 MOST_OTHERS = 2

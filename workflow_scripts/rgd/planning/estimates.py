@@ -137,7 +137,7 @@ class _Asks:
         if "queries" in wanted:
             return self._draws(job, settings, wanted)
         questions = next((path for path in job.inputs if "/questions/" in path), None)
-        if questions is None or job.rule == "describe":
+        if questions is None or job.rule == "ask_descriptions":
             return len(wanted.get("tasks", [None])), True
         if self.remade.get(questions) or not Path(questions).is_file():
             return self._expected(job, questions), True

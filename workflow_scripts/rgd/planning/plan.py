@@ -138,7 +138,7 @@ def _stages(jobs: Iterable[Job]) -> list[tuple[str, list[Job]]]:
     found: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         found[job.stage].append(job)
-    order = ("datasets", "generation", "inference", "routing", "query_sets", "analysis")
+    order = ("datasets", "generation", "inference", "equality", "routing", "query_sets", "analysis", "tool")
     return sorted(found.items(), key=lambda item: (order.index(item[0]) if item[0] in order else len(order), item[0]))
 
 

@@ -155,7 +155,7 @@ def _opened(targets: Sequence[str], config: Sequence[str], profile: str | None) 
 
 
 def _plan(workflow: Any) -> Plan:
-    dag, config = workflow.dag, workflow.globals["CONFIG"]
+    dag, config = workflow.dag, workflow.globals["study"].config
     real = [job for level in dag.toposorted() for job in level if job.output]
     numbers = {job: number for number, job in enumerate(real)}
     jobs = []

@@ -12,13 +12,13 @@ from rgd.analysis.figures import comparable, over_datasets, principal_plane
 from rgd.analysis.order import FAMILIES, records, row_label
 from rgd.analysis.shift import subsample
 from rgd.analysis.trade_offs import cost_points, frontier
+from rgd.artifacts.columns import texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.report.drawing import Dot, Reference, Row, intervals, legend_mark, points, scatter
 from rgd.report.html import Markup, tag
 from rgd.report.tables import scenario_title, table
 from rgd.routers import restore
 from rgd.routers.cascal import Cascal
-from rgd.routing.training import texts, vectors_of
 
 SHAPE_OF = {family: shape for shape, family in enumerate(FAMILIES)}
 # Dots of a map at most, of all maps together, and letters of what is told of each.

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from rgd.answers.pool import COLUMNS, decode, pool_answers
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import list_matrix, read_table
 from rgd.artifacts.provenance import known_digest, name_under
-from rgd.routers import decode_answers, encode_answers, make, restore, route
+from rgd.routers import make, restore, route
 from rgd.routers.base import Router, TestQueries
 from rgd.routing.consensus import usable_confidence, z_scores
 from rgd.routing.neighbours import nearest
-from rgd.routing.training import pool_answers, rows_in, texts, training_ids, vectors_of
+from rgd.routing.training import training_ids
 from rgd.seeds import generator
 from rgd.tool.reasons import reasons
 
@@ -197,8 +199,8 @@ def _tasks_of(questions: Any, ids: np.ndarray) -> np.ndarray:
 
 
 def _training_ids(files: "Files", settings: Mapping[str, Any], dataset: str, scenario: str, pool: str) -> np.ndarray:
-    consensus = files.read(f"consensus/{dataset}/{scenario}/{pool}.parquet", ["seed", "query_id", "member"])
-    return training_ids(consensus)[settings["seed"]]
+    training = files.read(f"training/{dataset}/{scenario}/{pool}.parquet", ["seed", "query_id", "member"])
+    return training_ids(training)[settings["seed"]]
 
 
 def _scenario(files: "Files", settings: Mapping[str, Any], scenario: str, around: Around) -> dict[str, Any]:
@@ -227,19 +229,18 @@ def _pool(
     """A pool's answers to the queries ``ids``: as codes over one vocabulary, and as the page shows them."""
     members = settings["pools"][pool]
     responses = [files.read(f"{folder}/{member}.parquet") for member in members]
-    answers, confidence = pool_answers([table.select(["query_id", "answer", "confidence"]) for table in responses])
-    rows = rows_in(texts(answers["query_id"]), ids)
-    labels = files.read(labels_file)
-    codes, vocabulary = encode_answers([answers[str(place)] for place in range(len(members))])
+    everything = pool_answers([table.select(COLUMNS) for table in responses])
+    rows = rows_in(everything.query_ids, ids)
+    answers, labels = everything.of(rows), files.read(labels_file)
     return {
-        "codes": codes[rows],
-        "vocabulary": vocabulary,
-        "confidence": confidence[rows],
+        "codes": answers.codes,
+        "vocabulary": answers.vocabulary,
+        "confidence": answers.confidence,
         "shown": {
             "title": settings["titles"]["pool"].get(pool, pool),
             "members": [settings["members"].get(member, member) for member in members],
             "labels": texts(labels["label"])[rows_in(texts(labels["query_id"]), ids)].tolist(),
-            "answers": [decode_answers(row, vocabulary) for row in codes[rows]],
+            "answers": [answers.texts(row) for row in answers.codes],
             "texts": [[_cut(table["text"][row].as_py() or "") for table in responses] for row in rows.tolist()],
         },
     }
@@ -267,7 +268,7 @@ def _stored_routes(files: "Files", settings: Mapping[str, Any], cell: Sequence[s
 def _routed(router: Router, queries: TestQueries, pool: Mapping[str, Any]) -> dict[str, Any]:
     """The same, of queries that the workflow did not route."""
     found = route(router, queries, pool["codes"], pool["confidence"])
-    answers = {name: decode_answers(codes, pool["vocabulary"]) for name, codes in found.answers.items()}
+    answers = {name: decode(codes, pool["vocabulary"]) for name, codes in found.answers.items()}
     return {
         "variants": list(found.asked),
         "ranking": found.ranking.tolist(),

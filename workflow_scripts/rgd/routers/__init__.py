@@ -5,7 +5,7 @@ A method is a module of this package with one public class, which the module nam
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rgd.artifacts import schemas
 from rgd.errors import UserError
@@ -153,27 +152,3 @@ def restore(table: pa.Table, build: Callable[[], Router]) -> dict[int, Router]:
         router = routers.setdefault(seed, build())
         setattr(router, name, array if array.ndim else array.item())
     return routers
-
-
-def encode_answers(columns: Sequence[Iterable[str | None]]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Answers as numbers over one vocabulary.
-
-    Args:
-        columns: of n strings each, None where missing (lists, numpy or arrow arrays): the members' answers, and the
-            labels where there are any.
-
-    Returns:
-        codes (n, len(columns)) int32, -1 missing, and the vocabulary that :func:`decode_answers` reads them with.
-    """
-    arrays = [column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column) for column in columns]
-    chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
-    everything = pa.chunked_array([chunk.cast(pa.string()) for chunk in chunks], type=pa.string())
-    vocabulary = sorted(value for value in pc.unique(everything).to_pylist() if value is not None)
-    codes = pc.fill_null(pc.index_in(everything, value_set=pa.array(vocabulary, pa.string())), -1)
-    matrix = codes.to_numpy().astype(np.int32).reshape(len(arrays), -1)
-    return np.ascontiguousarray(matrix.T), tuple(vocabulary)
-
-
-def decode_answers(codes: np.ndarray, vocabulary: Sequence[str]) -> list[str | None]:
-    """The answers of (n,) codes; None where missing."""
-    return [vocabulary[code] if code >= 0 else None for code in codes.tolist()]

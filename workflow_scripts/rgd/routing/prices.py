@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from rgd.artifacts.columns import rows_in, texts
 from rgd.errors import UserError
-from rgd.routing.training import rows_in, texts
 
 
 def mean_prices(

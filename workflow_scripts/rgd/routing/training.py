@@ -1,63 +1,74 @@
 """From artifacts to what a router is fitted on and tested with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rgd.answers.pool import PoolAnswers, pool_answers
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table, read_vectors
-from rgd.routers import encode_answers
 from rgd.routers.base import TrainingSet
 
 
-def texts(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of strings as an object array (n,)."""
-    return column.to_numpy(zero_copy_only=False)
-
-
-def pool_answers(responses: Sequence[pa.Table]) -> tuple[pa.Table, np.ndarray]:
-    """Put the members' responses to one query set side by side.
+def training_table(answers: PoolAnswers, rows_of: Mapping[int, np.ndarray], members: Sequence[str]) -> pa.Table:
+    """The training sets of all seeds as a table (schemas.TRAINING_SETS): rows by seed, then member, then query.
 
     Args:
-        responses: one table a member, with query_id, answer and confidence.
+        answers: the pool's answers to the query set of a scenario.
+        rows_of: for each seed the queries that train.
+        members: the pool, in order.
+    """
+    parts = []
+    for seed, rows in rows_of.items():
+        chosen = answers.of(rows)
+        for position, member in enumerate(members):
+            parts.append(
+                pa.table(
+                    {
+                        "seed": np.full(len(rows), seed, dtype=np.int32),
+                        "query_id": pa.array(chosen.query_ids),
+                        "member": pa.array([member] * len(rows), pa.string()),
+                        "answer": pa.array(chosen.texts(chosen.codes[:, position]), pa.string()),
+                        "confidence": pa.array(chosen.confidence[:, position], pa.float32()),
+                    }
+                )
+            )
+    return pa.concat_tables(parts)
 
-    Returns:
-        A table with query_id and one answer column a member (named 0, 1, …), and the confidences (n, M) float32, NaN
-        where there is none.
+
+def answers_of_seeds(
+    training: pa.Table, members: Sequence[str], labels: pa.Table | None = None
+) -> dict[int, PoolAnswers]:
+    """The pool's answers to the training queries of each seed.
+
+    Args:
+        training: schemas.TRAINING_SETS.
+        members: the pool, in order.
+        labels: query_id and label of the query set, for what learns from them.
 
     Raises:
-        ValueError: the members answered different queries.
+        ValueError: the table is of other members.
     """
-    first = responses[0]["query_id"]
-    for table in responses[1:]:
-        if not table["query_id"].equals(first):
-            raise ValueError("the members' responses are of different queries or in different orders")
-    answers = {str(position): table["answer"] for position, table in enumerate(responses)}
-    confidence = np.column_stack(
-        [table["confidence"].to_numpy(zero_copy_only=False).astype(np.float32) for table in responses]
-    )
-    return pa.table({"query_id": first, **answers}), confidence
-
-
-def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The position in ``query_ids`` of every id of ``wanted``.
-
-    Raises:
-        ValueError: an id is missing or occurs twice.
-    """
-    position = {query_id: row for row, query_id in enumerate(query_ids.tolist())}
-    if len(position) < len(query_ids):
-        raise ValueError("an id occurs twice")
-    missing = [query_id for query_id in wanted.tolist() if query_id not in position]
-    if missing:
-        raise ValueError(f"{len(missing)} ids are not there, the first of them {missing[0]}")
-    return np.fromiter((position[query_id] for query_id in wanted.tolist()), dtype=np.int64, count=len(wanted))
+    seeds = training["seed"].to_numpy()
+    found = {}
+    for seed in dict.fromkeys(seeds.tolist()):
+        part = training.filter(seeds == seed)
+        n = part.num_rows // len(members)
+        if texts(part["member"]).reshape(len(members), n)[:, 0].tolist() != list(members):
+            raise ValueError(f"the training sets are of other members than {list(members)}")
+        label_of = None
+        if labels is not None:
+            rows = rows_in(texts(labels["query_id"]), texts(part["query_id"])[:n])
+            label_of = texts(labels["label"])[rows]
+        found[seed] = pool_answers([part.slice(position * n, n) for position in range(len(members))], label_of)
+    return found
 
 
 def training_sets(
-    consensus: pa.Table,
+    training: pa.Table,
     questions: pa.Table,
     embeddings: str | Path | None,
     members: Sequence[str],
@@ -65,10 +76,10 @@ def training_sets(
     answer_embeddings: str | Path | None = None,
     features: str | Path | None = None,
 ) -> Iterator[TrainingSet]:
-    """One training set for every seed of a consensus artifact, read when its turn comes.
+    """One training set for every seed, read when its turn comes.
 
     Args:
-        consensus: schemas.CONSENSUS: rows by seed, then member, then query.
+        training: schemas.TRAINING_SETS: rows by seed, then member, then query.
         questions: query_id and task of the query set, and options for routers that count them.
         embeddings: file with query_id and embedding of the query set; None for routers that fit without them.
         members: the pool, in order.
@@ -78,34 +89,20 @@ def training_sets(
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
     options = option_counts(questions)
-    label_of = None
-    if labels is not None:
-        label_of = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
-    seeds = consensus["seed"].to_numpy()
-    for seed in dict.fromkeys(seeds.tolist()):
-        part = consensus.filter(seeds == seed)
-        n = part.num_rows // len(members)
-        if texts(part["member"]).reshape(len(members), n)[:, 0].tolist() != list(members):
-            raise ValueError(f"the consensus is of other members than {list(members)}")
-        train_ids = texts(part["query_id"])[:n]
-        rows = rows_in(query_ids, train_ids)
-        answers = part["answer"].combine_chunks()
-        columns: list = [answers.slice(position * n, n) for position in range(len(members))]
-        if label_of is not None:
-            columns.append(pa.array(label_of[rows].tolist(), pa.string()))
-        codes, _ = encode_answers(columns)
+    for seed, answers in answers_of_seeds(training, members, labels).items():
+        rows = rows_in(query_ids, answers.query_ids)
         yield TrainingSet(
-            query_ids=train_ids.astype(np.str_),
+            query_ids=answers.query_ids.astype(np.str_),
             tasks=tasks[rows].astype(np.str_),
-            embeddings=vectors_of(embeddings, train_ids),
+            embeddings=vectors_of(embeddings, answers.query_ids),
             members=tuple(members),
-            answers=np.ascontiguousarray(codes[:, : len(members)]),
-            confidence=part["confidence"].to_numpy(zero_copy_only=False).reshape(len(members), n).T.astype(np.float32),
-            labels=None if label_of is None else codes[:, -1],
+            answers=answers.codes,
+            confidence=answers.confidence,
+            labels=answers.labels,
             answer_embeddings=None
             if answer_embeddings is None
-            else AnswerVectors(answer_embeddings, train_ids, members),
-            features=None if features is None else vectors_of(features, train_ids),
+            else AnswerVectors(answer_embeddings, answers.query_ids, members),
+            features=None if features is None else vectors_of(features, answers.query_ids),
             options=None if options is None else options[rows],
             seed=seed,
         )
@@ -119,19 +116,9 @@ def option_counts(questions: pa.Table) -> np.ndarray | None:
     return counts.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def vectors_of(path: str | Path | None, query_ids: np.ndarray) -> np.ndarray:
-    """The vectors (n, d) float32 of ``query_ids`` in a file with query_id and embedding; (n, 0) without a file."""
-    if path is None:
-        return np.empty((len(query_ids), 0), dtype=np.float32)
-    embedded = texts(read_table(path, ["query_id"])["query_id"])
-    place = np.full(len(embedded), -1)
-    place[rows_in(embedded, query_ids)] = np.arange(len(query_ids))
-    return read_vectors(path, place)
-
-
-def training_ids(consensus: pa.Table) -> dict[int, np.ndarray]:
-    """For every seed of a consensus artifact (seed, query_id, member), the ids of its training rows, in order."""
-    first = consensus.filter(pc.equal(consensus["member"], consensus["member"][0]))
+def training_ids(training: pa.Table) -> dict[int, np.ndarray]:
+    """For every seed of the training sets (seed, query_id, member) the ids of its queries, in order."""
+    first = training.filter(pc.equal(training["member"], training["member"][0]))
     seeds = first["seed"].to_numpy()
     return {seed: texts(first["query_id"])[seeds == seed] for seed in dict.fromkeys(seeds.tolist())}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.routers import encode_answers
+from rgd.answers.pool import encode
+from rgd.artifacts.columns import rows_in, texts
 from rgd.routing.consensus import normalise, usable_confidence, z_scores
-from rgd.routing.training import rows_in, texts
 from rgd.scoring import metrics, references
 from rgd.scoring.statistics import accuracy_interval
 
@@ -83,7 +83,7 @@ def read_benchmark(
             raise ValueError("the members' responses are of different queries or in different orders")
     label = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
     task = texts(questions["task"])[rows_in(texts(questions["query_id"]), query_ids)]
-    codes, vocabulary = encode_answers([*(table["answer"] for table in responses), pa.array(label)])
+    codes, vocabulary = encode([*(table["answer"] for table in responses), pa.array(label)])
     return Benchmark(
         query_ids=query_ids,
         tasks=task.astype(str),

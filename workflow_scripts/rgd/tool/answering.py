@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.answers.pool import decode, encode
 from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.prompts import letter, render
 from rgd.errors import UserError
-from rgd.routers import decode_answers, encode_answers
 from rgd.tool.models import opened
 from rgd.tool.routing import Bundle, Decision
 
@@ -182,14 +182,14 @@ class Answering:
         given: dict[int, Given] = {}
         while True:
             letters = [given[place].letter if place in given else None for place in range(len(keys))]
-            codes, vocabulary = encode_answers([[each] for each in letters])
+            codes, vocabulary = encode([[each] for each in letters])
             confidence = np.full((1, len(keys)), np.nan)
             for place, each in given.items():
                 confidence[0, place] = np.nan if each.confidence is None else each.confidence
             routed = self.bundle.respond(queries, codes, confidence)
             waiting = [place for place in routed.asked[variant][0].tolist() if place >= 0 and place not in given]
             if not waiting:
-                return decode_answers(routed.answers[variant], vocabulary)[0], list(given.values())
+                return decode(routed.answers[variant], vocabulary)[0], list(given.values())
             given[waiting[0]] = self._chosen(keys[waiting[0]], query, options)
 
 

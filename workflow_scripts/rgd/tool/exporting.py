@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.artifacts.provenance import known_digest, name_under
 from rgd.errors import UserError
-from rgd.routing.training import rows_in, texts, training_ids, vectors_of
+from rgd.routing.training import training_ids
 from rgd.tool import bundle
 
-INPUTS = ("router", "consensus", "questions", "embeddings")
+INPUTS = ("router", "training", "questions", "embeddings")
 
 
 def export(
@@ -27,7 +28,7 @@ def export(
 
     Args:
         folder: made if absent.
-        paths: router, consensus, questions and embeddings of the router's cell, and descriptions where there are any.
+        paths: router, training (sets), questions and embeddings of the router's cell, and descriptions where there are any.
         routing: as :func:`settings` gives it.
         members: as :func:`asking` gives them.
         root: the results' folder, under which the bundle names what it was made from.
@@ -40,8 +41,7 @@ def export(
     seeds = learned["seed"].unique().to_pylist()
     if seed not in seeds:
         raise UserError(f"{paths['router']} has no router of seed {seed}, but of {seeds}: name one of them.")
-    consensus = read_table(paths["consensus"], ["seed", "query_id", "member"])
-    ids = training_ids(consensus)[seed]
+    ids = training_ids(read_table(paths["training"], ["seed", "query_id", "member"]))[seed]
     questions = read_table(paths["questions"], ["query_id", "task", "question"])
     rows = rows_in(texts(questions["query_id"]), ids)
     descriptions = {}

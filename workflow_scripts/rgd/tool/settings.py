@@ -70,7 +70,7 @@ def paths(config: Config, cell: Cell) -> dict[str, Path]:
     root, asked = Path(config.paths.results), query_set(cell.scenario)
     found = {
         "router": root / f"routers/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet",
-        "consensus": root / f"consensus/{cell.dataset}/{cell.scenario}/{cell.pool}.parquet",
+        "training": root / f"training/{cell.dataset}/{cell.scenario}/{cell.pool}.parquet",
         "questions": root / f"questions/{cell.dataset}/{asked}.parquet",
         "embeddings": root / f"embeddings/{cell.dataset}/{asked}.parquet",
     }

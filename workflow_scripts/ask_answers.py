@@ -13,4 +13,4 @@ with running(snakemake):
     answers = fill_query_sets(
         snakemake, settings, snakemake.wildcards.member, lambda path: requests_for(read_table(path), settings.prompt)
     )
-    write_json(snakemake.output.answered, {"settings": settings.key, "answers": answers})
+    write_json(snakemake.output.asked, {"settings": settings.key, "answers": answers})

@@ -37,4 +37,4 @@ with running(snakemake):
             drawing["seed"],
             ask,
         )
-    write_json(snakemake.output.draws, {"settings": settings.key, "draws": drawn})
+    write_json(snakemake.output.asked, {"settings": settings.key, "draws": drawn})

@@ -22,13 +22,13 @@ with running(snakemake):
     )
     prompt = json.loads(settings.prompt)
     store = Store(snakemake.resources.store)
-    drawn = json.loads(Path(snakemake.input.draws).read_text(encoding="utf-8"))["draws"]
+    drawn = json.loads(Path(snakemake.input.asked).read_text(encoding="utf-8"))["draws"]
     wanted = wanted_per_task(drawing["queries"], list(descriptions))
     queries, counts = {}, {}
     for task, count in drawn.items():
         pairs = [(task, number) for number in range(count)]
         requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], pairs)
-        with said_to_be_stored(snakemake.input.draws):
+        with said_to_be_stored(snakemake.input.asked):
             draws = read_draws(store, settings, requests)
         queries[task], counts[task] = accept(task, draws, wanted[task], benchmark, drawing["seed"])
     message = shortfall_message(counts, wanted)

@@ -14,7 +14,7 @@ with running(snakemake):
     questions = read_table(snakemake.input.questions)
     asked = referee_requests(questions, settings.prompt, draws)
     keys, numbers = [request.query_key for request in asked], [request.draw for request in asked]
-    with said_to_be_stored(snakemake.input.refereed):
+    with said_to_be_stored(snakemake.input.asked):
         answers = Store(snakemake.resources.store).read(settings, keys, numbers).to_pylist()
     table = referee_rows(questions, answers, settings.way, draws)
     write_table(snakemake.output.referee, table, schemas.REFEREE)

@@ -13,7 +13,7 @@ with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions, ["query_id", "question"])
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
-    with said_to_be_stored(snakemake.input.featurized):
+    with said_to_be_stored(snakemake.input.asked):
         texts = Store(snakemake.resources.store).read(settings, keys)["text"].to_pylist()
     table = feature_rows(questions["query_id"], texts)
     write_table(snakemake.output.features, table, schemas.FEATURES)

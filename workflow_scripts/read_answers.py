@@ -13,7 +13,7 @@ with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions)
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
-    with said_to_be_stored(snakemake.input.answered):
+    with said_to_be_stored(snakemake.input.asked):
         answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
     table = response_rows(questions, answers, settings.way)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)

@@ -19,4 +19,4 @@ with running(snakemake):
     title = f"{wildcards.variant} descriptions of {wildcards.dataset}"
     with model_of_job(snakemake, resources.engine, settings.content(), spent) as engine:
         fill(store, settings, requests, engine, resources.chunk_size, title=title)
-    write_json(snakemake.output.described, {"settings": settings.key, "descriptions": len(requests)})
+    write_json(snakemake.output.asked, {"settings": settings.key, "descriptions": len(requests)})

@@ -1,0 +1,60 @@
+"""The fingerprint of a rule's code, as its parameter ``code``."""
+
+import functools
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rgd.artifacts import fingerprint
+from rgd.config.products import unique
+from rgd.config.sweep import Cell
+from rgd.errors import UserError
+from rgd.workflow.study import Study
+
+
+class Code:
+    """Fingerprints of the scripts in a folder.
+
+    Args:
+        scripts: workflow_scripts/.
+        kept: a folder that keeps what is read off each file, by its content: a parse reads anew only what was edited.
+    """
+
+    def __init__(self, scripts: Path, kept: Path) -> None:
+        self.scripts = scripts
+        self._of = functools.cache(
+            lambda script, plugins, files: fingerprint.parameter(
+                fingerprint.follow(script, plugins, files, scripts, kept), script, plugins
+            )
+        )
+
+    def __call__(self, script: str, plugins: Iterable[str] = (), files: Iterable[str] = ()) -> str:
+        """The parameter ``code`` of a rule; code that cannot be followed ends the run with the message alone.
+
+        Args:
+            script: the rule's script.
+            plugins: modules that it loads by name, which it then follows.
+            files: data files under workflow_scripts/ that its code reads and that are no inputs.
+        """
+        try:
+            return self._of(script, tuple(plugins), tuple(files))
+        except UserError as error:
+            sys.exit(f"Code error: {error}")
+
+    def of_router(self, script: str, study: Study) -> Any:
+        """A function of the wildcards: the same with the router's own module."""
+        return lambda wildcards: self(script, [f"rgd.routers.{study.router(wildcards).method}"])
+
+    def of_routers(self, script: str, cells: Iterable[Cell], study: Study) -> str:
+        """The same with the modules of these cells' routers."""
+        methods = unique(study.config.router[cell.router].method for cell in cells)
+        return self(script, [f"rgd.routers.{method}" for method in methods])
+
+    def of_adapter(self, script: str, study: Study) -> Any:
+        """A function of the wildcards: the same with the dataset's adapter."""
+        return lambda wildcards: self(script, [f"rgd.datasets.{study.dataset(wildcards).adapter}"])
+
+    def files(self, pattern: str) -> list[str]:
+        """The data files under workflow_scripts/ whose path matches ``pattern``."""
+        return sorted(str(path.relative_to(self.scripts)) for path in self.scripts.glob(pattern))

@@ -1,0 +1,323 @@
+"""The inputs of the rules that depend on the configuration: each function is an input function of the rule it is named after.
+
+The label firewall holds here: :meth:`Inputs.fit` gives a label file only to a router whose class says ``needs_labels``, and
+:meth:`Inputs.route` gives none.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rgd.config import generated, scenarios, slices, sweep
+from rgd.config.products import unique
+from rgd.config.references import BENCHMARK, REAL
+from rgd.datasets.mirror import content_digest
+from rgd.report import page
+from rgd.routing.reduced import whole_pool, whole_scenario
+from rgd.tool import settings as tool_settings
+from rgd.workflow import paths
+from rgd.workflow.study import QuerySet, Study, Trained
+
+MAPPED_ROUTER = "cascal"
+"""The router whose centroids the maps of the queries show."""
+
+
+class Inputs:
+    """The input functions of a study's rules; ``wildcards`` are those of a job."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.config = study.config
+
+    # Weights.
+
+    def weights(self, model: str) -> list[str]:
+        """Says that a model's weights are here; nothing for a model that a server runs."""
+        return [] if self.config.model[model].weights is None else [paths.model_weights(model)]
+
+    def weights_of(self, model_of: Callable[[Any], str]) -> Callable[[Any], list[str]]:
+        """An input function: the weights of the model that ``model_of`` finds."""
+        return lambda wildcards: self.weights(model_of(wildcards))
+
+    def embedder_weights(self, wildcards: Any) -> list[str]:
+        """Says that the weights of a dataset's embedder are here; nothing for an embedder that a server runs."""
+        name = self.study.dataset(wildcards).embedder
+        return [] if self.config.embedder[name].weights is None else [paths.embedder_weights(name)]
+
+    # Questions.
+
+    def benchmark_questions(self, wildcards: Any) -> list[str]:
+        """Says that a benchmark's files are here; nothing for one that is made, or read from a file of one's own."""
+        source = self.study.dataset(wildcards).source
+        return [] if source is None or source.repo is None else [paths.source(wildcards.dataset)]
+
+    def own_content(self, wildcards: Any) -> str:
+        """The hash of a file of one's own, so that its content counts and its place does not; "" for other datasets."""
+        source = self.study.dataset(wildcards).source
+        if source is None or source.repo is not None:
+            return ""
+        folder = Path(slices.data_roots(self.config, wildcards.dataset)[0])
+        return content_digest(slices.benchmark(self.config, wildcards.dataset), folder)
+
+    def ask_descriptions(self, wildcards: Any) -> dict[str, str]:
+        """What a descriptor writes from: the benchmark's reserved questions, or its own default description."""
+        if wildcards.variant != scenarios.DEFAULT:
+            return {"shown": paths.descriptions(wildcards.dataset, scenarios.DEFAULT)}
+        return {"shown": paths.questions(wildcards.dataset, BENCHMARK), "parts": paths.parts(wildcards.dataset)}
+
+    def ask_queries(self, wildcards: Any) -> str:
+        """The descriptions that the generator of ``drawn`` gets."""
+        return paths.descriptions(wildcards.dataset, self.study.variant(wildcards.drawn))
+
+    def filtered_questions(self, wildcards: Any) -> list[str]:
+        """The answers of the pool that filters a generated set."""
+        return [
+            paths.responses(wildcards.dataset, wildcards.drawn, member) for member in self.study.pool(wildcards.pool)
+        ]
+
+    def ask_referee(self, wildcards: Any) -> str:
+        return self.judged_questions(wildcards.dataset, wildcards.query_set)
+
+    def judged_questions(self, dataset: str, query_set: str) -> str:
+        """The questions of whose labels the referee is asked: of the benchmark those that the first split tests."""
+        if query_set == BENCHMARK:
+            return paths.tested_questions(dataset)
+        return paths.questions(dataset, query_set)
+
+    # Every file that a model is asked about: while it is loaded it answers those that are there.
+
+    def asked_of_member(self, wildcards: Any) -> list[str]:
+        """The questions of the experiment that a member answers in the same kind of answer."""
+        kind = self.study.dataset(wildcards).answer_kind
+        return [
+            paths.questions(dataset, query_set)
+            for (dataset, query_set), pools in self.study.asked.items()
+            if self.config.dataset[dataset].answer_kind == kind and wildcards.member in self.study.members_of(pools)
+        ]
+
+    def asked_of_featurizer(self, wildcards: Any) -> list[str]:
+        """The questions of whose features some cell of the experiment needs."""
+        needed = (
+            (cell.dataset, query_set)
+            for cell in self.study.cells
+            if self.config.router[cell.router].features == wildcards.featurizer
+            for query_set in (BENCHMARK, generated.whole(self.config, sweep.query_set(cell.scenario)))
+        )
+        return [paths.questions(dataset, query_set) for dataset, query_set in unique(needed)]
+
+    def asked_of_referee(self, wildcards: Any) -> list[str]:
+        """The questions of all labels that the referee judges."""
+        del wildcards
+        return [self.judged_questions(dataset, query_set) for dataset, query_set in self.study.judged]
+
+    # Answers.
+
+    def embed_answers(self, wildcards: Any) -> list[str]:
+        return [
+            paths.responses(wildcards.dataset, wildcards.query_set, member)
+            for member in self.study.pool(wildcards.pool)
+        ]
+
+    def equal_answers(self, wildcards: Any) -> list[str]:
+        return [paths.responses(wildcards.dataset, BENCHMARK, member) for member in self.study.pool(wildcards.pool)]
+
+    def matched_labels(self, wildcards: Any) -> list[str]:
+        """The graded answers of a pool."""
+        return [paths.graded_responses(wildcards.dataset, member) for member in self.study.pool(wildcards.pool)]
+
+    def answers(self, dataset: str, query_set: str, pool: str) -> list[str]:
+        """The answers of a pool to a query set, in which equal answers are equal texts."""
+        if self.study.is_mathematics(dataset):
+            return [paths.matched_responses(dataset, pool, member) for member in self.study.pool(pool)]
+        return [paths.responses(dataset, query_set, member) for member in self.study.pool(pool)]
+
+    def labels(self, dataset: str, query_set: str, pool: str) -> str:
+        """The labels, under the texts that equal answers of the pool have."""
+        if self.study.is_mathematics(dataset):
+            return paths.matched_labels(dataset, pool)
+        return paths.labels(dataset, query_set)
+
+    def test_answers(self, wildcards: Any) -> list[str]:
+        return self.answers(wildcards.dataset, BENCHMARK, wildcards.pool)
+
+    def test_labels(self, wildcards: Any) -> str:
+        return self.labels(wildcards.dataset, BENCHMARK, wildcards.pool)
+
+    def training_answers(self, wildcards: Any) -> list[str]:
+        """The answers of a pool to the query set that a scenario trains on."""
+        return self.answers(wildcards.dataset, sweep.query_set(wildcards.scenario), wildcards.pool)
+
+    def training_questions(self, wildcards: Any) -> str:
+        return paths.questions(wildcards.dataset, sweep.query_set(wildcards.scenario))
+
+    def training_embeddings(self, wildcards: Any) -> str:
+        return paths.embeddings(wildcards.dataset, sweep.query_set(wildcards.scenario))
+
+    # Routers.
+
+    def training_tasks(self, wildcards: Any) -> dict[str, str]:
+        """The questions that say which task a query is of, where only some of a scenario's queries train."""
+        if whole_scenario(wildcards.scenario)[1] is None:
+            return {}
+        return {"questions": self.training_questions(wildcards)}
+
+    def fit(self, wildcards: Any) -> dict[str, str | list[str]]:
+        """What fitting needs beside training sets and embeddings: labels only where the router's class says so."""
+        kind, spec = self.study.router_class(wildcards), self.study.router(wildcards)
+        dataset, query_set = wildcards.dataset, sweep.query_set(wildcards.scenario)
+        found: dict[str, str | list[str]] = {}
+        if kind.needs_labels:
+            found["labels"] = self.labels(dataset, query_set, wildcards.pool)
+        if kind.needs_answer_embeddings:
+            # Those of the whole pool hold the answers of a pool that lacks a member.
+            whole, _ = whole_pool(wildcards.pool)
+            found["answer_embeddings"] = paths.text_embeddings(spec.answer_text, dataset, query_set, whole)
+        if spec.features is not None:
+            found["features"] = paths.feature_embeddings(dataset, query_set, spec.features)
+        if spec.price in ("tokens", "dollars"):
+            found["responses"] = self.training_answers(wildcards)
+        return found
+
+    def route(self, wildcards: Any) -> dict[str, str]:
+        """What routing needs beside the router, the test queries and their nearest training queries; never a label."""
+        kind, spec = self.study.router_class(wildcards), self.study.router(wildcards)
+        found = {}
+        if kind.needs_training_embeddings:
+            found["training"] = paths.training(wildcards.dataset, wildcards.scenario, wildcards.pool)
+            found["training_embeddings"] = self.training_embeddings(wildcards)
+        if spec.features is not None:
+            found["features"] = paths.feature_embeddings(wildcards.dataset, BENCHMARK, spec.features)
+        return found
+
+    def bundle(self, wildcards: Any) -> dict[str, str]:
+        """The descriptions that a bundle's training queries were written from, where they were generated."""
+        variant = tool_settings.description_variant(self.config, self.cell(wildcards))
+        return {} if variant is None else {"descriptions": paths.descriptions(wildcards.dataset, variant)}
+
+    def cell(self, wildcards: Any) -> sweep.Cell:
+        return sweep.Cell(wildcards.dataset, wildcards.scenario, wildcards.pool, wildcards.router)
+
+    # Tables and figures.
+
+    def questions(self, query_sets: Iterable[QuerySet]) -> list[str]:
+        return [paths.questions(dataset, query_set) for dataset, query_set in query_sets]
+
+    def responses(self, query_sets: Mapping[QuerySet, tuple[str, ...]]) -> list[str]:
+        """The answers of every member of the pools that answer each query set."""
+        return [
+            paths.responses(dataset, query_set, member)
+            for (dataset, query_set), pools in query_sets.items()
+            for member in self.study.members_of(pools)
+        ]
+
+    def graded_answers(self) -> list[str]:
+        """The answers of every member to every benchmark, in which right answers are the labels' texts."""
+        return [
+            paths.graded_responses(dataset, member)
+            if self.study.is_mathematics(dataset)
+            else paths.responses(dataset, BENCHMARK, member)
+            for dataset in self.study.datasets
+            for member in self.study.members_of(self.study.query_sets[dataset, BENCHMARK])
+        ]
+
+    def consensus(self, trained: Iterable[Trained]) -> list[str]:
+        return [paths.consensus(*keys) for keys in trained]
+
+    def generation_counts(self, query_sets: Iterable[QuerySet]) -> list[str]:
+        return [paths.generation(dataset, query_set) for dataset, query_set in query_sets]
+
+    def label_quality_table(self) -> list[str]:
+        """What the referee says of each label."""
+        return [
+            paths.referee(dataset, query_set, member)
+            for dataset, query_set in self.study.judged
+            for member in self.study.referees
+        ]
+
+    def leak_table(self) -> dict[str, list[str]]:
+        """What was compared with the test questions, and what was found."""
+        drawn, described = self.study.drawn, self.study.described_for
+        return {
+            "leaks": [
+                *(paths.leaks("queries", dataset, query_set) for dataset, query_set in drawn),
+                *(paths.leaks("descriptions", dataset, variant) for dataset, variant in described),
+            ],
+            "texts": [
+                *self.questions(drawn),
+                *(paths.descriptions(dataset, variant) for dataset, variant in described),
+            ],
+        }
+
+    def generator_diagnostics_table(self) -> dict[str, list[str]]:
+        """What generators wrote, and what their own models answer to it."""
+        writers = self.study.writers()
+        return {
+            "labels": [paths.labels(dataset, scenario) for dataset, scenario, _, _ in writers],
+            "responses": [paths.responses(dataset, scenario, member) for dataset, scenario, _, member in writers],
+        }
+
+    def diagnostics_table(self) -> dict[str, list[str]]:
+        """Everything that is learned from generated queries, and what it is learned from."""
+        made = self.study.generated_cells
+        return {
+            "consensus": self.consensus(made),
+            "questions": [paths.questions(dataset, scenario) for dataset, scenario, _ in made],
+            "embeddings": [paths.embeddings(dataset, scenario) for dataset, scenario, _ in made],
+            "routers": [paths.router(cell) for cell in self.study.diagnosed],
+            "counts": [paths.generation(dataset, self.study.drawn_of(scenario)) for dataset, scenario, _ in made],
+        }
+
+    def published_table(self, wildcards: Any) -> dict[str, str]:
+        """The tables beside the accuracies that have published figures, as far as the experiment can make them."""
+        tables = [
+            *(["ranking_transfer"] if self.study.transfer_cells else []),
+            *(["label_quality"] if self.study.judged else []),
+        ]
+        return {table: paths.table(wildcards.experiment, table) for table in tables}
+
+    def shifted(self) -> list[tuple[str, str]]:
+        """Dataset and scenario: of every dataset the real queries, which show what no distance looks like, then the others."""
+        return [
+            (dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in self.study.query_sets
+        ]
+
+    # The maps of queries.
+
+    def map_dataset(self, wildcards: Any) -> str:
+        """The dataset of a map of queries: that of its name, or the first one."""
+        return wildcards.map.removeprefix("queries").removeprefix("_of_") or self.study.datasets[0]
+
+    def map_scenarios(self, wildcards: Any) -> list[str]:
+        """The scenarios whose queries a map shows: all of the dataset's without a suffix."""
+        dataset = self.map_dataset(wildcards)
+        plain = [REAL, *self.study.plain_scenarios]
+        return [scenario for scenario in plain if (dataset, sweep.query_set(scenario)) in self.study.query_sets]
+
+    def map_queries(self, wildcards: Any) -> list[QuerySet]:
+        dataset = self.map_dataset(wildcards)
+        return [(dataset, sweep.query_set(scenario)) for scenario in self.map_scenarios(wildcards)]
+
+    def map_routers(self, wildcards: Any) -> list[sweep.Cell]:
+        """The fitted routers whose centroids a map shows: those of the first pool that has them."""
+        dataset, shown = self.map_dataset(wildcards), self.map_scenarios(wildcards)
+        cells = [
+            cell
+            for cell in self.study.cells
+            if (cell.dataset, cell.router) == (dataset, MAPPED_ROUTER) and cell.scenario in shown
+        ]
+        return [cell for cell in cells if cell.pool == cells[0].pool]
+
+    def query_figure(self, wildcards: Any) -> dict[str, list[str]]:
+        """Questions, embeddings and fitted routers of a map of queries."""
+        mapped = self.map_queries(wildcards)
+        return {
+            "questions": self.questions(mapped),
+            "embeddings": [paths.embeddings(dataset, query_set) for dataset, query_set in mapped],
+            "routers": [paths.router(cell) for cell in self.map_routers(wildcards)],
+        }
+
+    def report_page(self) -> list[str]:
+        """Everything that the experiment's page is made of."""
+        tables = [f"tables/{self.study.name}/{table}.parquet" for table in self.study.reported["tables"]]
+        files = [*tables, *page.files(self.study.reported)]
+        return [f"{paths.RESULTS}/{name}" for name in unique(files)]

@@ -1,0 +1,23 @@
+"""The outputs that several rules have alike."""
+
+from typing import Any
+
+from rgd.workflow import paths
+
+
+def table(name: str, caption: str | None = None) -> dict[str, Any]:
+    """The four files of a table of ``{experiment}``; with a ``caption`` its CSV is part of Snakemake's own report."""
+    from snakemake.io import report
+
+    files: dict[str, Any] = {kind: paths.table("{experiment}", name, kind) for kind in paths.KINDS}
+    if caption is not None:
+        files["csv"] = report(files["csv"], caption=caption, category="Tables")
+    return files
+
+
+def figure(name: str, caption: str) -> dict[str, Any]:
+    """The two files of a figure of ``{experiment}``; its SVG is part of Snakemake's own report."""
+    from snakemake.io import report
+
+    svg, png = (paths.figure("{experiment}", name, kind) for kind in ("svg", "png"))
+    return {"svg": report(svg, caption=caption, category="Figures"), "png": png}

@@ -1,0 +1,308 @@
+"""What jobs ask a cluster for: where they run, their memory and time, which run one after the other, which are one job.
+
+Nothing here changes a result or reruns a job. On a workstation it is said and not enforced, but for what runs one after the
+other.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rgd.config import generated, scenarios, slices
+from rgd.config.schema import Embedder, Model
+from rgd.workflow import paths, run_times
+from rgd.workflow.study import Study
+
+Named = Callable[[Any], str]
+"""Finds a name, of a model or a group, from a job's wildcards."""
+Files = Callable[[Any], list[str]]
+
+# The order of long work where more jobs are ready than cores: first what everything waits for (the benchmark's questions,
+# the descriptions, weights), then the generators' queries, so that a member that is loaded answers all query sets, and of
+# one kind the largest model, so that no core idles at the end.
+QUESTIONS_FIRST, FETCH_FIRST, DRAW_FIRST = 300_000, 200_000, 100_000
+DRAWS_OF_A_QUERY = 2
+"""Draws that a query may take, since not all are usable."""
+
+
+class Jobs:
+    """The resources of a study's jobs.
+
+    Args:
+        study: the experiment.
+        workflow: Snakemake's, which is told of resources and groups; without one nothing is grouped.
+    """
+
+    def __init__(self, study: Study, workflow: Any) -> None:
+        self.study = study
+        self.config = study.config
+        self.cluster = study.config.site.cluster
+        self.workflow = workflow
+
+    # Priorities.
+
+    def largest_first(self, model_of: Named, least: int = 0) -> Callable[[Any], int]:
+        """A priority: the larger the model of a job, the earlier it runs."""
+        return lambda wildcards: least + round(1000 * (self.config.model[model_of(wildcards)].parameters_billion or 0))
+
+    def threads(self, model_of: Named) -> Callable[[Any], int]:
+        return lambda wildcards: self.config.model[model_of(wildcards)].threads
+
+    def embedder_threads(self, wildcards: Any) -> int:
+        return self.study.embedder(wildcards).threads
+
+    # Whole jobs.
+
+    def fetching(self, kind: str) -> dict[str, Any]:
+        """Of a job that fetches the weights of a ``model`` or an ``embedder``, its wildcard."""
+
+        def spec(wildcards: Any) -> Model | Embedder:
+            return getattr(self.config, kind)[wildcards[kind]]
+
+        return {
+            "mem_mb": lambda wildcards: spec(wildcards).memory_mb,
+            "weights": lambda wildcards: slices.canonical(slices.weights(spec(wildcards).weights)),
+            **self._cache(),
+        }
+
+    def ask_queries(self) -> dict[str, Any]:
+        return self._writing(
+            self.study.model_of_generator,
+            self.study.generator,
+            self._draws,
+            chunk_size=self.config.site.draw_chunk_size,
+        )
+
+    def ask_descriptions(self) -> dict[str, Any]:
+        return self._writing(
+            self.study.model_of_descriptor,
+            self.study.descriptor,
+            lambda wildcards: len(self.study.dataset(wildcards).tasks),
+        )
+
+    def ask_answers(self, all_files: Files) -> dict[str, Any]:
+        """``all_files``: the questions of all query sets that the member answers."""
+        return {
+            **self._one_load_at_a_time("member", self.study.members),
+            **self._asking(self.study.model_of_member, "answers", all_files, self._questions),
+        }
+
+    def ask_features(self, all_files: Files) -> dict[str, Any]:
+        """``all_files``: the questions of all query sets that the featurizer describes."""
+        return {
+            **self._one_load_at_a_time("featurizer", self.config.featurizer),
+            **self._asking(
+                self.study.model_of_featurizer, "features", all_files, self._questions, spec_of=self.study.featurizer
+            ),
+        }
+
+    def ask_referee(self, all_files: Files, own_file: Named) -> dict[str, Any]:
+        """As for answers, whose jobs of the same member these do not run beside."""
+        return {
+            **self._one_load_at_a_time("member", self.study.members),
+            **self._asking(self.study.model_of_member, "referee", all_files, own_file, draws=self.study.referee_draws),
+        }
+
+    def embedding(self, texts: Callable[[Any], int]) -> dict[str, Any]:
+        """Of a job that embeds so many texts."""
+
+        def minutes(wildcards: Any) -> tuple[int, int]:
+            own = run_times.to_embed(self.study.embedder(wildcards), texts(wildcards))
+            return own, own
+
+        return {
+            **self._at_work(self.study.embedder, minutes),
+            "engine": lambda wildcards: self.study.embedder(wildcards).engine,
+            **self._model(self.study.embedder),
+        }
+
+    # Numbers of texts.
+
+    def queries(self, wildcards: Any) -> int:
+        """How many queries a query set has, or may have."""
+        return run_times.count_rows(self._questions(wildcards))
+
+    def answers(self, wildcards: Any) -> int:
+        """How many answers a pool gives to a query set."""
+        return len(self.study.pool(wildcards.pool)) * self.queries(wildcards)
+
+    def feature_texts(self, wildcards: Any) -> int:
+        """How many texts a featurizer writes about a query set."""
+        return 2 * self.queries(wildcards)
+
+    def tasks(self, wildcards: Any) -> int:
+        return len(self.study.dataset(wildcards).tasks)
+
+    def _draws(self, wildcards: Any) -> int:
+        scenario = scenarios.parse(self.config, wildcards.drawn)
+        return DRAWS_OF_A_QUERY * generated.queries(self.config, wildcards.dataset, scenario)
+
+    # Groups.
+
+    def together(self, kind: str, name_of: Named) -> Callable[[Any], str]:
+        """A group: ``--group-components KIND=N`` makes one job of the cluster of up to N jobs with the same name."""
+
+        def group(wildcards: Any) -> str:
+            name = f"{kind}_{name_of(wildcards)}"
+            # As Snakemake notes it for a group whose name is a text with wildcards.
+            self.workflow.parent_groupids[name] = kind
+            return name
+
+        return group
+
+    def member_and_kind(self, wildcards: Any) -> str:
+        """The group of what a member is asked in one kind of answer."""
+        return f"{self.study.dataset(wildcards).answer_kind}_{wildcards.member}"
+
+    def place(self) -> None:
+        """Give every rule that names no partition or account of its own those of the site."""
+        place = {"slurm_partition": self.cluster.partition, "slurm_account": self.cluster.account}
+        for rule in self.workflow.rules:
+            for name, value in place.items():
+                if value is not None and name not in rule.resources:
+                    rule.resources[name] = value
+
+    # What these are made of.
+
+    def _asking(
+        self,
+        model_of: Named,
+        kind: str,
+        all_files: Files,
+        own_file: Named,
+        *,
+        draws: int = 1,
+        spec_of: Callable[[Any], Any] | None = None,
+    ) -> dict[str, Any]:
+        """Of a job that asks a model about a file of questions, and about others that are there and not yet asked.
+
+        Args:
+            model_of: the model.
+            kind: of the rule's groups. Where they make one job of the cluster of all jobs of a model, each gets its own part
+                of the time; otherwise the first may have to ask everything.
+            all_files: all questions that the model is asked.
+            own_file: the job's own ones.
+            draws: how often each question is asked.
+            spec_of: what may name another engine than the model's file.
+        """
+        settings = self.workflow.group_settings
+        grouped = bool(settings) and settings.group_components.get(kind, 1) > 1
+
+        def minutes(wildcards: Any) -> tuple[int, int]:
+            model, own = self._model_of(model_of)(wildcards), self._located(own_file(wildcards))
+            files = {own, *map(self._located, all_files(wildcards))}
+            each = {path: run_times.to_answer(model, draws * run_times.count_rows(path)) for path in files}
+            together = sum(each.values())
+            return each[own] if grouped else together, together
+
+        return {
+            **self._asks(model_of, minutes, spec_of),
+            "chunk_size": self.config.site.chunk_size,
+            # While the model is loaded it answers what is there of the others, whose own jobs then find it in the store.
+            "also": lambda wildcards: " ".join(map(self._located, all_files(wildcards))),
+        }
+
+    def _writing(
+        self,
+        model_of: Named,
+        spec_of: Callable[[Any], Any],
+        texts: Callable[[Any], int],
+        chunk_size: int | None = None,
+    ) -> dict[str, Any]:
+        """Of a job that has a model write so many texts, each as long as an answer."""
+
+        def minutes(wildcards: Any) -> tuple[int, int]:
+            own = run_times.to_answer(self._model_of(model_of)(wildcards), texts(wildcards))
+            return own, own
+
+        return {**self._asks(model_of, minutes, spec_of), "chunk_size": chunk_size or self.config.site.chunk_size}
+
+    def _asks(
+        self,
+        model_of: Named,
+        minutes: Callable[[Any], tuple[int, int]],
+        spec_of: Callable[[Any], Any] | None,
+    ) -> dict[str, Any]:
+        model = self._model_of(model_of)
+
+        def engine(wildcards: Any) -> str:
+            if spec_of is None:
+                return model(wildcards).engine
+            return slices.writing_engine(self.config, spec_of(wildcards))
+
+        return {
+            **self._one_api_job_at_a_time(model_of),
+            **self._at_work(model, minutes),
+            "engine": engine,
+            **self._model(model),
+            "store": self.config.paths.store,
+        }
+
+    def _model(self, spec_of: Callable[[Any], Model | Embedder]) -> dict[str, Any]:
+        """Where a model's weights are found, or how its server is asked."""
+        return {
+            "weights": lambda wildcards: slices.canonical(slices.weights(spec_of(wildcards).weights)),
+            "api": lambda wildcards: slices.canonical(slices.api(spec_of(wildcards))),
+            **self._cache(),
+        }
+
+    def _cache(self) -> dict[str, Any]:
+        return {"cache": self.config.paths.cache, "use_hub": int(self.config.site.use_hub)}
+
+    def _at_work(
+        self, spec_of: Callable[[Any], Model | Embedder], minutes: Callable[[Any], tuple[int, int]]
+    ) -> dict[str, Any]:
+        """Of a job that runs a model; further tries get more memory and more time.
+
+        Args:
+            spec_of: the model, or the embedder.
+            minutes: the time that the job takes, and that all jobs take which are one job of the cluster with it.
+        """
+
+        def runtime(wildcards: Any, attempt: int) -> int:
+            own, together = minutes(wildcards)
+            return run_times.within(own, together, attempt, self.cluster.longest_minutes)
+
+        def memory(wildcards: Any, attempt: int) -> int:
+            return run_times.raised(spec_of(wildcards).memory_mb, attempt, self.cluster.largest_memory_mb)
+
+        return {
+            "mem_mb": memory,
+            "gpu": lambda wildcards: spec_of(wildcards).gpus or None,
+            "runtime": runtime,
+            "slurm_partition": lambda wildcards: self.partition(spec_of(wildcards)),
+        }
+
+    def partition(self, model: Model | Embedder) -> str | None:
+        """The partition of a job that runs ``model``; None for the cluster's own choice."""
+        if model.gpus:
+            return self.cluster.gpu_partition or self.cluster.partition
+        return (self.cluster.served_partition if model.api is not None else None) or self.cluster.partition
+
+    def _one_load_at_a_time(self, wildcard: str, names: Iterable[str]) -> Mapping[str, Any]:
+        """Jobs of one of ``names`` run one after the other: the next finds its answers in the store and loads no model."""
+        return self._one_at_a_time(wildcard, names, lambda wildcards: wildcards[wildcard])
+
+    def _one_api_job_at_a_time(self, model_of: Named) -> Mapping[str, Any]:
+        """Jobs of a served model with a pace or a budget run one after the other: both are the model's, not the job's."""
+        served = {name: spec.api for name, spec in self.config.model.items() if spec.api}
+        limited = [name for name, api in served.items() if api.requests_per_minute or api.budget_dollars]
+        return self._one_at_a_time("api", limited, model_of)
+
+    def _one_at_a_time(self, kind: str, names: Iterable[str], name_of: Named) -> Mapping[str, Any]:
+        def share(name: str) -> Callable[[Any], int | None]:
+            return lambda wildcards: 1 if name_of(wildcards) == name else None
+
+        resource = {name: re.sub(r"\W", "_", f"{kind}_{name}") for name in names}
+        for key in resource.values():
+            self.workflow.register_resource(key, 1)
+        return {key: share(name) for name, key in resource.items()}
+
+    def _model_of(self, model_of: Named) -> Callable[[Any], Model]:
+        return lambda wildcards: self.config.model[model_of(wildcards)]
+
+    def _questions(self, wildcards: Any) -> str:
+        return self._located(paths.questions(wildcards.dataset, wildcards.query_set))
+
+    def _located(self, path: str) -> str:
+        return paths.located(path, self.config.paths.results)

@@ -1,0 +1,288 @@
+"""What an experiment consists of, worked out once from its configuration: what all rules share."""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rgd.config import generated, scenarios, slices, sweep
+from rgd.config.command_line import compose
+from rgd.config.products import listed, unique
+from rgd.config.references import BENCHMARK, REAL, Member, members, recorded_members
+from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Router
+from rgd.errors import UserError
+from rgd.report import settings as report_settings
+from rgd.routers import load as load_router
+from rgd.routing.reduced import MARK, WITHOUT, whole_pool, whole_scenario
+
+QuerySet = tuple[str, str]
+"""A dataset and one of its query sets."""
+Trained = tuple[str, str, str]
+"""A dataset, a scenario and a pool: what a training set is of."""
+
+
+def opened(folder: Path, given: Mapping[str, Any]) -> "Study":
+    """The study of a run; a mistake in the configuration ends the run with its message alone.
+
+    Args:
+        folder: config/.
+        given: what ``snakemake --config`` named.
+    """
+    try:
+        return Study(compose(folder, given), folder)
+    except UserError as error:
+        sys.exit(f"Configuration error: {error}")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """A wildcard constraint: exactly these names."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+class Study:
+    """The experiment of a run.
+
+    Args:
+        config: the checked configuration.
+        folder: config/, which holds the prompts.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+        self.name = config.name
+
+    # What a key stands for.
+
+    def dataset(self, wildcards: Any) -> Dataset:
+        return self.config.dataset[wildcards.dataset]
+
+    def embedder(self, wildcards: Any) -> Embedder:
+        """The embedder of a dataset."""
+        return self.config.embedder[self.dataset(wildcards).embedder]
+
+    def router(self, wildcards: Any) -> Router:
+        return self.config.router[wildcards.router]
+
+    def router_class(self, wildcards: Any) -> Any:
+        return load_router(self.router(wildcards).method)
+
+    def member(self, wildcards: Any) -> Member:
+        return self.members[wildcards.member]
+
+    def generator(self, wildcards: Any) -> Generator:
+        """The generator that writes the query set ``drawn``."""
+        return self.config.generator[self.generator_name(wildcards)]
+
+    def generator_name(self, wildcards: Any) -> str:
+        return scenarios.parse(self.config, wildcards.drawn).generator
+
+    def descriptor(self, wildcards: Any) -> Descriptor:
+        """The descriptor of a dataset of ``described``."""
+        return self.config.descriptor[str(self.dataset(wildcards).descriptor)]
+
+    def featurizer(self, wildcards: Any) -> Featurizer:
+        return self.config.featurizer[wildcards.featurizer]
+
+    def pool(self, key: str) -> list[str]:
+        """The members of a pool, of one that lacks a member the others."""
+        whole, missing = whole_pool(key)
+        return [member for member in self.config.pool[whole].members if member != missing]
+
+    def is_mathematics(self, dataset: str) -> bool:
+        """Whether answers that are written otherwise can be equal."""
+        return self.config.dataset[dataset].answer_kind == "latex"
+
+    def model_of_member(self, wildcards: Any) -> str:
+        return self.member(wildcards).model_name
+
+    def model_of_generator(self, wildcards: Any) -> str:
+        return self.generator(wildcards).model
+
+    def model_of_descriptor(self, wildcards: Any) -> str:
+        return self.descriptor(wildcards).model
+
+    def model_of_featurizer(self, wildcards: Any) -> str:
+        return self.featurizer(wildcards).model
+
+    # What there is.
+
+    @cached_property
+    def members(self) -> dict[str, Member]:
+        """Every member that some model's file defines."""
+        return members(self.config)
+
+    @cached_property
+    def recorded_members(self) -> list[str]:
+        return list(recorded_members(self.config))
+
+    @cached_property
+    def all_members(self) -> list[str]:
+        """Every member that some pool of the experiment has, in the pools' order."""
+        return self.members_of(listed(self.config).pools)
+
+    @cached_property
+    def cells(self) -> list[sweep.Cell]:
+        """The cells of the routers."""
+        return sweep.router_cells(self.config)
+
+    @cached_property
+    def tested_cells(self) -> list[sweep.Cell]:
+        return sweep.tested_cells(self.config)
+
+    @cached_property
+    def scored_cells(self) -> list[sweep.Cell]:
+        """The cells of routers that can be tested, then those of the references."""
+        return [*self.tested_cells, *sweep.reference_cells(self.config)]
+
+    @cached_property
+    def generated_cells(self) -> list[Trained]:
+        return sweep.generated_cells(self.config)
+
+    @cached_property
+    def transfer_cells(self) -> list[Trained]:
+        return sweep.transfer_cells(self.config)
+
+    @cached_property
+    def learning_curve_cells(self) -> list[sweep.Cell]:
+        return sweep.learning_curve_cells(self.config)
+
+    @cached_property
+    def drop_one_cells(self) -> list[sweep.Cell]:
+        return sweep.drop_one_cells(self.config)
+
+    @cached_property
+    def bundled_cells(self) -> list[sweep.Cell]:
+        return [cell for cell in self.cells if cell.router in self.config.experiment.bundles]
+
+    @cached_property
+    def query_sets(self) -> dict[QuerySet, tuple[str, ...]]:
+        """Every query set with the pools that answer it."""
+        return sweep.needed(self.config)
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """The datasets that have a benchmark to be answered."""
+        return list(unique(dataset for dataset, query_set in self.query_sets if query_set == BENCHMARK))
+
+    @cached_property
+    def benchmarks(self) -> list[QuerySet]:
+        return [(dataset, BENCHMARK) for dataset in self.datasets]
+
+    @cached_property
+    def drawn(self) -> list[QuerySet]:
+        """Everything that generators write; of a filtered set the whole one."""
+        return generated.drawn(self.config)
+
+    @cached_property
+    def asked(self) -> dict[QuerySet, tuple[str, ...]]:
+        """The pools that are asked about each query set; of a filtered set the whole one is asked about."""
+        return generated.asked(self.config)
+
+    @cached_property
+    def described_for(self) -> list[tuple[str, str]]:
+        """Dataset and variant of all descriptions that a generator gets."""
+        return list(unique((dataset, self.variant(query_set)) for dataset, query_set in self.drawn))
+
+    @cached_property
+    def judged(self) -> list[QuerySet]:
+        """The query sets of whose labels the referee is asked."""
+        return sweep.judged(self.config)
+
+    @cached_property
+    def referees(self) -> list[str]:
+        referee = self.config.experiment.referee
+        return [referee.member] if referee else []
+
+    @property
+    def referee_draws(self) -> int:
+        """How often the referee is asked about each label."""
+        referee = self.config.experiment.referee
+        return referee.draws if referee else 0
+
+    @cached_property
+    def plain_scenarios(self) -> list[str]:
+        """The generated scenarios without a suffix."""
+        return [name for name in listed(self.config).scenarios if name in self.config.generator]
+
+    @cached_property
+    def diagnosed(self) -> list[sweep.Cell]:
+        """Routers that learn without labels from generated queries: of these the diagnostics tell how they route."""
+        made = set(self.generated_cells)
+        return [
+            cell
+            for cell in self.cells
+            if cell[:3] in made and load_router(self.config.router[cell.router].method).family == "query-only"
+        ]
+
+    @cached_property
+    def described(self) -> list[str]:
+        """The datasets whose tasks a descriptor describes."""
+        return [name for name, spec in self.config.dataset.items() if spec.descriptor]
+
+    @cached_property
+    def untested(self) -> list[str]:
+        """The datasets whose tasks are only described."""
+        return [name for name, spec in self.config.dataset.items() if not spec.is_tested]
+
+    @cached_property
+    def mathematical(self) -> list[str]:
+        return [name for name in self.config.dataset if self.is_mathematics(name)]
+
+    @cached_property
+    def reported(self) -> dict[str, Any]:
+        """What the page shows."""
+        return report_settings.settings(self.config)
+
+    @cached_property
+    def titles(self) -> dict[str, dict[str, str]]:
+        return slices.titles(self.config)
+
+    def members_of(self, pools: Iterable[str]) -> list[str]:
+        """Every member that some of these pools has, in the pools' order."""
+        return list(unique(member for pool in pools for member in self.config.pool[pool].members))
+
+    def variant(self, query_set: str) -> str:
+        """The descriptions that a generated query set is written from."""
+        return scenarios.parse(self.config, query_set).variant
+
+    def drawn_of(self, scenario: str) -> str:
+        """The set before filtering of a generated scenario."""
+        return scenarios.parse(self.config, scenario).drawn
+
+    def writers(self) -> list[tuple[str, str, str, str]]:
+        """Dataset, generated scenario, pool, and each member of the pool that is the generator's own model."""
+        return [
+            (dataset, scenario, pool, member)
+            for dataset, scenario, pool in self.transfer_cells
+            if scenario != REAL
+            for member in self.pool(pool)
+            if member in self.members
+            and self.members[member].model_name
+            == self.config.generator[scenarios.parse(self.config, scenario).generator].model
+        ]
+
+    def wildcard_constraints(self) -> dict[str, str]:
+        """The names that each wildcard can be."""
+        config, drawn = self.config, scenarios.pattern(self.config)
+        pools, every_member = one_of(config.pool), one_of([*self.members, *self.recorded_members])
+        return {
+            "dataset": one_of(config.dataset),
+            "query_set": f"{BENCHMARK}|{drawn}",
+            "drawn": drawn,
+            "variant": one_of(scenarios.VARIANTS),
+            "featurizer": one_of(config.featurizer),
+            "scenario": f"(?:{REAL}|{drawn}(?:-filtered-(?:{pools}))?)(?:{MARK}[0-9]+)?",
+            "pool": f"(?:{pools})(?:{WITHOUT}(?:{every_member}))?",
+            "member": every_member,
+            "router": one_of(config.router),
+            "reference": "oracle|random",
+            "experiment": one_of([self.name]),
+        }
+
+    def learned_whole(self) -> list[Trained]:
+        """Dataset, scenario and pool of the learning curves' whole scenarios."""
+        cells = self.learning_curve_cells
+        return list(unique(cell[:3] for cell in cells if whole_scenario(cell.scenario)[1] is None))

@@ -1,0 +1,52 @@
+"""What an experiment is asked to make: the files behind the targets all, questions, answers, tables, figures and the like."""
+
+from pathlib import Path
+
+from rgd.config.needs import embedders, models
+from rgd.workflow import paths
+from rgd.workflow.inputs import Inputs
+from rgd.workflow.study import Study
+
+
+class Targets:
+    """The targets of a study's rules."""
+
+    def __init__(self, study: Study, inputs: Inputs) -> None:
+        config, name = study.config, study.name
+        self.study = study
+        self.cells = [paths.cell(cell) for cell in study.scored_cells]
+        self.outcomes = [paths.outcomes(cell) for cell in study.scored_cells]
+        self.choices = [paths.choices(cell) for cell in study.scored_cells]
+        tested = set(study.tested_cells)
+        # Of tasks that are only described nothing can be tested: the fitted routers are what is made of them.
+        self.fitted = [paths.router(cell) for cell in study.cells if cell not in tested]
+        self.questions = inputs.questions(study.asked)
+        self.responses = inputs.responses(study.query_sets)
+        self.tables = [paths.table(name, table, kind) for table in config.experiment.tables for kind in paths.KINDS]
+        self.figures = [
+            paths.figure(name, figure, kind) for figure in config.experiment.figures for kind in ("svg", "png")
+        ]
+        self.summary = [paths.summary(name)] if self.cells else []
+        self.bundles = [paths.bundle("bundle.json", cell) for cell in study.bundled_cells]
+        self.report = paths.report(name)
+        self.weights = [
+            *(path for model in models(config) for path in inputs.weights(model)),
+            *(paths.embedder_weights(key) for key, spec in embedders(config).items() if spec.weights is not None),
+        ]
+
+    @property
+    def all(self) -> list[str]:
+        """What a run makes that names no target."""
+        report = [self.report] if self.study.config.experiment.report else []
+        return [*self.cells, *self.fitted, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
+
+
+def summary(study: Study) -> str:
+    """What a run ends with: the experiment's main table, and where its tables, figures and page lie; "" if it made none."""
+    root = Path(study.config.paths.results)
+    main = root / "tables" / study.name / ("summary.txt" if study.scored_cells else "diagnostics.md")
+    if not main.exists():
+        return ""
+    folders = {"tables": "*.md", "figures": "*.png", "reports": "*.html"}
+    made = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{study.name}/{files}")]
+    return "\n".join([main.read_text(encoding="utf-8"), *sorted(map(str, made))])
