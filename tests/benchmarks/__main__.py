@@ -1,7 +1,7 @@
 """Time routers at the paper's sizes beside plain baselines, on one core: ``make bench`` or ``python -m tests.benchmarks``.
 
 A cell is fitting, routing and scoring one seed, with the reading and writing of Parquet. Finding the nearest training
-queries and the consensus are artifacts that routers share, and are timed once. The result goes to results/bench.
+queries, the training sets and the consensus are artifacts that routers share, and are timed once. The result goes to results/bench.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ROUTERS = (
     "topk",
 )
 SCALED = ("latent_truth", "cascal", "smoothie", "avengers", "knn")
-SHARED_STEPS, CELL_STEPS = ("neighbours", "consensus"), ("fit", "route", "score")
+SHARED_STEPS, CELL_STEPS = ("neighbours", "train", "consensus"), ("fit", "route", "score")
 WITH_BASELINE = ("neighbours", "cascal", "smoothie", "avengers", "knn")
 NEEDS_ANSWERS = ("smoothie",)
 # Seconds that a cell may take.

@@ -42,6 +42,10 @@ class Layout:
     def training(self) -> Path:
         return self.path("training", "d", "real", "p.parquet")
 
+    @property
+    def consensus(self) -> Path:
+        return self.path("consensus", "d", "real", "p.parquet")
+
     def responses(self, member: str) -> Path:
         return self.path("responses", "d", "benchmark", f"{member}.parquet")
 

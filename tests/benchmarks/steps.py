@@ -62,6 +62,9 @@ def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
         return Job(step, inputs, {"neighbours": at.neighbours}, {"slice": NEIGHBOURS})
     if step == "train":
         return Job(step, {"splits": at.splits, "responses": responses}, {"training": at.training}, {"members": pool})
+    if step == "consensus":
+        parameters = {"slice": json.dumps({"vote_weight": "logistic", "min_votes": 2}), "members": pool}
+        return Job(step, {"training": at.training}, {"consensus": at.consensus}, parameters)
     assert router is not None
     settings = router_settings(router)
     kind = load(settings["method"])

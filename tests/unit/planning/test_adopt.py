@@ -110,7 +110,7 @@ def test_a_provenance_that_cannot_be_read_is_none(root: Path) -> None:
 
 def test_a_copy_of_the_last_files_alone_is_taken_over(root: Path) -> None:
     shutil.rmtree(root / "questions")
-    shutil.rmtree(root / "answered")
+    shutil.rmtree(root / "asked")
     done = adopt(root, Memory(), LIMIT)
     assert done.refused == {}
     assert done.adopted == 3
