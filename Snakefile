@@ -14,6 +14,8 @@ from snakemake.utils import min_version
 
 from rgd.config import analyses, scenarios, slices
 from rgd.config.references import BENCHMARK, REAL, recorded_embeddings_file, recorded_file
+from rgd.planning.takeover import take_over
+from rgd.planning.workflow import Memory
 from rgd.report import page as report_page
 from rgd.tool import settings as tool_settings
 from rgd.workflow import paths
@@ -30,6 +32,8 @@ min_version("9.27")
 gc.disable()
 
 study = opened(Path(workflow.basedir) / "config", config)
+if workflow.is_main_process:
+    take_over(Path(study.config.paths.results), Memory)
 inputs = Inputs(study)
 targets = Targets(study, inputs)
 jobs = Jobs(study, workflow)

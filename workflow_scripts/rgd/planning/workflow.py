@@ -11,6 +11,7 @@ from typing import Any
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning.adopt import REFUSED
+from rgd.planning.takeover import Remembered
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,23 @@ class Memory:
             input_checksums={name: f"sha256:{value}" for name, value in checksums.items()},
         )
         self._persistence._write_record(path, record)
+
+    def remembered(self, path: str) -> Remembered | None:
+        """What is remembered of the job that made the file at ``path``; None where nothing is."""
+        record = self._persistence._read_record(path)
+        if record is None or record.params is None:
+            return None
+        checksums = record.input_checksums or {}
+        return Remembered(record.rule or "", tuple(record.input or ()), tuple(record.params), checksums)
+
+    def replace(self, path: str, old_path: str, content: Remembered) -> None:
+        """Remember ``content`` of the file at ``path``, in the place of what is remembered of ``old_path``."""
+        record = self._persistence._read_record(old_path)
+        record.rule, record.input = content.rule, list(content.inputs)
+        record.params, record.input_checksums = list(content.parameters), dict(content.checksums)
+        self._persistence._write_record(path, record)
+        if path != old_path:
+            self._persistence._delete_record(old_path)
 
     def forget(self, path: str) -> None:
         """Remove the record of the file at ``path``."""

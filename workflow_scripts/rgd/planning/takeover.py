@@ -1,0 +1,203 @@
+"""Results of an earlier version are taken over: a finished project goes on, and asks and embeds nothing again.
+
+Two things have changed since that version. Records of what was asked lay in a folder for each rule, and now lie under ``asked/``;
+rules, and so folders of logs and benchmarks, have other names. And code has moved, so that every fingerprint is another one,
+also of code that makes the same files. KNOWN_CODE lists, by rule, the fingerprints of that version and those of now that
+make the same. What is made by a rule of this list keeps its file; every other rule runs again.
+
+Answers need no such step: the keys of the store are the same.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rgd.artifacts.files import write_json
+from rgd.artifacts.fingerprint import follow, parameter
+from rgd.artifacts.provenance import beside, read_provenance
+from rgd.errors import UserError
+from rgd.planning.adopt import artifacts
+
+RECORDS = {
+    "described": "asked/descriptions",
+    "draws": "asked/queries",
+    "answered": "asked/answers",
+    "featurized": "asked/features",
+    "refereed": "asked/referee",
+}
+"""Folders of the results: what they were called, and what they are called."""
+RULES = {
+    "descriptions": "human_descriptions",
+    "describe": "ask_descriptions",
+    "written_descriptions": "read_descriptions",
+    "draw_queries": "ask_queries",
+    "generated_questions": "read_queries",
+    "answer": "ask_answers",
+    "responses": "read_answers",
+    "features": "read_features",
+    "referee_answers": "read_referee",
+}
+"""Rules with another name now; a rule's script is named as the rule."""
+KNOWN_CODE = Path(__file__).with_name("known_code.json")
+"""By rule two lists of fingerprints, ``before`` and ``now``; `python -m dev.known_code` writes it."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What Snakemake remembers of the job that made a file.
+
+    Attributes:
+        rule: its rule.
+        inputs: its input files.
+        parameters: the values of its parameters, as ``repr`` wrote them.
+        checksums: of its small inputs, by path.
+    """
+
+    rule: str
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    checksums: Mapping[str, Any]
+
+
+class Memory(Protocol):
+    """Snakemake's records: :class:`rgd.planning.workflow.Memory`."""
+
+    def remembered(self, path: str) -> Remembered | None: ...
+
+    def replace(self, path: str, old_path: str, content: Remembered) -> None: ...
+
+
+def take_over(root: Path, memory: Callable[[], Memory], locks: Path = Path(".snakemake/locks")) -> int:
+    """Take over the results under ``root`` where an earlier version made them; the number of files that stay.
+
+    Nothing is done while a run is under way. An interruption is made good by the next call.
+
+    Args:
+        root: the results' folder, as the configuration names it.
+        memory: opens Snakemake's records.
+        locks: the folder that holds something while a run is under way.
+    """
+    former = [name for name in RECORDS if (root / name).is_dir()]
+    if not former or (locks.is_dir() and any(locks.iterdir())):
+        return 0
+    known, records, kept = _Known(), memory(), 0
+    for name in artifacts(root):
+        path, now = str(root / name), _renamed(name)
+        remembered = records.remembered(path)
+        if remembered is not None and (content := _content(remembered, str(root), known)) is not None:
+            records.replace(str(root / now), path, content)
+            kept += 1
+        _take_over_provenance(root, name, known)
+    for name in former:
+        _move(root / name, root / RECORDS[name])
+    for old, new in RULES.items():
+        for folder in ("benchmarks", "logs"):
+            _move(root / folder / old, root / folder / new)
+    print(f"{kept:,} files of an earlier version of this workflow are taken over.", file=sys.stderr)
+    return kept
+
+
+def _renamed(name: str) -> str:
+    """The place of a file under the results' folder, as it is now."""
+    first, sign, rest = name.partition("/")
+    return f"{RECORDS[first]}{sign}{rest}" if first in RECORDS else name
+
+
+def _content(remembered: Remembered, root: str, known: "_Known") -> Remembered | None:
+    """What is to be remembered of a file that stays; None where its rule has to run again."""
+
+    def place(path: str) -> str:
+        inside = path.startswith(f"{root}/")
+        return f"{root}/{_renamed(path.removeprefix(f'{root}/'))}" if inside else path
+
+    parameters = [known.as_now(remembered.rule, text) for text in remembered.parameters]
+    if any(text is None for text in parameters):
+        return None
+    return Remembered(
+        RULES.get(remembered.rule, remembered.rule),
+        tuple(sorted(map(place, remembered.inputs))),
+        tuple(sorted(text for text in parameters if text is not None)),
+        {place(path): value for path, value in remembered.checksums.items()},
+    )
+
+
+def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
+    """The names that a file's provenance tells are those of now; what it was made with stays beside them."""
+    content = read_provenance(root / name)
+    if content is None:
+        return
+    code = known.code_as_now(content.get("rule", ""), content.get("parameters", {}).get("code", ""))
+    names = {key: {_renamed(each): value for each, value in content[key].items()} for key in ("inputs", "outputs")}
+    new = {**content, **names, "rule": RULES.get(content["rule"], content["rule"])}
+    if code is not None:
+        new = {
+            **new,
+            "parameters": {**content["parameters"], "code": code},
+            "made_with": content["parameters"]["code"],
+        }
+    if new != content:
+        path = beside(root / name)
+        state = path.stat()
+        write_json(path, new)
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+class _Known:
+    """Fingerprints of an earlier version in the form of now."""
+
+    def __init__(self) -> None:
+        self._lists = json.loads(KNOWN_CODE.read_text(encoding="utf-8"))
+        self._now: dict[str, str | None] = {}
+
+    def as_now(self, rule: str, text: str) -> str | None:
+        """A remembered parameter; of a rule's code what it would be now, None where that may make something else."""
+        value = text[1:-1] if text[:1] in "'\"" else text
+        if not value.startswith('{"f') or '"fingerprint"' not in value:
+            return text
+        code = self.code_as_now(rule, value)
+        return None if code is None else repr(code)
+
+    def code_as_now(self, rule: str, text: str) -> str | None:
+        """The parameter ``code`` of now for that of an earlier version; None where it is none, or may make something else."""
+        if text not in self._now:
+            self._now[text] = self._translated(rule, text)
+        return self._now[text]
+
+    def _translated(self, rule: str, text: str) -> str | None:
+        known = self._lists.get(RULES.get(rule, rule))
+        try:
+            code = json.loads(text)
+            script, *plugins = code["of"]
+        except (ValueError, TypeError, KeyError):
+            return None
+        if known is None or code["fingerprint"] not in known["before"]:
+            return None
+        name = script.removesuffix(".py")
+        script = f"{RULES.get(name, name)}.py"
+        try:
+            now = follow(script, plugins, code.get("files", ()))
+            found = parameter(now, script, plugins)
+        except (UserError, OSError):
+            return None
+        is_same = now.fingerprint in known["now"] and now.libraries == code.get("libraries", {})
+        return found if is_same else None
+
+
+def _move(old: Path, new: Path) -> None:
+    """Move what lies under ``old`` to ``new``; what is there already stays."""
+    if not old.is_dir():
+        return
+    for folder, _, files in os.walk(old, topdown=False):
+        for file in files:
+            source = Path(folder) / file
+            target = new / source.relative_to(old)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                source.unlink()
+            else:
+                os.replace(source, target)
+        os.rmdir(folder)
