@@ -1,0 +1,201 @@
+"""Results of an earlier version: what is taken over, what runs again, and that no call twice or cut short does harm."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rgd.artifacts.fingerprint import ROOT as SCRIPTS
+from rgd.artifacts.fingerprint import follow, parameter
+from rgd.artifacts.provenance import beside, read_provenance, write_provenance
+from rgd.planning import takeover
+from rgd.planning.takeover import KNOWN_CODE, RECORDS, RULES, Remembered, take_over
+
+KNOWN = json.loads(KNOWN_CODE.read_text())
+
+
+class Memory:
+    """Snakemake's records, kept in a mapping that tests look into."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Remembered] = {}
+
+    def remembered(self, path: str) -> Remembered | None:
+        return self.records.get(path)
+
+    def replace(self, path: str, old_path: str, content: Remembered) -> None:
+        self.records.pop(old_path, None)
+        self.records[path] = content
+
+
+def code(script: str, fingerprint: str, **more: Any) -> str:
+    return json.dumps({"fingerprint": fingerprint, "of": [script], **more}, sort_keys=True, separators=(",", ":"))
+
+
+def libraries(script: str) -> Mapping[str, str]:
+    return follow(script).libraries
+
+
+class World:
+    """Results as an earlier version left them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.memory = root, Memory()
+        before = KNOWN["read_answers"]["before"][0]
+        self.make("answer", "answered/d/q/m.json", ["questions/d/q.parquet"], settings="{}")
+        self.make("draw_queries", "draws/d/g.json", ["questions/d/q.parquet"], settings="{}", slice="{}")
+        self.make(
+            "responses",
+            "responses/d/q/m.parquet",
+            ["answered/d/q/m.json", "questions/d/q.parquet"],
+            settings="{}",
+            code=code("responses.py", before),
+        )
+        self.make("fit", "routers/d/s/p/r.parquet", ["responses/d/q/m.parquet"], code=code("fit.py", "0" * 16))
+        (root / "benchmarks/answer/d/q").mkdir(parents=True)
+        (root / "benchmarks/answer/d/q/m.jsonl").write_text("{}")
+
+    def make(self, rule: str, name: str, inputs: list[str], **parameters: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        for item in inputs:
+            (self.root / item).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / item).touch()
+        write_provenance(
+            self.root,
+            rule=rule,
+            inputs=[str(self.root / item) for item in inputs],
+            outputs=[str(path)],
+            parameters=parameters,
+        )
+        self.memory.records[str(path)] = Remembered(
+            rule,
+            tuple(sorted(str(self.root / item) for item in inputs)),
+            tuple(sorted(map(repr, parameters.values()))),
+            {str(self.root / inputs[0]): "sha256:0"},
+        )
+
+    def take_over(self) -> int:
+        return take_over(self.root, lambda: self.memory, self.root / "no-locks")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "results")
+
+
+def test_records_of_what_was_asked_move_with_their_times_and_with_what_is_remembered(world: World) -> None:
+    old = world.root / "answered/d/q/m.json"
+    when = old.stat().st_mtime_ns
+    assert world.take_over() == 3
+    new = world.root / "asked/answers/d/q/m.json"
+    assert new.stat().st_mtime_ns == when
+    assert world.memory.records[str(new)].parameters == ("'{}'",)
+    assert world.memory.records[str(new)].rule == "ask_answers"
+    assert str(old) not in world.memory.records
+    assert not any((world.root / name).exists() for name in RECORDS)
+    assert (world.root / "benchmarks/ask_answers/d/q/m.jsonl").is_file()
+    told = read_provenance(new)
+    assert told is not None
+    assert (told["rule"], list(told["outputs"])) == ("ask_answers", ["asked/answers/d/q/m.json"])
+
+
+def test_code_that_makes_the_same_is_remembered_as_the_code_of_now(world: World) -> None:
+    path = world.root / "responses/d/q/m.parquet"
+    when = beside(path).stat().st_mtime_ns
+    world.take_over()
+    remembered = world.memory.records[str(path)]
+    now = parameter(follow("read_answers.py"), "read_answers.py")
+    assert repr(now) in remembered.parameters
+    assert f"{world.root}/asked/answers/d/q/m.json" in [*remembered.inputs, *remembered.checksums]
+    told = read_provenance(path)
+    assert told is not None
+    assert told["parameters"]["code"] == now
+    assert json.loads(told["made_with"])["of"] == ["responses.py"]
+    assert beside(path).stat().st_mtime_ns == when
+
+
+def test_code_that_may_make_something_else_is_left_to_run_again(world: World) -> None:
+    before = dict(world.memory.records)
+    world.make("responses", "responses/d/q/n.parquet", ["questions/d/q.parquet"], code=code("responses.py", "f" * 16))
+    before |= world.memory.records
+    world.take_over()
+    for name in ("routers/d/s/p/r.parquet", "responses/d/q/n.parquet"):
+        assert world.memory.records[str(world.root / name)] == before[str(world.root / name)]
+
+
+def test_another_version_of_a_library_runs_again(world: World) -> None:
+    fingerprint = KNOWN["embed_questions"]["before"][0]
+    own = dict.fromkeys(libraries("embed_questions.py"), "0.0.1") or {"numpy": "0.0.1"}
+    world.make(
+        "embed_questions",
+        "embeddings/d/q.parquet",
+        ["questions/d/q.parquet"],
+        code=code("embed_questions.py", fingerprint, libraries=own),
+    )
+    before = world.memory.records[str(world.root / "embeddings/d/q.parquet")]
+    world.take_over()
+    assert world.memory.records[str(world.root / "embeddings/d/q.parquet")] == before
+
+
+def test_a_second_call_does_nothing_and_one_that_was_cut_short_is_made_good(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = takeover._move
+    monkeypatch.setattr(takeover, "_move", lambda old, new: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        world.take_over()
+    monkeypatch.setattr(takeover, "_move", moved)
+    world.take_over()
+    assert (world.root / "asked/answers/d/q/m.json").is_file()
+    assert world.memory.records[f"{world.root}/asked/answers/d/q/m.json"].rule == "ask_answers"
+    settled = dict(world.memory.records)
+    assert world.take_over() == 0
+    assert world.memory.records == settled
+
+
+def test_nothing_is_touched_while_a_run_is_under_way(world: World, tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    (locks / "0.input.lock").touch()
+    before = {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()}
+    assert take_over(world.root, lambda: world.memory, locks) == 0
+    assert {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()} == before
+
+
+def test_the_list_of_known_code_is_of_this_checkout() -> None:
+    """Where this fails, a rule's code has changed since the list was written.
+
+    Does it make the same files as before, for every input? Then write the list anew (python -m dev.known_code OLD, with a
+    checkout of the version that it is about). Otherwise take the rule out of the list there: it then runs again in old projects.
+    """
+    for rule, lists in KNOWN.items():
+        plugins = [()] if rule != "benchmark_questions" else _adapters()
+        found = {follow(f"{rule}.py", each, _data(each)).fingerprint for each in plugins}
+        assert found <= set(lists["now"]), rule
+
+
+def _adapters() -> list[tuple[str, ...]]:
+    from dev.known_code import ADAPTERS
+
+    return [(f"rgd.datasets.{adapter}",) for adapter in ADAPTERS]
+
+
+def _data(plugins: tuple[str, ...]) -> list[str]:
+    from dev.known_code import data_files
+
+    return data_files("benchmark_questions", plugins)
+
+
+def test_every_rule_with_another_name_is_there() -> None:
+    text = "".join(path.read_text() for path in (SCRIPTS.parent / "rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    assert set(RULES.values()) <= rules
+    assert not set(RULES) & rules
+    assert set(KNOWN) <= rules
+    assert os.path.basename(KNOWN_CODE) == "known_code.json"

@@ -1,0 +1,233 @@
+"""Inputs, targets and resources of the rules, for configurations as users write them."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from rgd.config.command_line import compose
+from rgd.errors import UserError
+from rgd.routers import load as load_router
+from rgd.workflow import paths, run_times
+from rgd.workflow.inputs import Inputs
+from rgd.workflow.resources import Jobs
+from rgd.workflow.study import Study, one_of
+from rgd.workflow.targets import Targets, summary
+from tests import ROOT
+
+CONFIG = ROOT / "config"
+GENERATOR = "qwen2.5-coder-1.5b"
+MEMBER = "smollm2-135m-examples"
+
+
+class Wildcards(SimpleNamespace):
+    """As Snakemake's, which give a name as an attribute and as an item."""
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
+class Workflow:
+    """What of Snakemake's workflow is told of resources and groups."""
+
+    def __init__(self, **components: int) -> None:
+        self.known: dict[str, int] = {}
+        self.parent_groupids: dict[str, str] = {}
+        self.group_settings = SimpleNamespace(group_components=components)
+        self.rules = [SimpleNamespace(resources={}), SimpleNamespace(resources={"slurm_partition": "own"})]
+
+    def register_resource(self, name: str, most: int) -> None:
+        self.known[name] = most
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(compose(CONFIG, {}), CONFIG)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CONFIG, tmp_path / "config"))
+
+
+def edited(folder: Path, file: str, **changes: object) -> Study:
+    path = folder / file
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
+    return Study(compose(folder, {}), folder)
+
+
+def cell(router: str, scenario: str = "real", pool: str = "quickstart") -> Wildcards:
+    return Wildcards(dataset="quickstart", scenario=scenario, pool=pool, router=router)
+
+
+def flat(found: dict[str, Any]) -> list[str]:
+    return [path for paths_ in found.values() for path in ([paths_] if isinstance(paths_, str) else paths_)]
+
+
+@pytest.mark.parametrize("scenario", ["real", GENERATOR, f"{GENERATOR}-short@20"])
+def test_labels_reach_only_the_routers_that_say_they_need_them(study: Study, scenario: str) -> None:
+    inputs = Inputs(study)
+    for name, spec in study.config.router.items():
+        wildcards = cell(name, scenario)
+        labels = [path for path in flat(inputs.fit(wildcards)) if "label" in path]
+        assert bool(labels) == load_router(spec.method).needs_labels, name
+        assert not [path for path in flat(inputs.route(wildcards)) if "label" in path], name
+
+
+def test_what_is_read_of_a_scenario_is_of_the_query_set_that_it_trains_on(study: Study) -> None:
+    inputs = Inputs(study)
+    assert inputs.training_questions(cell("knn")) == paths.questions("quickstart", "benchmark")
+    assert inputs.training_embeddings(cell("knn", f"{GENERATOR}@30")) == paths.embeddings("quickstart", GENERATOR)
+    assert inputs.training_tasks(cell("knn", GENERATOR)) == {}
+    assert inputs.training_tasks(cell("knn", "real@20")) == {"questions": paths.questions("quickstart", "benchmark")}
+
+
+def test_a_pool_without_a_member_reads_the_others(study: Study) -> None:
+    members = study.pool("quickstart")
+    without = f"quickstart@without-{members[2]}"
+    assert study.pool(without) == [member for member in members if member != members[2]]
+    wildcards = cell("cascal", pool=without)
+    assert Inputs(study).test_answers(wildcards) == [
+        paths.responses("quickstart", "benchmark", member) for member in members if member != members[2]
+    ]
+    # Vectors of the whole pool's answers serve the smaller pool.
+    embedded = Inputs(study).fit(cell("smoothie", pool=without))["answer_embeddings"]
+    assert embedded == paths.text_embeddings("answer", "quickstart", "benchmark", "quickstart") or "option" in embedded
+
+
+def test_answers_in_mathematics_are_read_where_equal_ones_are_equal_texts(study: Study) -> None:
+    dataset = study.mathematical[0]
+    pool = next(iter(study.config.pool))
+    member = study.pool(pool)[0]
+    inputs = Inputs(study)
+    assert inputs.answers(dataset, "benchmark", pool)[0] == paths.matched_responses(dataset, pool, member)
+    assert inputs.labels(dataset, "benchmark", pool) == paths.matched_labels(dataset, pool)
+
+
+def test_a_served_model_has_no_weights_to_wait_for(study: Study) -> None:
+    inputs = Inputs(study)
+    for name, model in study.config.model.items():
+        assert inputs.weights(name) == ([] if model.weights is None else [paths.model_weights(name)])
+
+
+def test_members_are_asked_about_whole_sets_and_not_about_filtered_ones(folder: Path) -> None:
+    filtered = f"{GENERATOR}-filtered-quickstart"
+    study = edited(folder, "experiment/quickstart.yaml", scenarios=["real", filtered])
+    asked = Inputs(study).asked_of_member(Wildcards(dataset="quickstart", member=MEMBER, query_set="benchmark"))
+    assert asked == [paths.questions("quickstart", "benchmark"), paths.questions("quickstart", GENERATOR)]
+    targets = Targets(study, Inputs(study))
+    assert paths.responses("quickstart", filtered, MEMBER) in targets.responses
+    assert paths.questions("quickstart", GENERATOR) in targets.questions
+    assert paths.questions("quickstart", filtered) not in targets.questions
+
+
+def test_targets_of_an_experiment(study: Study) -> None:
+    targets, experiment = Targets(study, Inputs(study)), study.config.experiment
+    assert len(targets.tables) == 4 * len(experiment.tables)
+    assert len(targets.figures) == 2 * len(experiment.figures)
+    assert (
+        len(targets.cells)
+        == len(set(targets.cells))
+        == len(study.tested_cells) + len(study.scored_cells) - len(study.tested_cells)
+    )
+    assert {*targets.cells, *targets.tables, *targets.figures, *targets.bundles} <= set(targets.all)
+    assert (targets.report in targets.all) == experiment.report
+    assert targets.fitted == []
+    assert {path.removeprefix(f"{paths.RESULTS}/weights/") for path in targets.weights} == {
+        "model/smollm2-135m.json",
+        "model/qwen2.5-coder-0.5b.json",
+        f"model/{GENERATOR}.json",
+        "embedder/all-minilm-l6-v2.json",
+    }
+
+
+def test_given_embeddings_need_no_embedder(folder: Path) -> None:
+    path = folder / "dataset/quickstart.yaml"
+    spec = yaml.safe_load(path.read_text()) | {"recorded": "given", "recorded_embeddings": "vectors.parquet"}
+    path.write_text(yaml.safe_dump(spec))
+    data = folder.parent / "data/recorded/given"
+    data.mkdir(parents=True)
+    (data / "vectors.parquet").write_bytes(b"")
+    study = Study(compose(folder, {"data_root": str(folder.parent / "data")}), folder)
+    assert not [path for path in Targets(study, Inputs(study)).weights if "embedder" in path]
+
+
+def test_nothing_is_said_at_the_end_of_a_run_that_made_no_table(folder: Path, tmp_path: Path) -> None:
+    path = folder / "config.yaml"
+    tree = yaml.safe_load(path.read_text())
+    tree["paths"]["results"] = str(tmp_path / "results")
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+    study = Study(compose(folder, {}), folder)
+    assert summary(study) == ""
+    table = tmp_path / "results/tables/quickstart/summary.txt"
+    table.parent.mkdir(parents=True)
+    table.write_text("The table.")
+    assert summary(study).startswith("The table.")
+
+
+@pytest.mark.parametrize("given", [{"experimnet": "own"}, {"overides": []}, {"EXPERIMENT": "own"}])
+def test_an_unknown_key_on_the_command_line_is_refused_with_the_nearest(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as caught:
+        compose(CONFIG, given)
+    assert next(iter(given)) in str(caught.value)
+
+
+def test_a_constraint_matches_its_names_alone() -> None:
+    import re
+
+    assert re.fullmatch(one_of(["a.b", "c"]), "a.b")
+    assert not re.fullmatch(one_of(["a.b", "c"]), "axb")
+    assert not re.fullmatch(one_of([]), "")
+
+
+def test_jobs_of_one_member_run_one_after_the_other(study: Study) -> None:
+    workflow = Workflow()
+    found = Jobs(study, workflow).ask_answers(Inputs(study).asked_of_member)
+    own = [
+        key
+        for key, value in found.items()
+        if key in workflow.known and value(Wildcards(dataset="quickstart", query_set="benchmark", member=MEMBER))
+    ]
+    assert own == ["member_smollm2_135m_examples"]
+    assert workflow.known[own[0]] == 1
+
+
+@pytest.mark.parametrize(("components", "files"), [({}, 3), ({"answers": 9}, 1)])
+def test_time_is_for_all_that_the_model_may_have_to_ask(study: Study, components: dict[str, int], files: int) -> None:
+    workflow, inputs = Workflow(**components), Inputs(study)
+    wildcards = Wildcards(dataset="quickstart", query_set="benchmark", member=MEMBER)
+    found = Jobs(study, workflow).ask_answers(inputs.asked_of_member)
+    model = study.member(wildcards).model
+    one = run_times.to_answer(model, run_times.QUERIES_UNKNOWN)
+    assert len(inputs.asked_of_member(wildcards)) == 3
+    longest = study.config.site.cluster.longest_minutes
+    assert found["runtime"](wildcards, 1) == run_times.within(files * one, 3 * one, 1, longest)
+    assert found["also"](wildcards).split() == [
+        paths.located(path, study.config.paths.results) for path in inputs.asked_of_member(wildcards)
+    ]
+
+
+def test_gpus_decide_the_partition(folder: Path) -> None:
+    path = folder / "site/workstation.yaml"
+    site = yaml.safe_load(path.read_text()) or {}
+    path.write_text(
+        yaml.safe_dump(site | {"cluster": {"partition": "cpu", "gpu_partition": "gpu", "served_partition": "net"}})
+    )
+    study = Study(compose(folder, {}), folder)
+    jobs = Jobs(study, Workflow())
+    model = study.config.model[GENERATOR]
+    assert jobs.partition(model) == "cpu"
+    assert jobs.partition(model.model_copy(update={"gpus": 1})) == "gpu"
+    served = next(spec for spec in study.config.model.values() if spec.api is not None)
+    assert jobs.partition(served) == "net"
+    jobs.place()
+    assert [rule.resources.get("slurm_partition") for rule in jobs.workflow.rules] == ["cpu", "own"]
+
+
+def test_larger_models_go_first(study: Study) -> None:
+    priority = Jobs(study, Workflow()).largest_first(lambda wildcards: wildcards.model)
+    order = sorted(["smollm2-135m", GENERATOR, "qwen2.5-coder-0.5b"], key=lambda name: -priority(Wildcards(model=name)))
+    assert order == [GENERATOR, "qwen2.5-coder-0.5b", "smollm2-135m"]
