@@ -78,7 +78,14 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
         schemas.NEIGHBOURS,
         "A test query's nearest training queries, nearest first, as row numbers of the seed's training queries.",
     ),
-    "consensus/D/S/P.parquet": (schemas.CONSENSUS, "A member's answer to a training query, by seed, member, query."),
+    "training/D/S/P.parquet": (
+        schemas.TRAINING_SETS,
+        "A member's answer to a training query, by seed, member, query: what routers are fitted on.",
+    ),
+    "consensus/D/S/P.parquet": (
+        schemas.CONSENSUS,
+        "The same with the consensus among the pool, by the configuration's vote_weight; read by analyses alone.",
+    ),
     "routers/D/S/P/R.parquet": (schemas.ROUTER, "One learned array of a fitted router."),
     "routes/D/S/P/R.parquet": (
         schemas.routes(["VARIANT"]),
