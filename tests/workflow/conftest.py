@@ -27,6 +27,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after a complete run with real vLLM and transformers; tests must leave it as they found it."""
     project = make(tmp_path_factory.mktemp("finished") / "project", models)
-    done = project.run()
+    done = project.run(timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     return project
