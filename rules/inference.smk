@@ -19,7 +19,7 @@ rule fetch_model:
     resources:
         **jobs.fetching("model"),
     params:
-        identity=lambda wildcards: slices.weights_identity(study.config.model[wildcards.model].weights),
+        identity=lambda wildcards: slices.model_identity(study.config.model[wildcards.model]),
     message:
         "Fetching the weights of {wildcards.model}"
     script:
@@ -42,7 +42,7 @@ rule fetch_embedder:
     resources:
         **jobs.fetching("embedder"),
     params:
-        identity=lambda wildcards: slices.weights_identity(study.config.embedder[wildcards.embedder].weights),
+        identity=lambda wildcards: slices.model_identity(study.config.embedder[wildcards.embedder]),
     message:
         "Fetching the weights of {wildcards.embedder}"
     script:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rgd.engines import Engine, EngineSettings, lazy_engine
+from rgd.engines import Engine, lazy_engine
+from rgd.engines.opening import engine_settings
 from rgd.errors import UserError
-from rgd.weights.cache import ensure_weights
 
 
 @contextlib.contextmanager
@@ -28,23 +28,25 @@ def model_of_job(
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
-    weights = None
-    if api is None:
-        weights = ensure_weights(json.loads(resources.weights), resources.cache, use_hub=bool(resources.use_hub))
-    elif spent is not None and api["budget_dollars"] is not None:
-        api["spent_dollars"] = spent()
-    engine_settings = EngineSettings(
-        weights,
-        settings["max_model_len"],
-        dtype=settings["dtype"],
+    model = {
+        "max_model_len": settings["max_model_len"],
+        "dtype": settings["dtype"],
+        "chat": settings.get("chat", {}),
+        "pooling": settings.get("pooling"),
+        "api": api,
+        "weights": json.loads(resources.get("weights", "null")),
+        "gpus": resources.get("gpu", 0),
+    }
+    has_budget = api is not None and api["budget_dollars"] is not None
+    opening = engine_settings(
+        model,
+        resources.get("cache", ""),
         threads=snakemake.threads,
-        chat=settings.get("chat", {}),
-        gpus=resources.get("gpu", 0),
-        pooling=settings.get("pooling"),
-        api=api or {},
+        use_hub=bool(resources.get("use_hub", False)),
+        spent_dollars=spent() if spent is not None and has_budget else 0.0,
     )
-    with lazy_engine(kind, engine_settings) as engine:
-        yield engine if weights is None else _told(engine, weights.name)
+    with lazy_engine(kind, opening) as engine:
+        yield engine if opening.weights is None else _told(engine, opening.weights.name)
 
 
 def embed(engine: Engine, texts: Sequence[str], dimension: int) -> np.ndarray:

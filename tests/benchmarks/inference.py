@@ -33,13 +33,13 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_
 
 def cached_model() -> Path | None:
     """The folder of the model's weights in the cache; None where they are not there."""
-    from rgd.config import load, slices
-    from rgd.weights.cache import WeightsSpec, cache_folder
+    from rgd.config import load
+    from rgd.weights.cache import cache_folder
 
     config = load(ROOT / "config")
-    weights = slices.weights(config.model[MODEL].weights)
+    weights = config.model[MODEL].weights
     assert weights is not None
-    folder = cache_folder(WeightsSpec.from_mapping(weights), config.paths.cache)
+    folder = cache_folder(weights, config.paths.cache)
     return folder if folder.is_dir() else None
 
 

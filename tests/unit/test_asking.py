@@ -61,22 +61,22 @@ def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
     assert len(engine.calls) == 3
 
 
-@pytest.mark.parametrize(("budget", "expected"), [(10.0, 2.5), (None, None)])
+@pytest.mark.parametrize(("budget", "expected"), [(10.0, 2.5), (None, 0.0)])
 def test_a_model_with_a_budget_is_told_what_it_has_cost_before(
-    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float | None, expected: float | None
+    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float | None, expected: float
 ) -> None:
     models, opened = importlib.import_module("_models"), []
 
     @contextlib.contextmanager
     def lazy_engine(kind, settings):
-        opened.append(settings.api)
+        opened.append(settings.spent_dollars)
         yield lambda: None
 
     monkeypatch.setattr(models, "lazy_engine", lazy_engine)
     job = SimpleNamespace(resources={"api": json.dumps({"model": "m", "budget_dollars": budget})}, threads=1)
     with models.model_of_job(job, "openai", {"max_model_len": 64, "dtype": "served"}, lambda: 2.5):
         pass
-    assert opened[0].get("spent_dollars") == expected
+    assert opened == [expected]
 
 
 def test_the_log_tells_once_what_was_loaded(asking: ModuleType, capsys: pytest.CaptureFixture) -> None:

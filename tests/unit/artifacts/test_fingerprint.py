@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rgd.artifacts import fingerprint as module
-from rgd.artifacts.fingerprint import DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
+from rgd.artifacts.fingerprint import DECIDES_NOTHING, DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
 from rgd.errors import UserError
 from rgd.report.page import FILES as PAGE_FILES
 
@@ -217,6 +217,22 @@ def test_a_script_beside_it_counts_but_not_what_every_script_runs_in(root: Path)
     assert fingerprint("script.py", root=root) not in (before, other)
 
 
+def test_how_a_model_is_opened_counts_in_no_fingerprint(root: Path) -> None:
+    (root / "rgd" / "engines").mkdir()
+    for name in ("__init__", "opening"):
+        (root / "rgd" / "engines" / f"{name}.py").write_text("settings = 1\n")
+    (root / "script.py").write_text("from rgd.engines import opening\nfrom rgd.engines.opening import settings\n")
+    before = fingerprint("script.py", root=root)
+    (root / "rgd" / "engines" / "opening.py").write_text("settings = 2\n")
+    assert fingerprint("script.py", root=root) == before
+    assert DECIDES_NOTHING.keys() >= {"_job", "rgd.engines.opening"}
+
+
+@pytest.mark.parametrize("name", sorted(DECIDES_NOTHING))
+def test_what_decides_nothing_is_there(name: str) -> None:
+    assert ROOT.joinpath(*name.split(".")).with_suffix(".py").is_file()
+
+
 def test_what_is_kept_of_files_gives_the_same_fingerprint_and_is_read_instead(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +284,7 @@ def test_every_script_can_be_followed_and_names_the_libraries_that_decide_its_nu
         code = follow(script, plugins, files.get(script, []))
         named = set(code.libraries)
         for name, source in code.modules.items():
-            if name.startswith(("rgd.engines", "rgd.weights")):
+            if name.startswith(("rgd.engines", "rgd.weights", "rgd.config")):
                 continue
             tops = {each.partition(":")[0].split(".")[0] for each in source.imports} - own
             libraries = {DISTRIBUTIONS.get(top, top) for top in tops if top not in module.sys.stdlib_module_names}

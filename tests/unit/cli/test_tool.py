@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         # Every run of the command loads its models anew.
         return engines(dict.fromkeys([f"m{i}" for i in range(6)], "B"))[0](*arguments)
 
-    monkeypatch.setattr("rgd.tool.models.opened", opened)
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
     monkeypatch.setattr("rgd.tool.answering.opened", opened)
     return written(tmp_path / "bundle")
 

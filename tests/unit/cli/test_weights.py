@@ -24,7 +24,7 @@ def test_all_that_the_experiment_runs_is_fetched(config: Config, monkeypatch: py
 
     def ensure(weights: Any, cache: str, *, use_hub: bool, report: Any) -> Path:
         assert (cache, use_hub) == (config.paths.cache, config.site.use_hub)
-        asked.append(weights["sha256"])
+        asked.append(weights.sha256)
         return Path("folder")
 
     monkeypatch.setattr(fetching, "ensure_weights", ensure)

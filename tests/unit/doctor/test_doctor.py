@@ -10,12 +10,11 @@ import pytest
 from rgd import doctor
 from rgd.config import load
 from rgd.config.needs import embedders, models
-from rgd.config.schema import Config, Embedder, Model
+from rgd.config.schema import Config, Embedder, Hub, Model
 from rgd.doctor import cluster as on_cluster
 from rgd.doctor import supplies
 from rgd.doctor.findings import FIX, NOTE, OK, Finding
 from rgd.doctor.machine import Gpu
-from rgd.weights.cache import WeightsSpec
 from tests import ROOT
 
 CONFIG = ROOT / "config"
@@ -207,10 +206,10 @@ def hub_only(config: Config, tmp_path: Path) -> tuple[Config, dict[str, Model]]:
 def test_weights_that_are_not_here(config: Config, tmp_path: Path) -> None:
     elsewhere, wanted = hub_only(config, tmp_path)
 
-    def refuse(spec: WeightsSpec) -> str | None:
-        return f"{spec.hub_repo} wants its terms accepted"
+    def refuse(hub: Hub) -> str | None:
+        return f"{hub.repo} wants its terms accepted"
 
-    def silent(spec: WeightsSpec) -> str | None:
+    def silent(hub: Hub) -> str | None:
         raise OSError("no route")
 
     granted = list(doctor.weights(elsewhere, wanted, {}, lambda _: None))
@@ -224,7 +223,7 @@ def test_weights_that_are_not_here(config: Config, tmp_path: Path) -> None:
 def test_weights_that_are_here(config: Config, tmp_path: Path) -> None:
     elsewhere, wanted = hub_only(config, tmp_path)
     assert wanted["gated"].weights is not None
-    supplies.cache_folder(WeightsSpec.from_mapping(wanted["gated"].weights.model_dump()), tmp_path).mkdir()
+    supplies.cache_folder(wanted["gated"].weights, tmp_path).mkdir()
     assert levels(doctor.weights(elsewhere, wanted, {}, None)) == [OK]
 
 

@@ -48,9 +48,9 @@ def _key(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def settings_for(server, chat=None, **api):
+def settings_for(server, chat=None, spent_dollars=0.0, **api):
     api = {"model": "gemini-2.5-flash", "base_url": server.address, "backoff_s": 0.01, "attempts": 3} | api
-    return EngineSettings(None, 4096, chat=chat or {}, api=api)
+    return EngineSettings(None, 4096, chat=chat or {}, api=api, spent_dollars=spent_dollars)
 
 
 def ask(script, requests=None, *, usual=echo, chat=None, **api):

@@ -16,7 +16,7 @@ OPTIONS = ["red", "green", "blue"]
 
 def answering(monkeypatch: pytest.MonkeyPatch, letters: dict[str, str] | None = None, **changes: object):
     opened, made = engines(letters)
-    monkeypatch.setattr("rgd.tool.models.opened", opened)
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
     monkeypatch.setattr("rgd.tool.answering.opened", opened)
     content, _, _ = world()
     return Answering(Bundle(bundle.Content(**{**vars(content), **changes}))), made

@@ -114,14 +114,14 @@ def test_vectors_are_normalised_and_wrong_ones_refused() -> None:
 
 @pytest.mark.parametrize("query", ["", "  \n"])
 def test_an_empty_query_is_refused(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rgd.tool.models.opened", engines()[0])
+    monkeypatch.setattr("rgd.engines.opening.opened", engines()[0])
     with pytest.raises(UserError, match=r"query 2 of 2 is .*: a query is a text that is not empty"):
         Bundle(world()[0]).route_all(["one", query])
 
 
 def test_texts_are_embedded_once_loaded_and_without_an_embedder_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     opened, made = engines()
-    monkeypatch.setattr("rgd.tool.models.opened", opened)
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
     content, _, _ = world()
     with Bundle(content) as routed:
         decisions = [*routed.route_all(["four", "fifth"]), routed.route("eight888")]

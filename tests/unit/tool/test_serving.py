@@ -46,7 +46,7 @@ def served(bundle: Bundle) -> Iterator[str]:
 def address() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         opened, _ = engines(dict.fromkeys([f"m{i}" for i in range(6)], "B"))
-        patch.setattr("rgd.tool.models.opened", opened)
+        patch.setattr("rgd.engines.opening.opened", opened)
         patch.setattr("rgd.tool.answering.opened", opened)
         with served(Bundle(world()[0])) as found:
             yield found
@@ -152,7 +152,7 @@ def test_members_behind_a_server_are_asked_through_it() -> None:
 
     with FaultyServer(usual) as models, pytest.MonkeyPatch.context() as patch:
         opened, _ = engines()
-        patch.setattr("rgd.tool.models.opened", opened)
+        patch.setattr("rgd.engines.opening.opened", opened)
         patch.setattr("rgd.tool.answering.opened", opened)
         content, _, _ = world()
         members = [

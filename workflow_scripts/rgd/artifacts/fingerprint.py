@@ -22,8 +22,11 @@ from typing import Any
 from rgd.errors import UserError
 
 PACKAGE = "rgd"
-# What every script runs in (its log, its end, its provenance) decides no result.
-SURROUNDINGS = "_job"
+DECIDES_NOTHING = {
+    "_job": "what every script runs in: its log, its end, its provenance",
+    "rgd.engines.opening": "where weights lie and how a server is asked; which model it is stands in the parameters",
+}
+"""Modules that decide no result, so that they are not followed, and what they hold."""
 ROOT = Path(__file__).parents[2]
 LIBRARIES = "LIBRARIES"
 
@@ -191,11 +194,11 @@ def _followed(source: Source, root: Path) -> list[str]:
     for name in source.imports:
         module, _, member = name.partition(":")
         first = module.split(".")[0]
-        if first == SURROUNDINGS or (first != PACKAGE and not (root / f"{first}.py").is_file()):
+        if first != PACKAGE and not (root / f"{first}.py").is_file():
             continue
         # `from rgd.routers import base` may import a module as well as a name.
         found.append(f"{module}.{member}" if member and _file(f"{module}.{member}", root) else module)
-    return found
+    return [module for module in found if module not in DECIDES_NOTHING]
 
 
 def _file(module: str, root: Path) -> Path | None:

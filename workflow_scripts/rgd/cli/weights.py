@@ -32,9 +32,7 @@ def fetch_weights(config: Config, names: Sequence[str] = (), report: Callable[[s
     found, failed = {}, []
     for name in names or wanted:
         try:
-            found[name] = ensure_weights(
-                wanted[name].model_dump(), config.paths.cache, use_hub=config.site.use_hub, report=report
-            )
+            found[name] = ensure_weights(wanted[name], config.paths.cache, use_hub=config.site.use_hub, report=report)
         except UserError as error:
             failed.append(f"{name}: {error}")
         else:

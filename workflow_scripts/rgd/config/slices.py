@@ -29,24 +29,15 @@ def weights(spec: Weights | None) -> dict[str, Any] | None:
 
 
 def api(model: Model | Embedder) -> dict[str, Any] | None:
-    """How a model's server is asked: rgd.engines.remote.ApiSettings; None for a model that runs in the job."""
+    """How a model's server is asked; None for a model that runs in the job."""
     return None if model.api is None else model.api.model_dump(exclude={"revision"})
-
-
-def weights_identity(spec: Weights) -> str:
-    """What a model is, wherever it is fetched from: the file's hash, else the hub's revision, else the folder."""
-    if spec.sha256 is not None:
-        return spec.sha256
-    if spec.hub is not None:
-        return f"{spec.hub.repo}@{spec.hub.revision}"
-    return f"path:{spec.path}"
 
 
 def model_identity(model: Model | Embedder) -> str:
     """What a model is: its weights', or of an API the provider, the model and its revision; not the address."""
     if model.api is None:
         assert model.weights is not None  # the schema's rule
-        return weights_identity(model.weights)
+        return model.weights.identity
     name = f"{model.engine}:{model.api.model}"
     return name if model.api.revision is None else f"{name}@{model.api.revision}"
 

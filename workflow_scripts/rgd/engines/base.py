@@ -98,7 +98,8 @@ class EngineSettings:
         batch_tokens: tokens that are computed in one pass; decides speed and memory, not answers.
         gpus: GPUs over which the model is spread; 0 and 1 are one where there is one, else the CPU.
         pooling: of a model that embeds: ``mean`` over a text's tokens or the ``last`` one; None for one that answers.
-        api: how the server is asked (:class:`rgd.engines.remote.ApiSettings`); empty where the model runs in the job.
+        api: how the server is asked (:class:`rgd.config.schema.Api`); empty where the model runs in the job.
+        spent_dollars: what the model's answers in the store have cost, which counts towards the API's budget.
     """
 
     weights: Path | None
@@ -111,6 +112,7 @@ class EngineSettings:
     gpus: int = 0
     pooling: str | None = None
     api: Mapping[str, Any] = field(default_factory=dict)
+    spent_dollars: float = 0.0
 
 
 class Interrupted(UserError):

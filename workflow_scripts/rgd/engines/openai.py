@@ -84,7 +84,7 @@ class OpenAiEngine(RemoteEngine):
         """
         parts = [texts[start : start + TEXTS_PER_CALL] for start in range(0, len(texts), TEXTS_PER_CALL)]
         outcomes = self.ask_all(
-            parts, self._embed, lambda part: self.api.price(sum(len(text.encode()) for text in part), 0)
+            parts, self._embed, lambda part: self.price(sum(len(text.encode()) for text in part), 0)
         )
         if self.failure is not None:
             raise self.failure

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rgd.config.schema.models import Api
 from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
 from rgd.engines.served import is_asked
 from rgd.errors import UserError
@@ -34,32 +35,6 @@ LONGEST_QUOTE = 400
 
 _TOO_LONG = re.compile(r"context.{0,3}length|maximum context|prompt is too long|token count.{0,40}exceeds", re.I)
 _PASSING = (408, 409, 429)
-
-
-@dataclass(frozen=True)
-class ApiSettings:
-    """How a server is asked: the section ``api`` of a model's file (:class:`rgd.config.schema.Api` explains the keys).
-
-    Prices are in US dollars for a million tokens, times in seconds; ``spent_dollars`` is what the model's answers in the
-    store have cost, which counts towards the budget.
-    """
-
-    model: str
-    base_url: str | None = None
-    key_variable: str | None = None
-    concurrency: int = 8
-    requests_per_minute: float | None = None
-    timeout_s: float = 300.0
-    attempts: int = 6
-    backoff_s: float = 1.0
-    price_prompt: float = 0.0
-    price_completion: float = 0.0
-    budget_dollars: float | None = None
-    spent_dollars: float = 0.0
-
-    def price(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """US dollars for so many tokens."""
-        return (prompt_tokens * self.price_prompt + completion_tokens * self.price_completion) / 1e6
 
 
 class TryAgain(Exception):
@@ -200,12 +175,12 @@ class RemoteEngine(abc.ABC):
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
-        self.api = ApiSettings(**settings.api)
+        self.api = Api.read(settings.api, "api")
         self.variable = self.api.key_variable or self.key_variable
         # A server of one's own may do without a key; the provider's never does.
         self.key = find_key(self.variable, needed=self.api.base_url is None or self.api.key_variable is not None)
         self.pace = Pace(self.api.requests_per_minute)
-        self.budget = Budget(self.api.budget_dollars, self.api.spent_dollars)
+        self.budget = Budget(self.api.budget_dollars, settings.spent_dollars)
         self.runner = asyncio.Runner()
         self.failure: UserError | None = None
         self.stopped = asyncio.Event()
@@ -220,6 +195,10 @@ class RemoteEngine(abc.ABC):
             "address": self.address,
             "model": self.api.model,
         }
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """US dollars for so many tokens."""
+        return (prompt_tokens * self.api.price_prompt + completion_tokens * self.api.price_completion) / 1e6
 
     @abc.abstractmethod
     async def reply(self, request: Request, sampling: Sampling) -> Reply:
@@ -362,7 +341,7 @@ class RemoteEngine(abc.ABC):
             async with asyncio.timeout(self.api.timeout_s):
                 reply = await ask()
             # A reply that tells no tokens is counted at its most, as is one that never came but was perhaps made.
-            cost = self.api.price(reply.prompt_tokens, reply.completion_tokens) or most
+            cost = self.price(reply.prompt_tokens, reply.completion_tokens) or most
             return reply, cost
         except TimeoutError:
             cost = most
@@ -381,7 +360,7 @@ class RemoteEngine(abc.ABC):
 
     def _most(self, request: Request, sampling: Sampling) -> float:
         size = sum(len(turn.content.encode()) + TOKENS_AROUND_A_TURN for turn in request.messages)
-        return self.api.price(min(size, self.settings.max_model_len), sampling.max_tokens)
+        return self.price(min(size, self.settings.max_model_len), sampling.max_tokens)
 
     def refusal(self, status: int, message: str, wait_s: float | None) -> TryAgain | UserError:
         """What an HTTP status other than success means."""

@@ -27,7 +27,7 @@ class AnswerSettings:
     """All that decides an answer besides the query: where two runs agree in it, they share their answers.
 
     Attributes:
-        weights: identity of the model (:attr:`rgd.weights.cache.WeightsSpec.identity`, or an API's model and version).
+        weights: identity of the model (:func:`rgd.config.slices.model_identity`).
         way: ``likelihood`` or ``generate``.
         prompt: the texts of the prompt files, not their names.
         chat: further arguments of the chat template.

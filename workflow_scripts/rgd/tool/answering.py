@@ -13,9 +13,9 @@ from rgd.answers.pool import decode, encode
 from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
+from rgd.engines.opening import opened
 from rgd.engines.prompts import letter, render
 from rgd.errors import UserError
-from rgd.tool.models import opened
 from rgd.tool.routing import Bundle, Decision
 
 _OPTION = re.compile(r"^\s*\(?([A-Z])[).:]\s+(.+?)\s*$")

@@ -172,7 +172,7 @@ class Bundle:
 
     @cached_property
     def _embedder(self) -> Any:
-        from rgd.tool.models import opened
+        from rgd.engines.opening import opened
 
         spec = self.content.routing["embedder"]
         if spec is None:

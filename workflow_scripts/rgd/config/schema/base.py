@@ -1,8 +1,11 @@
 """What all parts of the configuration share: keys, seeds, and that an unknown key is an error."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from rgd.errors import UserError
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -23,3 +26,21 @@ class Section(BaseModel):
     """A part of the configuration in which an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], where: str) -> Self:
+        """The section from plain types that come from elsewhere than the configuration, such as a bundle.
+
+        Args:
+            content: of the section.
+            where: what messages call it.
+
+        Raises:
+            UserError: naming the first key that is wrong, without its value, which may be a secret.
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join([where, *map(str, first["loc"])])
+            raise UserError(f"{key}: {first['msg']}. In a bundle: export the router again.") from None

