@@ -21,12 +21,11 @@ import selectors
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -40,6 +39,8 @@ _START_S = 300.0
 _LOOKS = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[,!;: ]|\\?\$|~")
 _INTEGER = re.compile(r"-?\d{1,15}")
 
+Found = TypeVar("Found")
+
 
 class Equal(Protocol):
     """Whether ``answer`` is right where ``truth`` is."""
@@ -49,6 +50,9 @@ class Equal(Protocol):
 
 class Comparer:
     """Compares answers in a process that is started anew after a comparison that took too long or broke it.
+
+    A pool of multiprocessing will not do: its workers run the job's script again (spawn), or share its threads and its hash
+    seed (fork).
 
     Args:
         time_limit_s: of a comparison.
@@ -98,7 +102,7 @@ class Comparer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # The hash seed is fixed, since sympy orders terms by hashes.
-        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join(filter(None, sys.path))
         self._worker = subprocess.Popen(
             [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
@@ -176,9 +180,7 @@ def equal_answers(
     """
     given = [sorted({answer for answer in of_query if answer is not None}) for of_query in answers]
     several = [row for row, distinct in enumerate(given) if len(distinct) > 1]
-    with _comparers(threads, time_limit_s) as compare:
-        found = compare(lambda equal, row: representatives(given[row], equal), several)
-        undecided = compare.undecided()
+    found, undecided = _compared(lambda equal, row: representatives(given[row], equal), several, threads, time_limit_s)
     rows = [
         {"query_id": query_ids[row], "answer": answer, "representative": leader}
         for row, names in zip(several, found, strict=True)
@@ -204,17 +206,15 @@ def graded(
         threads: how many comparisons go on at a time.
         time_limit_s: of a comparison.
     """
-    with _comparers(threads, time_limit_s) as compare:
-        right = compare(
-            lambda equal, row: answers[row] is not None and equal(labels[query_ids[row]], answers[row]),
-            range(len(query_ids)),
-        )
-        undecided = compare.undecided()
-    named = [
-        labels[query_id] if is_right else answer
-        for query_id, answer, is_right in zip(query_ids, answers, right, strict=True)
-    ]
-    return named, undecided
+
+    def name(equal: Equal, row: int) -> str | None:
+        answer = answers[row]
+        if answer is None:
+            return None
+        label = labels[query_ids[row]]
+        return label if equal(label, answer) else answer
+
+    return _compared(name, range(len(query_ids)), threads, time_limit_s)
 
 
 def renamed(query_ids: Sequence[str], answers: Sequence[str | None], equal: pa.Table) -> list[str | None]:
@@ -263,32 +263,22 @@ def labels_in_pool(
     return {**labels, **named}, sum(len(counts) > 1 for counts in right.values())
 
 
-class _Comparing:
-    """Work on many queries, each with one of several comparers."""
+def _compared(
+    work: Callable[[Equal, int], Found], rows: Sequence[int], threads: int, time_limit_s: float
+) -> tuple[list[Found], int]:
+    """What ``work`` finds with a comparer for each of ``rows``, and how many comparisons were not decided."""
+    free: SimpleQueue[Comparer] = SimpleQueue()
 
-    def __init__(self, comparers: Sequence[Comparer], pool: ThreadPoolExecutor) -> None:
-        self.comparers, self.pool = comparers, pool
-        self.free: SimpleQueue[Comparer] = SimpleQueue()
-        for comparer in comparers:
-            self.free.put(comparer)
+    def one(row: int) -> Found:
+        comparer = free.get()
+        try:
+            return work(comparer, row)
+        finally:
+            free.put(comparer)
 
-    def __call__(self, work: Any, items: Sequence[Any]) -> list[Any]:
-        def one(item: Any) -> Any:
-            comparer = self.free.get()
-            try:
-                return work(comparer, item)
-            finally:
-                self.free.put(comparer)
-
-        return list(self.pool.map(one, items))
-
-    def undecided(self) -> int:
-        return sum(comparer.undecided for comparer in self.comparers)
-
-
-@contextlib.contextmanager
-def _comparers(threads: int, time_limit_s: float) -> Iterator[_Comparing]:
     with contextlib.ExitStack() as stack:
         comparers = [stack.enter_context(Comparer(time_limit_s)) for _ in range(threads)]
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
-        yield _Comparing(comparers, pool)
+        for comparer in comparers:
+            free.put(comparer)
+        found = list(stack.enter_context(ThreadPoolExecutor(threads)).map(one, rows))
+    return found, sum(comparer.undecided for comparer in comparers)

@@ -37,9 +37,6 @@ DISPATCHES = {
 }
 """The modules that may import a module by a name that is known only when they run, and what they import so."""
 
-NO_DATA = {"rgd.answers.equality": "the folder of the package, for the path of its worker, which it imports as well"}
-"""The modules that may find their own place for another end than to read a file there, and which."""
-
 # Calls and names by which a file brings in code or data that its import statements do not show.
 _HIDDEN_IMPORTS = {"import_module", "__import__", "exec", "spec_from_file_location", "run_path", "run_module"}
 _HIDDEN_DATA = {"__file__", "get_data"}
@@ -177,7 +174,7 @@ def _refuse(name: str, source: Source, script: str, has_files: bool) -> None:
             f"{name}, line {source.hidden_imports[0]}: the fingerprint of {script} cannot follow this import. Name the "
             "module whole in an import statement, or load it through a dispatch function that the rule names the plugins of."
         )
-    if source.hidden_data and not has_files and name not in NO_DATA:
+    if source.hidden_data and not has_files:
         raise UserError(
             f"{name}, line {source.hidden_data[0]}: {script} finds a file by the code's own place, so that an edit of this "
             "file would go unnoticed. Make it an input of the rule, or name it: code(SCRIPT, files=[...])."
