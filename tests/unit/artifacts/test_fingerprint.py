@@ -31,7 +31,7 @@ ROUTERS = sorted(path.stem for path in (ROOT / "rgd/routers").glob("*.py") if pa
 ADAPTERS = sorted(
     path.stem
     for path in (ROOT / "rgd/datasets").iterdir()
-    if path.stem not in ("__init__", "__pycache__", "base", "hub", "mirror", "splits", "tables")
+    if path.stem not in ("__init__", "__pycache__", "base", "hosts", "hub", "mirror", "splits", "tables")
 )
 
 DECIDE_NOTHING = {

@@ -10,7 +10,7 @@ import yaml
 
 from rgd.cli import main
 from rgd.config import load
-from rgd.datasets import hub
+from rgd.datasets import hosts
 from rgd.errors import UserError
 from tests import ROOT
 from tests.data_server import REPO, Published
@@ -27,7 +27,7 @@ COLUMNS = {"question": "q", "options": ["a", "b"], "label": "right", "label_form
 def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
     server = Published()
     monkeypatch.setenv("HF_ENDPOINT", server.address)
-    monkeypatch.setattr(hub, "TIMEOUT_S", 5)
+    monkeypatch.setattr(hosts, "TIMEOUT_S", 5)
     server.files[COMMIT, "mine.csv"] = b"q,a,b,right\nWhich?,x,y,B\n"
     yield server
     server.server.shutdown()

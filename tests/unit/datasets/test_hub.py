@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rgd.datasets import hub
+from rgd.datasets import hosts, hub
 from rgd.datasets.mirror import MANIFEST, folder_of
 from rgd.errors import UserError
 from tests.data_server import NEWER, REPO, Published
@@ -32,9 +32,9 @@ def parquet(**columns: list[Any]) -> bytes:
 def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
     server = Published()
     monkeypatch.setenv("HF_ENDPOINT", server.address)
-    monkeypatch.setenv(hub.GITHUB_FILES, server.address)
-    monkeypatch.setenv(hub.GITHUB_API, server.address)
-    monkeypatch.setattr(hub, "TIMEOUT_S", 5)
+    monkeypatch.setenv(hosts.GITHUB_FILES, server.address)
+    monkeypatch.setenv(hosts.GITHUB_API, server.address)
+    monkeypatch.setattr(hosts, "TIMEOUT_S", 5)
     yield server
     server.server.shutdown()
     server.server.server_close()
@@ -167,7 +167,7 @@ def test_a_refusal_is_one_message(
 def test_no_network_is_one_message(
     tmp_path: Path, published: Published, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("HF_ENDPOINT", hub.GITHUB_FILES):
+    for variable in ("HF_ENDPOINT", hosts.GITHUB_FILES):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     with pytest.raises(
         UserError, match=r"http://127\.0\.0\.1:9 cannot be reached .*on a machine that has one and copy DIR"
@@ -193,18 +193,18 @@ def test_an_interruption_leaves_what_is_whole_and_goes_on(
 ) -> None:
     for task in ("a", "b"):
         published.files[COMMIT, f"{task}.csv"] = task.encode()
-    download = hub.HuggingFace.download
+    download = hosts.HuggingFace.download
 
-    def interrupted(self: hub.HuggingFace, piece: hub.Piece, commit: str, folder: Path) -> Path:
+    def interrupted(self: hosts.HuggingFace, piece: hosts.Piece, commit: str, folder: Path) -> Path:
         if piece.name == "b.csv":
             raise KeyboardInterrupt
         return download(self, piece, commit, folder)
 
-    monkeypatch.setattr(hub.HuggingFace, "download", interrupted)
+    monkeypatch.setattr(hosts.HuggingFace, "download", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(tmp_path, "a", "b", file="{task}.csv", remote=None)
     assert names(tmp_path) == [MANIFEST, "a.csv"]
-    monkeypatch.setattr(hub.HuggingFace, "download", download)
+    monkeypatch.setattr(hosts.HuggingFace, "download", download)
     published.asked.clear()
     fetch(tmp_path, "a", "b", file="{task}.csv", remote=None)
     assert names(tmp_path) == [MANIFEST, "a.csv", "b.csv"]
@@ -230,7 +230,7 @@ def test_a_disk_that_fills_up_is_one_message(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(hub.HOSTS[host], "download", full)
+    monkeypatch.setattr(hosts.HOSTS[host], "download", full)
     with pytest.raises(
         UserError, match=r"cannot write to .*: No space left on device\. Check its permissions and free space"
     ):

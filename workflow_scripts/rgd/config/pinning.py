@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rgd.config.schema.base import COMMIT
 from rgd.errors import UserError
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 _LINE = re.compile(r"^(?P<key>[ \t]*revision:[ \t]*)(?P<value>[^\s#]+)[^\n]*$", re.MULTILINE)
 
 

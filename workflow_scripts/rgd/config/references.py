@@ -382,7 +382,7 @@ def _check_prompt(folder: Path, where: str, prompt: str) -> None:
 
 NO_PLUGINS = {
     "routers": {"__init__", "base", "__pycache__"},
-    "datasets": {"__init__", "base", "__pycache__", "hub", "mirror", "splits", "tables"},
+    "datasets": {"__init__", "base", "__pycache__", "hosts", "hub", "mirror", "splits", "tables"},
 }
 """Modules of the packages of routers and adapters that are neither."""
 

@@ -1,17 +1,10 @@
 """Fetching datasets at a pinned revision from where they are published, into the layout of a mirror (rgd.datasets.mirror)."""
 
-import errno
 import hashlib
-import json
 import os
-import re
 import shutil
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +13,11 @@ import pyarrow.parquet as pq
 
 from rgd.artifacts.files import write_json
 from rgd.artifacts.provenance import digest
+from rgd.config.schema.base import COMMIT
+from rgd.datasets.hosts import HOSTS, Host, Piece
 from rgd.datasets.mirror import MANIFEST, fill, manifest, source_files
 from rgd.datasets.tables import read_table_file
 from rgd.errors import UserError
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
-GITHUB_FILES, GITHUB_API = "RGD_GITHUB_FILES", "RGD_GITHUB_API"
-"""Environment variables with the addresses of a mirror of GitHub, as HF_ENDPOINT has that of the Hugging Face hub."""
-TIMEOUT_S = 10
-_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A file of a repository: its name, its size in bytes, and the hash that the host states for it ("" where it states none)."""
-
-    name: str
-    size: int
-    stated_hash: str
 
 
 def fetch(
@@ -113,7 +93,7 @@ def _is_there(
 
 
 def _fetch_all(
-    host: "Host",
+    host: Host,
     commit: str,
     wanted: Mapping[str, Sequence[str]],
     folder: Path,
@@ -175,173 +155,6 @@ def _check(path: Path, piece: Piece, repo: str) -> None:
             f"{piece.name} of {repo} arrived with {size:,} bytes and the hash {found or 'none'}; stated are {piece.size:,} bytes and "
             f"{piece.stated_hash or 'no hash'}. Nothing of it was kept: run the same command again."
         )
-
-
-class Host:
-    """A place that publishes repositories of data.
-
-    Args:
-        repo: owner/name.
-    """
-
-    address: str
-
-    def __init__(self, repo: str) -> None:
-        self.repo = repo
-
-    def commit(self, revision: str | None) -> str:
-        """The commit that a branch or tag is now; of the main branch for None."""
-        raise NotImplementedError
-
-    def piece(self, name: str, commit: str) -> Piece:
-        """What the host says of a file."""
-        raise NotImplementedError
-
-    def download(self, piece: Piece, commit: str, folder: Path) -> Path:
-        """Where in ``folder`` the file now lies."""
-        raise NotImplementedError
-
-
-class HuggingFace(Host):
-    """Datasets of the Hugging Face hub, or of the mirror that HF_ENDPOINT names; a token is the hub client's own."""
-
-    def __init__(self, repo: str) -> None:
-        super().__init__(repo)
-        self.address = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-
-    def commit(self, revision: str | None) -> str:
-        import huggingface_hub as hub
-
-        with self._asking(f"revision {revision}"):
-            found = hub.HfApi(endpoint=self.address).dataset_info(self.repo, revision=revision, timeout=TIMEOUT_S).sha
-        return str(found)
-
-    def piece(self, name: str, commit: str) -> Piece:
-        import huggingface_hub as hub
-
-        url = hub.hf_hub_url(self.repo, name, repo_type="dataset", revision=commit, endpoint=self.address)
-        with self._asking(name):
-            stated = hub.get_hf_file_metadata(url, timeout=TIMEOUT_S, endpoint=self.address)
-        return Piece(name, int(stated.size or 0), (stated.etag or "").strip('"'))
-
-    def download(self, piece: Piece, commit: str, folder: Path) -> Path:
-        import huggingface_hub as hub
-
-        with self._asking(piece.name):
-            return Path(
-                hub.hf_hub_download(
-                    self.repo,
-                    piece.name,
-                    repo_type="dataset",
-                    revision=commit,
-                    local_dir=folder,
-                    etag_timeout=TIMEOUT_S,
-                    endpoint=self.address,
-                )
-            )
-
-    def _asking(self, what: str) -> "_Refusals":
-        return _Refusals(self, what)
-
-
-class _Refusals:
-    """Turns what the hub's client raises, which has no common base class, into one message."""
-
-    def __init__(self, host: Host, what: str) -> None:
-        self.host, self.what = host, what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from huggingface_hub import errors
-
-        if error is None or not isinstance(error, Exception) or isinstance(error, UserError):
-            return
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EACCES,
-            errno.EPERM,
-            errno.EROFS,
-            errno.EDQUOT,
-        ):
-            return
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(error, errors.GatedRepoError):
-            status = 403
-        elif isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError):
-            status = 404
-        raise refused(self.host, self.what, status, error) from error
-
-
-class GitHub(Host):
-    """Repositories of GitHub, or of the mirrors that RGD_GITHUB_FILES and RGD_GITHUB_API name."""
-
-    def __init__(self, repo: str) -> None:
-        super().__init__(repo)
-        self.address = os.environ.get(GITHUB_FILES) or "https://raw.githubusercontent.com"
-
-    def commit(self, revision: str | None) -> str:
-        api = os.environ.get(GITHUB_API) or "https://api.github.com"
-        url = f"{api}/repos/{self.repo}/commits/{urllib.parse.quote(revision or 'HEAD', safe='')}"
-        with self._open(url, f"revision {revision}") as answer:
-            return str(json.load(answer)["sha"])
-
-    def piece(self, name: str, commit: str) -> Piece:
-        with self._open(self._url(name, commit), name, method="HEAD") as answer:
-            return Piece(name, int(answer.headers["Content-Length"]), "")
-
-    def download(self, piece: Piece, commit: str, folder: Path) -> Path:
-        path = folder / piece.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open(self._url(piece.name, commit), piece.name) as answer, path.open("wb") as file:
-            while block := self._read(answer, piece.name):
-                file.write(block)
-        return path
-
-    def _url(self, name: str, commit: str) -> str:
-        return f"{self.address}/{self.repo}/{commit}/{urllib.parse.quote(name)}"
-
-    def _open(self, url: str, what: str, method: str = "GET") -> Any:
-        # Without compression, so that the length that is stated is that of the file.
-        request = urllib.request.Request(url, method=method, headers={"Accept-Encoding": "identity"})
-        try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT_S)
-        except urllib.error.HTTPError as error:
-            raise refused(self, what, error.code, error) from error
-        except OSError as error:
-            raise refused(self, what, None, error) from error
-
-    def _read(self, answer: Any, what: str) -> bytes:
-        try:
-            return bytes(answer.read(_BLOCK))
-        except OSError as error:
-            raise refused(self, what, None, error) from error
-
-
-HOSTS: dict[str, type[Host]] = {"huggingface": HuggingFace, "github": GitHub}
-
-
-def refused(host: Host, what: str, status: int | None, error: Exception) -> UserError:
-    """What to tell when a host does not give ``what``."""
-    page = f"{host.address}/{'datasets/' if isinstance(host, HuggingFace) else ''}{host.repo}"
-    if status in (401, 403):
-        fix = (
-            f"open {page} in a browser, accept the conditions if it names some, and set HF_TOKEN to a token of that account "
-            "(or run `hf auth login`); a name that does not exist is answered so as well"
-        )
-    elif status == 404:
-        fix = f"look at {page} and correct source.repo, source.revision or source.remote in the dataset's file"
-    elif status == 429:
-        fix = "it is asked too often: wait a few minutes and run the same command again"
-    else:
-        fix = (
-            "connect to the network (behind a proxy set HTTPS_PROXY), or run `rgd data fetch --data-root DIR` on a machine that "
-            "has one and copy DIR here"
-        )
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    said = f"answers {status}" if status else f"cannot be reached ({reason})"
-    return UserError(f"{what} of {host.repo}: {host.address} {said}. To mend it: {fix}.")
 
 
 def _cannot_keep(folder: Path, error: OSError) -> UserError:

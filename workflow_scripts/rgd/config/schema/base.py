@@ -1,5 +1,6 @@
 """What all parts of the configuration share: keys, seeds, and that an unknown key is an error."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -18,6 +19,9 @@ SizeKey = Annotated[str, StringConstraints(pattern=SIZE_PATTERN, max_length=10)]
 """A suffix of scenarios: a number with k or m; what it means is said by the dataset."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of a repository, in full."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
