@@ -7,7 +7,7 @@ from _job import running
 from rgd.artifacts.files import replacing
 from rgd.report.page import report
 
-LIBRARIES = ("numpy", "pandas", "scikit-learn")
+LIBRARIES = ("jinja2", "numpy", "pandas")
 
 with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)

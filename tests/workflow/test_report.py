@@ -100,7 +100,10 @@ def test_the_page_shows_hostile_texts_as_texts_and_does_nothing_else(
         said = tab.locator("#steps").inner_text()
         assert ATTACK in said
         # Nothing that was written became an element, and the page is no wider than the window.
-        assert tab.locator("img, iframe, script:not([type='application/json'])").count() == 1
+        assert tab.locator("iframe, script:not([type='application/json'])").count() == 1
+        figures = tab.locator("img")
+        assert figures.count() == tab.locator("img[src^='data:image/svg+xml;base64,'][alt]").count() == 2
+        assert figures.evaluate_all("found => found.every((each) => each.naturalWidth > 100)")
         assert tab.locator("svg[onload]").count() == 0
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         background = tab.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -164,7 +167,7 @@ def test_keys_reach_everything_and_the_theme_changes(project: Project) -> None:
 def test_the_page_asks_for_nothing_and_is_small(project: Project) -> None:
     page = (project.folder / PAGE).read_text(encoding="utf-8")
     assert len(page) < 500_000
-    assert "<img" not in page
+    assert page.count("<img") == 2
     assert page.count("</script>") == 2
     assert re.search(r"default-src 'none'", page)
     assert not re.search(r"""(?:src|href|action)\s*=\s*["']?(?:https?:)?//""", page)

@@ -115,7 +115,7 @@ def test_against_a_baseline_the_signs_turn_and_people_see_stars():
     assert set(seen["first"]) == {"good", "bad"}
     assert set(seen["second"]) == {"same"}
     assert not seen["same_calls"].any()
-    assert significant(seen) == set()
+    assert significant(seen) == {}
     bad = seen[(seen["first"] == "bad") & (seen["scenario"] == "real")].iloc[0]
     direct = found[(found["second"] == "bad") & (found["first"] == "same") & (found["scenario"] == "real")].iloc[0]
     assert bad["difference"] == -direct["difference"]

@@ -52,7 +52,7 @@ DECIDE_NOTHING = {
 """Libraries that a rule's code may import without naming their versions, and why."""
 NAMED_ELSEWHERE = {
     "scikit-learn": "projects the map of queries alone",
-    "matplotlib": "draws the figures of the scripts that name it; the page takes their numbers alone",
+    "matplotlib": "draws the figures of the scripts that name it",
     "math-verify": "compares answers in the scripts that name it; others look up what was found equal",
     "scipy": "gives the intervals of the comparisons alone",
 }

@@ -185,10 +185,11 @@ def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.Da
     return order.drop_duplicates(keys).sort_index().reset_index(drop=True)
 
 
-def significant(compared: pd.DataFrame) -> set[tuple[str, ...]]:
-    """The (dataset, scenario, pool, router, variant) of :func:`against` whose difference is significant."""
+def significant(compared: pd.DataFrame, better: str = "*", worse: str = "*") -> dict[tuple[str, ...], str]:
+    """The (dataset, scenario, pool, router, variant) of :func:`against` whose difference is significant, and its mark."""
     real = compared[(compared["verdict"] != "") & compared["same_calls"]]
-    return set(real[[*GROUP_KEYS, "first", "first_variant"]].itertuples(index=False, name=None))
+    keys = real[[*GROUP_KEYS, "first", "first_variant"]].itertuples(index=False, name=None)
+    return {key: better if verdict == BETTER else worse for key, verdict in zip(keys, real["verdict"], strict=True)}
 
 
 def comparisons_for_people(

@@ -1,6 +1,6 @@
 """Tables of an experiment, long ones to compute with and wide ones to read."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,7 +80,7 @@ def pivot_for_people(
     scenarios: Sequence[str] | None = None,
     titles: Mapping[str, Mapping[str, str]] | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
-    marked: Set[tuple[str, ...]] = frozenset(),
+    marked: Mapping[tuple[str, ...], str] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """What :func:`accuracy_table` holds, as one wide table per dataset and pool: routers by scenarios.
 
@@ -93,12 +93,12 @@ def pivot_for_people(
         scenarios: the columns; by default those that occur.
         titles: names to show instead of keys, by kind (dataset, pool, scenario).
         exclusions: (dataset, scenario, pool, router) -> why that cell was left out.
-        marked: (dataset, scenario, pool, router, variant) that get a star.
+        marked: (dataset, scenario, pool, router, variant) -> the sign after its accuracy.
 
     Returns:
         Title of the table -> table, with the columns ``family``, ``router``, ``variant`` and one per scenario.
     """
-    titles, exclusions = titles or {}, exclusions or {}
+    titles, exclusions, marked = titles or {}, exclusions or {}, marked or {}
     if scenarios is None:
         scenarios = ordered(accuracy["scenario"], list(dict.fromkeys(accuracy["scenario"])))
     several = accuracy[["dataset", "pool"]].drop_duplicates()
@@ -113,8 +113,8 @@ def pivot_for_people(
                 value = cells.get((family, router, variant, scenario))
                 reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
                 if value is not None:
-                    star = "*" if (dataset, scenario, pool, router, variant) in marked else ""
-                    row[group_title(titles, scenario=scenario)] = _with_spread(*value) + star
+                    mark = marked.get((dataset, scenario, pool, router, variant), "")
+                    row[group_title(titles, scenario=scenario)] = _with_spread(*value) + mark
                 else:
                     independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
                     row[group_title(titles, scenario=scenario)] = SAME if independent else reason

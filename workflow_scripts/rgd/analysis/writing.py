@@ -64,10 +64,10 @@ def markdown(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
     for title, table in tables.items():
         if title:
             parts.append(f"## {title}")
-        texts = _texts(table).map(lambda text: text.replace("|", r"\|").replace("\n", " "))
+        texts = cell_texts(table).map(lambda text: text.replace("|", r"\|").replace("\n", " "))
         names = [str(name).replace("|", r"\|") for name in table.columns]
         widths = [max(3, len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
-        numeric = _numeric(table)
+        numeric = right_aligned(table)
         rule = ["-" * (width - 1) + ":" if right else "-" * width for width, right in zip(widths, numeric, strict=True)]
         rows = [names, rule, *texts.to_numpy().tolist()]
         parts.append("\n".join("| " + " | ".join(_pad(row, widths, numeric)) + " |" for row in rows))
@@ -78,8 +78,8 @@ def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
     r"""One ``tabular`` per table, for the package booktabs (``\usepackage{booktabs}``)."""
     parts = []
     for title, table in tables.items():
-        columns = "".join("r" if right else "l" for right in _numeric(table))
-        rows = [" & ".join(map(tex_text, row)) + r" \\" for row in _texts(table).to_numpy().tolist()]
+        columns = "".join("r" if right else "l" for right in right_aligned(table))
+        rows = [" & ".join(map(tex_text, row)) + r" \\" for row in cell_texts(table).to_numpy().tolist()]
         heading = [rf"\textbf{{{tex_text(title)}}}\par\smallskip"] if title else []
         header = " & ".join(tex_text(str(name)) for name in table.columns) + r" \\"
         lines = [*heading, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *rows]
@@ -90,10 +90,10 @@ def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
 
 def text_table(table: pd.DataFrame) -> str:
     """Columns two blanks apart under a header and a rule, numbers to the right."""
-    texts = _texts(table)
+    texts = cell_texts(table)
     names = [str(name) for name in table.columns]
     widths = [max(len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
-    numeric = _numeric(table)
+    numeric = right_aligned(table)
     rows = [names, ["-" * width for width in widths], *texts.to_numpy().tolist()]
     return "\n".join("  ".join(_pad(row, widths, numeric)).rstrip() for row in rows)
 
@@ -110,7 +110,9 @@ def _pad(row: list[str], widths: list[int], numeric: list[bool]) -> list[str]:
     ]
 
 
-def _texts(table: pd.DataFrame) -> pd.DataFrame:
+def cell_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as it is read: four significant digits of a float, nothing for what is missing."""
+
     def text(value: object) -> str:
         if isinstance(value, float):
             return "" if pd.isna(value) else f"{value:.4g}"
@@ -119,7 +121,7 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({i: [text(value) for value in table.iloc[:, i].tolist()] for i in range(table.shape[1])})
 
 
-def _numeric(table: pd.DataFrame) -> list[bool]:
+def right_aligned(table: pd.DataFrame) -> list[bool]:
     """Which columns stand to the right: numbers, and texts of which one begins with a digit, as ``62.4 ± 1.1``."""
     return [
         pd.api.types.is_numeric_dtype(kind) or any(str(value)[:1].isdigit() for value in table.iloc[:, i])

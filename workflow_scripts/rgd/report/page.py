@@ -1,28 +1,75 @@
-"""The page of an experiment: tables, figures, the walk down and where everything comes from, in one file."""
+"""The page of an experiment: tables, figures, the walk through single queries and provenance, in one HTML file.
+
+Whatever models and users wrote is escaped by the template; figures stand in it as images, in which no script runs.
+"""
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
 from rgd import __version__
+from rgd.analysis.comparisons import smallest_shown
+from rgd.analysis.order import group_title
 from rgd.artifacts.files import read_table
-from rgd.report import figures, tables
-from rgd.report.html import Markup, json_script, tag
+from rgd.artifacts.provenance import read_provenance
+from rgd.report import tables
+from rgd.report.tables import Frames, Settings, Table
 from rgd.report.walk import asked_files, walk
 
-# Files beside this one, whose text becomes part of the page; the rule that makes it names them.
-STYLE, SCRIPT = "style.css", "script.js"
-FILES = tuple(f"rgd/report/{name}" for name in (STYLE, SCRIPT))
+# Files beside this one whose text becomes part of the page; the rule that makes it names them.
+TEMPLATE, STYLE, SCRIPT = "page.html", "style.css", "script.js"
+FILES = tuple(f"rgd/report/{name}" for name in (TEMPLATE, STYLE, SCRIPT))
+# Control characters are no text of HTML, nor are halves of a character of UTF-16.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+CAPTIONS = {
+    "accuracy": "Test accuracy by scenario and router with intervals, after Figure 3 of the paper; the mean of the datasets that "
+    "have every scenario.",
+    "cost": "Accuracy against calls and tokens per query; the line joins what no other router beats in both.",
+    "learning_curve": "Accuracy against the number of training queries.",
+    "queries": "Queries by task in the plane of the first scenario's first two principal components, after Figure 4 of the paper. "
+    "Rings are CASCAL's centroids.",
+}
 
 
-def files(settings: Mapping[str, Any]) -> list[str]:
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the experiment as an image in the page: its caption, and its SVG as a data URI."""
+
+    caption: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page under a heading; the walk's and the provenance's are the template's own.
+
+    Attributes:
+        key, link, title: its anchor, its name in the navigation, its heading.
+        figures, tables: what it shows.
+        note: a remark below.
+    """
+
+    key: str
+    link: str
+    title: str
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    note: str = ""
+
+
+def files(settings: Settings) -> list[str]:
     """The artifacts that the page is made of beside tables, by their place under the results' folder."""
-    return list(dict.fromkeys([*asked_files(settings), *figures.map_files(settings)]))
+    figures = [_figure_file(settings, name) for name, _ in settings["figures"]]
+    return list(dict.fromkeys([*figures, *asked_files(settings)]))
 
 
-def report(root: Path, settings: Mapping[str, Any]) -> str:
+def report(root: Path, settings: Settings) -> str:
     """The page as HTML.
 
     Args:
@@ -32,111 +79,112 @@ def report(root: Path, settings: Mapping[str, Any]) -> str:
     frames = {
         name: read_table(root / f"tables/{settings['name']}/{name}.parquet").to_pandas() for name in settings["tables"]
     }
-    sections = [
-        ("accuracy", "Accuracy", "Accuracy", tables.accuracy(frames, settings)),
-        ("scenarios", "Scenarios", "By scenario and router", figures.accuracy(frames, settings)),
-        ("differences", "Differences", "Which differences are real", figures.differences(frames, settings)),
-        ("cost", "Cost", "Accuracy against cost", figures.cost(frames, settings)),
-        ("members", "Models", "Models and tasks", tables.members(frames, settings)),
-        ("queries", "Maps", "Maps of the queries", figures.maps(root, settings)),
-        ("walk", "Walk", "From question to answer", _walk_section(settings)),
-        ("generation", "Generators", "What the generators wrote", tables.generation(frames, settings)),
-        ("diagnostics", "Diagnostics", "Is the generated data any good?", tables.diagnostics(frames, settings)),
-    ]
-    shown = [(key, short, title, content) for key, short, title, content in sections if content is not None]
     data = walk(root, settings)
-    shown.append(("provenance", "Provenance", "Where this comes from", tables.provenance(root, settings, data)))
-    return document(settings, shown, data, tables.summary(frames, settings))
-
-
-def document(
-    settings: Mapping[str, Any],
-    sections: list[tuple[str, str, str, Markup]],
-    data: Mapping[str, Any],
-    summary: Markup | None,
-) -> str:
-    """The sections as one document, whose policy lets the browser load nothing and run its own script alone."""
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text(encoding="utf-8") for name in (STYLE, SCRIPT))
-    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{script_hash}'; base-uri 'none'; form-action 'none'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name_="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", settings["title"]),
-        Markup(f"<style>{style}</style>"),
-    )
-    links = [tag("a", short, href=f"#{key}") for key, short, _, _ in sections]
-    top = tag(
-        "header",
-        tag("p", "Routing with generated data", class_="kicker"),
-        tag("h1", settings["title"]),
-        tag("p", _facts(settings), class_="facts"),
-        summary,
-        class_="top",
-    )
-    body = tag(
-        "body",
-        tag("a", "Skip to the results", href=f"#{sections[0][0]}", class_="skip"),
-        tag(
-            "nav",
-            tag("div", links, class_="links"),
-            tag("button", "Theme: system", type="button", id="theme"),
-            aria_label="Sections",
+    sections = [
+        *_results(root, frames, settings),
+        *([Section("walk", "Walk", "From question to answer")] if settings["cells"] else []),
+        Section("generation", "Generators", "What the generators wrote", tables=tables.generation(frames, settings)),
+        Section(
+            "diagnostics",
+            "Diagnostics",
+            "Is the generated data any good?",
+            tables=tables.diagnostics(frames, settings),
         ),
-        tag("main", top, [_section(*section) for section in sections]),
-        tag("footer", f"Made by rgd {__version__}. This page asks nothing of any server."),
-        json_script("data", data),
-        Markup(f"<script>{script}</script>"),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _section(key: str, _: str, title: str, content: Markup) -> Markup:
-    return tag("section", tag("h2", title, id=f"{key}-title"), content, id=key, aria_labelledby=f"{key}-title")
-
-
-def _facts(settings: Mapping[str, Any]) -> str:
-    def several(count: int, what: str) -> str:
-        return f"{count} {what}{'' if count == 1 else 's'}"
-
-    scenarios = {cell[1] for cell in settings["cells"]}
-    return " · ".join(
-        [
-            several(len(settings["titles"]["dataset"]), "dataset"),
-            several(len(scenarios), "scenario"),
-            several(len(settings["pools"]), "pool"),
-            several(len(settings["routers"]), "router"),
-            several(len(settings["seeds"]), "split"),
-        ]
+        Section("provenance", "Provenance", "Where this comes from"),
+    ]
+    own = ("walk", "provenance")
+    shown = [section for section in sections if section.key in own or section.figures or section.tables]
+    style, script = (_beside(name) for name in (STYLE, SCRIPT))
+    tiles, where = tables.summary(frames, settings)
+    return template().render(
+        settings=settings,
+        sections=shown,
+        tiles=tiles,
+        where=where,
+        data=data,
+        made_of=_provenance(root, settings, data),
+        style=style,
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=__version__,
     )
 
 
-def _walk_section(settings: Mapping[str, Any]) -> Markup | None:
-    if not settings["cells"]:
-        return None
-    lead = (
-        "A test query and all that stands between it and its answer, for one router of the first split. Routers see no label; the right "
-        "option is marked for you alone."
+def template() -> Any:
+    """The page's template, which escapes every text but its own style and script."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_text
     )
-    if not settings["tested"]:
-        lead = (
-            "A training query and all that stands between it and its answer, routed as if it were new, with the others around it. What is "
-            "marked as right is only what the generator says."
-        )
-    return tag(
-        "div",
-        tag("p", lead, class_="lead"),
-        tag("div", id="controls", class_="controls"),
-        tag(
-            "div",
-            tag("div", tag("ol", id="questions", aria_label="Test queries"), class_="list"),
-            tag("div", id="steps", class_="steps", aria_live="polite"),
-            class_="walk",
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.from_string(_beside(TEMPLATE))
+
+
+def _text(value: Any) -> Any:
+    return value if hasattr(value, "__html__") else _NO_TEXT.sub("�", str(value))
+
+
+def _beside(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _results(root: Path, frames: Frames, settings: Settings) -> list[Section]:
+    """What was measured, from the accuracies to the maps of the queries."""
+
+    def figures(kind: str) -> list[Figure]:
+        return [_figure(root, settings, *each) for each in settings["figures"] if _kind(each[0]) == kind]
+
+    baseline = settings["baseline"]
+    power = smallest_shown(frames["comparisons"]) if "comparisons" in frames else ""
+    return [
+        Section(
+            "accuracy",
+            "Accuracy",
+            "Accuracy by scenario and router",
+            figures("accuracy"),
+            tables.accuracy(frames, settings),
+            f"Test accuracy in %, mean ± standard deviation over {len(settings['seeds'])} splits. ▲ and ▼: really above or "
+            f"below {baseline} with as many calls, at a false discovery rate of 5 % over all pairs.",
         ),
-        tag("noscript", tag("p", "The walk needs JavaScript; everything else on this page does not.")),
-    )
+        Section(
+            "differences",
+            "Differences",
+            "Which differences are real",
+            (),
+            tables.differences(frames, settings),
+            f"Difference in accuracy to {baseline} on the same test queries, in points, with its interval. A star marks a real "
+            f"one; a tilde compares different numbers of calls. {power}",
+        ),
+        Section("cost", "Cost", "Accuracy against cost", figures("cost"), tables.costs(frames, settings)),
+        Section("curve", "Training", "More training queries", figures("learning_curve")),
+        Section("members", "Models", "Models and tasks", (), tables.members(frames, settings)),
+        Section("queries", "Maps", "Maps of the queries", figures("queries")),
+    ]
+
+
+def _figure_file(settings: Settings, name: str) -> str:
+    return f"figures/{settings['name']}/{name}.svg"
+
+
+def _kind(name: str) -> str:
+    return name.partition("_of_")[0]
+
+
+def _figure(root: Path, settings: Settings, name: str, dataset: str) -> Figure:
+    where = f"{group_title(settings['titles'], dataset=dataset)}: " if dataset else ""
+    image = base64.b64encode((root / _figure_file(settings, name)).read_bytes()).decode()
+    return Figure(where + CAPTIONS[_kind(name)], f"data:image/svg+xml;base64,{image}")
+
+
+def _provenance(root: Path, settings: Settings, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Which files the page was made of, what made each, and the versions that did."""
+    made = [f"tables/{settings['name']}/{name}.parquet" for name in settings["tables"]]
+    made += [_figure_file(settings, name) for name, _ in settings["figures"]]
+    walked = [name for part in data["datasets"].values() for name in part["files"]]
+    rows = []
+    versions: dict[str, str] = {}
+    for name in dict.fromkeys([*made, *walked]):
+        content = read_provenance(root / name) or {}
+        versions |= content.get("versions", {})
+        digest = str(content.get("sha256", "–"))[:12]
+        rows.append((name, content.get("rule", "–"), digest, len(content.get("inputs", {}))))
+    return {"files": rows, "versions": sorted(versions.items())}

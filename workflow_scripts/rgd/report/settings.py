@@ -8,7 +8,6 @@ from rgd.config.references import BENCHMARK, REAL
 from rgd.config.schema import Config
 from rgd.tool.settings import member_title
 
-MAPPED = "cascal"
 TABLES = ("accuracy", "comparisons", "costs", "choices", "tasks")
 
 
@@ -22,7 +21,7 @@ def settings(config: Config) -> dict[str, Any]:
         dataset: f"descriptions/{dataset}/{scenarios.parse(config, query_set).variant}.parquet"
         for dataset, query_set in reversed(drawn)
     }
-    datasets = list(order.datasets)
+    titles = slices.titles(config)
     tested = list(dict.fromkeys(cell.dataset for cell in sweep.tested_cells(config)))
     return {
         "name": config.name,
@@ -34,18 +33,17 @@ def settings(config: Config) -> dict[str, Any]:
         "level": config.experiment.interval.level,
         "cells": [list(cell) for cell in cells],
         "tested": tested,
-        "plain": [REAL, *(name for name in order.scenarios if name in config.generator)],
         "query_sets": {cell.scenario: sweep.query_set(cell.scenario) for cell in cells},
         "drawn": [list(each) for each in drawn],
         "pools": pools,
         "members": {member: member_title(config, member) for names in pools.values() for member in names},
         "routers": {name: slices.routing(config, name) for name in order.routers},
         "answers": {
-            dataset: {pool: list(_answers(config, dataset, pool)) for pool in order.pools} for dataset in datasets
+            dataset: {pool: list(_answers(config, dataset, pool)) for pool in order.pools} for dataset in order.datasets
         },
         "descriptions": described,
-        "maps": {dataset: found for dataset in datasets if (found := _maps(config, dataset, cells))},
-        "titles": slices.titles(config),
+        "figures": _figures(config),
+        "titles": titles | {"scenario": {REAL: "Real data", **titles["scenario"]}},
         "tables": [
             *(TABLES if tested else []),
             *(["generation"] if drawn else []),
@@ -54,20 +52,15 @@ def settings(config: Config) -> dict[str, Any]:
     }
 
 
-def _maps(config: Config, dataset: str, cells: list[sweep.Cell]) -> list[list[str]]:
-    """Of every scenario without a suffix its query set, its title, and the file of the centroids (empty: none)."""
-    order = listed(config)
+def _figures(config: Config) -> list[list[str]]:
+    """The figures that the experiment names and a map of each dataset's queries, each with the dataset of a map."""
+    order, cells, named = listed(config), sweep.router_cells(config), config.experiment.figures
     plain = [REAL, *(name for name in order.scenarios if name in config.generator)]
-    fitted = [cell for cell in cells if cell.dataset == dataset and cell.router == MAPPED]
-    shown = []
-    for scenario in plain:
-        if not any(cell.dataset == dataset and cell.scenario == scenario for cell in cells):
-            continue
-        mine = [cell for cell in fitted if cell.scenario == scenario]
-        file = f"routers/{dataset}/{scenario}/{mine[0].pool}/{MAPPED}.parquet" if mine else ""
-        title = "Real data" if scenario == REAL else f"By {slices.scenario_title(config, scenario)}"
-        shown.append([sweep.query_set(scenario), title, file])
-    return shown
+    mapped = [name for name in order.datasets if any(c.dataset == name and c.scenario in plain for c in cells)]
+    # The figure `queries` is the map of the first benchmark.
+    first = next((dataset for dataset, query_set in sweep.needed(config) if query_set == BENCHMARK), "")
+    maps = [[f"queries_of_{name}", name] for name in mapped if name != first or "queries" not in named]
+    return [*([name, first if name == "queries" else ""] for name in named), *maps]
 
 
 def _answers(config: Config, dataset: str, pool: str) -> tuple[str, str]:
