@@ -14,7 +14,7 @@ from rgd import datasets
 from rgd.config.schema import Dataset
 from rgd.datasets import bbeh
 from rgd.datasets.base import Question, sample, sound
-from rgd.datasets.mirror import content_digest, divided, folder_of, source_files, task_key
+from rgd.datasets.mirror import MANIFEST, content_digest, divided, folder_of, source_files, state_of_files, task_key
 from rgd.errors import UserError
 from tests import ROOT
 
@@ -206,3 +206,20 @@ def test_real_rows_are_read_as_ever(key: str, tasks: list[str] | None, file: str
         for question in real(key, tasks, file)
     ]
     assert hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest() == DIGESTS[key]
+
+
+def test_the_state_of_each_file_of_a_source(tmp_path: Path) -> None:
+    source = {"repo": "some/one", "revision": "abc", "file": "{task}.csv"}
+    folder = tmp_path / "hub/some/one"
+    folder.mkdir(parents=True)
+    (folder / "own.csv").write_text("four")
+    (folder / "fetched.csv").write_text("fetched")
+    entries = {name: {"revision": "abc"} for name in ("fetched.csv", "lost.csv")}
+    (folder / MANIFEST).write_text(json.dumps({"files": entries}))
+    rows = state_of_files(source, ["own", "fetched", "lost"], tmp_path)
+    assert [row["file"] for row in rows] == [str(folder / f"{name}.csv") for name in ("own", "fetched", "lost")]
+    assert [(row["state"], row["bytes"], row["revision"]) for row in rows] == [
+        ("present", 4, ""),
+        ("fetched", 7, "abc"),
+        ("missing", None, ""),
+    ]

@@ -13,8 +13,8 @@ import pytest
 
 from rgd.config.schema import Weights
 from rgd.errors import UserError
-from rgd.weights import conversion, sources
-from rgd.weights.cache import MANIFEST, ensure_weights
+from rgd.weights import cache, conversion, sources
+from rgd.weights.cache import MANIFEST, ensure_all, ensure_weights
 
 CONVERT = conversion._convert
 PARTS = {1: b"first ", 2: b"second ", 10: b"tenth"}
@@ -254,6 +254,22 @@ def test_a_wrong_description_from_elsewhere_is_told_by_its_key(changes, key):
         Weights.read(content | changes, "weights")
     assert str(caught.value).startswith(f"{key}: ")
     assert "else.where" not in str(caught.value)
+
+
+def test_what_cannot_be_fetched_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ensure(weights: Weights, *_: object, **__: object) -> Path:
+        if str(weights.path).startswith("bad"):
+            raise UserError(str(weights.path))
+        return Path(str(weights.path))
+
+    monkeypatch.setattr(cache, "ensure_weights", ensure)
+    wanted = {name: Weights(path=name) for name in ("bad1", "good", "bad2", "better")}
+    told: list[str] = []
+    with pytest.raises(UserError, match=r"(?s)bad1.*bad2"):
+        ensure_all(wanted, "cache", report=told.append)
+    assert told == ["good: good", "better: better"]
+    del wanted["bad1"], wanted["bad2"]
+    assert ensure_all(wanted, "cache", report=told.append) == {"good": Path("good"), "better": Path("better")}
 
 
 def test_identity_is_the_digest():

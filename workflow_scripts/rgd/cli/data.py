@@ -1,97 +1,83 @@
 """The commands ``rgd data``: what the datasets read, what of it is here, and fetching the rest."""
 
-from collections.abc import Callable, Iterable
+import argparse
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rgd.config import load
-from rgd.config.hints import nearest
-from rgd.config.products import listed
-from rgd.config.schema import Config, Dataset
-from rgd.config.slices import data_roots, fetching
-from rgd.datasets.hub import fetch, readable_size
-from rgd.datasets.mirror import manifest, source_files
+from rgd.cli.arguments import add_command, add_commands, add_experiment
 from rgd.errors import UserError
 
-PRESENT, FETCHED, MISSING, MADE = "present", "fetched", "missing", "made by the project"
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+    from rgd.config.schema import Config
+
+MADE = "made by the project"
 
 
-def fetch_datasets(
-    folder: Path,
-    experiment: str,
-    names: Iterable[str],
-    root: Path,
-    allow_moving: bool = False,
-    report: Callable[[str], None] = print,
-) -> None:
-    """Fetch what the named datasets (default: the experiment's) read of public repositories into ``root``/hub.
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``rgd``."""
+    data = add_command(commands, "data", "what the datasets read: what of it is here, and fetching the rest")
+    subcommands = add_commands(data)
+    fetch = add_command(
+        subcommands, "fetch", "fetch datasets at the revisions that their files name into a mirror", run_fetch
+    )
+    fetch.add_argument(
+        "--data-root", type=Path, required=True, metavar="DIR", help="where to; afterwards the data_root of a run"
+    )
+    fetch.add_argument(
+        "--allow-moving",
+        action="store_true",
+        help="take the newest commit where a dataset's file names none, and say which it is",
+    )
+    listing = add_command(
+        subcommands, "list", "show the files that datasets read, and which of them are here", run_list
+    )
+    listing.add_argument(
+        "--data-root", type=Path, metavar="DIR", help="where (default: the cache of what runs fetched)"
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    for command, default in ((fetch, "the experiment's"), (listing, "all")):
+        command.add_argument(
+            "names", nargs="*", metavar="DATASET", help=f"files of config/dataset (default: {default})"
+        )
+        add_experiment(command)
+        command.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
 
-    Args:
-        folder: the configuration.
-        experiment: whose datasets are meant where none is named.
-        names: files of config/dataset.
-        root: the folder to be given as data_root.
-        allow_moving: as in rgd.datasets.hub.fetch.
-        report: told of each file.
 
-    Raises:
-        UserError: there is no such dataset, or as rgd.datasets.hub.fetch.
-    """
-    config = load(folder, experiment, data_root=str(root), check_data=False)
-    # Datasets that share a source, such as one with recorded answers, are fetched once.
+def run_fetch(options: argparse.Namespace) -> int:
+    """``rgd data fetch``: each source once, also where several datasets share it."""
+    from rgd.config.products import listed
+    from rgd.config.slices import fetching
+    from rgd.datasets.hub import fetch
+
+    config = _config(options)
     done: list[dict[str, Any]] = []
-    for name in _named(config, folder, names):
+    for name in _named(config, options, listed(config).datasets):
         source = config.dataset[name].source
         if source is None or source.repo is None:
-            report(f"{name}: nothing to be fetched, {_where(config.dataset[name])}")
+            where = "the project makes it" if source is None else f"it is a file of your own, {source.file}"
+            print(f"{name}: nothing to be fetched, {where}")
             continue
         wanted = fetching(config, name)
         if wanted not in done:
-            fetch(wanted["source"], wanted["tasks"], root, allow_moving=allow_moving, report=report)
+            fetch(wanted["source"], wanted["tasks"], options.data_root, allow_moving=options.allow_moving, report=print)
             done.append(wanted)
+    return 0
 
 
-def files_of_datasets(
-    folder: Path, experiment: str, names: Iterable[str], root: Path | None = None
-) -> list[dict[str, Any]]:
-    """A row for each file that the named datasets (default: all) read: dataset, file, state, bytes, revision.
-
-    The state is ``present``, ``fetched`` (by rgd, at the revision), or ``missing``; of a dataset that reads nothing it is
-    ``made by the project``. Looked at is ``root``, or without it the cache of what the workflow fetched.
-
-    Raises:
-        UserError: there is no such dataset.
-    """
-    config = load(folder, experiment, data_root=None if root is None else str(root), check_data=False)
-    rows: list[dict[str, Any]] = []
-    for name in _named(config, folder, names, default=config.dataset):
-        source = config.dataset[name].source
-        if source is None:
-            rows.append({"dataset": name, "file": "", "state": MADE, "bytes": None, "revision": ""})
-            continue
-        roots = data_roots(config, name)
-        place = Path(roots[0]) if roots else Path()
-        home = place / "hub" / source.repo if source.repo else place
-        known = manifest(home) if source.repo else {}
-        for file in source_files(fetching(config, name)["source"], list(config.dataset[name].tasks)):
-            path = home / file.name
-            here = path.is_file()
-            rows.append(
-                {
-                    "dataset": name,
-                    "file": str(path),
-                    "state": MISSING if not here else FETCHED if file.name in known else PRESENT,
-                    "bytes": path.stat().st_size if here else None,
-                    "revision": known.get(file.name, {}).get("revision", "") if here else "",
-                }
-            )
-    return rows
-
-
-def shown(rows: Iterable[dict[str, Any]]) -> str:
-    """The rows of :func:`files_of_datasets` as a table for people."""
+def run_list(options: argparse.Namespace) -> int:
+    """``rgd data list``."""
     import tabulate
 
+    from rgd.datasets.hub import readable_size
+
+    config = _config(options)
+    rows = [row for name in _named(config, options, config.dataset) for row in _files(config, name)]
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return 0
     cells = [
         [
             row["dataset"],
@@ -102,18 +88,37 @@ def shown(rows: Iterable[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return tabulate.tabulate(cells, headers=["dataset", "state", "size", "revision", "file"])
+    print(tabulate.tabulate(cells, headers=["dataset", "state", "size", "revision", "file"]))
+    return 0
 
 
-def _named(config: Config, folder: Path, names: Iterable[str], default: Iterable[str] | None = None) -> list[str]:
-    wanted = list(names) or list(listed(config).datasets if default is None else default)
-    for name in wanted:
+def _config(options: argparse.Namespace) -> "Config":
+    from rgd.config import load
+
+    root = None if options.data_root is None else str(options.data_root)
+    return load(options.config, options.experiment, data_root=root, check_data=False)
+
+
+def _named(config: "Config", options: argparse.Namespace, default: Iterable[str]) -> list[str]:
+    from rgd.config.hints import nearest
+
+    for name in options.names:
         if name not in config.dataset:
             raise UserError(
-                f"{name} is no dataset: there is no {folder}/dataset/{name}.yaml. " + nearest(name, config.dataset)
+                f"{name} is no dataset: there is no {options.config}/dataset/{name}.yaml. "
+                + nearest(name, config.dataset)
             )
-    return wanted
+    return options.names or list(default)
 
 
-def _where(dataset: Dataset) -> str:
-    return "the project makes it" if dataset.source is None else f"it is a file of your own, {dataset.source.file}"
+def _files(config: "Config", name: str) -> list[dict[str, Any]]:
+    """A row for each file that a dataset reads: dataset, file, state, bytes, revision."""
+    from rgd.config.slices import data_roots, fetching
+    from rgd.datasets.mirror import state_of_files
+
+    source = config.dataset[name].source
+    if source is None:
+        return [{"dataset": name, "file": "", "state": MADE, "bytes": None, "revision": ""}]
+    roots = data_roots(config, name)
+    found = state_of_files(**fetching(config, name), root=Path(roots[0]) if roots else Path())
+    return [{"dataset": name, **row} for row in found]

@@ -1,18 +1,55 @@
-"""What ``rgd store`` prints."""
+"""The commands ``rgd store``: what the store holds, checking and compacting it, moving answers between stores."""
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rgd.store import exchange, upkeep
+from rgd.cli.arguments import Run, add_command, add_commands
+
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+    from rgd.store.upkeep import Survey
 
 WORDS_OF_A_PROMPT = 12
 
 
-def ls(options: argparse.Namespace) -> int:
-    """Print what the store holds."""
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``rgd``."""
+    subcommands = add_commands(add_command(commands, "store", "the store, which keeps every answer of a model"))
+
+    def add_one(name: str, text: str, run: Run) -> argparse.ArgumentParser:
+        command = add_command(subcommands, name, text, run)
+        command.add_argument(
+            "--store", type=Path, default=Path("results/store"), metavar="DIR", help="the store (default: %(default)s)"
+        )
+        return command
+
+    listing = add_one(
+        "ls", "show what the store holds: for each settings the model, how it was asked, answers, engines", run_ls
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    verify = add_one(
+        "verify", "read everything in the store and check it; exit code 1 if anything is damaged", run_verify
+    )
+    compact = add_one("compact", "merge many small files into a few large ones; other jobs may go on", run_compact)
+    export = add_one("export", "write answers to a file or folder that another store can import", run_export)
+    export.add_argument("target", type=Path, metavar="FILE.tar|DIR", help="where to; must not be there yet")
+    for command in (listing, verify, compact, export):
+        command.add_argument(
+            "keys", nargs="*", metavar="KEY", help="settings as ls names them, or how they begin (default: all)"
+        )
+    add_one("import", "add the answers of an export that this store lacks", run_import).add_argument(
+        "source", type=Path, metavar="FILE.tar|DIR", help="what `rgd store export` wrote"
+    )
+
+
+def run_ls(options: argparse.Namespace) -> int:
+    """``rgd store ls``."""
+    from rgd.store import upkeep
+
     surveys = [upkeep.survey(folder) for folder in upkeep.folders(options.store, options.keys)]
     if options.json:
         print(json.dumps([survey.content() for survey in surveys], indent=2, ensure_ascii=False))
@@ -23,7 +60,7 @@ def ls(options: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(survey: upkeep.Survey) -> list[str]:
+def _lines(survey: "Survey") -> list[str]:
     settings = survey.settings
     words = settings["prompt"].split()
     prompt = " ".join(words[:WORDS_OF_A_PROMPT]) + (" ..." if len(words) > WORDS_OF_A_PROMPT else "")
@@ -55,8 +92,10 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in counts.items()) or "none yet"
 
 
-def verify(options: argparse.Namespace) -> int:
-    """Print what is wrong with the store; 1 if anything is damaged."""
+def run_verify(options: argparse.Namespace) -> int:
+    """``rgd store verify``; 1 if anything is damaged."""
+    from rgd.store import upkeep
+
     found = upkeep.verify(options.store, options.keys)
     for line in found.damaged:
         print(line, file=sys.stderr)
@@ -67,8 +106,10 @@ def verify(options: argparse.Namespace) -> int:
     return 1 if found.damaged else 0
 
 
-def compact(options: argparse.Namespace) -> int:
-    """Compact each settings' folder and say what became of its files."""
+def run_compact(options: argparse.Namespace) -> int:
+    """``rgd store compact``."""
+    from rgd.store import upkeep
+
     for folder in upkeep.folders(options.store, options.keys):
         done = upkeep.compact(folder)
         twice = f", {done.repeated:,} answers that stood there twice left out" if done.repeated else ""
@@ -76,24 +117,19 @@ def compact(options: argparse.Namespace) -> int:
     return 0
 
 
-def export_(options: argparse.Namespace) -> int:
-    """Write an export."""
+def run_export(options: argparse.Namespace) -> int:
+    """``rgd store export``."""
+    from rgd.store import exchange
+
     done = exchange.export_answers(options.store, options.target, options.keys)
     print(f"{options.target}: {done.files:,} files of answers under {done.settings} settings")
     return 0
 
 
-def import_(options: argparse.Namespace) -> int:
-    """Take in an export."""
+def run_import(options: argparse.Namespace) -> int:
+    """``rgd store import``."""
+    from rgd.store import exchange
+
     done = exchange.import_answers(options.store, options.source)
     print(f"{done.added:,} answers added under {done.settings} settings, {done.known:,} were in the store already")
     return 0
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "ls": ls,
-    "verify": verify,
-    "compact": compact,
-    "export": export_,
-    "import": import_,
-}

@@ -1,61 +1,76 @@
 """The command ``rgd table``: an experiment's main table, also of what is there while jobs still run or have failed."""
 
-from collections.abc import Sequence
+import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rgd.analysis.partial import partial_table, state
-from rgd.analysis.tables import print_summary
-from rgd.analysis.writing import write_all
-from rgd.config import slices, sweep
-from rgd.config.command_line import configuration
-from rgd.config.schema import Config
+from rgd.cli.arguments import add_command, add_settings
 from rgd.errors import UserError
-from rgd.routers import load as load_router
+
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+    from rgd.config.schema import Config
 
 Key = tuple[str, str, str, str]
+"""Dataset, scenario, pool and router of a cell."""
 NOTE = (
     "Accuracy on the test part in per cent, mean ± standard deviation over splits, of the cells that are there; missing: not made "
     "yet, or its job has failed. Whether a cell is up to date, `rgd plan` tells. {state}"
 )
 
 
-def table(settings: Sequence[str], partial: bool) -> str:
-    """The text that ``rgd table`` prints.
+def add(commands: "Commands") -> None:
+    """Add the command to those of ``rgd``."""
+    command = add_command(commands, "table", "the accuracy table, also of an experiment that is not finished", run)
+    command.add_argument(
+        "--partial",
+        action="store_true",
+        help="make it of the cells that are there, while jobs run or after some have failed; the others read missing",
+    )
+    add_settings(command)
 
-    Args:
-        settings: as after Snakemake's --config: experiment=NAME, data_root=DIR, overrides=[...].
-        partial: whether cells may be missing; then tables/EXPERIMENT/accuracy_partial.* are written.
 
-    Raises:
-        UserError: a setting that is none, a mistake in the configuration, or cells are missing and ``partial`` is not set.
-    """
-    config = configuration(settings)
-    cells = families(config)
-    results = Path(config.paths.results)
-    summary = results / "tables" / config.name / "summary.txt"
-    if not partial:
-        if not summary.is_file():
-            raise UserError(
-                f"{summary} is not made yet. Run snakemake to make it, or add --partial for a table of what is there."
-            )
-        return summary.read_text(encoding="utf-8").rstrip("\n")
-    order = slices.tables(config)
-    excluded: dict[Key, str] = {_key(cell): reason for cell, reason in sweep.excluded_cells(config).items()}
-    found = partial_table(results, cells, order, slices.titles(config), excluded)
+def run(options: argparse.Namespace) -> int:
+    """``rgd table``; with --partial it writes tables/EXPERIMENT/accuracy_partial.*, too."""
+    from rgd.config.command_line import configuration
+
+    config = configuration(options.config)
+    folder = Path(config.paths.results) / "tables" / config.name
+    if options.partial:
+        _print_partial(config, folder / "accuracy_partial")
+        return 0
+    summary = folder / "summary.txt"
+    if not summary.is_file():
+        raise UserError(
+            f"{summary} is not made yet. Run snakemake to make it, or add --partial for a table of what is there."
+        )
+    print(summary.read_text(encoding="utf-8").rstrip("\n"))
+    return 0
+
+
+def _print_partial(config: "Config", stem: Path) -> None:
+    from rgd.analysis.partial import partial_table, state
+    from rgd.analysis.tables import print_summary
+    from rgd.analysis.writing import write_all
+    from rgd.config import slices, sweep
+
+    results = config.paths.results
+    excluded: dict[Key, str] = dict(sweep.excluded_cells(config).items())
+    found = partial_table(results, _families(config), slices.tables(config), slices.titles(config), excluded)
     if found.accuracy.empty:
         raise UserError(f"no cell of {config.name} is there yet under {results}/cells. Run snakemake first.")
     note = NOTE.format(state=state(found))
-    paths = write_all(found.accuracy, results / "tables" / config.name / "accuracy_partial", found.people, note)
-    return "\n\n".join([print_summary(found.people), note, "\n".join(map(str, paths))])
+    paths = write_all(found.accuracy, stem, found.people, note)
+    print(print_summary(found.people), note, "\n".join(map(str, paths)), sep="\n\n")
 
 
-def families(config: Config) -> dict[Key, str]:
-    """Every cell of the experiment (dataset, scenario, pool, router) and the family of its router."""
-    routers = sweep.router_cells(config)
-    known = {name: load_router(config.router[name].method).family for name in {cell.router for cell in routers}}
-    cells: dict[Key, str] = {_key(cell): known[cell.router] for cell in routers}
-    return cells | {_key(cell): "reference" for cell in sweep.reference_cells(config)}
+def _families(config: "Config") -> dict[Key, str]:
+    """Every cell of the experiment and the family of its router."""
+    from rgd.config import sweep
+    from rgd.routers import load
 
-
-def _key(cell: sweep.Cell) -> Key:
-    return cell.dataset, cell.scenario, cell.pool, cell.router
+    cells = sweep.router_cells(config)
+    known = {name: load(config.router[name].method).family for name in {cell.router for cell in cells}}
+    found: dict[Key, str] = {cell: known[cell.router] for cell in cells}
+    found.update((cell, "reference") for cell in sweep.reference_cells(config))
+    return found

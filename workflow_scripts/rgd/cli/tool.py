@@ -1,44 +1,40 @@
 """The commands ``rgd export``, ``rgd route`` and ``rgd serve``."""
 
 import argparse
+import itertools
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from rgd.cli.arguments import add_command, add_settings
 from rgd.errors import UserError
 from rgd.tool import DEFAULT_CACHE, load
+
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+    from rgd.tool.queries import Query
 
 # Queries of a file that are embedded and routed together.
 BATCH = 256
 
 
-class Query(NamedTuple):
-    """A question to be routed, and its options where it has any."""
-
-    question: str
-    options: tuple[str, ...] = ()
-
-
-def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the three commands to those of ``rgd``."""
-    export = commands.add_parser(
-        "export",
-        help="write a fitted router as a bundle, a folder that routes alone",
-        description="Write a fitted router as a bundle: a folder of JSON, Parquet and safetensors that routes alone.",
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``rgd``."""
+    export = add_command(
+        commands, "export", "write a fitted router as a bundle, a folder that routes alone", run_export
     )
     export.add_argument("router", type=Path, metavar="FILE", help="as results/routers/D/S/P/R.parquet")
     export.add_argument("target", type=Path, metavar="DIR", help="where to; a folder that is not there yet")
     export.add_argument("--seed", type=int, help="of the fit (default: the experiment's first)")
-    export.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
-    export.set_defaults(run=run_export)
+    add_settings(export)
 
-    route = commands.add_parser(
+    route = add_command(
+        commands,
         "route",
-        help="rank a bundle's models for a query, a file of queries or the standard input, and say why",
-        description="Rank a bundle's models for each query: scores, task, cluster, nearest training queries, and why.",
+        "rank a bundle's models for a query, a file of queries or the standard input, and say why",
+        run_route,
     )
     route.add_argument(
         "query", nargs="?", metavar="QUERY", help="a question; without it and --file, the standard input"
@@ -57,16 +53,16 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--option", action="append", default=[], metavar="TEXT", help="an option of QUERY, in order; with --answer"
     )
     route.add_argument("--variant", help="how many models answer, as the router's file names it (default: its first)")
-    route.set_defaults(run=run_route)
 
-    serve = commands.add_parser(
+    serve = add_command(
+        commands,
         "serve",
-        help="answer as an OpenAI-compatible server on this machine, with the model name `router`",
-        description="Serve a bundle to any OpenAI client at http://127.0.0.1:PORT/v1, with the model name `router`. It listens "
-        "on this machine alone.",
+        "answer as an OpenAI-compatible server on this machine alone, with the model name `router`",
+        run_serve,
     )
-    serve.add_argument("--port", type=int, default=8040, help="default: %(default)s; 0 takes a free one")
-    serve.set_defaults(run=run_serve)
+    serve.add_argument(
+        "--port", type=int, default=8040, help="of http://127.0.0.1:PORT/v1 (default: %(default)s); 0 takes a free one"
+    )
     for command in (route, serve):
         command.add_argument(
             "--bundle", type=Path, required=True, metavar="DIR", help="what `rgd export` or the workflow wrote"
@@ -102,6 +98,7 @@ def run_export(options: argparse.Namespace) -> int:
 
 def run_route(options: argparse.Namespace) -> int:
     """``rgd route``."""
+    from rgd.tool import queries
     from rgd.tool.answering import Answering
 
     if options.query is not None and options.file is not None:
@@ -110,11 +107,14 @@ def run_route(options: argparse.Namespace) -> int:
         raise UserError("--option belongs to a QUERY; in a file each question has options of its own.")
     if options.nearest < 0:
         raise UserError(f"--nearest {options.nearest}: give a number from 0.")
+    given = queries.read(options.file)
+    if options.query is not None:
+        given = iter([queries.Query(options.query, tuple(options.option))])
     with load(options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline) as bundle:
         answering = Answering(bundle)
         answering.variant(options.variant)
         bundle.stack.callback(answering.close)
-        for number, batch in enumerate(_batches(_queries(options))):
+        for number, batch in enumerate(_batches(given)):
             if options.answer:
                 replies = [answering.answer(each.question, each.options, options.variant) for each in batch]
                 printed = [(reply.decision.content(), _reply_lines(reply), _reply(reply)) for reply in replies]
@@ -174,68 +174,6 @@ def _one_line(text: str, most: int = 100) -> str:
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
-def _batches(queries: Iterator[Query]) -> Iterator[list[Query]]:
-    batch: list[Query] = []
-    for query in queries:
-        batch.append(query)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
+def _batches(given: Iterator["Query"]) -> Iterator[list["Query"]]:
+    while batch := list(itertools.islice(given, BATCH)):
         yield batch
-
-
-def _queries(options: argparse.Namespace) -> Iterator[Query]:
-    if options.query is not None:
-        yield Query(options.query, tuple(options.option))
-        return
-    if options.file is None and sys.stdin.isatty():
-        raise UserError("nothing to route: give a QUERY, --file FILE, or queries on the standard input, one a line.")
-    if options.file is None or str(options.file) == "-":
-        yield from _lines(sys.stdin, "the standard input")
-    elif options.file.suffix.lower() in (".jsonl", ".csv", ".parquet"):
-        from rgd.datasets.tables import read_table_file
-
-        if not options.file.is_file():
-            raise UserError(f"--file {options.file}: there is no such file.")
-        for number, row in enumerate(read_table_file(options.file), start=1):
-            yield _query(row, f"{options.file}, row {number}")
-    else:
-        try:
-            with options.file.open(encoding="utf-8") as lines:
-                yield from _lines(lines, str(options.file))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"--file {options.file} cannot be read as text: {error}.") from None
-
-
-def _lines(lines: Any, where: str) -> Iterator[Query]:
-    """A query a line: its text, or a JSON object with a question."""
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if not line.lstrip().startswith("{"):
-            yield Query(line.strip())
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            # A text may begin with a brace.
-            yield Query(line.strip())
-            continue
-        yield _query(row, f"{where}, line {number}")
-
-
-def _query(row: dict[str, Any], where: str) -> Query:
-    question, options = row.get("question"), row.get("options") or ()
-    if isinstance(options, str):
-        try:
-            options = json.loads(options)
-        except ValueError:
-            options = None
-    if not isinstance(question, str) or not question.strip():
-        raise UserError(
-            f"{where}: there is no question, but {', '.join(map(str, row)) or 'nothing'}. Name the column question."
-        )
-    if not isinstance(options, list | tuple) or not all(isinstance(each, str) for each in options):
-        raise UserError(f"{where}: options is {row.get('options')!r}; give a list of texts.")
-    return Query(question, tuple(options))

@@ -18,6 +18,9 @@ MANIFEST = ".rgd-fetched.json"
 """In a repository's folder: what `rgd data fetch` put there, by file: remote, revision, sha256, bytes."""
 
 
+PRESENT, FETCHED, MISSING = "present", "fetched", "missing"
+
+
 class SourceFile(NamedTuple):
     """A file of a source, and the task and the part (train, test) that its name says its rows are of; None: it says none."""
 
@@ -104,6 +107,28 @@ def manifest(folder: Path) -> dict[str, dict[str, Any]]:
         return dict(json.loads(path.read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}): delete it and run `rgd data fetch` again.") from error
+
+
+def state_of_files(source: Mapping[str, Any], tasks: Sequence[str], root: Path) -> list[dict[str, Any]]:
+    """Which files of a source lie under ``root``: a row a file, with file, state, bytes and revision.
+
+    The state is ``fetched`` (by rgd, at the revision), ``present`` or ``missing``; of a missing file bytes is None.
+    """
+    folder = root / "hub" / source["repo"] if source["repo"] else root
+    fetched = manifest(folder) if source["repo"] else {}
+    rows = []
+    for file in source_files(source, tasks):
+        path, is_fetched = folder / file.name, file.name in fetched
+        if path.is_file():
+            found = {
+                "state": FETCHED if is_fetched else PRESENT,
+                "bytes": path.stat().st_size,
+                "revision": fetched[file.name]["revision"] if is_fetched else "",
+            }
+        else:
+            found = {"state": MISSING, "bytes": None, "revision": ""}
+        rows.append({"file": str(path), **found})
+    return rows
 
 
 def content_digest(settings: Mapping[str, Any], folder: Path) -> str:

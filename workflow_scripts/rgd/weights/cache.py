@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rgd.config.schema.models import Weights
@@ -73,6 +73,31 @@ def ensure_weights(
         ) from error
     report(f"{name}: ready in {folder}")
     return folder
+
+
+def ensure_all(
+    wanted: Mapping[str, Weights],
+    cache: str | Path,
+    *,
+    use_hub: bool = True,
+    report: Callable[[str], None] = _say,
+) -> dict[str, Path]:
+    """:func:`ensure_weights` of each in ``wanted`` (name -> weights); the folder of each.
+
+    Raises:
+        UserError: what could not be fetched, line by line; the others are there.
+    """
+    found, failed = {}, []
+    for name, weights in wanted.items():
+        try:
+            found[name] = ensure_weights(weights, cache, use_hub=use_hub, report=report)
+        except UserError as error:
+            failed.append(f"{name}: {error}")
+        else:
+            report(f"{name}: {found[name]}")
+    if failed:
+        raise UserError("\n".join(failed))
+    return found
 
 
 def cache_folder(weights: Weights, cache: str | Path) -> Path:

@@ -285,7 +285,9 @@ class Inputs:
 
     def map_dataset(self, wildcards: Any) -> str:
         """The dataset of a map of queries: that of its name, or the first one."""
-        return wildcards.map.removeprefix("queries").removeprefix("_of_") or (self.study.datasets + self.study.untested)[0]
+        return (
+            wildcards.map.removeprefix("queries").removeprefix("_of_") or (self.study.datasets + self.study.untested)[0]
+        )
 
     def map_scenarios(self, wildcards: Any) -> list[str]:
         """The scenarios whose queries a map shows: all of the dataset's without a suffix."""

@@ -1,0 +1,58 @@
+"""The commands and their options, without running any."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from rgd.cli import main, parser
+from rgd.errors import UserError
+
+COMMANDS = {
+    *("plan", "explain", "adopt", "prune", "table", "store", "import-released", "data", "models", "doctor"),
+    *("export", "route", "serve"),
+}
+HEAVY = {"numpy", "pandas", "pyarrow", "pydantic", "hydra", "omegaconf", "sklearn", "torch", "snakemake", "jinja2"}
+
+
+def commands(given: argparse.ArgumentParser, *names: str) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Every command that can be run, and those below it."""
+    nested = [action for action in given._actions if isinstance(action, argparse._SubParsersAction)]
+    if not nested or given.get_default("run"):
+        yield names, given
+    for action in nested:
+        for name, command in action.choices.items():
+            yield from commands(command, *names, name)
+
+
+def test_every_command_has_something_to_run_and_says_what_it_is_for() -> None:
+    found = dict(commands(parser()))
+    assert {names[0] for names in found} >= COMMANDS
+    for names, command in found.items():
+        assert callable(command.get_default("run")), names
+        assert command.description, names
+
+
+def test_the_commands_are_listed_without_importing_what_they_need() -> None:
+    code = "import sys, rgd.cli; rgd.cli.parser().format_help(); print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(UserError("a mistake"), 1), (KeyboardInterrupt(), 130)], ids=["mistake", "interrupt"]
+)
+def test_an_end_is_a_message_and_an_exit_code(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("rgd.answers.formats.released_layout.import_released", fail)
+    assert main(["import-released", "from", "to"]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("rgd: ")
+    assert said.err.count("\n") == 1

@@ -1,0 +1,35 @@
+"""The command ``rgd doctor``."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rgd.cli.arguments import add_command, add_settings
+
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the command to those of ``rgd``."""
+    command = add_command(commands, "doctor", "check before a long run that everything it needs is here", run)
+    command.description = (
+        "Check that everything an experiment needs is here: GPUs, memory, disk, weights, data, keys, the cluster. "
+        "Exit code 1 if something is missing; nothing is changed."
+    )
+    add_settings(command)
+    command.add_argument("--offline", action="store_true", help="do not ask the hub whether it gives out the weights")
+
+
+def run(options: argparse.Namespace) -> int:
+    """``rgd doctor``; 1 if something has to be fixed."""
+    from rgd.config.command_line import configuration
+    from rgd.doctor import examine
+    from rgd.doctor.findings import FIX
+
+    broken = 0
+    for finding in examine(configuration(options.config, check_data=False), Path.cwd(), network=not options.offline):
+        print(finding, flush=True)
+        broken += finding.level == FIX
+    print(f"{broken} to fix" if broken else "all is here")
+    return int(broken > 0)

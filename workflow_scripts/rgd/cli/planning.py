@@ -1,0 +1,85 @@
+"""The commands ``rgd plan``, ``explain``, ``adopt`` and ``prune``."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rgd.cli.arguments import add_command, add_settings
+
+if TYPE_CHECKING:
+    from rgd.cli.arguments import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``rgd``."""
+    plan = add_command(
+        commands,
+        "plan",
+        "what a run would do and why, what it would ask, how long it takes and what it costs",
+        run_plan,
+    )
+    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as of snakemake (default: the experiment)")
+    plan.add_argument("--json", action="store_true", help="print JSON, with every job")
+    explain = add_command(
+        commands, "explain", "how a file of the results came about, and what has changed since", run_explain
+    )
+    explain.add_argument("path", type=Path, metavar="FILE", help="as results/cells/D/S/P/R.parquet")
+    adopt = add_command(
+        commands, "adopt", "take over results that were copied here, checked against their provenance", run_adopt
+    )
+    adopt.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="paths.results (default: %(default)s)"
+    )
+    prune = add_command(
+        commands, "prune", "list results that no experiment needs any more; the store is never touched", run_prune
+    )
+    prune.add_argument("--yes", action="store_true", help="delete them")
+    for command in (plan, explain, prune):
+        add_settings(command)
+    for command in (plan, explain):
+        command.add_argument("--profile", metavar="DIR", help="as of snakemake")
+
+
+def run_plan(options: argparse.Namespace) -> int:
+    """``rgd plan``."""
+    from rgd.planning import plan, workflow
+
+    outlook = plan.look(workflow.build(options.targets, options.config, options.profile))
+    if options.json:
+        print(json.dumps(plan.content(outlook), indent=2, ensure_ascii=False))
+    else:
+        print(*plan.lines(outlook), sep="\n")
+    return 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    """``rgd explain``."""
+    from rgd.planning import explain, workflow
+
+    story, changed = explain.story_of(
+        options.path, lambda target: workflow.build(target, options.config, options.profile)
+    )
+    print(*explain.lines(story, changed), sep="\n")
+    return 0
+
+
+def run_adopt(options: argparse.Namespace) -> int:
+    """``rgd adopt``."""
+    from rgd.planning import adopt, workflow
+
+    print(*adopt.lines(adopt.adopt(options.results, workflow.Memory(), workflow.checksum_limit())), sep="\n")
+    return 0
+
+
+def run_prune(options: argparse.Namespace) -> int:
+    """``rgd prune``."""
+    from rgd.planning import prune, workflow
+
+    given = [each for each in options.config if not each.startswith("experiment=")]
+    experiments = sorted(path.stem for path in Path("config/experiment").glob("*.yaml"))
+    found = prune.leftovers(workflow.build((), [*given, f"experiment={name}"]) for name in experiments)
+    if options.yes:
+        prune.remove(found, workflow.Memory())
+    print(*prune.lines(found, options.yes), sep="\n")
+    return 0
