@@ -285,9 +285,8 @@ class Inputs:
 
     def map_dataset(self, wildcards: Any) -> str:
         """The dataset of a map of queries: that of its name, or the first one."""
-        return (
-            wildcards.map.removeprefix("queries").removeprefix("_of_") or (self.study.datasets + self.study.untested)[0]
-        )
+        first, *_ = self.study.datasets + self.study.untested
+        return wildcards.map.removeprefix("queries").removeprefix("_of_") or first
 
     def map_scenarios(self, wildcards: Any) -> list[str]:
         """The scenarios whose queries a map shows: all of the dataset's without a suffix."""
