@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rgd.config import load, slices
+from rgd.config import load, load_all, slices
 from rgd.config.schema import Config, Model
 from rgd.errors import UserError
 from tests import ROOT
@@ -49,9 +49,7 @@ def test_mistakes_are_told_without_a_key_that_stands_in_place_of_its_variable(tm
     folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
     wrong = FILE | {"weights": {"path": "folder"}, "api": FILE["api"] | {"key_variable": "AIzaSecret", "budget": 5}}
     (folder / "model" / f"{NAME}.yaml").write_text(yaml.safe_dump(wrong))
-    with pytest.raises(UserError) as caught:
-        load(folder)
-    text = str(caught.value)
+    text = load_all(folder)[1]["model", NAME]
     assert f"model/{NAME}.yaml: api.key_variable: string should match" in text
     assert "unknown key api.budget. Did you mean budget_dollars?" in text
     assert "Secret" not in text

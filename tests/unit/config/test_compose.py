@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rgd.config import load, slices
+from rgd.config import load, load_all, slices
+from rgd.config.files import CATALOGUES
 from rgd.config.reference import DOCS, artifacts_page, configuration_page
 from rgd.config.references import members
 from rgd.errors import UserError
@@ -28,6 +29,10 @@ def edit(file: Path, **changes: object) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
+def using(router: str) -> list[str]:
+    return [f"experiment.routers=[{router},majority]", "experiment.bundles=[]"]
+
+
 def message(folder: Path, **arguments: object) -> str:
     with pytest.raises(UserError) as caught:
         load(folder, **arguments)  # type: ignore[arg-type]
@@ -39,7 +44,7 @@ def test_every_experiment_composes(tmp_path: Path) -> None:
     world = tmp_path / "world"
     paper_world.make_data(world / "hub")
     roots = {"recorded": str(data), "paper_tiny": str(world)}
-    for experiment in (CONFIG / "experiment").glob("*.yaml"):
+    for experiment in [*CONFIG.glob("experiment/*.yaml"), *CONFIG.glob("test/experiment/*.yaml")]:
         assert load(CONFIG, experiment.stem, data_root=roots.get(experiment.stem)).name == experiment.stem
 
 
@@ -103,7 +108,8 @@ def test_key_that_is_no_safe_path_is_refused(folder: Path) -> None:
 
 def test_file_name_that_is_no_safe_path_is_refused(folder: Path) -> None:
     shutil.copy(folder / "pool" / "quickstart.yaml", folder / "pool" / "my pool.yaml")
-    assert "Rename the file" in message(folder)
+    assert "my pool.yaml" in load_all(folder)[1]["pool", "my pool"]
+    assert "my pool" in message(folder, overrides=["experiment.pools=[my pool]"])
 
 
 def test_unknown_override_names_the_nearest_key(folder: Path) -> None:
@@ -133,7 +139,7 @@ def test_missing_prompt_is_named(folder: Path) -> None:
 
 def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
     edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instruction")
-    text = message(folder)
+    text = message(folder, overrides=["router.llmrank.features=qwen2.5-coder-1.5b"])
     assert "featurizer/qwen2.5-coder-1.5b.yaml" in text
     assert "{question}" in text
 
@@ -156,7 +162,7 @@ def test_features_that_a_router_lacks_or_does_not_use_are_named(
     folder: Path, file: str, features: str | None, hint: str
 ) -> None:
     edit(folder / "router" / f"{file}.yaml", features=features)
-    text = message(folder)
+    text = message(folder, overrides=using(file))
     assert f"router/{file}.yaml: features = {'null' if features is None else features}" in text
     assert hint in text
 
@@ -175,6 +181,89 @@ def test_a_featurizer_is_one_more_file(folder: Path) -> None:
 def test_broken_yaml_is_one_message(folder: Path) -> None:
     (folder / "pool" / "quickstart.yaml").write_text("members: [a, b\n")
     assert "quickstart" in message(folder)
+
+
+UNUSED = {
+    "unknown key": ("dataset/draft.yaml", "titel: Draft\n"),
+    "no YAML": ("router/draft.yaml", "method: [knn\n"),
+    "a key twice": ("generator/draft.yaml", "title: a\ntitle: b\n"),
+    "no keys": ("model/draft.yaml", "- a\n"),
+    "empty": ("embedder/draft.yaml", ""),
+    "an interpolation": ("dataset/draft.yaml", "title: ${paths.cach}\n"),
+    "an unknown member": ("pool/draft.yaml", "title: Draft\nmembers: [nobody, none]\n"),
+    "an unknown method": ("router/draft.yaml", "method: nothing\n"),
+    "an unsafe name": ("pool/my draft.yaml", "title: Draft\nmembers: [nobody]\n"),
+    "an experiment": ("experiment/draft.yaml", "datasets: [quickstart\n"),
+    "an experiment of another form": ("experiment/draft.yaml", "- quickstart\n"),
+}
+LISTS = {"dataset": "datasets", "pool": "pools", "router": "routers", "generator": "scenarios"}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_a_broken_file_stops_the_experiments_that_use_it_alone(folder: Path, case: str) -> None:
+    before = load(folder)
+    name, text = UNUSED[case]
+    (folder / name).write_text(text)
+    group, stem = name.removesuffix(".yaml").split("/")
+    config, broken = load_all(folder)
+    assert config == before
+    assert set(broken) == ({(group, stem)} if group != "experiment" else set())
+    assert all(name in fault for fault in broken.values())
+    if group in LISTS and " " not in stem:
+        assert name in message(folder, overrides=[f"experiment.{LISTS[group]}=[{stem}]"])
+    if group == "experiment":
+        assert stem in message(folder, experiment=stem)
+
+
+def test_what_names_a_broken_file_is_broken_with_it(folder: Path) -> None:
+    edit(folder / "model" / "smollm2-135m.yaml", title=3)
+    assert "model/smollm2-135m.yaml" in message(folder)
+    broken = load_all(folder, "paper", check_data=False)[1]
+    assert set(broken) == {("model", "smollm2-135m"), ("pool", "quickstart")}
+    assert len(set(broken.values())) == 1
+
+
+def test_an_override_of_a_broken_file_says_what_is_wrong_with_it(folder: Path) -> None:
+    for text in ("titel: Draft\n", "title: [\n"):
+        (folder / "dataset" / "draft.yaml").write_text(text)
+        assert "dataset/draft.yaml" in message(folder, overrides=["dataset.draft.seed=1"])
+
+
+def test_two_files_of_one_member_key_stop_the_pools_that_name_it(folder: Path) -> None:
+    text = (folder / "model" / "smollm2-135m.yaml").read_text()
+    (folder / "model" / "smollm2-135m-examples.yaml").write_text(text)
+    edit(
+        folder / "model" / "smollm2-135m-examples.yaml",
+        asks={"default": {"prompt": "ask_reasoning", "way": "generate"}},
+    )
+    assert "smollm2-135m-examples" in message(folder)
+    assert {("model", "smollm2-135m"), ("model", "smollm2-135m-examples")} <= set(
+        load_all(folder, "paper", check_data=False)[1]
+    )
+
+
+def test_only_tests_experiments_see_what_only_tests_use(folder: Path) -> None:
+    users, tests = load(folder), load(folder, "paper_tiny", check_data=False)
+    for group in CATALOGUES:
+        own = {path.stem for path in (folder / group).glob("*.yaml")}
+        test = {path.stem for path in (folder / "test" / group).glob("*.yaml")}
+        assert set(getattr(users, group)) == own
+        assert set(getattr(tests, group)) == own | test
+    assert "math_tiny" not in message(folder, overrides=["experiment.datasets=[math_tin]"])
+    assert "paper_tiny" not in message(folder, experiment="paper_tin")
+
+
+def test_a_name_of_a_users_file_and_a_tests_file_is_refused(folder: Path) -> None:
+    shutil.copy(folder / "embedder" / "all-minilm-l6-v2.yaml", folder / "embedder" / "tiny.yaml")
+    load(folder)
+    text = message(folder, experiment="paper_tiny", check_data=False)
+    assert "embedder/tiny.yaml" in text
+    assert "test/embedder/tiny.yaml" in text
+
+
+def test_a_folder_of_any_name_composes_with_what_only_tests_use(folder: Path) -> None:
+    moved = folder.rename(folder.with_name("it's, a [c]on=fig {1}"))
+    assert "math_tiny" in load(moved, "paper_tiny", check_data=False).dataset
 
 
 def test_experiments_that_share_a_dataset_must_share_its_seeds(folder: Path) -> None:

@@ -70,7 +70,11 @@ def test_beside_a_benchmark_the_benchmark_alone_is_tested(folder: Path) -> None:
             {"descriptor": "gemini-2.5-flash", "reserved_per_task": 5},
             "is to see 5 questions of kitchen .* examples has 0",
         ),
-        ("dataset/quickstart.yaml", {"examples": {"codes": ["x"]}}, "examples are for the adapter described"),
+        (
+            "dataset/own.yaml",
+            {"adapter": "bbeh", "examples": {"kitchen": ["x"]}},
+            "examples are for the adapter described",
+        ),
     ],
 )
 def test_mistakes_are_named(folder: Path, file: str, changes: dict, message: str) -> None:

@@ -35,6 +35,12 @@ def small(config: Config) -> dict[str, Model]:
     return models(config)
 
 
+def test_a_broken_file_that_is_not_used_is_a_note() -> None:
+    fault = "config/dataset/draft.yaml: the key tasks is missing"
+    findings = list(doctor.drafts({("dataset", "draft"): fault, ("dataset", "copy"): fault}))
+    assert [(finding.level, finding.text) for finding in findings] == [(NOTE, fault)]
+
+
 def with_site(config: Config, **cluster: object) -> Config:
     site = config.site.model_copy(update={"cluster": config.site.cluster.model_copy(update=cluster)})
     return config.model_copy(update={"site": site})

@@ -1,6 +1,7 @@
 """The command ``rgd doctor``."""
 
 import argparse
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,14 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``rgd doctor``; 1 if something has to be fixed."""
-    from rgd.config.command_line import configuration
-    from rgd.doctor import examine
+    from rgd.config.command_line import configuration_and_broken
+    from rgd.doctor import drafts, examine
     from rgd.doctor.findings import FIX
 
-    broken = 0
-    for finding in examine(configuration(options.config, check_data=False), Path.cwd(), network=not options.offline):
+    config, broken = configuration_and_broken(options.config, check_data=False)
+    to_fix = 0
+    for finding in chain(drafts(broken), examine(config, Path.cwd(), network=not options.offline)):
         print(finding, flush=True)
-        broken += finding.level == FIX
-    print(f"{broken} to fix" if broken else "all is here")
-    return int(broken > 0)
+        to_fix += finding.level == FIX
+    print(f"{to_fix} to fix" if to_fix else "all is here")
+    return int(to_fix > 0)

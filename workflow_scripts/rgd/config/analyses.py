@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config import scenarios, sweep
+from rgd.config.files import file_of
 from rgd.config.hints import nearest
 from rgd.config.products import listed, unique
 from rgd.config.references import REAL, members
@@ -21,7 +22,7 @@ def check_analyses(config: Config, folder: Path) -> None:
         UserError: a name that is no part of the experiment, a table without the section that it needs, or two keys that stand
             for one of the paper's.
     """
-    where = f"{folder}/experiment/{config.name}.yaml"
+    where = file_of(folder, "experiment", config.name)
     experiment, order = config.experiment, listed(config)
     for table in [*experiment.tables, *experiment.figures]:
         section = NEEDS.get(table)
@@ -35,7 +36,6 @@ def check_analyses(config: Config, folder: Path) -> None:
 
     generated = [scenario for scenario in order.scenarios if scenario != REAL]
     if experiment.referee is not None:
-        check("referee.member", [experiment.referee.member], list(members(config)), "member (a model, or MODEL-ASK)")
         whole = [scenario for scenario in generated if scenarios.parse(config, scenario).pool is None]
         check(
             "referee.scenarios",

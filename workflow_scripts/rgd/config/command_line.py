@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.config.compose import load
+from rgd.config.compose import load, load_all
+from rgd.config.files import Broken
 from rgd.config.hints import nearest
 from rgd.config.schema import Config
 from rgd.errors import UserError
@@ -24,15 +25,12 @@ def configuration(settings: Sequence[str], *, check_data: bool = True) -> Config
     Raises:
         UserError: a setting that is none, or a mistake in the configuration.
     """
-    import yaml
+    return compose(FOLDER, _given(settings), check_data=check_data)
 
-    given: dict[str, Any] = {}
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign:
-            raise UserError(f"--config {setting}: write KEY=VALUE. " + nearest(key, list(KEYS)))
-        given[key] = yaml.safe_load(value)
-    return compose(FOLDER, given, check_data=check_data)
+
+def configuration_and_broken(settings: Sequence[str], *, check_data: bool = True) -> tuple[Config, Broken]:
+    """As :func:`configuration`, and what is wrong with the files of catalogues that were left out."""
+    return load_all(FOLDER, **_arguments(_given(settings)), check_data=check_data)
 
 
 def compose(folder: Path, given: Mapping[str, Any], *, check_data: bool = True) -> Config:
@@ -46,14 +44,29 @@ def compose(folder: Path, given: Mapping[str, Any], *, check_data: bool = True) 
     Raises:
         UserError: a key that is none of these, or a mistake in the configuration.
     """
+    return load(folder, **_arguments(given), check_data=check_data)
+
+
+def _given(settings: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise UserError(f"--config {setting}: write KEY=VALUE. " + nearest(key, list(KEYS)))
+        given[key] = yaml.safe_load(value)
+    return given
+
+
+def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of :func:`rgd.config.load` for what ``--config`` gave."""
     for key in given:
         if key not in KEYS:
             raise UserError(f"--config {key}={given[key]}: there is no such key. " + nearest(key, list(KEYS)))
     overrides = given.get("overrides", [])
-    return load(
-        folder,
-        experiment=str(given.get("experiment", DEFAULT_EXPERIMENT)),
-        overrides=[overrides] if isinstance(overrides, str) else overrides,
-        data_root=given.get("data_root"),
-        check_data=check_data,
-    )
+    return {
+        "experiment": str(given.get("experiment", DEFAULT_EXPERIMENT)),
+        "overrides": [overrides] if isinstance(overrides, str) else overrides,
+        "data_root": given.get("data_root"),
+    }

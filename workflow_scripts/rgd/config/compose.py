@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from rgd.config import generated
 from rgd.config.analyses import check_analyses
+from rgd.config.files import CATALOGUES, Broken, fault_of_name, file_of, names_in, searched
 from rgd.config.hints import nearest
-from rgd.config.references import check_references
+from rgd.config.references import check_catalogues, check_references
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
-
-CATALOGUES = ("dataset", "descriptor", "embedder", "featurizer", "generator", "model", "pool", "router")
-"""Groups of which every file is part of the tree, under its own name."""
 
 
 def load(
@@ -27,7 +26,8 @@ def load(
 ) -> Config:
     """Compose ``folder`` for ``experiment`` with Hydra ``overrides`` and check the result.
 
-    Without ``check_data`` the files of the datasets need not be there yet.
+    Without ``check_data`` the files of the datasets need not be there yet. Catalogue files that have a mistake, and that
+    the experiment does not use, are left out of the result.
 
     An override names a value by group and file, as ``router.avengers.n_clusters=32``; file names may have dots.
 
@@ -35,38 +35,48 @@ def load(
         UserError: a file or override that Hydra cannot read, an unknown key or name, a value of the wrong type or out
             of range, a key that is no safe part of a path. The message names the file, the key, the value, the fix.
     """
-    folder = Path(folder)
-    overrides = list(overrides)
-    names = {group: _names(folder, group) for group in CATALOGUES}
-    experiments = _names(folder, "experiment")
-    if experiment not in experiments:
-        raise UserError(
-            f"--config experiment={experiment}: there is no {folder}/experiment/{experiment}.yaml. "
-            + nearest(experiment, experiments)
-        )
-    tree = _compose(folder, experiment, names, overrides)
+    return load_all(folder, experiment, overrides, data_root, check_data)[0]
+
+
+def load_all(
+    folder: str | Path,
+    experiment: str = "quickstart",
+    overrides: Iterable[str] = (),
+    data_root: str | None = None,
+    check_data: bool = True,
+) -> tuple[Config, Broken]:
+    """As :func:`load`, and what is wrong with the catalogue files that were left out."""
+    folder, overrides = Path(folder), list(overrides)
+    folders = searched(folder, experiment)
+    names, broken = _entries(folders)
+    tree = _compose(folders, experiment, names, overrides, broken)
     tree["name"] = experiment
     if data_root is not None:
         tree["paths"]["data_root"] = str(data_root)
-    try:
-        config = Config.model_validate(tree)
-    except ValidationError as error:
-        raise UserError(_explain(error, tree, folder, overrides)) from None
-    check_references(config, folder, check_data)
+    config = check_catalogues(_validated(tree, folder, overrides, broken), folder, broken)
+    for (group, name), fault in broken.items():
+        if any(text.lstrip("+~").startswith(f"{group}.{name}.") for text in overrides):
+            raise UserError(fault)
+    check_references(config, folders, broken, check_data)
     generated.check(config, folder)
     check_analyses(config, folder)
-    return config
+    return config, broken
 
 
-def _names(folder: Path, group: str) -> list[str]:
-    names = sorted(path.stem for path in (folder / group).glob("*.yaml"))
-    for name in names:
-        if not re.match(KEY_PATTERN, name):
-            raise UserError(
-                f"{folder}/{group}/{name}.yaml: the name becomes part of paths, so it may hold only letters, digits, "
-                "dots, underscores and hyphens, and starts with a letter or digit. Rename the file."
-            )
-    return names
+def _entries(folders: list[Path]) -> tuple[dict[str, list[str]], Broken]:
+    """The names of the files of every catalogue, and those of them that YAML cannot read or whose name is unsafe."""
+    names = {group: names_in(folders, group) for group in CATALOGUES}
+    broken: Broken = {}
+    for group, found in names.items():
+        for name in found:
+            fault = fault_of_name(name)
+            if fault is not None:
+                broken[group, name] = f"{file_of(folders[0], group, name)}: {fault}"
+    return _without(names, broken), broken
+
+
+def _without(names: Mapping[str, list[str]], broken: Broken) -> dict[str, list[str]]:
+    return {group: [name for name in found if (group, name) not in broken] for group, found in names.items()}
 
 
 def _mangled(name: str) -> str:
@@ -74,33 +84,113 @@ def _mangled(name: str) -> str:
     return name.replace(".", "__dot__")
 
 
-def _compose(folder: Path, experiment: str, names: Mapping[str, list[str]], overrides: list[str]) -> dict[str, Any]:
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
+def _compose(
+    folders: list[Path], experiment: str, names: Mapping[str, list[str]], overrides: list[str], broken: Broken
+) -> dict[str, Any]:
+    """The tree of the files that can be read; ``broken`` gets the others."""
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
+    from omegaconf import Container, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    catalogue = [f"+{group}@{group}.{_mangled(name)}={name}" for group in names for name in names[group]]
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(folder.resolve()), version_base="1.3"):
-            tree = compose(
-                "config",
-                overrides=[
-                    *catalogue,
-                    f"experiment={experiment}",
-                    *(mangled for text in overrides for mangled in _mangle_override(text, names)),
-                ],
-            )
-        plain = OmegaConf.to_container(tree, resolve=True)
+        try:
+            tree = _tree(folders, experiment, names, overrides)
+        except (HydraException, OmegaConfBaseException, YAMLError):
+            unread = {
+                (group, name): f"{file} cannot be read: {reason}"
+                for group, found in names.items()
+                for name in found
+                if (reason := _fault_of_file(file := file_of(folders[0], group, name))) is not None
+            }
+            if not unread:
+                raise
+            broken |= unread
+            names = _without(names, broken)
+            tree = _tree(folders, experiment, names, overrides)
+        plain: dict[str, Any] = {
+            str(key): OmegaConf.to_container(tree[key], resolve=True) if isinstance(tree[key], Container) else tree[key]
+            for key in tree
+            if key not in names
+        }
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise UserError(_explain_hydra(error, folder, names, overrides)) from None
-    assert isinstance(plain, dict)
-    for group in names:
-        plain[group] = {name: plain[group][_mangled(name)] for name in names[group]}
-    return {str(key): value for key, value in plain.items()}
+        raise UserError(_explain_hydra(error, folders[0], names, overrides, broken)) from None
+    for group, found in names.items():
+        plain[group] = {}
+        for name in found:
+            try:
+                node = tree[group][_mangled(name)]
+                is_section = isinstance(node, Container)
+                plain[group][name] = OmegaConf.to_container(node, resolve=True) if is_section else node
+            except OmegaConfBaseException as error:
+                broken[group, name] = f"{file_of(folders[0], group, name)}: {_one_line(error)}"
+    return plain
+
+
+def _tree(folders: list[Path], experiment: str, names: Mapping[str, list[str]], overrides: list[str]) -> Any:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    catalogue = [f"+{group}@{group}.{_mangled(name)}={name}" for group in names for name in names[group]]
+    further = ",".join(_quoted(f"file://{folder.resolve()}") for folder in folders[1:])
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(folders[0].resolve()), version_base="1.3"):
+        return compose(
+            "config",
+            overrides=[
+                *catalogue,
+                f"experiment={experiment}",
+                f"hydra.searchpath=[{further}]",
+                *(mangled for text in overrides for mangled in _mangle_override(text, names)),
+            ],
+        )
+
+
+def _quoted(text: str) -> str:
+    """``text`` as Hydra's grammar takes any text: in quotes, with its own quotes and backslashes escaped."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _fault_of_file(file: Path) -> str | None:
+    """Why YAML cannot read a catalogue's file; None where it can."""
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        content = OmegaConf.load(file)
+    except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
+        return _one_line(error)
+    return None if isinstance(content, DictConfig) else "it does not hold keys and values"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).replace("__dot__", ".").split())
+
+
+def _validated(tree: dict[str, Any], folder: Path, overrides: list[str], broken: Broken) -> Config:
+    """The tree as the schema reads it, without entries of catalogues that have a mistake: ``broken`` gets these.
+
+    Raises:
+        UserError: a mistake elsewhere.
+    """
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        faults: dict[tuple[str, str] | None, list[ErrorDetails]] = {}
+        for problem in error.errors(include_url=False):
+            location = problem["loc"]
+            is_entry = location[0] in CATALOGUES and len(location) > 1
+            faults.setdefault((str(location[0]), str(location[1])) if is_entry else None, []).append(problem)
+        if None in faults:
+            raise UserError(_explain(faults[None], tree, folder, overrides)) from None
+        broken |= {entry: _explain(found, tree, folder, overrides) for entry, found in faults.items() if entry}
+        sound = {
+            group: {name: tree[group][name] for name in tree[group] if (group, name) not in faults}
+            for group in CATALOGUES
+        }
+        return Config.model_validate(tree | sound)
 
 
 def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
@@ -126,8 +216,10 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
     return [text]
 
 
-def _explain_hydra(error: Exception, folder: Path, names: Mapping[str, list[str]], overrides: list[str]) -> str:
-    text = " ".join(str(error).replace("__dot__", ".").split())
+def _explain_hydra(
+    error: Exception, folder: Path, names: Mapping[str, list[str]], overrides: list[str], broken: Broken
+) -> str:
+    text = _one_line(error)
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
         path = match.group(1)
@@ -135,12 +227,13 @@ def _explain_hydra(error: Exception, folder: Path, names: Mapping[str, list[str]
         if group in names:
             known = [name for name in names[group] if rest == name or rest.startswith(name + ".")]
             if not known:
+                for (of, name), fault in broken.items():
+                    if of == group and rest.startswith(f"{name}."):
+                        return fault
                 name = rest.split(".")[0]
                 return f"override {path}: there is no {folder}/{group}/{name}.yaml. " + nearest(name, names[group])
-            key = path.rsplit(".", 1)[1]
-            return f"override {path}: {folder}/{group}/{known[-1]}.yaml has no key {key}. " + nearest(
-                key, _keys_of(folder / group / f"{known[-1]}.yaml")
-            )
+            key, file = path.rsplit(".", 1)[1], file_of(folder, group, known[-1])
+            return f"override {path}: {file} has no key {key}. " + nearest(key, _keys_of(file))
         return f"override {path}: unknown key. " + nearest(group, [*Config.model_fields])
     given = f" (overrides: {overrides})" if overrides else ""
     return f"the configuration in {folder} cannot be composed: {text}{given}"
@@ -161,9 +254,9 @@ def _keys_of(file: Path) -> list[str]:
     return found
 
 
-def _explain(error: ValidationError, tree: Mapping[str, Any], folder: Path, overrides: list[str]) -> str:
+def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: Path, overrides: list[str]) -> str:
     lines = []
-    for problem in error.errors(include_url=False):
+    for problem in problems:
         location = [str(part) for part in problem["loc"] if part != "[key]"]
         where, key = _where(location, tree, folder)
         if problem["type"] == "extra_forbidden":
@@ -196,9 +289,9 @@ def _explain(error: ValidationError, tree: Mapping[str, Any], folder: Path, over
 def _where(location: list[str], tree: Mapping[str, Any], folder: Path) -> tuple[str, str]:
     """The file that holds a location, and the key as it is written in that file."""
     if location and location[0] in CATALOGUES and len(location) > 1:
-        return f"{folder}/{location[0]}/{location[1]}.yaml", ".".join(location[2:]) or location[1]
+        return str(file_of(folder, location[0], location[1])), ".".join(location[2:]) or location[1]
     if location and location[0] == "experiment":
-        return f"{folder}/experiment/{tree['name']}.yaml", ".".join(location[1:])
+        return str(file_of(folder, "experiment", tree["name"])), ".".join(location[1:])
     return f"{folder}/config.yaml", ".".join(location)
 
 

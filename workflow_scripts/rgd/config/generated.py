@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rgd.config import scenarios, sweep
+from rgd.config.files import file_of
 from rgd.config.products import unique
 from rgd.config.references import BENCHMARK
 from rgd.config.scenarios import SHORT, SHORTEST, Scenario
@@ -68,7 +69,7 @@ def check(config: Config, folder: Path) -> None:
     Raises:
         UserError: a size or a descriptor is missing, or a generator may not draw often enough.
     """
-    where = f"{folder}/experiment/{config.name}.yaml"
+    where = file_of(folder, "experiment", config.name)
     for dataset, scenario in made(config):
         spec = config.dataset[dataset]
         try:
@@ -78,13 +79,13 @@ def check(config: Config, folder: Path) -> None:
         if scenario.variant in (SHORT, SHORTEST) and spec.descriptor is None:
             raise UserError(
                 f"{where}: the scenario {scenario.key} needs the {scenario.variant} descriptions of {dataset}, which a "
-                f"descriptor rewrites from its own, and {folder}/dataset/{dataset}.yaml has descriptor = null. Name a file of "
+                f"descriptor rewrites from its own, and {file_of(folder, 'dataset', dataset)} has descriptor = null. Name a file of "
                 "config/descriptor there, or exclude the scenario for this dataset."
             )
         most = max(wanted_per_task(number, list(spec.tasks)).values())
         cap = config.generator[scenario.generator].max_draws_per_task
         if cap < most:
             raise UserError(
-                f"{folder}/generator/{scenario.generator}.yaml: max_draws_per_task = {cap}, but the scenario {scenario.key} "
+                f"{file_of(folder, 'generator', scenario.generator)}: max_draws_per_task = {cap}, but the scenario {scenario.key} "
                 f"of {dataset} wants {most} queries of a task. Raise it (twice the queries per task is a fair start)."
             )

@@ -1,9 +1,11 @@
 """Checks across files: names that must resolve, members that must exist, experiments that share artifacts."""
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rgd.answers.latex import LATEX
+from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
 from rgd.config.prices import member_rates
 from rgd.config.products import listed, products
@@ -19,6 +21,7 @@ from rgd.config.schema import (
     FurtherSweep,
     Generator,
     Model,
+    Pool,
     Router,
 )
 from rgd.datasets.mirror import DATA_CACHE, source_files
@@ -37,47 +40,22 @@ class Member(NamedTuple):
 
 
 def members(config: Config) -> dict[str, Member]:
-    """All members that the model files define, by key: MODEL for the ask ``default``, else MODEL-ASK.
+    """All members that the model files define, by key: MODEL for the ask ``default``, else MODEL-ASK."""
+    return {
+        _member_key(name, ask_name): Member(name, model, ask)
+        for name, model in config.model.items()
+        for ask_name, ask in model.asks.items()
+    }
 
-    Raises:
-        UserError: two model files define one member key.
-    """
-    found: dict[str, Member] = {}
-    for name, model in config.model.items():
-        for ask_name, ask in model.asks.items():
-            key = name if ask_name == "default" else f"{name}-{ask_name}"
-            if key in found:
-                raise UserError(
-                    f"the member key {key} is defined by config/model/{name}.yaml and config/model/"
-                    f"{found[key].model_name}.yaml. Rename the ask or the model: one key has one content."
-                )
-            found[key] = Member(name, model, ask)
-    return found
+
+def _member_key(model: str, ask: str) -> str:
+    return model if ask == "default" else f"{model}-{ask}"
 
 
 def recorded_members(config: Config) -> dict[str, str]:
-    """The members whose answers a user already has, and the recorded pool's folder that holds each.
-
-    Raises:
-        UserError: a recorded member has the key of a model's member, or lies in two folders.
-    """
-    asked = members(config)
-    found: dict[str, str] = {}
-    for name, pool in config.pool.items():
-        if pool.recorded is None:
-            continue
-        for member in pool.members:
-            if member in asked:
-                raise UserError(
-                    f"config/pool/{name}.yaml: the recorded member {member} is a member of config/model/"
-                    f"{asked[member].model_name}.yaml too. Rename one of them: one key has one content."
-                )
-            if found.setdefault(member, pool.recorded) != pool.recorded:
-                raise UserError(
-                    f"config/pool/{name}.yaml: the recorded member {member} lies in the folder {pool.recorded}, in another "
-                    f"pool in {found[member]}. Rename one of the files: one key has one content."
-                )
-    return found
+    """The members whose answers a user already has, and the recorded pool's folder that holds each."""
+    pools = [pool for pool in config.pool.values() if pool.recorded is not None]
+    return {member: str(pool.recorded) for pool in pools for member in pool.members}
 
 
 def recorded_file(config: Config, dataset: str, member: str) -> str:
@@ -91,86 +69,198 @@ def recorded_embeddings_file(config: Config, dataset: str) -> str:
     return f"recorded/{spec.recorded}/{spec.recorded_embeddings}"
 
 
-def check_references(config: Config, folder: Path, check_data: bool = True) -> None:
-    """Check that every name in the tree resolves and that files which share artifacts agree.
+def check_catalogues(config: Config, folder: Path, broken: Broken) -> Config:
+    """``config`` without the entries of catalogues that cannot be used; ``broken`` gets what is wrong with them.
+
+    An entry cannot be used if it names what is not there, or an entry that cannot be used, or shares a key with another.
+    """
+    # What an entry may name is looked at before it.
+    checks: dict[str, Callable[[Config, Path, str, Broken], None]] = {
+        "model": _check_model,
+        "pool": _check_pool,
+        "descriptor": _check_descriptor,
+        "generator": _check_generator,
+        "featurizer": _check_featurizer,
+        "router": _check_router_file,
+        "dataset": _check_dataset,
+    }
+    for group, check in checks.items():
+        kept = {}
+        for name, entry in getattr(config, group).items():
+            try:
+                check(config, folder, name, broken)
+            except UserError as error:
+                broken[group, name] = str(error)
+            else:
+                kept[name] = entry
+        config = config.model_copy(update={group: kept})
+    return config
+
+
+def _find(name: str, group: str, config: Config, broken: Broken, where: str, what: str) -> None:
+    """Raise UserError unless ``name`` is a usable entry of ``group``."""
+    if (group, name) in broken:
+        raise UserError(broken[group, name])
+    known = getattr(config, group)
+    if name not in known:
+        raise UserError(f"{where} names {name}, which is no {what}. " + nearest(name, known))
+
+
+def _find_member(name: str, known: Iterable[str], broken: Broken, where: str, what: str) -> None:
+    """Raise UserError unless ``name`` is one of the ``known`` members."""
+    known = list(known)
+    if name in known:
+        return
+    for (group, model), fault in broken.items():
+        if group == "model" and (name == model or name.startswith(f"{model}-")):
+            raise UserError(fault)
+    raise UserError(f"{where} names {name}, which is no {what}. " + nearest(name, known))
+
+
+def _check_model(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, model = file_of(folder, "model", name), config.model[name]
+    keys = {_member_key(name, ask) for ask in model.asks}
+    for other, spec in config.model.items():
+        common = sorted(keys & {_member_key(other, ask) for ask in spec.asks} if other != name else ())
+        if common:
+            raise UserError(
+                f"the member key {common[0]} is defined by {file} and {file_of(folder, 'model', other)}. Rename the ask or "
+                "the model: one key has one content."
+            )
+    for ask in model.asks.values():
+        _check_prompt(folder, file, ask.prompt)
+
+
+def _check_pool(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, pool, asked = file_of(folder, "pool", name), config.pool[name], members(config)
+    if pool.recorded is not None:
+        _check_recorded_pool(config, file, pool)
+    else:
+        for member in pool.members:
+            _find_member(member, asked, broken, f"{file}: members", "member (a model in config/model, or MODEL-ASK)")
+    repeated = sorted({member for member in pool.members if pool.members.count(member) > 1})
+    if repeated:
+        raise UserError(f"{file}: members names {repeated[0]} twice. Name each member once.")
+
+
+def _check_recorded_pool(config: Config, file: Path, pool: Pool) -> None:
+    asked = members(config)
+    for member in pool.members:
+        if member in asked:
+            raise UserError(
+                f"{file}: the recorded member {member} is a member of config/model/{asked[member].model_name}.yaml too. "
+                "Rename one of them: one key has one content."
+            )
+        others = {
+            spec.recorded for spec in config.pool.values() if spec.recorded is not None and member in spec.members
+        }
+        if elsewhere := sorted(others - {pool.recorded}):
+            raise UserError(
+                f"{file}: the recorded member {member} lies in the folder {pool.recorded}, in another pool in {elsewhere[0]}. "
+                "Rename one of the files: one key has one content."
+            )
+
+
+def _check_descriptor(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, descriptor = file_of(folder, "descriptor", name), config.descriptor[name]
+    _find(descriptor.model, "model", config, broken, f"{file}: model", "model")
+    _check_engine(config, file, descriptor)
+    for kind, prompt in descriptor.prompts.model_dump().items():
+        _check_prompt(folder, file, prompt)
+        _check_place(folder, file, prompt, "{questions}" if kind == DEFAULT else "{description}")
+
+
+def _check_generator(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    """A generator's name is a scenario's key, so it can be neither a reserved one nor another generator with suffixes."""
+    file, generator = file_of(folder, "generator", name), config.generator[name]
+    if name in (REAL, BENCHMARK):
+        raise UserError(f"{file}: `{name}` stands for real data. Rename the file.")
+    first = next((other for other in config.generator if ambiguous([other, name]) == (other, name)), None)
+    if first is not None:
+        raise UserError(
+            f"{file}: the name is that of a scenario of the generator {first}, since {name[len(first) :]} reads as suffixes "
+            f"({GRAMMAR}). Rename the file."
+        )
+    _find(generator.model, "model", config, broken, f"{file}: model", "model")
+    _check_engine(config, file, generator)
+    for prompt in [generator.prompt, *generator.examples]:
+        _check_prompt(folder, file, prompt)
+
+
+def _check_featurizer(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, featurizer = file_of(folder, "featurizer", name), config.featurizer[name]
+    _find(featurizer.model, "model", config, broken, f"{file}: model", "model")
+    _check_engine(config, file, featurizer)
+    _check_prompt(folder, file, featurizer.prompt)
+    _check_place(folder, file, featurizer.prompt, "{question}")
+
+
+def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, router = file_of(folder, "router", name), config.router[name]
+    if router.features is not None:
+        _find(router.features, "featurizer", config, broken, f"{file}: features", "featurizer")
+    known = [*members(config), *recorded_members(config)]
+    for member in router.prices:
+        _find_member(member, known, broken, f"{file}: prices", "member of a pool")
+    _check_router(file, router)
+
+
+def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> None:
+    file, dataset = file_of(folder, "dataset", name), config.dataset[name]
+    _find(dataset.embedder, "embedder", config, broken, f"{file}: embedder", "embedder")
+    _check_module(file, "adapter", dataset.adapter, "datasets")
+    if dataset.descriptor is not None:
+        _find(dataset.descriptor, "descriptor", config, broken, f"{file}: descriptor", "descriptor")
+        if dataset.reserved_per_task == 0:
+            raise UserError(
+                f"{file}: the descriptor {dataset.descriptor} sees the reserved questions of a task, and "
+                "reserved_per_task = 0. Set reserved_per_task: 5."
+            )
+
+
+def check_references(config: Config, folders: Sequence[Path], broken: Broken, check_data: bool = True) -> None:
+    """Check that every name in the experiment resolves and that experiments which share artifacts agree.
+
+    Args:
+        config: with usable entries of catalogues alone.
+        folders: the configuration; behind it that of the tests, for an experiment of theirs.
+        broken: what is wrong with the other entries.
+        check_data: whether the files of the datasets must be there.
 
     Raises:
-        UserError: the first name that does not resolve, with the file, the key and the nearest known name.
+        UserError: the first name that does not resolve, with the file, the key and the nearest known name; or what is wrong
+            with an entry that the experiment names.
     """
-
-    def check(where: str, key: str, name: str, known: object, what: str) -> None:
-        names = [str(item) for item in known]  # type: ignore[attr-defined]
-        if name not in names:
-            raise UserError(f"{folder}/{where}.yaml: {key} names {name}, which is no {what}. " + nearest(name, names))
-
-    known_members = members(config)
-    recorded = recorded_members(config)
-    for name, pool in config.pool.items():
-        for member in pool.members if pool.recorded is None else []:
-            check(f"pool/{name}", "members", member, known_members, "member (a model in config/model, or MODEL-ASK)")
-        repeated = sorted({member for member in pool.members if pool.members.count(member) > 1})
-        if repeated:
-            raise UserError(f"{folder}/pool/{name}.yaml: members names {repeated[0]} twice. Name each member once.")
-    for name, dataset in config.dataset.items():
-        check(f"dataset/{name}", "embedder", dataset.embedder, config.embedder, "embedder")
-        _check_module(folder / f"dataset/{name}.yaml", "adapter", dataset.adapter, "datasets")
-        if dataset.descriptor is not None:
-            check(f"dataset/{name}", "descriptor", dataset.descriptor, config.descriptor, "descriptor")
-            if dataset.reserved_per_task == 0:
-                raise UserError(
-                    f"{folder}/dataset/{name}.yaml: the descriptor {dataset.descriptor} sees the reserved questions of a task, "
-                    "and reserved_per_task = 0. Set reserved_per_task: 5."
-                )
-    for name, descriptor in config.descriptor.items():
-        check(f"descriptor/{name}", "model", descriptor.model, config.model, "model")
-        _check_engine(config, folder / f"descriptor/{name}.yaml", descriptor)
-        for kind, prompt in descriptor.prompts.model_dump().items():
-            _check_prompt(folder, f"descriptor/{name}", prompt)
-            place = "{questions}" if kind == DEFAULT else "{description}"
-            _check_place(folder, f"descriptor/{name}", prompt, place)
-    _check_generator_names(config, folder)
-    for name, generator in config.generator.items():
-        check(f"generator/{name}", "model", generator.model, config.model, "model")
-        _check_engine(config, folder / f"generator/{name}.yaml", generator)
-        for prompt in [generator.prompt, *generator.examples]:
-            _check_prompt(folder, f"generator/{name}", prompt)
-    for name, featurizer in config.featurizer.items():
-        check(f"featurizer/{name}", "model", featurizer.model, config.model, "model")
-        _check_engine(config, folder / f"featurizer/{name}.yaml", featurizer)
-        _check_prompt(folder, f"featurizer/{name}", featurizer.prompt)
-        _check_place(folder, f"featurizer/{name}", featurizer.prompt, "{question}")
-    for name, model in config.model.items():
-        for ask in model.asks.values():
-            _check_prompt(folder, f"model/{name}", ask.prompt)
-    for name, router in config.router.items():
-        if router.features is not None:
-            check(f"router/{name}", "features", router.features, config.featurizer, "featurizer")
-        for member in router.prices:
-            check(f"router/{name}", "prices", member, [*known_members, *recorded], "member of a pool")
-        _check_router(folder, name, router)
-    where = f"experiment/{config.name}"
-    experiment = config.experiment
+    folder = folders[0]
+    where, experiment = file_of(folder, "experiment", config.name), config.experiment
     sweeps: dict[str, Experiment | FurtherSweep] = {"": experiment}
     sweeps |= {f"also.{number}.": sweep for number, sweep in enumerate(experiment.also)}
     for at, sweep in sweeps.items():
         for item in sweep.datasets or []:
-            check(where, f"{at}datasets", item, config.dataset, "dataset")
+            _find(item, "dataset", config, broken, f"{where}: {at}datasets", "dataset")
         for item in sweep.scenarios or []:
-            _check_scenario(config, f"{folder}/{where}.yaml: {at}scenarios", item)
+            _check_scenario(config, f"{where}: {at}scenarios", item, broken)
         for item in sweep.pools or []:
-            check(where, f"{at}pools", item, config.pool, "pool")
+            _find(item, "pool", config, broken, f"{where}: {at}pools", "pool")
         for item in sweep.routers or []:
-            check(where, f"{at}routers", item, config.router, "router")
+            _find(item, "router", config, broken, f"{where}: {at}routers", "router")
         for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
             values = getattr(sweep, key, None) or []
             if len(set(values)) < len(values):
-                raise UserError(f"{folder}/{where}.yaml: {at}{key} = {values} names something twice. Name each once.")
-    check(where, "baseline", experiment.baseline, experiment.routers, "router of this experiment")
-    for item in experiment.bundles:
-        check(where, "bundles", item, experiment.routers, "router of this experiment")
+                raise UserError(f"{where}: {at}{key} = {values} names something twice. Name each once.")
+    for key, names in {"baseline": [experiment.baseline], "bundles": experiment.bundles}.items():
+        for item in names:
+            if item not in experiment.routers:
+                raise UserError(
+                    f"{where}: {key} names {item}, which is no router of this experiment. "
+                    + nearest(item, experiment.routers)
+                )
+    if experiment.referee is not None:
+        what = "member (a model, or MODEL-ASK)"
+        _find_member(experiment.referee.member, members(config), broken, f"{where}: referee.member", what)
     _check_prices(config, folder)
     _check_described(config, folder)
-    _check_shared_seeds(config, folder)
+    _check_shared_seeds(config, folders)
     _check_mathematics(config, folder)
     if check_data:
         _check_mirror(config, folder)
@@ -190,7 +280,7 @@ def _check_prices(config: Config, folder: Path) -> None:
                 rates = member_rates(spec, models, [member])
                 if rates is not None and rates["call"] == [None]:
                     raise UserError(
-                        f"{folder}/router/{name}.yaml: price = {spec.price}, but what a call to the member {member} costs is not "
+                        f"{file_of(folder, 'router', name)}: price = {spec.price}, but what a call to the member {member} costs is not "
                         f"known. Give {wanted[spec.price]}, or prices.{member} here."
                     )
 
@@ -199,7 +289,7 @@ def _check_described(config: Config, folder: Path) -> None:
     """Tasks that are only described have generated queries alone, and no labels but the generators'."""
     from rgd.routers import load
 
-    order, where = listed(config), f"{folder}/experiment/{config.name}.yaml"
+    order, where = listed(config), file_of(folder, "experiment", config.name)
     described = [name for name in order.datasets if not config.dataset[name].is_tested]
     for product in products(config):
         names = [name for name in product.datasets if name in described]
@@ -219,7 +309,7 @@ def _check_described(config: Config, folder: Path) -> None:
 
 def _check_mathematics(config: Config, folder: Path) -> None:
     """Questions without options are answered in writing, and no generator writes them."""
-    where = f"{folder}/experiment/{config.name}.yaml"
+    where = file_of(folder, "experiment", config.name)
     known = members(config)
     for product in products(config):
         for dataset in product.datasets:
@@ -245,7 +335,8 @@ def _check_mathematics(config: Config, folder: Path) -> None:
                             f"{where}: {member}, of the pool {pool}, answers by the likelihood of options, and the questions of "
                             f"{dataset} have none. Name a pool whose members generate."
                         )
-                    _check_prompt(folder, f"model/{known[member].model_name}", known[member].ask.prompt_mathematics)
+                    file = file_of(folder, "model", known[member].model_name)
+                    _check_prompt(folder, file, known[member].ask.prompt_mathematics)
 
 
 def _check_mirror(config: Config, folder: Path) -> None:
@@ -253,7 +344,7 @@ def _check_mirror(config: Config, folder: Path) -> None:
     wanted: dict[str, str] = {}
     for name in listed(config).datasets:
         dataset = config.dataset[name]
-        where = f"{folder}/dataset/{name}.yaml"
+        where = str(file_of(folder, "dataset", name))
         for file in _source_files(config, where, dataset):
             wanted[file] = f"{where}: source"
         if dataset.recorded_embeddings is not None:
@@ -267,11 +358,11 @@ def _check_mirror(config: Config, folder: Path) -> None:
             scenarios = [list(product.scenarios) for product in swept if key in product.pools]
             if generated := [names for names in scenarios if names != [REAL]]:
                 raise UserError(
-                    f"{folder}/experiment/{config.name}.yaml: the pool {key} has recorded answers to the benchmark alone, so "
+                    f"{file_of(folder, 'experiment', config.name)}: the pool {key} has recorded answers to the benchmark alone, so "
                     f"scenarios = {generated[0]} cannot be made. Set scenarios: [real]."
                 )
             for member in config.pool[key].members:
-                wanted[recorded_file(config, name, member)] = f"{folder}/pool/{key}.yaml: members"
+                wanted[recorded_file(config, name, member)] = f"{file_of(folder, 'pool', key)}: members"
     if not wanted:
         return
     if config.paths.data_root is None:
@@ -326,23 +417,16 @@ def _source_files(config: Config, where: str, dataset: Dataset) -> list[str]:
     return []
 
 
-def _check_generator_names(config: Config, folder: Path) -> None:
-    """A generator's name is a scenario's key, so it can be neither a reserved one nor another generator with suffixes."""
-    for name in (REAL, BENCHMARK):
-        if name in config.generator:
-            raise UserError(f"{folder}/generator/{name}.yaml: `{name}` stands for real data. Rename the file.")
-    clash = ambiguous(config.generator)
-    if clash is not None:
-        first, second = clash
-        raise UserError(
-            f"{folder}/generator/{second}.yaml: the name is that of a scenario of the generator {first}, since "
-            f"{second[len(first) :]} reads as suffixes ({GRAMMAR}). Rename the file."
-        )
-
-
-def _check_scenario(config: Config, where: str, key: str) -> None:
+def _check_scenario(config: Config, where: str, key: str, broken: Broken) -> None:
     if key == REAL:
         return
+    begun = [name for name in config.generator if key == name or key.startswith(f"{name}-")]
+    for (group, name), fault in broken.items():
+        is_meant = group == "generator" and (key == name or key.startswith(f"{name}-"))
+        if is_meant and len(name) > max(map(len, begun), default=0):
+            raise UserError(fault)
+        if group == "pool" and key.endswith(f"-filtered-{name}"):
+            raise UserError(fault)
     try:
         scenario = parse(config, key)
     except UserError as error:
@@ -354,13 +438,13 @@ def _check_scenario(config: Config, where: str, key: str) -> None:
         )
 
 
-def _check_place(folder: Path, where: str, prompt: str, place: str) -> None:
+def _check_place(folder: Path, where: Path, prompt: str, place: str) -> None:
     """A prompt that shows something must say where."""
-    file = folder / "prompts" / f"{prompt}.txt"
+    file = prompt_file(folder, prompt)
     if place not in file.read_text(encoding="utf-8"):
         raise UserError(
-            f"{folder}/{where}.yaml names the prompt {prompt}, which does not show what it is asked about. "
-            f"Write {place} where it belongs in {file}."
+            f"{where} names the prompt {prompt}, which does not show what it is asked about. Write {place} where it "
+            f"belongs in {file}."
         )
 
 
@@ -371,13 +455,11 @@ def _check_engine(config: Config, file: Path, spec: Descriptor | Featurizer | Ge
         raise UserError(f"{file}: engine = {spec.engine}, but the model {spec.model} has {own}. Set engine: null.")
 
 
-def _check_prompt(folder: Path, where: str, prompt: str) -> None:
-    if not (folder / "prompts" / f"{prompt}.txt").is_file():
+def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
+    file = prompt_file(folder, prompt)
+    if not file.is_file():
         known = [path.stem for path in (folder / "prompts").glob("*.txt")]
-        raise UserError(
-            f"{folder}/{where}.yaml names the prompt {prompt}, but there is no {folder}/prompts/{prompt}.txt. "
-            + nearest(prompt, known)
-        )
+        raise UserError(f"{where} names the prompt {prompt}, but there is no {file}. " + nearest(prompt, known))
 
 
 NO_PLUGINS = {
@@ -396,12 +478,12 @@ def _check_module(file: Path, key: str, name: str, package: str) -> None:
         raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))
 
 
-def _check_router(folder: Path, name: str, router: Router) -> None:
+def _check_router(file: Path, router: Router) -> None:
     import inspect
 
     from rgd.routers import load, make
 
-    file, method = folder / f"router/{name}.yaml", router.method
+    method = router.method
     _check_module(file, "method", method, "routers")
     kind = load(method)
     accepted = [key for key in inspect.signature(kind).parameters if key not in ("variants", "aggregate")]
@@ -433,22 +515,28 @@ def _check_router(folder: Path, name: str, router: Router) -> None:
             raise UserError(f"{file}: variants.{variant} = {count}: at least one member answers.")
 
 
-def _check_shared_seeds(config: Config, folder: Path) -> None:
+def _check_shared_seeds(config: Config, folders: Sequence[Path]) -> None:
     """Experiments that share a dataset share its split file, so their seeds must agree."""
-    import yaml
-
-    for path in sorted((folder / "experiment").glob("*.yaml")):
+    for path in (path for folder in folders for path in sorted((folder / "experiment").glob("*.yaml"))):
         if path.stem == config.name:
             continue
-        other = yaml.safe_load(path.read_text()) or {}
-        named = [
-            *other.get("datasets", []),
-            *(name for sweep in other.get("also", []) for name in sweep.get("datasets", [])),
-        ]
-        common = sorted(set(named) & set(listed(config).datasets))
-        if common and other.get("seeds") != config.experiment.seeds:
+        seeds, named = _seeds_and_datasets(path)
+        common = sorted(named & set(listed(config).datasets))
+        if common and seeds != config.experiment.seeds:
             raise UserError(
-                f"{folder}/experiment/{config.name}.yaml: seeds = {config.experiment.seeds}, but {path} has "
-                f"{other.get('seeds')} for the same dataset {common[0]}, whose splits/{common[0]}.parquet they share. "
-                "Make them equal, or give one experiment a dataset of its own name."
+                f"{file_of(folders[0], 'experiment', config.name)}: seeds = {config.experiment.seeds}, but {path} has "
+                f"{seeds} for the same dataset {common[0]}, whose splits/{common[0]}.parquet they share. Make them equal, or "
+                "give one experiment a dataset of its own name."
             )
+
+
+def _seeds_and_datasets(path: Path) -> tuple[object, set[str]]:
+    """What another experiment's file says; no datasets where it cannot be read, which its own run says."""
+    import yaml
+
+    try:
+        experiment = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sweeps = [experiment, *(experiment.get("also") or [])]
+        return experiment.get("seeds"), {str(name) for sweep in sweeps for name in sweep.get("datasets") or []}
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
+        return None, set()

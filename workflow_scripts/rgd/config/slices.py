@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config import generated, scenarios
+from rgd.config.files import prompt_file
 from rgd.config.prices import member_rates
 from rgd.config.products import listed
 from rgd.config.references import REAL, members
@@ -293,4 +294,4 @@ def _model(model: Model) -> dict[str, Any]:
 
 
 def _prompt(folder: Path, name: str) -> str:
-    return (folder / "prompts" / f"{name}.txt").read_text(encoding="utf-8")
+    return prompt_file(folder, name).read_text(encoding="utf-8")

@@ -47,6 +47,12 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
     yield from keys(needed)
 
 
+def drafts(broken: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
+    """Files of the configuration that have a mistake, and that the experiment does not use."""
+    for fault in dict.fromkeys(broken.values()):
+        yield Finding(NOTE, "configuration", fault, "the experiment does not use this file; correct it before one does")
+
+
 def pins(folder: Path) -> dict[str, str]:
     """The versions that the lock file of the present environment pins, by distribution."""
     installed = next(Path(sys.prefix).glob(".installed-*"), None)
