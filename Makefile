@@ -5,14 +5,28 @@ CORES ?= $(shell nproc)
 VENV := .venv
 STAMP := $(VENV)/.installed-$(notdir $(LOCK))
 BIN := $(VENV)/bin
+CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) -I workflow_scripts/rgd/workflow/checkout.py
+# Why .venv cannot work here, if it was moved, copied, or has lost its interpreter; then it is installed anew.
+BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 
-.PHONY: install quickstart test test-all check bench bench-sweep gpu-smoke clean-venv
+.PHONY: install usable quickstart test test-all check bench bench-sweep gpu-smoke clean-venv
 
 install: $(STAMP)
 
+# Said before 3 GB are installed: a path with which no job can start.
+usable:
+	@test -x $(BIN)/python || $(NEW_ENOUGH)
+	@$(CHECKOUT) path >&2
+
+ifneq ($(BROKEN),)
+.PHONY: $(STAMP)
+endif
+
 # A half-made .venv has no stamp, so an interrupted installation is finished by the next call.
-$(STAMP): $(LOCK) pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
+$(STAMP): $(LOCK) pyproject.toml | usable
+	@$(NEW_ENOUGH)
+	@$(if $(BROKEN),$(info $(BROKEN) It is rebuilt.)rm -rf $(VENV))
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing $(LOCK) into $(VENV) (about 3 GB, a few minutes) ..."
 	@# The CPU build and the GPU build of vLLM are two packages with the same files: the other one goes first.

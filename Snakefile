@@ -8,9 +8,18 @@
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
 import gc
+import runpy
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
+
+min_version("9.27")
+
+# By its path, so that no other checkout answers for this one.
+CHECKOUT = runpy.run_path(f"{workflow.basedir}/workflow_scripts/rgd/workflow/checkout.py")
+if problem := CHECKOUT["problem"](workflow.basedir):
+    sys.exit(f"Checkout error: {problem}")
 
 from rgd.config import analyses, scenarios, slices
 from rgd.config.references import BENCHMARK, REAL, recorded_embeddings_file, recorded_file
@@ -25,8 +34,6 @@ from rgd.workflow.outputs import figure, table
 from rgd.workflow.resources import DRAW_FIRST, FETCH_FIRST, QUESTIONS_FIRST, Jobs
 from rgd.workflow.study import one_of, opened
 from rgd.workflow.targets import Targets, summary
-
-min_version("9.27")
 
 # A graph of thousands of jobs is built in a fifth less time while nobody looks for garbage among its millions of objects.
 gc.disable()

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import json
+import runpy
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from rgd.artifacts.provenance import definitions_file, write_definitions, write_provenance
@@ -51,6 +53,7 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stderr = _Tee(log, sys.stderr)  # type: ignore[assignment]
     try:
+        _refuse_other_code(Path(snakemake.scriptdir))
         yield
         _record(snakemake, libraries)
     except UserError as error:
@@ -63,6 +66,14 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+
+
+def _refuse_other_code(scripts: Path) -> None:
+    """A job's Python may be another one than that of the Snakefile: one that imports another checkout's package."""
+    # By its path: the package, and this file too, may be the other checkout's.
+    problem = runpy.run_path(str(scripts / "rgd/workflow/checkout.py"))["code_problem"](scripts.parent)
+    if problem:
+        raise UserError(problem)
 
 
 def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,12 +93,40 @@ def test_versions_are_those_of_the_lock_file(tmp_path: Path) -> None:
             raise importlib.metadata.PackageNotFoundError(name)
         return installed[name]
 
-    (found,) = doctor.versions(wanted, version)
-    assert (found.level, found.text) == (FIX, "gone absent (pinned: 1.0)")
-    assert "make install" in found.remedy
-    assert levels(doctor.versions({"numpy": "2.0", "torch": "2.1"}, version)) == [OK]
-    assert levels(doctor.versions(doctor.pins(tmp_path), version)) == [NOTE]
-    assert len(doctor.pins(CONFIG.parent / "envs")) > 100
+    (found,) = doctor.versions(wanted, version, "a remedy")
+    assert (found.level, found.text, found.remedy) == (FIX, "gone absent (pinned: 1.0)", "a remedy")
+    assert levels(doctor.versions({"numpy": "2.0", "torch": "2.1"}, version, "")) == [OK]
+    assert levels(doctor.versions(doctor.pins(tmp_path / "absent.txt"), version, "")) == [NOTE]
+    assert len(doctor.pins(CONFIG.parent / "envs/lock-cpu.txt")) > 100
+
+
+def test_the_remedy_for_wrong_versions_reinstalls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = tmp_path / ".venv/.installed-lock-gpu.txt"
+    stamp.parent.mkdir()
+    stamp.touch()
+    monkeypatch.setattr(doctor.sys, "prefix", str(stamp.parent))
+    remedy = doctor.reinstallation(tmp_path, doctor.lock_file(tmp_path))
+    assert "make install LOCK=envs/lock-gpu.txt" in remedy
+    # The stamp, for which make would do nothing, is removed by the remedy itself.
+    subprocess.run(remedy.partition(";")[0], shell=True, cwd=tmp_path, check=True)
+    assert not stamp.exists()
+    monkeypatch.setattr(doctor.sys, "prefix", str(tmp_path / "elsewhere"))
+    assert "pip install --no-deps -r envs/lock-cpu.txt" in doctor.reinstallation(
+        tmp_path, doctor.lock_file(tmp_path / "envs")
+    )
+
+
+def test_a_broken_environment_and_a_path_that_breaks_jobs_are_found(tmp_path: Path) -> None:
+    good = Path("/usr/bin/python3")
+    assert levels(doctor.installation(tmp_path, good)) == []
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(tmp_path / "gone")
+    (found,) = doctor.installation(tmp_path, good)
+    assert (found.level, found.subject) == (FIX, "environment")
+    assert [each.subject for each in doctor.installation(tmp_path, Path("/with space/bin/python"))] == [
+        "path",
+        "environment",
+    ]
 
 
 def test_gpus_of_this_machine_are_counted_and_measured(config: Config) -> None:

@@ -19,9 +19,9 @@ def add_command(commands: "Commands", name: str, text: str, run: Run | None = No
     return command
 
 
-def add_commands(command: argparse.ArgumentParser, required: bool = True) -> "Commands":
-    """The commands of a command."""
-    return command.add_subparsers(title="commands", metavar="COMMAND", required=required)
+def add_commands(command: argparse.ArgumentParser, required: bool = True, name: str | None = None) -> "Commands":
+    """The commands of a command; ``name`` is the option that says which was given."""
+    return command.add_subparsers(title="commands", metavar="COMMAND", required=required, dest=name)
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:

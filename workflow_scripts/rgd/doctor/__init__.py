@@ -15,6 +15,7 @@ from rgd.doctor.cluster import slurm
 from rgd.doctor.findings import FIX, NOTE, OK, Finding, Run, run_command
 from rgd.doctor.machine import gpus, local_gpus, memory
 from rgd.doctor.supplies import ask_hub, data, disk, keys, weights
+from rgd.workflow.checkout import environment_problem, path_problem
 
 
 def examine(config: Config, project: Path, run: Run = run_command, *, network: bool = True) -> Iterator[Finding]:
@@ -28,7 +29,9 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
     """
     needed, vectors = models(config), embedders(config)
     on_cluster = run(["sinfo", "--version"]) is not None
-    yield from versions(pins(project / "envs"), importlib.metadata.version)
+    yield from installation(project, Path(sys.executable))
+    lock = lock_file(project / "envs")
+    yield from versions(pins(lock), importlib.metadata.version, reinstallation(project, lock))
     if on_cluster:
         yield from slurm(config, needed, vectors, run)
     else:
@@ -53,18 +56,41 @@ def drafts(broken: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
         yield Finding(NOTE, "configuration", fault, "the experiment does not use this file; correct it before one does")
 
 
-def pins(folder: Path) -> dict[str, str]:
-    """The versions that the lock file of the present environment pins, by distribution."""
+def installation(project: Path, interpreter: Path) -> Iterator[Finding]:
+    """Whether jobs can be started by ``interpreter``, and whether the environment in ``project`` works."""
+    complaint = path_problem(interpreter)
+    if complaint is not None:
+        yield Finding(FIX, "path", complaint)
+    complaint = environment_problem(project / ".venv")
+    if complaint is not None:
+        yield Finding(FIX, "environment", complaint, "make install (it rebuilds .venv)")
+
+
+def lock_file(folder: Path) -> Path:
+    """The lock file in ``folder`` that the present environment was installed from; without a sign of it the CPU's."""
     installed = next(Path(sys.prefix).glob(".installed-*"), None)
-    lock = folder / (installed.name.removeprefix(".installed-") if installed else "lock-cpu.txt")
+    return folder / (installed.name.removeprefix(".installed-") if installed else "lock-cpu.txt")
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """The versions that a lock file pins, by distribution; none where there is no such file."""
     try:
         return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
     except OSError:
         return {}
 
 
-def versions(wanted: Mapping[str, str], installed: Callable[[str], str]) -> Iterator[Finding]:
-    """Whether what is installed is what the lock file pins."""
+def reinstallation(project: Path, lock: Path) -> str:
+    """The commands, to be given in ``project``, that put the versions of ``lock`` into the present environment."""
+    if Path(sys.prefix).resolve() != (project / ".venv").resolve():
+        return f"{sys.executable} -m pip install --no-deps -r envs/{lock.name}"
+    # While its stamp is newer than the lock file, make takes .venv for complete.
+    chosen = "" if lock.name == "lock-cpu.txt" else f" LOCK=envs/{lock.name}"
+    return f"rm -f .venv/.installed-*; make install{chosen}"
+
+
+def versions(wanted: Mapping[str, str], installed: Callable[[str], str], remedy: str) -> Iterator[Finding]:
+    """Whether what is installed is what the lock file pins; ``remedy`` is what to do if not."""
     if not wanted:
         yield Finding(
             NOTE, "versions", "there is no lock file here to compare with", "run this in the project's folder"
@@ -80,8 +106,6 @@ def versions(wanted: Mapping[str, str], installed: Callable[[str], str]) -> Iter
             wrong.append(f"{name} {found} (pinned: {version})")
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        yield Finding(
-            FIX, "versions", ", ".join(wrong[:3]) + more, "make install (on GPUs with LOCK=envs/lock-gpu.txt)"
-        )
+        yield Finding(FIX, "versions", ", ".join(wrong[:3]) + more, remedy)
     else:
         yield Finding(OK, "versions", f"all {len(wanted)} packages are those of the lock file")
