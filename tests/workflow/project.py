@@ -95,7 +95,18 @@ def make(folder: Path, models: Path) -> Project:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, folder / part)
-    config = folder / "config"
+    configure(folder / "config", models)
+    command_line = folder / "workflow_scripts/rgd/config/command_line.py"
+    command_line.write_text(
+        command_line.read_text().replace('DEFAULT_EXPERIMENT = "quickstart"', 'DEFAULT_EXPERIMENT = "tiny"')
+    )
+    config = folder / "config/config.yaml"
+    config.write_text(config.read_text().replace("- experiment: quickstart", "- experiment: tiny"))
+    return Project(folder)
+
+
+def configure(config: Path, models: Path) -> None:
+    """Put the experiment ``tiny`` and what it names into a folder of configuration, in the place of everything there."""
     for group in ("experiment", "dataset", "pool", "descriptor", "generator", "featurizer", "model", "embedder"):
         for file in (config / group).glob("*.yaml"):
             file.unlink()
@@ -171,14 +182,6 @@ def make(folder: Path, models: Path) -> Project:
         router = yaml.safe_load(file.read_text())
         if router["features"] is not None:
             write(file, **router | {"features": "tiny-describer"})
-    command_line = folder / "workflow_scripts/rgd/config/command_line.py"
-    command_line.write_text(
-        command_line.read_text().replace('DEFAULT_EXPERIMENT = "quickstart"', 'DEFAULT_EXPERIMENT = "tiny"')
-    )
-    (config / "config.yaml").write_text(
-        (config / "config.yaml").read_text().replace("- experiment: quickstart", "- experiment: tiny")
-    )
-    return Project(folder)
 
 
 def write(path: Path, **content: object) -> None:
