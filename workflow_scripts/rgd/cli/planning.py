@@ -74,12 +74,17 @@ def run_adopt(options: argparse.Namespace) -> int:
 
 def run_prune(options: argparse.Namespace) -> int:
     """``rgd prune``."""
-    from rgd.planning import prune, workflow
+    from rgd.config.command_line import configuration
+    from rgd.planning import graph, prune
 
     given = [each for each in options.config if not each.startswith("experiment=")]
-    experiments = sorted(path.stem for path in Path("config/experiment").glob("*.yaml"))
-    found = prune.leftovers(workflow.build((), [*given, f"experiment={name}"]) for name in experiments)
+    plans, unplanned = prune.survey(
+        sorted(path.stem for path in Path("config/experiment").glob("*.yaml")),
+        lambda name: graph.build((), [*given, f"experiment={name}"]),
+        lambda name: configuration([*given, f"experiment={name}"], check_data=False),
+    )
+    found = prune.leftovers(plans, unplanned)
     if options.yes:
-        prune.remove(found, workflow.Memory())
-    print(*prune.lines(found, options.yes), sep="\n")
+        prune.remove(found, graph.Memory())
+    print(*prune.lines(found, unplanned, options.yes), sep="\n")
     return 0

@@ -1,11 +1,14 @@
 """``rgd prune``: artifacts that no experiment needs any more. The store is never touched: answers are kept for ever."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, read_provenance
+from rgd.config import needs
+from rgd.config.products import listed
+from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning.changes import opened
 from rgd.planning.workflow import Memory, Plan
@@ -22,13 +25,65 @@ class Leftover:
     bytes: int
 
 
-def leftovers(plans: Iterable[Plan]) -> list[Leftover]:
-    """The files in the folders that rules write to that none of these plans, one for each experiment, has a use for.
+@dataclass(frozen=True)
+class Unplanned:
+    """An experiment for which Snakemake makes no plan, as one whose data are not given.
+
+    Attributes:
+        keys: the experiment's name, its datasets, models and embedders; its results have one of them in their paths.
+        reason: why there is no plan.
+    """
+
+    name: str
+    keys: frozenset[str]
+    reason: str
+
+
+def survey(
+    experiments: Iterable[str], plan: Callable[[str], Plan], compose: Callable[[str], Config]
+) -> tuple[list[Plan], list[Unplanned]]:
+    """The plans of the experiments, and those without one.
+
+    Args:
+        experiments: their names.
+        plan: makes the plan of one.
+        compose: gives the configuration of one, also where its data are not there.
+
+    Raises:
+        UserError: there is no plan at all, or an experiment whose configuration cannot be composed: what it needs is not
+            known.
+    """
+    plans, unplanned = [], []
+    for name in experiments:
+        try:
+            plans.append(plan(name))
+        except UserError as error:
+            try:
+                config = compose(name)
+            except UserError as cause:
+                raise UserError(
+                    f"what the experiment {name} needs is not known, so nothing is pruned: {cause} Correct it, or remove "
+                    f"config/experiment/{name}.yaml."
+                ) from None
+            keys = {name, *listed(config).datasets, *needs.models(config), *needs.embedders(config)}
+            unplanned.append(Unplanned(name, frozenset(keys), str(error)))
+    if not plans:
+        reasons = "; ".join(f"{each.name}: {each.reason}" for each in unplanned)
+        raise UserError(f"no experiment can be planned, so nothing is pruned. {reasons}")
+    return plans, unplanned
+
+
+def leftovers(plans: Sequence[Plan], unplanned: Iterable[Unplanned] = ()) -> list[Leftover]:
+    """The files in the folders that rules write to for which no experiment has a use.
+
+    Args:
+        plans: of the experiments; what is in none of them is left over
+        unplanned: experiments without a plan; files whose paths name what one of them uses are kept.
 
     Raises:
         UserError: a run is under way, whose files may not be in any plan yet.
     """
-    plans = list(plans)
+    kept = frozenset[str]().union(*(each.keys for each in unplanned))
     if any(plan.is_locked for plan in plans):
         raise UserError("a run is under way in this folder: prune when it has ended.")
     needed = {path for plan in plans for job in plan.jobs for path in (*job.outputs, job.log, job.benchmark)}
@@ -36,9 +91,20 @@ def leftovers(plans: Iterable[Plan]) -> list[Leftover]:
     for root in sorted({plan.root for plan in plans}):
         kinds = frozenset().union(*(plan.kinds for plan in plans)) - KEPT
         files = [file for kind in sorted(kinds) for file in _files(root / kind)]
-        found += [file for file in files if str(file).removesuffix(SUFFIX) not in needed]
+        found += [
+            file
+            for file in files
+            if str(file).removesuffix(SUFFIX) not in needed and not _names_one(file.relative_to(root), kept)
+        ]
         found += _codes(root, files, set(found))
     return [Leftover(file, file.stat().st_size) for file in found]
+
+
+def _names_one(path: Path, keys: Collection[str]) -> bool:
+    """Whether a folder of ``path``, or its file without suffixes, is named as one of ``keys``."""
+    return any(part in keys for part in path.parts[:-1]) or any(
+        path.name[:end] in keys for end, sign in enumerate(path.name) if sign == "."
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -68,11 +134,17 @@ def remove(found: Iterable[Leftover], memory: Memory) -> None:
             folder = folder.parent
 
 
-def lines(found: Iterable[Leftover], is_gone: bool) -> list[str]:
-    """The files for a person, with what they take."""
+def lines(found: Iterable[Leftover], unplanned: Iterable[Unplanned], is_gone: bool) -> list[str]:
+    """The files for a person, with what they take, and the experiments of which everything is kept."""
     found = list(found)
     size = sum(leftover.bytes for leftover in found) / 1e6
-    if not found:
-        return ["Every artifact is needed by some experiment."]
     words = "deleted" if is_gone else "that no experiment needs; --yes deletes them"
-    return [*(str(leftover.path) for leftover in found), f"{len(found):,} files, {size:,.1f} MB, {words}"]
+    return [
+        *(str(leftover.path) for leftover in found),
+        *(
+            f"Kept: every file of {', '.join(sorted(each.keys))}, for the experiment {each.name}, which cannot be planned. "
+            + each.reason
+            for each in unplanned
+        ),
+        f"{len(found):,} files, {size:,.1f} MB, {words}" if found else "Every artifact is needed by some experiment.",
+    ]
