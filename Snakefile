@@ -24,7 +24,7 @@ if problem := CHECKOUT["problem"](workflow.basedir):
 from rgd.config import analyses, scenarios, slices
 from rgd.config.references import BENCHMARK, REAL, recorded_embeddings_file, recorded_file
 from rgd.planning.takeover import take_over
-from rgd.planning.workflow import Memory
+from rgd.planning.graph import Memory
 from rgd.report import page as report_page
 from rgd.tool import settings as tool_settings
 from rgd.workflow import paths

@@ -18,8 +18,8 @@ from rgd.planning.estimates import (
     seconds_in,
     total,
 )
+from rgd.planning.graph import Job
 from rgd.planning.plan import Outlook, content, duration, lines, most_tries
-from rgd.planning.workflow import Job
 from rgd.store.answers import AnswerSettings, Sampling, Store
 
 

@@ -9,7 +9,7 @@ from rgd.config import load
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning import prune
-from rgd.planning.workflow import Job, Plan
+from rgd.planning.graph import Job, Plan
 from tests import ROOT
 
 NEEDED = "splits/quickstart.parquet"

@@ -43,9 +43,9 @@ def add(commands: "Commands") -> None:
 
 def run_plan(options: argparse.Namespace) -> int:
     """``rgd plan``."""
-    from rgd.planning import plan, workflow
+    from rgd.planning import graph, plan
 
-    outlook = plan.look(workflow.build(options.targets, options.config, options.profile))
+    outlook = plan.look(graph.build(options.targets, options.config, options.profile))
     if options.json:
         print(json.dumps(plan.content(outlook), indent=2, ensure_ascii=False))
     else:
@@ -55,20 +55,18 @@ def run_plan(options: argparse.Namespace) -> int:
 
 def run_explain(options: argparse.Namespace) -> int:
     """``rgd explain``."""
-    from rgd.planning import explain, workflow
+    from rgd.planning import explain, graph
 
-    story, changed = explain.story_of(
-        options.path, lambda target: workflow.build(target, options.config, options.profile)
-    )
+    story, changed = explain.story_of(options.path, lambda target: graph.build(target, options.config, options.profile))
     print(*explain.lines(story, changed), sep="\n")
     return 0
 
 
 def run_adopt(options: argparse.Namespace) -> int:
     """``rgd adopt``."""
-    from rgd.planning import adopt, workflow
+    from rgd.planning import adopt, graph
 
-    print(*adopt.lines(adopt.adopt(options.results, workflow.Memory(), workflow.checksum_limit())), sep="\n")
+    print(*adopt.lines(adopt.adopt(options.results, graph.Memory(), graph.checksum_limit())), sep="\n")
     return 0
 
 

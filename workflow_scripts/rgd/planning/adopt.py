@@ -22,7 +22,7 @@ NO_ARTIFACTS = {"store", "logs", "benchmarks", CODE_FOLDER}
 
 
 class Memory(Protocol):
-    """Where Snakemake remembers how files were made: :class:`rgd.planning.workflow.Memory`."""
+    """Where Snakemake remembers how files were made: :class:`rgd.planning.graph.Memory`."""
 
     def knows(self, path: str) -> bool: ...
 

@@ -18,7 +18,7 @@ from rgd.engines.base import Request
 from rgd.errors import UserError
 from rgd.generation import scenario
 from rgd.planning.changes import Change
-from rgd.planning.workflow import Job, Plan
+from rgd.planning.graph import Job, Plan
 from rgd.store import chunks, upkeep
 from rgd.store.answers import AnswerSettings
 from rgd.store.listing import Listing

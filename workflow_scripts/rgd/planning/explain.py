@@ -11,7 +11,7 @@ from rgd.config.origins import origin
 from rgd.errors import UserError
 from rgd.planning import changes, reasons
 from rgd.planning.changes import Change, opened
-from rgd.planning.workflow import Job, Plan
+from rgd.planning.graph import Job, Plan
 
 # Longest list of what a step was made with, in characters.
 LONGEST = 140

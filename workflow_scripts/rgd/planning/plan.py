@@ -9,7 +9,7 @@ from typing import Any
 from rgd.planning import estimates, reasons
 from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
-from rgd.planning.workflow import Job, Plan
+from rgd.planning.graph import Job, Plan
 
 # Changes and rules that are shown by name; the JSON has all of them.
 SHOWN = 12

@@ -11,7 +11,7 @@ from rgd.config.products import listed
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning.changes import opened
-from rgd.planning.workflow import Memory, Plan
+from rgd.planning.graph import Memory, Plan
 
 KEPT = {"store"}
 """Folders under the results' folder that are never pruned."""

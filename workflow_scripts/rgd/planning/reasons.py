@@ -11,7 +11,7 @@ from rgd.artifacts.provenance import carriers, name_under, read_definitions, rea
 from rgd.config.origins import origin
 from rgd.planning import changes
 from rgd.planning.changes import Change, Definitions
-from rgd.planning.workflow import Job, Plan
+from rgd.planning.graph import Job, Plan
 
 # Of the names that a missing file's path has, the one that tells most about why it is missing stands first.
 _TELLING = (

@@ -64,7 +64,7 @@ class Remembered:
 
 
 class Memory(Protocol):
-    """Snakemake's records: :class:`rgd.planning.workflow.Memory`."""
+    """Snakemake's records: :class:`rgd.planning.graph.Memory`."""
 
     def remembered(self, path: str) -> Remembered | None: ...
 
