@@ -21,9 +21,8 @@ with running(snakemake, LIBRARIES):
     for place, (dataset, scenario, pool) in enumerate(settings["cells"]):
         members = settings["pools"][pool]
         consensus = read_table(given.consensus[place])
-        sets = training_sets(
-            consensus, read_table(given.questions[place], ["query_id", "task"]), given.embeddings[place], members
-        )
+        questions = read_table(given.questions[place], ["query_id", "task", "options"])
+        sets = training_sets(consensus, questions, given.embeddings[place], members)
         train = next(sets)
         first = consensus.filter(consensus["seed"].to_numpy() == train.seed)
         routers = {}
@@ -39,6 +38,7 @@ with running(snakemake, LIBRARIES):
             scores=first["consensus"].to_numpy().reshape(len(members), -1).T.astype(np.float64),
             routers=routers,
             neighbours=settings["neighbours"],
+            options=train.options,
         )
         found[dataset, scenario, pool] = findings(trained, read_table(given.counts[place]).to_pandas())
     frame = table(found)

@@ -8,7 +8,7 @@ import numpy as np
 from _job import running
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
-from rgd.routers import load, make, save
+from rgd.routers import contract, load, make, save
 from rgd.routing.prices import mean_prices
 from rgd.routing.training import training_sets
 
@@ -35,8 +35,8 @@ with running(snakemake, LIBRARIES):
     ):
         prices = rates and mean_prices(rates, tokens, train.query_ids, members)
         router = make(settings["method"], settings["parameters"])
-        routers[train.seed] = router.fit(replace(train, prices=prices, parameters_billion=sizes))
+        routers[train.seed] = contract.fit(router, replace(train, prices=prices, parameters_billion=sizes))
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
     for seed, router in routers.items():
-        for remark in router.remarks():
+        for remark in contract.remarks(router):
             print(f"seed {seed}: {remark}")

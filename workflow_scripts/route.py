@@ -23,10 +23,11 @@ with running(snakemake, LIBRARIES):
         lambda: make(settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"]),
     )
     answers = pool_answers([read_table(path, COLUMNS) for path in snakemake.input.responses])
-    counted = ["options"] if load(settings["method"]).counts_options else []
-    tasks = read_table(snakemake.input.questions, ["query_id", "task", *counted])
-    options = option_counts(tasks)
-    if texts(tasks["query_id"]).tolist() != answers.query_ids.tolist():
+    kind = load(settings["method"])
+    declared = {"task": kind.needs_test_tasks, "options": kind.counts_options}
+    questions = read_table(snakemake.input.questions, ["query_id", *(name for name in declared if declared[name])])
+    options = option_counts(questions)
+    if texts(questions["query_id"]).tolist() != answers.query_ids.tolist():
         raise ValueError("questions and responses are in different orders")
     features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
     if training:
@@ -42,7 +43,7 @@ with running(snakemake, LIBRARIES):
             query_ids=query_ids,
             embeddings=vectors_of(snakemake.input.embeddings if router.ranks_by_embeddings else None, query_ids),
             neighbours=list_matrix(part["training_rows"]),
-            tasks=texts(tasks["task"])[rows].astype(np.str_),
+            tasks=texts(questions["task"])[rows].astype(np.str_) if kind.needs_test_tasks else None,
             features=vectors_of(features, query_ids) if features else None,
             training_embeddings=vectors_of(training, ids_of_training[seed]) if training else None,
             options=None if options is None else options[rows],

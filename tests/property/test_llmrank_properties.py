@@ -54,7 +54,7 @@ def test_the_ranking_of_given_weights_is_the_slow_twins(seed, pool, hidden, feat
     queries = TestQueries(np.arange(8).astype(str), embeddings, np.zeros((8, 1), dtype=np.int32), features=features)
     rows = embeddings.tolist() if features is None else np.hstack([embeddings, features]).tolist()
     said = [slow.outputs(network, row) for row in rows]
-    np.testing.assert_array_equal(router.utilities(queries), np.array(said, dtype=np.float32))
+    np.testing.assert_array_equal(router.scores(queries), np.array(said, dtype=np.float32))
     names = [[NAMES[member] for member in ranking] for ranking in router.rank(queries)]
     assert names == [slow.rank(row, NAMES[:pool], overall.tolist()) for row in said]
 
@@ -117,7 +117,7 @@ def test_a_step_down_the_gradient_lowers_the_slow_twins_loss(seed, pool):
 def test_a_fitted_router_ranks_as_its_slow_twin(world):
     router = make("llmrank", QUICK).fit(world.train)
     said = [slow.outputs(learned(router), row) for row in world.queries.embeddings.tolist()]
-    np.testing.assert_allclose(router.utilities(world.queries), said, atol=1e-4)
+    np.testing.assert_allclose(router.scores(world.queries), said, atol=1e-4)
     ranking = router.rank(world.queries)
     assert (np.sort(ranking, axis=1) == np.arange(len(world.train.members))).all()
     in_order = np.take_along_axis(np.array(said), ranking, axis=1)
@@ -129,7 +129,7 @@ def test_a_fitted_router_ranks_as_its_slow_twin(world):
 def test_a_fitted_router_is_the_same_after_saving(world):
     router = make("llmrank", QUICK).fit(world.train)
     again = restore(save({7: router}), lambda: make("llmrank", QUICK))[7]
-    np.testing.assert_array_equal(router.utilities(world.queries), again.utilities(world.queries))
+    np.testing.assert_array_equal(router.scores(world.queries), again.scores(world.queries))
     np.testing.assert_array_equal(router.rank(world.queries), again.rank(world.queries))
 
 

@@ -43,7 +43,7 @@ def test_each_thing_is_one_new_file() -> None:
         ["config/generator/my-generator.yaml"],
         ["config/dataset/my-questions.yaml"],
         ["config/router/knn_ten.yaml"],
-        ["workflow_scripts/rgd/routers/surest.py"],
+        ["workflow_scripts/rgd/routers/nearby.py"],
     ]
     assert all(diff.startswith("--- /dev/null") for diff in diffs())
 
@@ -80,10 +80,17 @@ def test_a_method_of_ones_own_fits_ranks_and_becomes_a_bundle(project: Path, tmp
         "import numpy as np\n"
         "from tests.unit.tool.tool_world import world, written\n"
         "from rgd.tool import load\n"
-        "content, train, queries = world('surest')\n"
-        f"decisions = load(written(__import__('pathlib').Path({str(tmp_path / 'bundle')!r}), 'surest')).route_vectors(queries.embeddings)\n"
-        "order = np.array(train.members)[np.argsort(-np.nanmean(train.confidence, axis=0))].tolist()\n"
-        "assert {tuple(each.member for each in decision.ranking) for decision in decisions} == {tuple(order)}\n"
+        "content, train, queries = world('nearby')\n"
+        f"decisions = load(written(__import__('pathlib').Path({str(tmp_path / 'bundle')!r}), 'nearby')).route_vectors(queries.embeddings)\n"
+        "same = np.array([[row == answer for answer in row] for row in train.answers])\n"
+        "agreement = same.mean(axis=1)\n"
+        "for vector, decision in zip(queries.embeddings, decisions, strict=True):\n"
+        "    weights = np.exp(20.0 * (train.embeddings @ vector).astype(float))\n"
+        "    scores = {key: score for key, score in zip(train.members, weights @ agreement / weights.sum(), strict=True)}\n"
+        "    expected = [scores[each.member] for each in decision.ranking]\n"
+        "    np.testing.assert_allclose([each.score for each in decision.ranking], expected, rtol=1e-4)\n"
+        "    assert (np.diff(expected) <= 1e-4).all()\n"
+        "assert len({decision.best for decision in decisions}) > 1\n"
     )
     path = f"{project / 'workflow_scripts'}:{ROOT}"
     done = subprocess.run(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rgd.routers import load, methods
@@ -51,3 +53,22 @@ def test_without_any_label_file_query_only_routers_come_out_byte_for_byte_the_sa
     assert done.returncode == 0, done.stderr
     assert {path: path.read_bytes() for path in made} == made
     assert not list((results / "labels").rglob("*.parquet"))
+
+
+def test_without_the_true_tasks_of_test_queries_routes_come_out_byte_for_byte_the_same(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copy(tmp_path / "copy")
+    results = project.folder / "results"
+    made = {path: path.read_bytes() for path in (results / "routes").rglob("*.parquet")}
+    assert made
+    assert not [path for path in made if load(path.stem).needs_test_tasks]
+    for path in (results / "questions").glob("*/benchmark.parquet"):
+        table = pq.read_table(path)
+        hidden = pa.array(["hidden"] * table.num_rows, pa.string())
+        pq.write_table(table.set_column(table.column_names.index("task"), "task", hidden), path)
+    for path in made:
+        path.unlink()
+    done = project.run("--allowed-rules", "route", "--", *(str(path.relative_to(project.folder)) for path in made))
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in made} == made

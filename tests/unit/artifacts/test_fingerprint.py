@@ -11,6 +11,7 @@ from rgd.artifacts import fingerprint as module
 from rgd.artifacts.fingerprint import DECIDES_NOTHING, DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
 from rgd.errors import UserError
 from rgd.report.page import FILES as PAGE_FILES
+from rgd.routers import methods
 
 SCRIPT = '''"""A script."""
 from rgd.core import work
@@ -27,7 +28,7 @@ def work(x):
 '''
 RULES = "".join(path.read_text() for path in sorted((ROOT.parent / "rules").glob("*.smk")))
 RULE_SCRIPTS = sorted(set(re.findall(r'\bcode\(\s*"(\w+\.py)"', RULES)))
-ROUTERS = sorted(path.stem for path in (ROOT / "rgd/routers").glob("*.py") if path.stem not in ("__init__", "base"))
+ROUTERS = methods()
 ADAPTERS = sorted(
     path.stem
     for path in (ROOT / "rgd/datasets").iterdir()
@@ -35,6 +36,8 @@ ADAPTERS = sorted(
 )
 
 DECIDE_NOTHING = {
+    "annotated-types": "names the ranges of parameters",
+    "pydantic": "checks parameters, and changes none",
     "httpx2": "asks a server; what was said is in the store",
     "jinja2": "renders chat templates in the engines",
     "dotenv": "reads keys",
@@ -57,7 +60,12 @@ NAMED_ELSEWHERE = {
     "scipy": "gives the intervals of the comparisons alone",
 }
 """Libraries that a function of a shared module imports, and whose scripts name them: the module's other functions do not."""
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "math_verify": "math-verify", "google": "google-genai"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "math_verify": "math-verify",
+    "annotated_types": "annotated-types",
+    "google": "google-genai",
+}
 
 
 @pytest.fixture

@@ -78,10 +78,10 @@ def test_training_uses_one_thread_and_gives_the_others_back():
 
 def test_moving_and_stretching_all_embeddings_changes_no_utility():
     train, queries, *_ = niches(2, per_niche=20)
-    utilities = make("llmrank", QUERY_ONLY).fit(train).utilities(queries)
+    utilities = make("llmrank", QUERY_ONLY).fit(train).scores(queries)
     moved, asked = (replace(part, embeddings=4 * part.embeddings + 0.5) for part in (train, queries))
     router = make("llmrank", QUERY_ONLY).fit(moved)
-    np.testing.assert_allclose(router.utilities(asked), utilities, atol=0.02)
+    np.testing.assert_allclose(router.scores(asked), utilities, atol=0.02)
 
 
 def test_fitting_leaves_the_training_set_as_it_is():
@@ -104,7 +104,7 @@ def test_all_right_or_all_wrong_ranks_the_whole_pool(label):
     train = small([[0, 0]] * 8, labels=[label] * 8)
     router = make("llmrank", QUERY_ONLY).fit(train)
     queries = asking(np.eye(4), train)
-    assert np.isfinite(router.utilities(queries)).all()
+    assert np.isfinite(router.scores(queries)).all()
     assert (np.sort(router.rank(queries), axis=1) == [0, 1]).all()
 
 
@@ -131,7 +131,7 @@ def test_features_that_lack_or_are_too_many_are_named():
         ({"batch_size": 0}, "batch_size = 0"),
         ({"temperature": 0}, "temperature = 0"),
         ({"learning_rate": -1}, "learning_rate = -1"),
-        ({"pointwise_weight": 0, "listwise_weight": 0}, "pointwise_weight = 0 and listwise_weight = 0"),
+        ({"pointwise_weight": 0, "listwise_weight": 0}, "pointwise_weight and listwise_weight"),
         ({"held_out": 1.0}, "held_out = 1.0"),
     ],
 )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from rgd.analysis.order import group_title, records
 from rgd.generation.drawing import KEPT, SURPLUS
+from rgd.routers import contract
 from rgd.routers.base import DECIMALS, Router, TestQueries
 from rgd.routing.clustering import cosine_silhouette
 from rgd.routing.consensus import majority
@@ -39,6 +40,7 @@ class Trained:
         scores: (n, M) consensus scores.
         routers: fitted ones without labels, by key.
         neighbours: how many nearest queries a router is given.
+        options: (n,) how many options each query has, for routers that count them.
     """
 
     members: Sequence[str]
@@ -48,6 +50,7 @@ class Trained:
     scores: np.ndarray
     routers: Mapping[str, Router]
     neighbours: int
+    options: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def findings(trained: Trained, counts: pd.DataFrame) -> list[Finding]:
     queries = own_queries(trained)
     for name, router in trained.routers.items():
         # One that weighs answers in its own way may gain by asking the same members first everywhere.
-        if type(router).respond is Router.respond:
+        if type(router).respond is Router.respond and not router.use_features:
             found.append(constant(name, router, queries))
         if type(router).remarks is not Router.remarks:
             found.append(remarked(name, router))
@@ -200,12 +203,19 @@ def told_apart(members: Sequence[str], scores: np.ndarray) -> Finding:
 def own_queries(trained: Trained) -> TestQueries:
     """The training queries as queries to route, each with the others as neighbours and itself as the nearest."""
     around, _ = nearest(trained.embeddings, trained.embeddings, trained.neighbours)
-    return TestQueries(np.arange(len(around)).astype(np.str_), trained.embeddings, around)
+    return TestQueries(
+        query_ids=np.arange(len(around)).astype(np.str_),
+        embeddings=trained.embeddings,
+        neighbours=around,
+        tasks=trained.tasks,
+        training_embeddings=trained.embeddings,
+        options=trained.options,
+    )
 
 
 def constant(name: str, router: Router, queries: TestQueries) -> Finding:
     """Whether the router sends nearly everything to one member."""
-    first = router.rank(queries)[:, 0]
+    first = contract.rank(router, queries)[:, 0]
     counts = np.bincount(first, minlength=len(router.members_))
     share = float(counts.max() / len(first))
     member = str(router.members_[counts.argmax()])
@@ -221,7 +231,7 @@ def constant(name: str, router: Router, queries: TestQueries) -> Finding:
 
 def remarked(name: str, router: Router) -> Finding:
     """What the router itself says against its training queries."""
-    said = router.remarks()
+    said = contract.remarks(router)
     return _finding(
         f"{name}: what it says itself",
         len(said),

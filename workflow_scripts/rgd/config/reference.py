@@ -3,8 +3,10 @@
 ``python -m rgd.config.reference`` rewrites both; a test fails when they differ from the schemas.
 """
 
+import inspect
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -14,6 +16,8 @@ from pydantic_core import PydanticUndefined
 
 from rgd.artifacts import schemas
 from rgd.config.schema import Config, Section
+from rgd.routers import contract, load, methods
+from rgd.routers.base import Router
 from rgd.store.chunks import FILE_SCHEMA
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -122,7 +126,44 @@ def configuration_page() -> str:
             for name, field in section.model_fields.items()
         ]
         lines.append("")
+    lines += [
+        "## Parameters of the routing methods",
+        "",
+        "Keys of `parameters` in a file of `config/router`, by its `method`.",
+        "",
+    ]
+    for method in methods():
+        kind = load(method)
+        known, meanings = contract.parameters(kind), _meanings(kind)
+        if not known:
+            continue
+        if "__init__" not in vars(kind):
+            lines += [f"### {method}", "", f"Those of `{contract.method_of(kind.__mro__[1])}`.", ""]
+            continue
+        lines += [f"### {method}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{name}` | {contract.allowed(parameter.hint)} | `{json.dumps(default)}` | {meanings.get(name, '')} |"
+            for (name, parameter), default in zip(known.items(), _defaults(kind, known), strict=True)
+        ]
+        lines.append("")
     return "\n".join(lines)
+
+
+def _defaults(kind: type[Router], names: Iterable[str]) -> list[Any]:
+    made = contract.build(kind, {})
+    return [getattr(made, name) for name in names]
+
+
+def _meanings(kind: type[Router]) -> dict[str, str]:
+    """What the ``Args`` of a router's docstring, or of its nearest base with any, say of each parameter."""
+    documented = next((base.__doc__ or "" for base in kind.__mro__ if "Args:" in (base.__doc__ or "")), "")
+    section = inspect.cleandoc(documented.partition("Args:")[2].partition("\n\n")[0])
+    found = {}
+    for names, meaning in re.findall(r"^(\w+(?:, \w+)*): (.*(?:\n .*)*)", section, re.MULTILINE):
+        for name in names.split(", "):
+            said = " ".join(meaning.split()).replace("``", "`")
+            found[name] = said[:1].upper() + said[1:]
+    return found
 
 
 def artifacts_page() -> str:

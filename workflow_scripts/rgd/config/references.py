@@ -208,7 +208,7 @@ def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) 
 def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> None:
     file, dataset = file_of(folder, "dataset", name), config.dataset[name]
     _find(dataset.embedder, "embedder", config, broken, f"{file}: embedder", "embedder")
-    _check_module(file, "adapter", dataset.adapter, "datasets")
+    _check_module(file, "adapter", dataset.adapter, "datasets", _adapters())
     if dataset.descriptor is not None:
         _find(dataset.descriptor, "descriptor", config, broken, f"{file}: descriptor", "descriptor")
         if dataset.reserved_per_task == 0:
@@ -462,57 +462,44 @@ def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
         raise UserError(f"{where} names the prompt {prompt}, but there is no {file}. " + nearest(prompt, known))
 
 
-NO_PLUGINS = {
-    "routers": {"__init__", "base", "__pycache__"},
-    "datasets": {"__init__", "base", "__pycache__", "hosts", "hub", "mirror", "splits", "tables"},
-}
-"""Modules of the packages of routers and adapters that are neither."""
+NO_ADAPTERS = {"__init__", "base", "__pycache__", "hub", "hosts", "mirror", "splits", "tables"}
+"""Modules of the package of adapters that are none."""
 
 
-def _check_module(file: Path, key: str, name: str, package: str) -> None:
-    home = Path(__file__).parents[1] / package
-    known = sorted(
-        path.stem for path in home.iterdir() if path.stem not in NO_PLUGINS[package] and path.suffix in ("", ".py")
-    )
+def _adapters() -> list[str]:
+    home = Path(__file__).parents[1] / "datasets"
+    return sorted(path.stem for path in home.iterdir() if path.stem not in NO_ADAPTERS and path.suffix in ("", ".py"))
+
+
+def _check_module(file: Path, key: str, name: str, package: str, known: list[str]) -> None:
     if name not in known:
         raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))
 
 
 def _check_router(file: Path, router: Router) -> None:
-    import inspect
-
-    from rgd.routers import load, make
+    from rgd.routers import make, methods
 
     method = router.method
-    _check_module(file, "method", method, "routers")
-    kind = load(method)
-    accepted = [key for key in inspect.signature(kind).parameters if key not in ("variants", "aggregate")]
-    for key in router.parameters:
-        if key not in accepted:
-            raise UserError(f"{file}: the method {method} has no parameter {key}. " + nearest(key, accepted))
+    _check_module(file, "method", method, "routers", methods())
     try:
-        uses_features = kind(**router.parameters).use_features
-        make(method, router.parameters, router.variants or None)
-    except (TypeError, ValueError, UserError) as error:
+        made = make(method, router.parameters, router.variants or None)
+    except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    if uses_features and router.features is None:
+    if made.use_features and router.features is None:
         raise UserError(
             f"{file}: features = null, but the method {method} uses them. Name a file of config/featurizer, or set "
             "parameters.use_features: false."
         )
-    if (router.price != "calls" or router.prices) and not kind.weighs_prices:
+    if (router.price != "calls" or router.prices) and not made.weighs_prices:
         raise UserError(
             f"{file}: the method {method} does not weigh prices. Leave out price and prices; the cells count calls and tokens "
             "of every router."
         )
-    if router.features is not None and not uses_features:
+    if router.features is not None and not made.use_features:
         raise UserError(
             f"{file}: features = {router.features}, but the method {method} with these parameters uses none. "
             "Set features: null."
         )
-    for variant, count in router.variants.items():
-        if count < 1:
-            raise UserError(f"{file}: variants.{variant} = {count}: at least one member answers.")
 
 
 def _check_shared_seeds(config: Config, folders: Sequence[Path]) -> None:

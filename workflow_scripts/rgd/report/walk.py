@@ -11,11 +11,11 @@ from rgd.answers.pool import COLUMNS, decode, pool_answers
 from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import list_matrix, read_table
 from rgd.artifacts.provenance import known_digest, name_under
-from rgd.routers import make, restore, route
+from rgd.routers import load, make, restore, route
 from rgd.routers.base import Router, TestQueries
 from rgd.routing.consensus import usable_confidence, z_scores
 from rgd.routing.neighbours import nearest
-from rgd.routing.training import training_ids
+from rgd.routing.training import option_counts, training_ids
 from rgd.seeds import generator
 from rgd.tool.reasons import reasons
 
@@ -32,6 +32,7 @@ class Around:
         dataset, query_set: what they are queries of.
         ids: (n,) their ids.
         tasks: (n,) their tasks.
+        options: (n,) how many options each has.
         vectors: (n, d) of length 1.
         rows: (n, K) the nearest training rows, nearest first.
         similarity: (n, K).
@@ -42,6 +43,7 @@ class Around:
     query_set: str
     ids: np.ndarray
     tasks: np.ndarray
+    options: np.ndarray
     vectors: np.ndarray
     rows: np.ndarray
     similarity: np.ndarray
@@ -81,14 +83,14 @@ def _tested(root: Path, settings: Mapping[str, Any], dataset: str, most: int) ->
         neighbours = neighbours.filter(neighbours["seed"].to_numpy() == settings["seed"])
         ids = texts(neighbours["query_id"])
         if shown is None:
-            shown = ids[_sample(_tasks_of(questions, ids), dataset, most)]
+            shown = ids[_sample(_tasks_and_options(questions, ids)[0], dataset, most)]
         rows = rows_in(ids, shown)
         pool = next(cell[2] for cell in cells if cell[1] == scenario)
         around[scenario] = Around(
             dataset,
             "benchmark",
             shown,
-            _tasks_of(questions, shown),
+            *_tasks_and_options(questions, shown),
             vectors_of(files.path(f"embeddings/{dataset}/benchmark.parquet"), shown),
             list_matrix(neighbours["training_rows"])[rows],
             list_matrix(neighbours["similarity"])[rows],
@@ -116,7 +118,7 @@ def _described(root: Path, settings: Mapping[str, Any], dataset: str, scenario: 
     files, query_set = Files(root), settings["query_sets"][scenario]
     cells = [tuple(cell) for cell in settings["cells"] if (cell[0], cell[1]) == (dataset, scenario)]
     training = _training_ids(files, settings, dataset, scenario, cells[0][2])
-    tasks = _tasks_of(files.read(f"questions/{dataset}/{query_set}.parquet"), training)
+    tasks, options = _tasks_and_options(files.read(f"questions/{dataset}/{query_set}.parquet"), training)
     vectors = vectors_of(files.path(f"embeddings/{dataset}/{query_set}.parquet"), training)
     rows = _sample(tasks, dataset, most)
     found, similarity = nearest(vectors[rows], vectors, settings["neighbours"] + 1, own=rows)
@@ -124,7 +126,9 @@ def _described(root: Path, settings: Mapping[str, Any], dataset: str, scenario: 
         # A router that looks at every training query of a small set looks at this one, too: after all others.
         found = np.column_stack([found, rows.astype(found.dtype)])
         similarity = np.column_stack([similarity, np.ones(len(rows), dtype=similarity.dtype)])
-    around = Around(dataset, query_set, training[rows], tasks[rows], vectors[rows], found, similarity, training)
+    around = Around(
+        dataset, query_set, training[rows], tasks[rows], options[rows], vectors[rows], found, similarity, training
+    )
     pools = {}
     for name in dict.fromkeys(cell[2] for cell in cells):
         folder, labels = f"responses/{dataset}/{query_set}", f"labels/{dataset}/{query_set}.parquet"
@@ -194,8 +198,11 @@ def _sample(tasks: np.ndarray, dataset: str, most: int) -> np.ndarray:
     return np.sort(np.lexsort((np.argsort(order), rounds))[:most])
 
 
-def _tasks_of(questions: Any, ids: np.ndarray) -> np.ndarray:
-    return texts(questions["task"])[rows_in(texts(questions["query_id"]), ids)]
+def _tasks_and_options(questions: Any, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The task of each query of ``ids`` (n,), and how many options it has (n,)."""
+    rows, options = rows_in(texts(questions["query_id"]), ids), option_counts(questions)
+    assert options is not None
+    return texts(questions["task"])[rows], options[rows]
 
 
 def _training_ids(files: "Files", settings: Mapping[str, Any], dataset: str, scenario: str, pool: str) -> np.ndarray:
@@ -294,7 +301,14 @@ def _cell(
     fitted = files.read(f"routers/{dataset}/{scenario}/{pool_name}/{name}.parquet")
     fitted = fitted.filter(fitted["seed"].to_numpy() == settings["seed"])
     router = restore(fitted, lambda: unfitted)[settings["seed"]]
-    queries = TestQueries(around.ids.astype(np.str_), around.vectors, around.rows)
+    queries = TestQueries(
+        query_ids=around.ids.astype(np.str_),
+        embeddings=around.vectors,
+        neighbours=around.rows,
+        tasks=around.tasks.astype(np.str_),
+        training_embeddings=_training_vectors(files, settings, cell, around),
+        options=around.options,
+    )
     z = z_scores(usable_confidence(pool["codes"], pool["confidence"]), router.mu_, router.sigma_)
     return {
         "scenario": scenario,
@@ -303,15 +317,29 @@ def _cell(
         "aggregate": spec["aggregate"],
         "z": _numbers(z, 2),
         **(_routed(router, queries, pool) if routes is None else routes),
-        **_why(spec["method"], router, queries),
+        **_why(router, queries),
     }
 
 
-def _why(method: str, router: Router, queries: TestQueries) -> dict[str, Any]:
-    """The scores, tasks and clusters behind the rankings, where the method tells any."""
+def _training_vectors(
+    files: "Files", settings: Mapping[str, Any], cell: Sequence[str], around: Around
+) -> np.ndarray | None:
+    """The vectors of the training queries, for a router that needs them."""
+    file = _training_vectors_file(settings, cell)
+    return None if file is None else vectors_of(files.path(file), around.training)
+
+
+def _training_vectors_file(settings: Mapping[str, Any], cell: Sequence[str]) -> str | None:
+    dataset, scenario, _, router = cell
+    needed = load(settings["routers"][router]["method"]).needs_training_embeddings
+    return f"embeddings/{dataset}/{settings['query_sets'][scenario]}.parquet" if needed else None
+
+
+def _why(router: Router, queries: TestQueries) -> dict[str, Any]:
+    """The scores, tasks and clusters behind the rankings, where the router tells any."""
     if router.use_features or router.transductive:
         return {"score": "", "scores": None, "tasks": None, "clusters": None}
-    found = reasons(method, router, queries)
+    found = reasons(router, queries)
     clusters = None
     if found.clusters is not None and found.sizes is not None and found.similarity is not None:
         clusters = [
@@ -366,6 +394,11 @@ def asked_files(settings: Mapping[str, Any]) -> Sequence[str]:
         else:
             folder, labels = f"responses/{dataset}/{query_set}", f"labels/{dataset}/{query_set}.parquet"
             names.append(f"embeddings/{dataset}/{query_set}.parquet")
-        names += [labels, *(f"{folder}/{member}.parquet" for member in members)]
+        vectors = _training_vectors_file(settings, (dataset, scenario, pool, router))
+        names += [
+            labels,
+            *([] if vectors is None else [vectors]),
+            *(f"{folder}/{member}.parquet" for member in members),
+        ]
         names += [settings["descriptions"][dataset]] if dataset in settings["descriptions"] else []
     return list(dict.fromkeys(names))

@@ -1,13 +1,12 @@
-"""Routers by name: load a method, build it from its configuration, save and restore what it learned, and route.
+"""Routers by name: load a method, build it from its configuration, fit it, save and restore what it learned, and route.
 
-A method is a module of this package with one public class, which the module names ``ROUTER``.
+A method is a module of this package with one public class, which the module names ``ROUTER``. All that runs a router is
+here; :mod:`rgd.routers.contract` checks what goes in and what comes out.
 """
 
 import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,12 @@ import pyarrow as pa
 
 from rgd.artifacts import schemas
 from rgd.errors import UserError
+from rgd.routers import contract
 from rgd.routers.base import Router, TestQueries
 from rgd.routing.consensus import usable_confidence, z_scores
-from rgd.routing.votes import AGGREGATES
+
+NO_METHODS = {"__init__", "base", "contract"}
+"""Modules of this package that are no routing method."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,25 @@ class Routes:
 
 def methods() -> list[str]:
     """The names of all routing methods, sorted."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in {"__init__", "base"})
+    return sorted({path.stem for folder in __path__ for path in Path(folder).glob("*.py")} - NO_METHODS)
 
 
 def load(method: str) -> type[Router]:
     """The class of a routing method; imports that one module alone.
 
     Raises:
-        UserError: there is no such method.
+        UserError: there is no such method, its module cannot be imported, or its class is no router.
     """
     if method not in methods():
-        close = get_close_matches(method, methods(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known methods: {', '.join(methods())}."
-        raise UserError(f"router: unknown method {method!r}; {hint}")
-    router_class: type[Router] = importlib.import_module(f"{__name__}.{method}").ROUTER
-    return router_class
+        raise UserError(f"router: unknown method {method!r}; {contract.hint_for(method, methods())}")
+    try:
+        module = importlib.import_module(f"{__name__}.{method}")
+    except Exception as error:
+        raise contract.RouterError(
+            f"router {method}: its module cannot be imported ({type(error).__name__}: {error}); mend "
+            f"rgd/routers/{method}.py."
+        ) from error
+    return contract.router_class(method, module)
 
 
 def make(
@@ -68,33 +74,7 @@ def make(
     Raises:
         UserError: unknown method, parameter or aggregate, a parameter out of range, or a variant that asks no member.
     """
-    router_class = load(method)
-    parameters = dict(parameters or {})
-    known = [name for name in inspect.signature(router_class).parameters if name != "self"]
-    for name in parameters:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it takes {known or 'no parameters'}."
-            raise UserError(f"router {method}: unknown parameter {name!r} = {parameters[name]!r}; {hint}")
-    try:
-        router = router_class(**parameters)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"router {method}: {error}") from error
-    if variants is not None:
-        for name, count in variants.items():
-            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                raise UserError(
-                    f"router {method}: variant {name!r} asks {count!r} members; give a whole number from 1."
-                )
-        router.variants = dict(variants)
-    twice = sorted(set(router.variants) & set(router.budgets))
-    if twice:
-        raise UserError(f"router {method}: {twice[0]!r} is both a variant and a budget; give one of them another name.")
-    if aggregate is not None:
-        if aggregate not in AGGREGATES:
-            raise UserError(f"router {method}: aggregate {aggregate!r} is none of {', '.join(AGGREGATES)}.")
-        router.aggregate = aggregate  # type: ignore[assignment]
-    return router
+    return contract.build(load(method), parameters or {}, variants, aggregate)
 
 
 def route(router: Router, queries: TestQueries, answers: np.ndarray, confidence: np.ndarray) -> Routes:
@@ -105,24 +85,23 @@ def route(router: Router, queries: TestQueries, answers: np.ndarray, confidence:
         queries: n test queries.
         answers: (n, M) int32 codes of the pool's answers to them, -1 missing.
         confidence: (n, M), NaN missing; measured by the mu and sigma of the training queries.
+
+    Raises:
+        UserError: the router fails, or what it gives is no ranking or no answer.
     """
     z = z_scores(usable_confidence(answers, confidence), router.mu_, router.sigma_)
-    ranking = router.rank(queries)
-    found = router.respond(queries, ranking, answers, z)
-    return Routes(ranking, found.answers, found.asked, tuple(router.remarks_on(queries, z)))
+    ranking = contract.rank(router, queries)
+    found = contract.respond(router, queries, ranking, answers, z)
+    return Routes(ranking, found.answers, found.asked, contract.remarks_on(router, queries, z))
 
 
 def save(routers: Mapping[int, Router]) -> pa.Table:
     """What fitted routers learned, one row per learned attribute and seed (``schemas.ROUTER``)."""
     rows = []
     for seed in sorted(routers):
-        learned = {name: value for name, value in vars(routers[seed]).items() if name.endswith("_")}
-        for name in sorted(learned):
-            array = np.asarray(learned[name])
+        for name, array in contract.learned(routers[seed]).items():
             flat = array.reshape(-1)
             kind = "str" if array.dtype.kind == "U" else array.dtype.name
-            if array.dtype.kind not in "Uiubf":
-                raise TypeError(f"the learned attribute {name} has the type {kind}, which is not saved")
             rows.append(
                 {
                     "seed": seed,

@@ -1,15 +1,17 @@
 """AVENGERS: cluster all training queries and rank the pool by accuracy in each (arXiv 2505.19797, section 3)."""
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
 import numpy as np
 
-from rgd.routers.base import Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routers.base import Clusters, Count, Router, TestQueries, TrainingSet, group_means, rank_members
 from rgd.routing.clustering import cluster_means, kmeans_labels
 from rgd.seeds import derive_seed
 
 
+@dataclass(kw_only=True)
 class Avengers(Router):
     """Query-answer router: accuracy per k-means cluster; a test query takes the ranking of its nearest cluster.
 
@@ -27,12 +29,10 @@ class Avengers(Router):
     family = "query-answer"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
+    score_title = "accuracy in the cluster"
 
-    def __init__(self, *, n_clusters: int = 64, n_init: int = 1) -> None:
-        if n_clusters < 1 or n_init < 1:
-            raise ValueError(f"n_clusters = {n_clusters} and n_init = {n_init} must be at least 1")
-        self.n_clusters = n_clusters
-        self.n_init = n_init
+    n_clusters: Count = 64
+    n_init: Count = 1
 
     def fit(self, train: TrainingSet) -> Self:
         """Cluster the training queries and measure every member in every cluster."""
@@ -46,12 +46,26 @@ class Avengers(Router):
         self.sizes_ = np.bincount(labels).astype(np.int32)
         return self
 
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The accuracies (n, M) in the cluster of each query."""
+        return self.accuracy_[self._nearest(queries)]
+
     def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by the cluster whose mean is nearest (Euclidean, as in k-means)."""
+        """Rank by the accuracies in each query's cluster, equal ones by those over all training queries."""
+        return rank_members(self.scores(queries), self.members_, tie=self.overall_)
+
+    def clusters(self, queries: TestQueries) -> Clusters:
+        """The cluster whose mean is nearest to each query."""
+        nearest = self._nearest(queries)
+        means = self.centroids_[nearest]
+        similarity = (queries.embeddings * means).sum(axis=1) / np.maximum(np.linalg.norm(means, axis=1), 1e-12)
+        return Clusters(nearest, similarity, self.sizes_)
+
+    def _nearest(self, queries: TestQueries) -> np.ndarray:
+        """The cluster (n,) whose mean is nearest to each query (Euclidean, as in k-means)."""
         # ||x - c||^2 without ||x||^2, which is the same for every cluster.
         distance = (self.centroids_**2).sum(axis=1) - 2.0 * (queries.embeddings @ self.centroids_.T)
-        nearest = np.argmin(distance.round(6), axis=1)
-        return rank_members(self.accuracy_, self.members_, tie=self.overall_)[nearest]
+        return np.argmin(distance.round(6), axis=1)
 
 
 ROUTER = Avengers

@@ -1,11 +1,15 @@
-"""What a router is given and what it offers: ``fit`` on training queries, then ``rank`` the pool for new ones."""
+"""What a router is given and what it offers: ``fit`` on training queries, then ``rank`` the pool for new ones.
+
+:mod:`rgd.routers.contract` checks that a router keeps to it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
+from annotated_types import Ge, Gt, Le
 
 from rgd.errors import UserError
 from rgd.routing.consensus import Spread, VoteWeight, normalise, usable_confidence
@@ -14,6 +18,12 @@ from rgd.routing.votes import Aggregate, vote
 Family = Literal["query-only", "query-answer", "learning-free", "reference"]
 # Scores that differ by less than this are the same number summed in another order.
 DECIMALS = 9
+
+# Types of parameters, with their ranges.
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]
 
 
 class Sliced(Protocol):
@@ -28,6 +38,8 @@ class Sliced(Protocol):
 @dataclass(frozen=True)
 class TrainingSet:
     """One replicate (seed) of the training queries of a dataset, scenario and pool.
+
+    The arrays are read-only views. Of the fields that may be None, a router gets those that its class declares.
 
     Attributes:
         query_ids: (n,) str.
@@ -67,27 +79,22 @@ class TrainingSet:
             )
         if pool == 0 or len(set(self.members)) != pool:
             raise UserError(f"a pool needs at least one member and distinct keys, but has {list(self.members)}.")
-        shapes = {
-            "tasks": (np.shape(self.tasks), (n,)),
-            "embeddings": (np.shape(self.embeddings)[:1], (n,)),
-            "answers": (np.shape(self.answers), (n, pool)),
-            "confidence": (np.shape(self.confidence), (n, pool)),
-        }
-        if self.labels is not None:
-            shapes["labels"] = (np.shape(self.labels), (n,))
-        if self.answer_embeddings is not None:
-            shapes["answer_embeddings"] = (np.shape(self.answer_embeddings)[:2], (n, pool))
-        if self.features is not None:
-            shapes["features"] = (np.shape(self.features)[:1], (n,))
-        if self.options is not None:
-            shapes["options"] = (np.shape(self.options), (n,))
-        if self.prices is not None:
-            shapes["prices"] = (np.shape(self.prices), (pool,))
-        if self.parameters_billion is not None:
-            shapes["parameters_billion"] = (np.shape(self.parameters_billion), (pool,))
-        for name, (found, expected) in shapes.items():
-            if found != expected:
-                raise ValueError(f"{name} has shape {found}, but {n} queries and {pool} members need {expected}")
+        _check_shapes(
+            self,
+            {
+                "tasks": (n,),
+                "embeddings": (n, None),
+                "answers": (n, pool),
+                "confidence": (n, pool),
+                "labels": (n,),
+                "answer_embeddings": (n, pool, None),
+                "features": (n, None),
+                "options": (n,),
+                "prices": (pool,),
+                "parameters_billion": (pool,),
+            },
+        )
+        _protect(self)
 
     def correct(self) -> np.ndarray:
         """(n, M) bool: which answers are right by the training labels.
@@ -104,11 +111,13 @@ class TrainingSet:
 class TestQueries:
     """Queries to route.
 
+    The arrays are read-only views. Of the fields that may be None, a router gets those that its class declares.
+
     Attributes:
         query_ids: (n,) str.
         embeddings: (n, d) float32, L2-normalised; (n, 0) where the router's class says it ranks without them.
         neighbours: (n, K) int32 indices into the training rows, nearest first.
-        tasks: (n,) str.
+        tasks: (n,) str, the true tasks, for routers that need them: those that route whole tasks.
         features: (n, f) float32, as in :class:`TrainingSet`.
         training_embeddings: (m, d) float32 of the training rows, for routers that need them.
         options: (n,) as in :class:`TrainingSet`.
@@ -124,6 +133,21 @@ class TestQueries:
     training_embeddings: np.ndarray | None = None
     options: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        n = len(self.query_ids)
+        _check_shapes(
+            self,
+            {
+                "embeddings": (n, None),
+                "neighbours": (n, None),
+                "tasks": (n,),
+                "features": (n, None),
+                "training_embeddings": (None, None),
+                "options": (n,),
+            },
+        )
+        _protect(self)
+
     def nearest(self, k: int, training_size: int) -> np.ndarray:
         """The (n, min(k, training_size)) nearest training rows.
 
@@ -137,6 +161,45 @@ class TestQueries:
                 "per query: raise the number of neighbours or lower the router's parameter."
             )
         return self.neighbours[:, :wanted]
+
+
+def _check_shapes(part: Any, expected: Mapping[str, tuple[int | None, ...]]) -> None:
+    """Each array that ``part`` has is of the shape expected; None stands for any length."""
+    for name, shape in expected.items():
+        value = getattr(part, name)
+        if value is None:
+            continue
+        found = tuple(np.shape(value))
+        if len(found) != len(shape) or any(want not in (None, has) for want, has in zip(shape, found, strict=True)):
+            wanted = ", ".join("any" if length is None else str(length) for length in shape)
+            raise ValueError(f"{name} has shape {found}, but must have ({wanted})")
+
+
+def _protect(part: Any) -> None:
+    """Make every array of the frozen ``part`` a read-only view, so that no router changes what others are given."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, np.ndarray):
+            view = value.view()
+            view.flags.writeable = False
+            object.__setattr__(part, field.name, view)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Where n queries fall among the C clusters of a router.
+
+    Attributes:
+        numbers: (n,) int, the cluster of each query; -1 where none is near.
+        similarity: (n,) cosine similarity of each query to the centroid of its cluster, or of the nearest one.
+        sizes: (C,) training queries in each cluster.
+        tasks: (n,) the task whose clusters were looked at; None where clusters belong to no task.
+    """
+
+    numbers: np.ndarray
+    similarity: np.ndarray
+    sizes: np.ndarray
+    tasks: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -155,11 +218,26 @@ class Responses:
 class Router:
     """The interface of every routing method.
 
-    ``fit`` learns attributes that end in "_" (arrays, numbers), which is all that is saved; ``rank`` reads nothing
-    else but the constructor's parameters. ``variants`` says how many of the ranked members each variant asks,
+    A method with parameters is a dataclass with keyword-only fields, each with a type, which may name a range
+    (``Annotated[int, Ge(1)]``) or choices (``Literal``), and a default. They are checked before the class is called;
+    ``__post_init__`` checks what concerns several of them and raises ValueError.
+
+    ``fit`` learns attributes that end in "_" (arrays, numbers, texts), which is all that is saved; ``scores`` and
+    ``rank`` read nothing else but the parameters. ``variants`` says how many of the ranked members each variant asks,
     ``aggregate`` how their answers become one, ``budgets`` which further variants stop asking at a price; a router that
-    weighs answers in its own way, or asks one member after the other, has its own ``respond``. A ``transductive`` router ranks a query in the light of the other test
-    queries, unlabelled: it needs the whole batch, where any other gives a query the same ranking in any company.
+    weighs answers in its own way, or asks one member after the other, has its own ``respond``.
+
+    What a class declares:
+        family: query-only routers learn without labels, query-answer routers with them.
+        needs_labels: ``fit`` gets the labels of the training queries.
+        fits_on_embeddings, ranks_by_embeddings: ``fit`` and ``rank`` get the queries' embeddings.
+        needs_answer_embeddings: ``fit`` gets the embeddings of the members' answers.
+        needs_training_embeddings: ``rank`` gets the embeddings of the training queries.
+        needs_test_tasks: ``rank`` gets the true task of every test query.
+        counts_options: ``fit`` and ``rank`` get how many options each query has.
+        weighs_prices, knows_sizes: ``fit`` gets what a call to each member costs, and how large each member is.
+        transductive: a query's ranking depends on the other test queries, unlabelled; any other router gives a query
+            the same ranking in any company.
     """
 
     needs_labels: ClassVar[bool] = False
@@ -167,6 +245,7 @@ class Router:
     ranks_by_embeddings: ClassVar[bool] = True
     needs_answer_embeddings: ClassVar[bool] = False
     needs_training_embeddings: ClassVar[bool] = False
+    needs_test_tasks: ClassVar[bool] = False
     counts_options: ClassVar[bool] = False
     weighs_prices: ClassVar[bool] = False
     knows_sizes: ClassVar[bool] = False
@@ -184,13 +263,29 @@ class Router:
     mu_: np.ndarray
     sigma_: np.ndarray
 
+    @property
+    def score_title(self) -> str:
+        """What the scores are, in words."""
+        return "score"
+
     def fit(self, train: TrainingSet) -> Self:
         """Learn from ``train``; returns the router itself."""
         raise NotImplementedError
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Member indices, best first, for every query: (n, M) int32."""
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """What each member is ranked by for every query: (n, M), higher is better, without NaN.
+
+        A router that ranks without scores has its own :meth:`rank` and leaves this out.
+        """
         raise NotImplementedError
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Member indices, best first, for every query: (n, M) int32, each row a permutation of the pool."""
+        return rank_members(self.scores(queries), self.members_)
+
+    def clusters(self, queries: TestQueries) -> Clusters | None:
+        """The cluster that each query falls into; None where the router has no clusters."""
+        return None
 
     def asked(self, ranking: np.ndarray) -> dict[str, np.ndarray]:
         """For every variant, the (n, k) members it asks, best first; at most the whole pool."""
@@ -234,7 +329,14 @@ def rank_members(scores: np.ndarray, members: np.ndarray, tie: np.ndarray | None
 
     Returns:
         int32 member indices, of the shape of ``scores``.
+
+    Raises:
+        ValueError: a score is NaN, or there is not one score for each member.
     """
+    if scores.shape[-1:] != (len(members),):
+        raise ValueError(f"scores of shape {scores.shape} cannot rank {len(members)} members")
+    if np.isnan(scores).any():
+        raise ValueError("a score is NaN, which has no place in a ranking")
     by_name = np.broadcast_to(np.argsort(np.argsort(members, kind="stable")), scores.shape)
     second = np.zeros(len(members)) if tie is None else tie
     second = np.broadcast_to(-second.round(DECIMALS), scores.shape)
@@ -243,7 +345,7 @@ def rank_members(scores: np.ndarray, members: np.ndarray, tie: np.ndarray | None
 
 def constant_ranking(ranking: np.ndarray, queries: TestQueries) -> np.ndarray:
     """The same (M,) ranking for every query, (n, M) int32."""
-    return np.tile(ranking.astype(np.int32), (len(queries.embeddings), 1))
+    return np.tile(ranking.astype(np.int32), (len(queries.query_ids), 1))
 
 
 def group_means(values: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:

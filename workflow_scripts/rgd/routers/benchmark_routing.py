@@ -11,12 +11,13 @@ of a left-out task, which numpy reads as the last entry: a task that was never t
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 import numpy as np
+from annotated_types import Ge, Lt
 
 from rgd.errors import UserError
-from rgd.routers.base import DECIMALS, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routers.base import DECIMALS, Count, Router, TestQueries, TrainingSet, group_means
 from rgd.routing.neighbours import nearest, nearest_both_ways
 from rgd.seeds import generator
 
@@ -314,6 +315,7 @@ def others_of(task: int, count: int, estimate: Estimate, name: str) -> np.ndarra
     return others
 
 
+@dataclass(kw_only=True)
 class BenchmarkRouting(Router):
     """Query-answer router: the test queries of a task all go to the one member that is expected to do best on it.
 
@@ -347,24 +349,17 @@ class BenchmarkRouting(Router):
 
     needs_labels = True
     needs_training_embeddings = True
+    needs_test_tasks = True
     transductive = True
     family = "query-answer"
     variants = MappingProxyType({"top1": 1})
     aggregate = "majority"
+    score_title = "expected accuracy on the task"
 
-    def __init__(
-        self, *, estimate: Estimate = "s3", k: int = 5, distance_neighbours: int = 19, alpha: float = 0.0
-    ) -> None:
-        if estimate not in get_args(Estimate):
-            raise ValueError(f"estimate = {estimate!r} is none of {', '.join(get_args(Estimate))}")
-        if k < 1 or distance_neighbours < 1:
-            raise ValueError(f"k = {k} and distance_neighbours = {distance_neighbours} must be at least 1")
-        if not 0 <= alpha < 1:
-            raise ValueError(f"alpha = {alpha} must be at least 0 and below 1")
-        self.estimate: Estimate = estimate
-        self.k = k
-        self.distance_neighbours = distance_neighbours
-        self.alpha = alpha
+    estimate: Estimate = "s3"
+    k: Count = 5
+    distance_neighbours: Count = 19
+    alpha: Annotated[float, Ge(0), Lt(1)] = 0.0
 
     def fit(self, train: TrainingSet) -> Self:
         """Keep who was right on what; under ``s3`` measure the predictors on every task, each new in turn."""
@@ -385,8 +380,8 @@ class BenchmarkRouting(Router):
             self.accuracies_ = predictor_accuracies(of_predictor, self.task_of_, ~self.labelled_, self.correct_)
         return self
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by what is expected of the members on each query's task.
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """What is expected of the members on each query's task, (n, M): the same for all queries of a task.
 
         Raises:
             UserError: there are too few other tasks to learn from.
@@ -401,23 +396,22 @@ class BenchmarkRouting(Router):
             near = self._usable(by_task, queries.embeddings, own, queries.training_embeddings)
             g = correctness(near.first(self.k), self.correct_)
             distances = mean_distances(near.first(self.distance_neighbours))
-        ranking = np.empty((len(own), len(self.members_)), dtype=np.int32)
+        expected = np.empty((len(own), len(self.members_)))
         for name in np.unique(queries.tasks).tolist():
             mine = np.flatnonzero(queries.tasks == name)
             task = int(own[mine[0]])
             others = others_of(task, len(self.tasks_), self.estimate, name)
             if self.estimate == "average":
-                expected = average_accuracy(self.correct_, self.task_of_, others)
+                expected[mine] = average_accuracy(self.correct_, self.task_of_, others)
             elif self.estimate == "s1":
-                expected = g[mine].mean(axis=0)
+                expected[mine] = g[mine].mean(axis=0)
             elif self.estimate == "s2":
-                expected = predicted_share(g[mine])
+                expected[mine] = predicted_share(g[mine])
             else:
                 known, accuracies = self.distances_[task, others], self.accuracies_[task, others]
                 accuracy = estimated_accuracy(float(distances[mine].mean()), known, accuracies)
-                expected = corrected_share(predicted_share(g[mine]), accuracy)
-            ranking[mine] = rank_members(expected, self.members_)
-        return ranking
+                expected[mine] = corrected_share(predicted_share(g[mine]), accuracy)
+        return expected
 
     def _usable(self, by_task: Neighbours, queries: np.ndarray, own: np.ndarray, training: np.ndarray) -> Neighbours:
         k = by_task.rows.shape[-1]

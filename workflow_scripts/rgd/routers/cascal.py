@@ -4,26 +4,33 @@ The defaults are the paper's procedure. Each step in which the authors' released
 so that the two can be mixed; config/router/cascal_released.yaml sets them all.
 """
 
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from annotated_types import Ge, Le
 
-from rgd.routers.base import DECIMALS, Family, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routers.base import (
+    DECIMALS,
+    Clusters,
+    Count,
+    Family,
+    NotNegative,
+    Positive,
+    Router,
+    Share,
+    TestQueries,
+    TrainingSet,
+    group_means,
+    rank_members,
+)
 from rgd.routing.clustering import Products, cluster_means, kmeans, silhouettes, unit, weighted_sums
-from rgd.routing.consensus import SPREADS, VOTE_WEIGHTS, Spread, VoteWeight, consensus, majority
+from rgd.routing.consensus import Spread, VoteWeight, consensus, majority
 from rgd.seeds import derive_seed
 
-CHOICES = {
-    "vote_weight": VOTE_WEIGHTS,
-    "confidence_spread": SPREADS,
-    "merge_order": ("closest", "creation"),
-    "pruned_queries": ("nearest", "survivor"),
-    "task_rule": ("nearest_query", "nearest_mean"),
-    "selection": ("nearest", "mixture"),
-}
 
-
+@dataclass(kw_only=True)
 class Cascal(Router):
     """Query-only router: clusters of queries per task, each with a ranking of the pool by mean consensus score.
 
@@ -61,65 +68,39 @@ class Cascal(Router):
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "consensus"
 
-    def __init__(
-        self,
-        *,
-        vote_weight: VoteWeight = "logistic",
-        confidence_spread: Spread = "mean",
-        min_votes: int = 2,
-        min_share: float = 0.0,
-        weight_by_share: bool = False,
-        k_min: int = 2,
-        k_max: int = 5,
-        silhouette_threshold: float = 0.05,
-        n_init: int = 1,
-        merge_distance: float = 0.15,
-        merge_order: Literal["closest", "creation"] = "closest",
-        score_decimals: int | None = None,
-        prune_top: int = 3,
-        prune_jaccard: float = 0.95,
-        pruned_queries: Literal["nearest", "survivor"] = "nearest",
-        task_rule: Literal["nearest_query", "nearest_mean"] = "nearest_query",
-        selection: Literal["nearest", "mixture"] = "nearest",
-        mix_count: int = 3,
-        mix_temperature: float = 0.1,
-        score_temperature: float = 0.1,
-        far_distance: float = 0.5,
-        far_width: float = 0.2,
-    ) -> None:
-        for name, allowed in CHOICES.items():
-            if locals()[name] not in allowed:
-                raise ValueError(f"{name} = {locals()[name]!r} is none of {', '.join(allowed)}")
-        for name in ("min_votes", "n_init", "prune_top", "mix_count"):
-            if locals()[name] < 1:
-                raise ValueError(f"{name} = {locals()[name]} must be at least 1")
-        for name in ("mix_temperature", "score_temperature", "far_width"):
-            if locals()[name] <= 0:
-                raise ValueError(f"{name} = {locals()[name]} must be above 0")
-        if not 2 <= k_min <= k_max:
-            raise ValueError(f"k_min = {k_min} and k_max = {k_max} must satisfy 2 <= k_min <= k_max")
-        self.vote_weight = vote_weight
-        self.confidence_spread = confidence_spread
-        self.min_votes = min_votes
-        self.min_share = min_share
-        self.weight_by_share = weight_by_share
-        self.k_min = k_min
-        self.k_max = k_max
-        self.silhouette_threshold = silhouette_threshold
-        self.n_init = n_init
-        self.merge_distance = merge_distance
-        self.merge_order = merge_order
-        self.score_decimals = score_decimals
-        self.prune_top = prune_top
-        self.prune_jaccard = prune_jaccard
-        self.pruned_queries = pruned_queries
-        self.task_rule = task_rule
-        self.selection = selection
-        self.mix_count = mix_count
-        self.mix_temperature = mix_temperature
-        self.score_temperature = score_temperature
-        self.far_distance = far_distance
-        self.far_width = far_width
+    score_name = "mean consensus score in the cluster"
+
+    vote_weight: VoteWeight = "logistic"
+    confidence_spread: Spread = "mean"
+    min_votes: Count = 2
+    min_share: Share = 0.0
+    weight_by_share: bool = False
+    k_min: Annotated[int, Ge(2)] = 2
+    k_max: Annotated[int, Ge(2)] = 5
+    silhouette_threshold: Annotated[float, Ge(-1), Le(1)] = 0.05
+    n_init: Count = 1
+    merge_distance: NotNegative = 0.15
+    merge_order: Literal["closest", "creation"] = "closest"
+    score_decimals: Annotated[int, Ge(0)] | None = None
+    prune_top: Count = 3
+    prune_jaccard: NotNegative = 0.95
+    pruned_queries: Literal["nearest", "survivor"] = "nearest"
+    task_rule: Literal["nearest_query", "nearest_mean"] = "nearest_query"
+    selection: Literal["nearest", "mixture"] = "nearest"
+    mix_count: Count = 3
+    mix_temperature: Positive = 0.1
+    score_temperature: Positive = 0.1
+    far_distance: NotNegative = 0.5
+    far_width: Positive = 0.2
+
+    def __post_init__(self) -> None:
+        if self.k_min > self.k_max:
+            raise ValueError(f"k_min = {self.k_min} is above k_max = {self.k_max}: make it at most k_max.")
+
+    @property
+    def score_title(self) -> str:
+        """What the scores are, in words."""
+        return self.score_name if self.selection == "nearest" else f"{self.score_name}, mixed over the nearest clusters"
 
     def fit(self, train: TrainingSet) -> Self:
         """Find each task's skill clusters and rank the pool in them; ``train.labels`` are not looked at."""
@@ -151,23 +132,34 @@ class Cascal(Router):
         strong = found.in_majority & (share >= self.min_share)[:, None]
         return strong, share, found.scores
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by the clusters of each query's task.
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The mean scores (n, M) in the clusters of each query's task that are nearest to it.
 
         Under ``nearest_query`` the task is always one that was trained on, whatever the query is about.
         """
-        similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
-        task = self._tasks(queries)
-        similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
+        similarity = self._similarity(queries, self._tasks(queries))
         if self.selection == "nearest":
-            return rank_members(self.scores_, self.members_)[np.argmax(similarity, axis=1)]
-        return rank_members(self._mixed_scores(similarity), self.members_)
+            return self.scores_[np.argmax(similarity, axis=1)]
+        return self._mixed_scores(similarity)
+
+    def clusters(self, queries: TestQueries) -> Clusters:
+        """The cluster of each query's task that is nearest to it."""
+        tasks = self._tasks(queries)
+        similarity = self._similarity(queries, tasks)
+        return Clusters(
+            np.argmax(similarity, axis=1), similarity.max(axis=1), self.sizes_, tasks=self.task_names_[tasks]
+        )
 
     def _tasks(self, queries: TestQueries) -> np.ndarray:
         if self.task_rule == "nearest_query":
             return self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
         means = unit(cluster_means(self.centroids_, self.centroid_tasks_))
         return np.argmax((queries.embeddings @ means.T).round(DECIMALS), axis=1)
+
+    def _similarity(self, queries: TestQueries, task: np.ndarray) -> np.ndarray:
+        """Cosine similarity of each query to every centroid of its ``task`` (n,); -inf to the others: (n, C)."""
+        similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
+        return np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
 
     def _mixed_scores(self, similarity: np.ndarray) -> np.ndarray:
         """Sharpened scores of the nearest centroids, blended towards the global ones with distance, (n, M)."""

@@ -14,6 +14,7 @@ class CascalGT(Cascal):
 
     needs_labels = True
     family = "query-answer"
+    score_name = "accuracy in the cluster"
 
     def evidence(self, train: TrainingSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Correct answers (n, M) as both strength and score, and the share (n,) of the pool behind the majority."""

@@ -4,16 +4,19 @@ The correctness predictor g_m of benchmark routing (arXiv 2309.15789, section 4)
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+from annotated_types import MinLen
 
-from rgd.routers.base import Router, TestQueries, TrainingSet, rank_members
+from rgd.routers.base import Count, Router, TestQueries, TrainingSet, rank_members
 from rgd.routing.neighbours import nearest
 from rgd.seeds import generator
 
 
+@dataclass(kw_only=True)
 class Knn(Router):
     """Query-answer router: g_m(x) is the share of x's k nearest training queries that m answered correctly.
 
@@ -35,13 +38,16 @@ class Knn(Router):
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
 
-    def __init__(self, *, k_grid: Sequence[int] = (1, 3, 5, 10, 20, 40, 64), choose_on: int = 4096) -> None:
-        if not k_grid or min(k_grid) < 1:
-            raise ValueError(f"k_grid = {list(k_grid)} needs whole numbers from 1")
-        if choose_on < 1:
-            raise ValueError(f"choose_on = {choose_on} must be at least 1")
-        self.k_grid = tuple(sorted(set(k_grid)))
-        self.choose_on = choose_on
+    k_grid: Annotated[Sequence[Count], MinLen(1)] = (1, 3, 5, 10, 20, 40, 64)
+    choose_on: Count = 4096
+
+    def __post_init__(self) -> None:
+        self.k_grid = tuple(sorted(set(self.k_grid)))
+
+    @property
+    def score_title(self) -> str:
+        """What the scores are, in words."""
+        return f"share of the {min(self.k_, len(self.correct_))} nearest training queries answered right"
 
     def fit(self, train: TrainingSet) -> Self:
         """Keep who was right on what, and choose k."""
@@ -55,16 +61,23 @@ class Knn(Router):
         if len(rows) > self.choose_on:
             rows = np.sort(generator(train.seed, "knn").permutation(rows)[: self.choose_on])
         around, _ = nearest(train.embeddings[rows], train.embeddings, self.k_grid[-1], own=rows)
-        scores = [self.correct_[rows, self._ranking(around[:, :k])[:, 0]].mean() for k in self.k_grid]
+        scores = [self.correct_[rows, self._ranking(self._shares(around[:, :k]))[:, 0]].mean() for k in self.k_grid]
         self.k_ = self.k_grid[int(np.argmax(scores))]
         return self
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by g_m of each query."""
-        return self._ranking(queries.nearest(self.k_, len(self.correct_)))
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """g_m of each query, (n, M)."""
+        return self._shares(queries.nearest(self.k_, len(self.correct_)))
 
-    def _ranking(self, around: np.ndarray) -> np.ndarray:
-        return rank_members(self.correct_[around].mean(axis=1, dtype=np.float64), self.members_, tie=self.overall_)
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Rank by g_m of each query, equal ones by the accuracy over all training queries."""
+        return self._ranking(self.scores(queries))
+
+    def _shares(self, around: np.ndarray) -> np.ndarray:
+        return self.correct_[around].mean(axis=1, dtype=np.float64)
+
+    def _ranking(self, shares: np.ndarray) -> np.ndarray:
+        return rank_members(shares, self.members_, tie=self.overall_)
 
 
 ROUTER = Knn

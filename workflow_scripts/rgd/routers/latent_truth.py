@@ -5,12 +5,25 @@ docs/latent_truth.md has the derivation, the sources, what was measured, and whe
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import ClassVar, Self
+from typing import Literal, Self
 
 import numpy as np
 
-from rgd.routers.base import DECIMALS, Family, Responses, Router, TestQueries, TrainingSet, group_means, rank_members
+from rgd.routers.base import (
+    DECIMALS,
+    Clusters,
+    Count,
+    NotNegative,
+    Positive,
+    Responses,
+    Router,
+    TestQueries,
+    TrainingSet,
+    group_means,
+    rank_members,
+)
 from rgd.routing.clustering import cluster_means, kmeans_labels, unit
 from rgd.routing.consensus import usable_confidence, z_scores
 from rgd.routing.latent_truth import panels
@@ -26,6 +39,7 @@ MOST_CLUSTERS = 8
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 2.0, 3.0
 
 
+@dataclass(kw_only=True)
 class LatentTruth(Router):
     """Query-only router: a latent-truth model of the pool ranks members, picks panels, weighs answers, stops early.
 
@@ -57,41 +71,30 @@ class LatentTruth(Router):
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
-    family: ClassVar[Family] = "query-only"
+    family = "query-only"
     counts_options = True
     weighs_prices = True
     knows_sizes = True
     variants = MappingProxyType({"top1": 1, "top3": 3})
 
-    def __init__(
-        self,
-        *,
-        budgets: Mapping[str, float] | None = None,
-        correlated: bool = True,
-        copies: bool = True,
-        sizes: bool = True,
-        confidence: bool = True,
-        groups: str = "cluster",
-        caution: float = 2.0,
-        cluster_size: int = 250,
-        largest_panel: int = 3,
-    ) -> None:
-        self.budgets = dict(
-            {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0} if budgets is None else budgets
-        )
-        for key, number in self.budgets.items():
-            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", key):
-                raise ValueError(f"budgets has {key!r}: a name has letters, digits, dots, underscores and hyphens")
-            if not isinstance(number, int | float) or isinstance(number, bool) or not 0 < number < float("inf"):
-                raise ValueError(f"budgets.{key} = {number!r} must be a number above 0")
-        if groups not in ("all", "task", "cluster"):
-            raise ValueError(f"groups = {groups!r} is none of all, task, cluster")
-        if caution < 0:
-            raise ValueError(f"caution = {caution} must be at least 0")
-        if cluster_size < 1 or largest_panel < 1:
-            raise ValueError(f"cluster_size = {cluster_size} and largest_panel = {largest_panel} must be at least 1")
-        self.correlated, self.copies, self.sizes, self.confidence = correlated, copies, sizes, confidence
-        self.groups, self.caution, self.cluster_size, self.largest_panel = groups, caution, cluster_size, largest_panel
+    score_title = "estimated accuracy"
+
+    budgets: Mapping[str, Positive] = field(
+        default_factory=lambda: {"sequential1.5": 1.5, "sequential2": 2.0, "sequential3": 3.0}
+    )
+    correlated: bool = True
+    copies: bool = True
+    sizes: bool = True
+    confidence: bool = True
+    groups: Literal["all", "task", "cluster"] = "cluster"
+    caution: NotNegative = 2.0
+    cluster_size: Count = 250
+    largest_panel: Count = 3
+
+    def __post_init__(self) -> None:
+        for name in self.budgets:
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+                raise ValueError(f"budgets has {name!r}: a name has letters, digits, dots, underscores and hyphens.")
 
     def fit(self, train: TrainingSet) -> Self:
         """Learn from the training queries' answers; ``train.labels`` are not looked at."""
@@ -122,13 +125,24 @@ class LatentTruth(Router):
         self._diagnose(answers, choices, z, truth)
         return self
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by the estimated accuracies of each query's group."""
-        return np.asarray(self.rankings_[self.nearest_clusters(queries)[0]])
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The estimated accuracies (n, M) in each query's group."""
+        return self.estimates_[self._groups(queries)[0]]
+
+    def clusters(self, queries: TestQueries) -> Clusters | None:
+        """The nearest cluster of the task of each query's nearest training query; -1 where the query is far from it.
+
+        None where ``groups`` is ``all``.
+        """
+        if self.groups == "all":
+            return None
+        groups, similarity = self._groups(queries)
+        numbers = np.where(groups < len(self.centroids_), groups, -1)
+        return Clusters(numbers, similarity, self.sizes_, tasks=self.task_names_[self._tasks(queries)])
 
     def respond(self, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
         """Ask the panels, and one member after the other; an answer counts only if its member is asked."""
-        group, _ = self.nearest_clusters(queries)
+        group, _ = self._groups(queries)
         choices = possible_answers(queries.options, len(answers))
         logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
         given, asked = {}, {}
@@ -180,7 +194,7 @@ class LatentTruth(Router):
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
         """What in the test queries is a reason to distrust the router: how far they are from the training queries."""
-        groups, _ = self.nearest_clusters(queries)
+        groups, _ = self._groups(queries)
         far = float((groups == len(self.centroids_)).mean()) if self.groups != "all" else 0.0
         found = []
         if far > MOST_FAR:
@@ -252,12 +266,16 @@ class LatentTruth(Router):
         """The cluster of each training query; without groups, the place of queries that are in none."""
         return groups[-1] if groups else np.full(n, len(self.centroids_))
 
-    def nearest_clusters(self, queries: TestQueries) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest cluster (n,) of the task of each test query's nearest training query, and the similarity (n,) to it.
+    def _tasks(self, queries: TestQueries) -> np.ndarray:
+        return self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
 
-        A query far from it, and every one where members are told apart by nothing, is in none: the number of clusters.
+    def _groups(self, queries: TestQueries) -> tuple[np.ndarray, np.ndarray]:
+        """The row (n,) of ``estimates_`` that holds for each query, and its similarity (n,) to the nearest cluster.
+
+        The cluster is the nearest one of the task of the query's nearest training query. The last row holds for a query
+        far from it, and for every query where ``groups`` is ``all``.
         """
-        task = self.training_tasks_[queries.nearest(1, len(self.training_tasks_))[:, 0]]
+        task = self._tasks(queries)
         similarity = np.asarray(queries.embeddings, dtype=np.float32) @ self.centroids_.T
         similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
         nearest = np.argmax(similarity, axis=1)

@@ -6,13 +6,15 @@ What an LLM writes about the query is part of the input, as in arXiv 2601.09692,
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
+from annotated_types import Ge, Lt
 
 from rgd.errors import UserError
-from rgd.routers.base import Router, TestQueries, TrainingSet, rank_members
+from rgd.routers.base import Count, NotNegative, Positive, Router, TestQueries, TrainingSet, rank_members
 from rgd.seeds import generator
 
 LIBRARIES = ("torch",)
@@ -35,6 +37,7 @@ class Network(NamedTuple):
     output_bias: np.ndarray
 
 
+@dataclass(kw_only=True)
 class LlmRank(Router):
     """Query-answer router: rank by the predicted probability that a member is right.
 
@@ -48,11 +51,11 @@ class LlmRank(Router):
 
     Args:
         use_features: whether an LLM's features of the queries are part of the input.
-        hidden_units: H.
-        pointwise_weight: of the cross-entropy.
-        listwise_weight: of the divergence.
-        temperature: of the softmaxes; the lower, the more the best members alone count.
-        learning_rate: Adam's.
+        hidden_units: H, the units of the hidden layer.
+        pointwise_weight: weight of the cross-entropy.
+        listwise_weight: weight of the divergence.
+        temperature: temperature of the softmaxes; the lower, the more the best members alone count.
+        learning_rate: learning rate of Adam.
         batch_size: queries in a step; all of them where there are fewer.
         max_epochs: most passes over the training queries.
         patience: passes without a lower loss on the held-out part after which training ends.
@@ -68,50 +71,22 @@ class LlmRank(Router):
     family = "query-answer"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
+    score_title = "logit of the predicted utility"
 
-    def __init__(
-        self,
-        *,
-        use_features: bool = True,
-        hidden_units: int = 64,
-        pointwise_weight: float = 1.0,
-        listwise_weight: float = 1.0,
-        temperature: float = 1.0,
-        learning_rate: float = 0.001,
-        batch_size: int = 128,
-        max_epochs: int = 30,
-        patience: int = 5,
-        held_out: float = 0.2,
-    ) -> None:
-        counts = {
-            "hidden_units": hidden_units,
-            "batch_size": batch_size,
-            "max_epochs": max_epochs,
-            "patience": patience,
-        }
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} = {count} must be at least 1")
-        for name, value in {"temperature": temperature, "learning_rate": learning_rate}.items():
-            if value <= 0:
-                raise ValueError(f"{name} = {value} must be above 0")
-        if min(pointwise_weight, listwise_weight) < 0 or pointwise_weight + listwise_weight == 0:
-            raise ValueError(
-                f"pointwise_weight = {pointwise_weight} and listwise_weight = {listwise_weight} must be at least 0, "
-                "and one of them above"
-            )
-        if not 0 <= held_out < 1:
-            raise ValueError(f"held_out = {held_out} must be from 0 to below 1")
-        self.use_features = use_features
-        self.hidden_units = hidden_units
-        self.pointwise_weight = pointwise_weight
-        self.listwise_weight = listwise_weight
-        self.temperature = temperature
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.patience = patience
-        self.held_out = held_out
+    use_features: bool = True
+    hidden_units: Count = 64
+    pointwise_weight: NotNegative = 1.0
+    listwise_weight: NotNegative = 1.0
+    temperature: Positive = 1.0
+    learning_rate: Positive = 0.001
+    batch_size: Count = 128
+    max_epochs: Count = 30
+    patience: Count = 5
+    held_out: Annotated[float, Ge(0), Lt(1)] = 0.2
+
+    def __post_init__(self) -> None:
+        if self.pointwise_weight == self.listwise_weight == 0:
+            raise ValueError("pointwise_weight and listwise_weight are both 0: one of them must be above 0.")
 
     def fit(self, train: TrainingSet) -> Self:
         """Train the network on who was right; a missing answer is wrong."""
@@ -143,15 +118,14 @@ class LlmRank(Router):
         self.output_weights_, self.output_bias_ = network.output_weights, network.output_bias
         return self
 
-    def utilities(self, queries: TestQueries) -> np.ndarray:
-        """The logit of every member's predicted utility for each query, (n, M) float32."""
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The logit of every member's predicted utility for each query, (n, M) float64."""
         network = Network(self.hidden_weights_, self.hidden_bias_, self.output_weights_, self.output_bias_)
-        return logits(network, self._inputs(queries.embeddings, queries.features))
+        return logits(network, self._inputs(queries.embeddings, queries.features)).astype(np.float64)
 
     def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by predicted utility."""
-        predicted = self.utilities(queries).astype(np.float64).round(UTILITY_DECIMALS)
-        return rank_members(predicted, self.members_, tie=self.overall_)
+        """Rank by predicted utility, equal ones by the accuracy over all training queries."""
+        return rank_members(self.scores(queries).round(UTILITY_DECIMALS), self.members_, tie=self.overall_)
 
     def _inputs(self, embeddings: np.ndarray, features: np.ndarray | None) -> np.ndarray:
         """The network's inputs (n, D) float32, in memory of their own.

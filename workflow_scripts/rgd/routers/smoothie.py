@@ -1,19 +1,20 @@
 """SMOOTHIE-TRAIN: quality from the distances between the members' answers (arXiv 2412.04692, section 4)."""
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, Self
 
 import numpy as np
 
-from rgd.routers.base import Router, Sliced, TestQueries, TrainingSet, constant_ranking, group_means, rank_members
+from rgd.routers.base import Count, Router, Sliced, TestQueries, TrainingSet, group_means, rank_members
 
-MEANS = ("local", "task", "global")
 # Squared distance of two unit vectors with nothing in common.
 UNRELATED = 2.0
 # Numbers of answer embeddings held at once: 64 MiB of float32.
 BLOCK_ENTRIES = 16 * 1024 * 1024
 
 
+@dataclass(kw_only=True)
 class Smoothie(Router):
     """Query-only router: a member's answers are good where they lie near those of the others.
 
@@ -40,14 +41,10 @@ class Smoothie(Router):
     family = "query-only"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
+    score_title = "closeness of its answers to the others' (error, negative)"
 
-    def __init__(self, *, mean: Literal["local", "task", "global"] = "local", neighbours: int = 20) -> None:
-        if mean not in MEANS:
-            raise ValueError(f"mean = {mean!r} is none of {', '.join(MEANS)}")
-        if neighbours < 1:
-            raise ValueError(f"neighbours = {neighbours} must be at least 1")
-        self.mean = mean
-        self.neighbours = neighbours
+    mean: Literal["local", "task", "global"] = "local"
+    neighbours: Count = 20
 
     def fit(self, train: TrainingSet) -> Self:
         """Measure how far apart the members' answers are; ``train.labels`` are not looked at.
@@ -68,25 +65,23 @@ class Smoothie(Router):
         self.distances_ = group_means(distances, self.training_tasks_, int(self.training_tasks_.max()) + 1)
         return self
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """Rank by the errors e_i around each query."""
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The errors e_i around each query, negative: (n, M) float64."""
         if self.mean == "global":
-            errors = member_errors(self.distances_, len(self.members_))
-            return constant_ranking(rank_members(-errors[0], self.members_), queries)
-        # float32 distances carry 7 digits: errors equal to 6 decimals are tied.
-        return rank_members(-self.errors(queries).round(6), self.members_)
-
-    def errors(self, queries: TestQueries) -> np.ndarray:
-        """The errors e_i around each query: (n, M) float64."""
-        if self.mean == "global":
-            distances = np.repeat(self.distances_[:1], len(queries.embeddings), axis=0)
+            distances = np.repeat(self.distances_[:1], len(queries.query_ids), axis=0)
         elif self.mean == "task":
             nearest = queries.nearest(1, len(self.training_tasks_))[:, 0]
             distances = self.distances_[self.training_tasks_[nearest]]
         else:
             nearest = queries.nearest(self.neighbours, len(self.distances_))
             distances = self.distances_[nearest].mean(axis=1, dtype=np.float64)
-        return member_errors(distances, len(self.members_))
+        return -member_errors(distances, len(self.members_))
+
+    def rank(self, queries: TestQueries) -> np.ndarray:
+        """Rank by the errors e_i around each query."""
+        scores = self.scores(queries)
+        # float32 distances carry 7 digits: errors equal to 6 decimals are tied. One mean over all queries is exact.
+        return rank_members(scores if self.mean == "global" else scores.round(6), self.members_)
 
 
 def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:

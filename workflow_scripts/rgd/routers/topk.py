@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from rgd.routers.base import Router, TestQueries, TrainingSet, constant_ranking, rank_members
+from rgd.routers.base import Router, TestQueries, TrainingSet
 
 
 class TopK(Router):
@@ -21,6 +21,7 @@ class TopK(Router):
     family = "learning-free"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"
+    score_title = "accuracy on the training queries"
 
     def fit(self, train: TrainingSet) -> Self:
         """Measure every member on the training queries."""
@@ -28,9 +29,9 @@ class TopK(Router):
         self.accuracy_ = train.correct().mean(axis=0)
         return self
 
-    def rank(self, queries: TestQueries) -> np.ndarray:
-        """The same ranking for every query."""
-        return constant_ranking(rank_members(self.accuracy_, self.members_), queries)
+    def scores(self, queries: TestQueries) -> np.ndarray:
+        """The same accuracies for every query, (n, M)."""
+        return np.repeat(self.accuracy_[None], len(queries.query_ids), axis=0)
 
 
 ROUTER = TopK

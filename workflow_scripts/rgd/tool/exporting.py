@@ -74,12 +74,16 @@ def check_routes_alone(name: str, router: Any) -> None:
         router: unfitted, with the parameters of its file.
 
     Raises:
-        UserError: it is transductive, or reads what an LLM writes about queries.
+        UserError: it is transductive, or reads the tasks of queries or what an LLM writes about them.
     """
     if router.transductive:
         raise UserError(
             f"the router {name} ranks a query in the light of all others that come with it, so it cannot route alone. Export "
             "another one, such as cascal or knn."
+        )
+    if router.needs_test_tasks:
+        raise UserError(
+            f"the router {name} reads the task of each query, which a bundle is not told. Export another one, such as cascal or knn."
         )
     if router.use_features:
         raise UserError(

@@ -12,6 +12,7 @@ import numpy as np
 from rgd.errors import UserError
 from rgd.routers import Routes, make, restore, route
 from rgd.routers.base import TestQueries
+from rgd.routers.contract import RouterError
 from rgd.routing.neighbours import nearest
 from rgd.tool.bundle import Content
 from rgd.tool.reasons import Reasons, reasons
@@ -100,8 +101,7 @@ class Bundle:
         self.content, self.cache, self.threads, self.use_hub = content, cache, threads, use_hub
         self.stack = ExitStack()
         settings = content.routing
-        self.method = settings["method"]
-        router = make(self.method, settings["parameters"], settings["variants"] or None, settings["aggregate"])
+        router = make(settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"])
         self.router = restore(content.learned, lambda: router)[settings["seed"]]
         self.keys = tuple(each["key"] for each in content.members)
         self.titles = tuple(each["title"] for each in content.members)
@@ -198,7 +198,7 @@ class Bundle:
 
         Args:
             vectors: of the queries.
-            options: how many options each has, for routers that count them; by default none has any.
+            options: how many options each has; by default none has any.
         """
         return self._queries(vectors, self.content.routing["neighbours"], options)[0]
 
@@ -218,22 +218,19 @@ class Bundle:
         self, vectors: np.ndarray, most: int, options: Sequence[int] | None = None
     ) -> tuple[TestQueries, np.ndarray]:
         around, similarity = nearest(vectors, self.content.embeddings, most)
-        counted: dict[str, Any] = {}
-        if getattr(self.router, "counts_options", False):
-            counted["options"] = np.zeros(len(vectors), dtype=np.int64) if options is None else np.array(options)
         queries = TestQueries(
             query_ids=np.arange(len(vectors)).astype(np.str_),
             embeddings=vectors,
             neighbours=around,
             training_embeddings=self.content.embeddings,
-            **counted,
+            options=np.zeros(len(vectors), dtype=np.int64) if options is None else np.array(options),
         )
         return queries, similarity
 
     def _route_block(self, vectors: np.ndarray, texts: Sequence[str], neighbours: int) -> list[Decision]:
         queries, similarity = self._queries(vectors, max(self.content.routing["neighbours"], neighbours, 1))
         routed = self.respond(queries)
-        found = reasons(self.method, self.router, queries)
+        found = reasons(self.router, queries)
         asked = {name: members.tolist() for name, members in routed.asked.items()}
         # Plain lists once for the block: taking numbers out of arrays one by one would take most of the time.
         ranked = routed.ranking.tolist()
@@ -281,7 +278,7 @@ class Bundle:
             )
         try:
             self._route_block(self.content.embeddings[:1], [""], 1)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RouterError) as error:
             raise UserError(
                 f"the bundle's router cannot route with what the bundle holds ({type(error).__name__}: {error}): export the "
                 "router again with this version of rgd."
