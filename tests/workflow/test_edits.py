@@ -27,7 +27,8 @@ QUERY_FIGURE = [r"figures/tiny/queries\..*"]
 REFERENCES = [r"(cells|outcomes|choices)/tiny/real/tiny/(oracle|random)\.parquet"]
 LEARNED = [r"routes/.*", r"(cells|outcomes|choices)/.*/(?!oracle|random)[^/]*"]
 ROUTERS = [r"routers/.*", *LEARNED]
-CONSENSUS = [r"consensus/.*", r"tables/tiny/ranking_transfer\..*"]
+TRANSFER = [r"tables/tiny/ranking_transfer\..*"]
+CONSENSUS = [r"consensus/.*", *TRANSFER]
 BEHIND_TRAINING = [r"training/.*", *CONSENSUS, *ROUTERS, *ACCURACY, *QUERY_FIGURE]
 BEHIND_RESPONSES = [r"answer_embeddings/.*", *BEHIND_TRAINING, *REFERENCES, *TASKS]
 BEHIND_SPLITS = ["splits/tiny.parquet", r"neighbours/.*", *BEHIND_TRAINING, *REFERENCES]
@@ -241,6 +242,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
             r"tables/tiny/generation\..*",
             *ACCURACY,
             *TASKS,
+            *TRANSFER,
         ],
     ),
     # Configuration: models, generators, datasets
@@ -279,7 +281,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ["descriptions/tiny/default.parquet", *DRAWN_ANEW],
     ),
     "the share of training questions": (keys("dataset/tiny.yaml", train_share=0.5), BEHIND_SPLITS),
-    "a dataset's title": (keys("dataset/tiny.yaml", title="Little"), ACCURACY),
+    "a dataset's title": (keys("dataset/tiny.yaml", title="Little"), [*ACCURACY, *TRANSFER]),
     # Prompts
     "a prompt of an ask": (
         append("config/prompts/ask_plain.txt", "!"),
@@ -294,25 +296,25 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         [r"(routers|routes|cells|outcomes|choices)/.*/cascal(_gt)?\.parquet", *ACCURACY, *QUERY_FIGURE],
     ),
     "a module that some routers share": (
-        append(f"{CORE}/clustering.py", EXTRA),
+        append(f"{CORE}/routing/clustering.py", EXTRA),
         [
             r"(routers|routes|cells|outcomes|choices)/.*/(latent_truth|cascal|cascal_gt|avengers)\.parquet",
             *ACCURACY,
             *QUERY_FIGURE,
         ],
     ),
-    "the extraction of answers": (append(f"{CORE}/answers.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
+    "the extraction of answers": (append(f"{CORE}/answers/extraction.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
     "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),
     "the figures' style": (append(f"{CORE}/analysis/figures.py", EXTRA), [r"figures/.*"]),
-    "the scoring": (append(f"{CORE}/scoring.py", EXTRA), [r"(cells|outcomes|choices)/.*", *ACCURACY]),
-    "the splitting": (append(f"{CORE}/splits.py", EXTRA), BEHIND_SPLITS),
+    "the scoring": (append(f"{CORE}/scoring/cells.py", EXTRA), [r"(cells|outcomes|choices)/.*", *ACCURACY]),
+    "the splitting": (append(f"{CORE}/datasets/splits.py", EXTRA), BEHIND_SPLITS),
     "a script": (append("workflow_scripts/task_table.py", EXTRA), TASKS),
     # The environment
     "another version of the plotting library": (library("matplotlib", "99.0"), [r"figures/.*"]),
     "another version of the library that projects queries": (library("scikit-learn", "99.0"), QUERY_FIGURE),
     "another version of the library of tables": (
         library("pandas", "99.0"),
-        [*ACCURACY, *TASKS, r"tables/tiny/generation\..*"],
+        [*ACCURACY, *TASKS, *TRANSFER, r"tables/tiny/generation\..*"],
     ),
     "another version of the engines": (
         also(*(library(name, "99.0") for name in ("vllm", "transformers", "torch", "google-genai"))),
@@ -339,17 +341,17 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "a new dataset nobody uses": (copied("dataset/tiny.yaml", "dataset/tiny-z.yaml"), []),
     "a prompt nobody uses": (append("config/prompts/ask_reasoning.txt", "!"), []),
     "a router nobody uses": (nested("router/smoothie_task.yaml", "parameters", mean="global"), []),
-    "a comment in the code": (append(f"{CORE}/answers.py", "# a comment\n"), []),
-    "a docstring": (text(f"{CORE}/scoring.py", '"""From routes', '"""Made from routes'), []),
-    "the layout of the code": (laid_out_anew(f"{CORE}/scoring.py"), []),
+    "a comment in the code": (append(f"{CORE}/answers/extraction.py", "# a comment\n"), []),
+    "a docstring": (text(f"{CORE}/scoring/cells.py", '"""From routes', '"""Made from routes'), []),
+    "the layout of the code": (laid_out_anew(f"{CORE}/scoring/cells.py"), []),
     "an engine's code": (append(f"{CORE}/engines/transformers.py", EXTRA), []),
     "the code that asks": (append(f"{CORE}/store/fill.py", EXTRA), []),
     "what every job runs in": (append("workflow_scripts/_job.py", EXTRA), []),
-    "the commands": (append(f"{CORE}/cli.py", EXTRA), []),
+    "the commands": (append(f"{CORE}/cli/planning.py", EXTRA), []),
     "the package's version": (text(f"{CORE}/__init__.py", '"0.', '"9.'), []),
     "a rule's message": (text("rules/routing.smk", '"Fitting', '"Now fitting'), []),
     "an edit taken back": (
-        reverted(append(f"{CORE}/answers.py", EXTRA), f"{CORE}/answers.py"),
+        reverted(append(f"{CORE}/answers/extraction.py", EXTRA), f"{CORE}/answers/extraction.py"),
         [],
     ),
     "a checkout": (checkout, []),
