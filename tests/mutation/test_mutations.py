@@ -15,6 +15,7 @@ CLUSTERING = "tests/unit/routing/test_clustering.py"
 CONSENSUS = "tests/property/test_consensus_properties.py"
 BENCHMARK_ROUTING = "tests/property/test_benchmark_routing_properties.py"
 ROUTERS = "tests/property/test_routers_properties.py"
+CONTRACT = "tests/unit/routers/test_contract.py"
 LLMRANK = "tests/property/test_llmrank_properties.py"
 STATISTICS = "tests/property/test_statistics_properties.py"
 
@@ -131,23 +132,37 @@ FAULTS = (
     ),
     Fault(
         "vectors in the order of the file",
-        "routing/training.py",
+        "artifacts/columns.py",
         "place[rows_in(embedded, query_ids)] = np.arange(len(query_ids))",
         "place[np.sort(rows_in(embedded, query_ids))] = np.arange(len(query_ids))",
         "tests/unit/routing/test_training.py::test_vectors_come_in_the_order_asked_for",
     ),
     Fault(
+        "every router is given the true tasks of test queries",
+        "routers/contract.py",
+        "if not getattr(router, flag):",
+        'if not getattr(router, flag) and name != "tasks":',
+        f"{CONTRACT}::test_whoever_runs_a_router_gives_it_what_its_class_declares_and_no_more",
+    ),
+    Fault(
+        "a ranking may name a member twice",
+        "routers/contract.py",
+        "(np.sort(ranking, axis=1) != np.arange(pool))",
+        "(np.sort(ranking, axis=1) > pool)",
+        f"{CONTRACT}::test_a_rank_or_an_answer_that_breaks_the_contract_is_one_message",
+    ),
+    Fault(
         "a wrong silhouette threshold",
         "routers/cascal.py",
-        "silhouette_threshold: float = 0.05",
-        "silhouette_threshold: float = 0.2",
+        "silhouette_threshold: Annotated[float, Ge(-1), Le(1)] = 0.05",
+        "silhouette_threshold: Annotated[float, Ge(-1), Le(1)] = 0.2",
         f"{ROUTERS}::test_cascal_is_its_slow_twin",
     ),
     Fault(
         "a wrong merging distance",
         "routers/cascal.py",
-        "merge_distance: float = 0.15",
-        "merge_distance: float = 0.3",
+        "merge_distance: NotNegative = 0.15",
+        "merge_distance: NotNegative = 0.3",
         f"{ROUTERS}::test_cascal_is_its_slow_twin",
     ),
     Fault(
