@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def run_ls(options: argparse.Namespace) -> int:
 
     surveys = [upkeep.survey(folder) for folder in upkeep.folders(options.store, options.keys)]
     if options.json:
-        print(json.dumps([survey.content() for survey in surveys], indent=2, ensure_ascii=False))
+        print(json.dumps([asdict(survey) for survey in surveys], indent=2, ensure_ascii=False))
         return 0
     for survey in surveys:
         print(*_lines(survey), "", sep="\n")

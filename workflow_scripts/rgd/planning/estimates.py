@@ -272,7 +272,7 @@ class _Rates:
         if self._known is None:
             self._known = {}
             for folder in sorted(self.store.iterdir()) if self.store.is_dir() else []:
-                if (folder / upkeep.SETTINGS_FILE).is_file():
+                if (folder / chunks.SETTINGS_FILE).is_file():
                     self._known[folder.name] = upkeep.read_settings(folder)
         return self._known
 

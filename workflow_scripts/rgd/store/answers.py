@@ -101,8 +101,8 @@ class Store:
             raise UserError(
                 f"cannot write {folder}: check the permissions of the store, then run the same command again."
             )
-        if not (folder / "settings.json").exists():
-            write_json(folder / "settings.json", settings.content())
+        if not (folder / chunks.SETTINGS_FILE).exists():
+            write_json(folder / chunks.SETTINGS_FILE, settings.content())
         return folder
 
     def answered(
@@ -160,7 +160,7 @@ class Store:
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise UserError(f"{path} cannot be read ({error}): `rgd store verify` says what to do.") from error
 
-        mine = [path.parent for path in sorted(self.root.glob("*/settings.json")) if is_mine(path)]
+        mine = [path.parent for path in sorted(self.root.glob(f"*/{chunks.SETTINGS_FILE}")) if is_mine(path)]
         return sum(chunks.settled(functools.partial(cost, folder)) for folder in mine)
 
     def _listing(self, settings: AnswerSettings) -> Listing:

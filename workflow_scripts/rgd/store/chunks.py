@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
         "served_model": pa.string(),
     }
 )
+SETTINGS_FILE = "settings.json"
+"""Beside the files of answers: what they were given under."""
 PROVENANCE = "provenance"
 # A file's columns: beside the answer, what computed it, as JSON; one value for all answers of a chunk.
 FILE_SCHEMA = SCHEMA.append(pa.field(PROVENANCE, pa.string()))
@@ -193,10 +195,15 @@ def _opened(path: Path, content: Callable[[], Found]) -> Found:
             raise UserError(
                 f"the chunk of answers {path} cannot be opened ({reason}): mend this, then run the same command again."
             ) from error
-        raise UserError(
-            f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; "
-            "only its answers are asked anew."
-        ) from error
+        raise damaged(path, reason) from error
+
+
+def damaged(path: Path, reason: str) -> UserError:
+    """What to tell of a file of answers that is not what it was."""
+    return UserError(
+        f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only its "
+        "answers are asked anew."
+    )
 
 
 def _complete(table: pa.Table, columns: Sequence[str], metadata: Mapping[bytes, bytes]) -> pa.Table:

@@ -21,7 +21,7 @@ from rgd.store import chunks
 from rgd.store.answers import Store
 from rgd.store.leases import Leases, compacting
 from rgd.store.listing import Listing
-from rgd.store.upkeep import SETTINGS_FILE, UNPACKED, check_file, folders, read_settings
+from rgd.store.upkeep import UNPACKED, check_file, folders, read_settings
 
 _MEMBER = re.compile(rf"{chunks.FOLDER_NAME.pattern}/(?:settings\.json|{chunks.FILE_NAME.pattern})")
 
@@ -64,7 +64,7 @@ def export_answers(root: Path, target: Path, keys: Sequence[str] = ()) -> Export
             read_settings(folder)
         for path in files:
             check_file(path)
-        both = [folder / SETTINGS_FILE for folder, _ in found] + files
+        both = [folder / chunks.SETTINGS_FILE for folder, _ in found] + files
         members = sorted(both, key=lambda path: f"{path.parent.name}/{path.name}")
         if target.suffix == ".tar":
             with replacing(target) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:

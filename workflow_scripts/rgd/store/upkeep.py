@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ from rgd.store.answers import AnswerSettings
 from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
 from rgd.store.listing import joined
 
-SETTINGS_FILE = "settings.json"
 # Answers in a compacted file: some hundred megabytes of text at most, and a few files for a whole study.
 ANSWERS_IN_A_FILE = 65_536
 # An unfinished file that is older belongs to no writer that is still at work.
 SECONDS_UNTIL_LEFT_OVER = 3600.0
 # What the folders are called in which an import is unpacked and an export put together.
 UNPACKED = ".exchange-"
-_HOUSEKEEPING = {SETTINGS_FILE, CLAIMS, COMPACTION}
+_HOUSEKEEPING = {chunks.SETTINGS_FILE, CLAIMS, COMPACTION}
 _QUERY_KEY = r"^[0-9a-f]{64}$"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
@@ -55,10 +54,6 @@ class Survey:
     computed_by: dict[str, int]
     served_models: dict[str, int]
     cost: float
-
-    def content(self) -> dict[str, Any]:
-        """The survey as plain types."""
-        return asdict(self)
 
 
 @dataclass
@@ -108,7 +103,7 @@ def read_settings(folder: Path) -> AnswerSettings:
     Raises:
         UserError: they cannot be read, or are those of another folder.
     """
-    path = folder / SETTINGS_FILE
+    path = folder / chunks.SETTINGS_FILE
     try:
         settings = AnswerSettings.from_mapping(json.loads(path.read_text(encoding="utf-8")))
         key = settings.key
@@ -147,10 +142,7 @@ def check_file(path: Path) -> pa.Table:
     elif path.stem.removeprefix(chunks.COMPACTED) != chunks.table_key(table):
         reason = "its name is not that of its answers"
     if reason is not None:
-        raise UserError(
-            f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only "
-            "its answers are asked anew."
-        )
+        raise chunks.damaged(path, reason)
     return table
 
 
