@@ -14,10 +14,11 @@ import pandas as pd
 from rgd.analysis.order import group_title, records
 from rgd.generation.drawing import KEPT, SURPLUS
 from rgd.routers import contract
-from rgd.routers.base import DECIMALS, Router, TestQueries
+from rgd.routers.base import Router, TestQueries
 from rgd.routing.clustering import cosine_silhouette
 from rgd.routing.consensus import majority
 from rgd.routing.neighbours import nearest
+from rgd.routing.rounding import DECIMALS
 
 LIBRARIES = ("numpy",)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-REAL = "real"
+from rgd.routing.reduced import REAL as REAL
+
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
 SCENARIO_INDEPENDENT = ("learning-free", "reference")
 

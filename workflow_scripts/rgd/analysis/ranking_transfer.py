@@ -7,11 +7,10 @@ import pandas as pd
 import pyarrow as pa
 
 from rgd.analysis.order import REAL, group_title, records
+from rgd.routing.rounding import DECIMALS
 from rgd.scoring.metrics import kendall_tau
 
 AVERAGE = "average"
-# Sums of the same scores in another order differ by less than this.
-DECIMALS = 9
 TOP = 2
 
 COLUMNS = [

@@ -18,7 +18,6 @@ BOXED = "boxed"
 PARENTHESISED = "parenthesised"
 LABEL = "label"
 STANDALONE = "standalone"
-LIKELIHOOD = "likelihood"
 SEVERAL = "several_letters"
 NO_RULE = "none"
 

@@ -26,9 +26,7 @@ from rgd.config.schema import (
 )
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.errors import UserError
-
-REAL = "real"
-BENCHMARK = "benchmark"
+from rgd.routing.reduced import BENCHMARK, REAL
 
 
 class Member(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rgd.datasets.base import Question
+from rgd.datasets.base import LETTER, Question
 from rgd.datasets.mirror import source_files
 from rgd.errors import UserError
 
@@ -67,4 +67,4 @@ def parse(task: str, number: int, text: str, target: str) -> Question:
         found = _KEY.fullmatch(key)
         # A letter that stands at two options is the first one's.
         label = chr(ord("A") + letters.index(found.group(1))) if found and found.group(1) in letters else ""
-    return Question(f"{task}-{number:04d}", task, body.strip(), options, "letter", label)
+    return Question(f"{task}-{number:04d}", task, body.strip(), options, LETTER, label)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.datasets.base import Question
+from rgd.datasets.base import LETTER, Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, read_rows
 from rgd.errors import UserError
 
@@ -38,7 +38,7 @@ def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> Que
     return Question(
         **identity(row, columns, tasks),
         options=options,
-        answer_kind="letter",
+        answer_kind=LETTER,
         label=_letter(row.values[columns["label"]], columns["label_form"], options),
     )
 

@@ -13,11 +13,10 @@ from annotated_types import Ge, Gt, Le
 
 from rgd.errors import UserError
 from rgd.routing.consensus import Spread, VoteWeight, normalise, usable_confidence
+from rgd.routing.rounding import DECIMALS
 from rgd.routing.votes import Aggregate, vote
 
 Family = Literal["query-only", "query-answer", "learning-free", "reference"]
-# Scores that differ by less than this are the same number summed in another order.
-DECIMALS = 9
 
 # Types of parameters, with their ranges.
 Count = Annotated[int, Ge(1)]

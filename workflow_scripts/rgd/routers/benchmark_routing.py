@@ -17,8 +17,9 @@ import numpy as np
 from annotated_types import Ge, Lt
 
 from rgd.errors import UserError
-from rgd.routers.base import DECIMALS, Count, Router, TestQueries, TrainingSet, group_means
+from rgd.routers.base import Count, Router, TestQueries, TrainingSet, group_means
 from rgd.routing.neighbours import nearest, nearest_both_ways
+from rgd.routing.rounding import DECIMALS
 from rgd.seeds import generator
 
 Estimate = Literal["s1", "s2", "s3", "average"]

@@ -12,7 +12,6 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rgd.routers.base import (
-    DECIMALS,
     Clusters,
     Count,
     Family,
@@ -27,6 +26,7 @@ from rgd.routers.base import (
 )
 from rgd.routing.clustering import Products, cluster_means, kmeans, silhouettes, unit, weighted_sums
 from rgd.routing.consensus import Spread, VoteWeight, consensus, majority
+from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
 

@@ -12,7 +12,6 @@ from typing import Literal, Self
 import numpy as np
 
 from rgd.routers.base import (
-    DECIMALS,
     Clusters,
     Count,
     NotNegative,
@@ -30,6 +29,7 @@ from rgd.routing.latent_truth import panels
 from rgd.routing.latent_truth.confidence import calibrate, group_offsets, log_odds
 from rgd.routing.latent_truth.fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
+from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
 # A test query less similar to its cluster than all but this share of the cluster's own is like none of them.

@@ -1,9 +1,11 @@
-"""Keys of cells that have less than all: of a scenario's training queries, or of a pool's members.
+"""Keys of query sets and scenarios that are no generator's, and of cells that have less than all of their queries or members.
 
 ``real@500`` trains on 500 of the queries that ``real`` trains on; the pool ``large@without-qwen3-8b`` lacks one member. The
 sign @ is in no key of the configuration, so these are never taken for a scenario or pool of their own.
 """
 
+REAL, BENCHMARK = "real", "benchmark"
+"""The scenario of the benchmark's own training queries, and the query set that holds them and the test queries."""
 MARK = "@"
 WITHOUT = f"{MARK}without-"
 

@@ -4,10 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from rgd.datasets.splits import TRAIN, rows_of_part
-from rgd.routing.reduced import whole_scenario
+from rgd.routing.reduced import REAL, whole_scenario
 from rgd.seeds import generator
-
-REAL = "real"
 
 
 def training_rows(

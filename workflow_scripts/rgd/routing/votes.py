@@ -5,11 +5,10 @@ from typing import Literal
 import numpy as np
 
 from rgd.routing.consensus import VoteWeight, vote_counts, weighted_scores
+from rgd.routing.rounding import DECIMALS
 
 Aggregate = Literal["consensus", "majority"]
 AGGREGATES: tuple[str, ...] = ("consensus", "majority")
-# Sums that differ by less than this are the same number summed in another order.
-DECIMALS = 9
 
 
 def vote(

@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 
 from rgd.routing.consensus import vote_counts
-from rgd.routing.votes import DECIMALS, summed_z
+from rgd.routing.rounding import DECIMALS
+from rgd.routing.votes import summed_z
 
 
 def oracle(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from rgd.seeds import generator
 # Bootstrap counts held at once: 32 MiB of int64.
 BLOCK_ENTRIES = 4 * 1024 * 1024
 # Values that differ by less than this are one value.
-DECIMALS = 12
+DRAW_DECIMALS = 12
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def bootstrap_sums(values: np.ndarray, strata: np.ndarray, seed: int, draws: int
     sums = np.zeros(draws)
     for stratum in np.unique(strata):
         inside = values[strata == stratum]
-        distinct, counts = np.unique(inside.round(DECIMALS), return_counts=True)
+        distinct, counts = np.unique(inside.round(DRAW_DECIMALS), return_counts=True)
         block = max(1, BLOCK_ENTRIES // len(distinct))
         for start in range(0, draws, block):
             size = min(block, draws - start)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rgd.datasets.base import Question
+from rgd.datasets.base import LETTER, Question
 from rgd.datasets.quickstart import (
     arithmetic,
     calendar,
@@ -74,7 +74,7 @@ def _task_questions(task: str, count: int, seed: int) -> list[Question]:
             task=task,
             question=draft.question,
             options=_arrange(rng, draft, LETTERS.index(label)),
-            answer_kind="letter",
+            answer_kind=LETTER,
             label=str(label),
         )
         for number, (draft, label) in enumerate(zip(drafts, labels, strict=True))

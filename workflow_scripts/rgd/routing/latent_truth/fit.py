@@ -16,6 +16,7 @@ from rgd.routing.latent_truth.model import (
     logistic,
     nodes,
 )
+from rgd.routing.rounding import DECIMALS
 
 # Priors, which decide only where there are few queries: the pool's mean ability, each ability about it, the spread and
 # log kappa (kappa = e is 0.27 of the way from errors that never to errors that always agree), as mean and deviation.
@@ -37,8 +38,6 @@ MOST_READ_AGAIN, KNOWS_MORE, LITTLE_COPYING = 1000, 1.5, 0.05
 MAX_ITERATIONS = 90
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
-# Numbers that differ by less than this are the same number summed in another order.
-DECIMALS = 9
 LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA = -4.0, 8.0
 
 

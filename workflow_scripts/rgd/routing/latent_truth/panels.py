@@ -13,11 +13,10 @@ import numpy as np
 
 from rgd.routing.latent_truth.confidence import doubt, soft, sums
 from rgd.routing.latent_truth.model import Pool, first_givers, infer
+from rgd.routing.rounding import DECIMALS
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
 ALL_PANELS, BEST_PANELS = 64, 8
-# Values that differ by less than this are the same number summed in another order.
-DECIMALS = 9
 
 
 def restrict(pool: Pool, members: Sequence[int]) -> Pool:
