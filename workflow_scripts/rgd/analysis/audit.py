@@ -1,13 +1,12 @@
 """What may be wrong with the answers of a member, whatever its accuracy: an audit before anyone reads the results."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title
+from rgd.analysis.order import Titles, group_title
 from rgd.engines.served import is_asked
 from rgd.store.chunks import engine_of
 
@@ -79,16 +78,13 @@ def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
     return found | {"flags": ", ".join(flags)}
 
 
-def audit_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def audit_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """For each dataset and query set the members' shares and flags, and task by task what could not be parsed, if any.
 
     Args:
         table: as made by :func:`audit`, with dataset, query_set and member.
         titles: names to show instead of keys, by kind (dataset, scenario).
     """
-    titles = titles or {}
     tables = {}
     for (dataset, query_set), part in table.groupby(["dataset", "query_set"], sort=False):
         name = group_title(titles, dataset=str(dataset), scenario=str(query_set))

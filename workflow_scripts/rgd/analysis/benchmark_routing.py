@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import group_title
+from rgd.analysis.order import Titles, group_title
+from rgd.analysis.people import lines_by_columns, with_spread
 from rgd.artifacts.columns import rows_in, texts
 from rgd.routers.base import rank_members
 from rgd.routers.benchmark_routing import (
@@ -276,9 +277,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(KEYS, sort=False, as_index=False).agg(n_seeds=("seed", "size"), **columns)
 
 
-def benchmark_routing_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def benchmark_routing_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """For each dataset and pool the accuracy, the size chosen, and how good predictors and p are, by alpha.
 
     A cell reads ``62.4 ± 1.1``, mean and standard deviation over seeds; the latter is left out where there is one seed.
@@ -287,9 +286,8 @@ def benchmark_routing_for_people(
         table: as :func:`summary` takes it.
         titles: names to show instead of keys, by kind (dataset, pool).
     """
-    titles, tables = titles or {}, {}
-    summarised = summary(table)
-    for (dataset, pool), part in summarised.groupby(["dataset", "pool"], sort=False):
+    tables = {}
+    for (dataset, pool), part in summary(table).groupby(["dataset", "pool"], sort=False):
         where = group_title(titles, dataset=str(dataset), pool=str(pool))
         tables[f"{where}: accuracy in per cent"] = _by_alpha(part, "accuracy", 100, 1)
         tables[f"{where}: mean parameters of the members chosen, in billions"] = _by_alpha(
@@ -304,14 +302,8 @@ def benchmark_routing_for_people(
 
 
 def _by_alpha(part: pd.DataFrame, figure: str, scale: float, decimals: int) -> pd.DataFrame:
-    rows: dict[str, dict[str, str]] = {}
+    cells = []
     for rule, alpha, mean, spread in zip(part["rule"], part["alpha"], part[figure], part[f"{figure}_std"], strict=True):
-        row = rows.setdefault(rule, {"rule": TITLES[rule]})
-        row[f"alpha {alpha:g}"] = _with_spread(scale * mean, scale * spread, decimals)
-    return pd.DataFrame(list(rows.values()))
-
-
-def _with_spread(mean: float, spread: float, decimals: int) -> str:
-    if np.isnan(mean):
-        return "not known"
-    return f"{mean:.{decimals}f}" + ("" if np.isnan(spread) else f" ± {spread:.{decimals}f}")
+        shown = "not known" if np.isnan(mean) else with_spread(scale * mean, scale * spread, decimals)
+        cells.append((TITLES[rule], {f"alpha {alpha:g}": shown}))
+    return lines_by_columns("rule", cells, absent="")

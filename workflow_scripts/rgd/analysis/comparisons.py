@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, group_title, records, row_label
+from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, Titles, group_title, records, row_label
+from rgd.analysis.people import lines_by_columns, tables_by
 from rgd.errors import UserError
 from rgd.scoring.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
 
@@ -193,28 +194,26 @@ def significant(compared: pd.DataFrame, better: str = "*", worse: str = "*") -> 
 
 
 def comparisons_for_people(
-    table: pd.DataFrame, accuracy: pd.DataFrame, baseline: str, titles: Mapping[str, Mapping[str, str]] | None = None
+    table: pd.DataFrame, accuracy: pd.DataFrame, baseline: str, titles: Titles | None = None
 ) -> dict[str, pd.DataFrame]:
     """One table for each dataset and pool: every router's difference to the baseline, in points, by scenario.
 
     A star marks a difference that is significant at a false discovery rate of 5 % over the whole table; a tilde one
     to a variant of the baseline that makes another number of calls.
     """
-    titles = titles or {}
-    shown = against(table, baseline, accuracy)
-    tables = {}
-    for (dataset, pool), part in shown.groupby(["dataset", "pool"], sort=False):
-        rows: dict[tuple[str, str], dict[str, str]] = {}
-        for row in records(part):
-            sign = ("*" if row["verdict"] else "") + ("" if row["same_calls"] else "~")
-            ends = f"[{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
-            line = rows.setdefault((row["first"], row["first_variant"]), {"calls": f"{row['calls']:g}"})
-            line[group_title(titles, scenario=row["scenario"])] = f"{100 * row['difference']:+.1f} {ends}{sign}"
-        frame = pd.DataFrame(
-            [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
-        ).fillna("not made")
-        tables[group_title(titles, dataset=str(dataset), pool=str(pool))] = frame
-    return tables
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
+        return lines_by_columns("router", (_line(row, titles) for row in records(part)))
+
+    return tables_by(("dataset", "pool"), against(table, baseline, accuracy), titles, lines)
+
+
+def _line(row: Mapping[str, Any], titles: Titles | None) -> tuple[str, dict[str, str]]:
+    sign = ("*" if row["verdict"] else "") + ("" if row["same_calls"] else "~")
+    ends = f"[{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+    difference = f"{100 * row['difference']:+.1f} {ends}{sign}"
+    cells = {"calls": f"{row['calls']:g}", group_title(titles, scenario=row["scenario"]): difference}
+    return row_label(row["first"], row["first_variant"]), cells
 
 
 def smallest_shown(table: pd.DataFrame) -> str:

@@ -1,11 +1,10 @@
 """What a routing costs and what it leaves: calls, tokens, regret, and which members it asks."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title, records, row_label
+from rgd.analysis.order import Titles, records, row_label
+from rgd.analysis.people import lines_by_columns, tables_by
 
 COST_COLUMNS = [
     *("dataset", "scenario", "pool", "family", "router", "variant", "accuracy", "calls_per_query"),
@@ -14,21 +13,17 @@ COST_COLUMNS = [
 UNKNOWN = "not known"
 
 
-def costs_for_people(
-    accuracy: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def costs_for_people(accuracy: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: accuracy beside what it took, from few calls to many.
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
         titles: names to show instead of keys, by kind (dataset, pool, scenario).
     """
-    titles = titles or {}
-    tables = {}
-    for (dataset, pool, scenario), part in accuracy.groupby(["dataset", "pool", "scenario"], sort=False):
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
         ordered = part.sort_values(["calls_per_query", "accuracy"], ascending=[True, False], kind="stable")
-        name = group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))
-        tables[name] = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
                 "calls": [f"{value:.2f}" for value in ordered["calls_per_query"]],
@@ -39,7 +34,8 @@ def costs_for_people(
                 "gap closed %": [_number(100 * value, 1) for value in ordered["gap_closed"]],
             }
         )
-    return tables
+
+    return tables_by(("dataset", "pool", "scenario"), accuracy, titles, lines)
 
 
 def _number(value: float, decimals: int) -> str:
@@ -59,20 +55,14 @@ def choice_table(choices: pd.DataFrame) -> pd.DataFrame:
     return choices.groupby(keys, sort=False)["share"].mean().reset_index()
 
 
-def choices_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def choices_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: routers by members, in per cent of the queries."""
-    titles = titles or {}
-    tables = {}
-    for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
-        members = list(dict.fromkeys(part["member"]))
-        rows: dict[tuple[str, str], dict[str, str]] = {}
-        for row in records(part):
-            rows.setdefault((row["router"], row["variant"]), {})[row["member"]] = f"{100 * row['share']:.0f}"
-        frame = pd.DataFrame(
-            [{"router": row_label(router, variant), **line} for (router, variant), line in rows.items()]
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
+        cells = (
+            (row_label(row["router"], row["variant"]), {row["member"]: f"{100 * row['share']:.0f}"})
+            for row in records(part)
         )
-        name = group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))
-        tables[name] = frame[["router", *members]]
-    return tables
+        return lines_by_columns("router", cells, absent="")[["router", *dict.fromkeys(part["member"])]]
+
+    return tables_by(("dataset", "pool", "scenario"), table, titles, lines)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title, records
+from rgd.analysis.order import Titles
+from rgd.analysis.people import tables_by
 from rgd.generation.drawing import KEPT, SURPLUS
 from rgd.routers import contract
 from rgd.routers.base import Router, TestQueries
@@ -299,17 +300,11 @@ def table(found: Mapping[tuple[str, str, str], Sequence[Finding]]) -> pd.DataFra
     )
 
 
-def for_people(frame: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> dict[str, pd.DataFrame]:
+def for_people(frame: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset, scenario and pool; what to do stands where there is something to look at."""
-    tables = {}
-    for (dataset, scenario, pool), part in frame.groupby(["dataset", "scenario", "pool"], sort=False):
-        rows = [
-            {"check": row["check"], "verdict": row["verdict"], "found": row["shown"], "what to do": row["advice"]}
-            for row in records(part)
-        ]
-        title = group_title(titles, dataset=str(dataset), scenario=str(scenario), pool=str(pool))
-        tables[title] = pd.DataFrame(rows)
-    return tables
+    shown = {"check": "check", "verdict": "verdict", "shown": "found", "advice": "what to do"}
+    keys = ("dataset", "scenario", "pool")
+    return tables_by(keys, frame, titles, lambda part: part[[*shown]].rename(columns=shown).reset_index(drop=True))
 
 
 def summary(frame: pd.DataFrame) -> str:

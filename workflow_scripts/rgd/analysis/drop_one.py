@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title, records, row_label
+from rgd.analysis.order import Titles, records, row_label
+from rgd.analysis.people import lines_by_columns, tables_by
 from rgd.routing.reduced import whole_pool
 from rgd.scoring.statistics import bootstrap_means
 
@@ -76,19 +77,19 @@ def _paired(
     return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
 
 
-def drop_one_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def drop_one_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: routers by the member that is left out."""
-    titles = titles or {}
-    tables = {}
-    for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
-        rows: dict[str, dict[str, str]] = {}
-        for row in records(part):
-            line = rows.setdefault(row_label(row["router"], row["variant"]), {})
-            line["whole pool %"] = f"{100 * row['whole_accuracy']:.1f}"
-            ends = f"[{100 * row['ci_low']:+.1f}, {100 * row['ci_high']:+.1f}]"
-            line[f"without {row['without']}"] = f"{100 * row['difference']:+.1f} {ends}"
-        frame = pd.DataFrame([{"router": name, **line} for name, line in rows.items()]).fillna("")
-        tables[group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))] = frame
-    return tables
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
+        return lines_by_columns("router", map(_line, records(part)), absent="")
+
+    return tables_by(("dataset", "pool", "scenario"), table, titles, lines)
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    ends = f"[{100 * row['ci_low']:+.1f}, {100 * row['ci_high']:+.1f}]"
+    cells = {
+        "whole pool %": f"{100 * row['whole_accuracy']:.1f}",
+        f"without {row['without']}": f"{100 * row['difference']:+.1f} {ends}",
+    }
+    return row_label(row["router"], row["variant"]), cells

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import REAL, group_title, records
+from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.people import tables_by
 from rgd.analysis.ranking_transfer import mean_scores
 from rgd.answers.pool import encode
 from rgd.generation.drawing import KEPT, SURPLUS
@@ -92,29 +93,22 @@ def draw_counts(counts: pa.Table) -> dict[str, Any]:
     }
 
 
-def diagnostics_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def diagnostics_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset and pool: scenarios by diagnostics."""
-    titles = titles or {}
-    tables = {}
-    for (dataset, pool), part in table.groupby(["dataset", "pool"], sort=False):
-        lines = []
-        for row in records(part):
-            drawn = "" if row["scenario"] == REAL else f"{row['kept']:.0f} of {row['draws']:.0f}"
-            own = "not a member" if pd.isna(row["own_accuracy"]) else f"{100 * row['own_accuracy']:.1f}"
-            lines.append(
-                {
-                    "queries of": group_title(titles, scenario=row["scenario"]),
-                    "queries": f"{row['n_queries']:.0f}",
-                    "own accuracy %": "" if row["scenario"] == REAL else own,
-                    "spread": f"{row['spread']:.3f}",
-                    "disagreement %": f"{100 * row['disagreement']:.1f}",
-                    "distinct answers": f"{row['distinct_answers']:.2f}",
-                    "missing %": f"{100 * row['missing_answers']:.1f}",
-                    "kept of draws": drawn,
-                    "dropped": row["reasons"] or "",
-                }
-            )
-        tables[group_title(titles, dataset=str(dataset), pool=str(pool))] = pd.DataFrame(lines)
-    return tables
+
+    def line(row: Mapping[str, Any]) -> dict[str, str]:
+        is_real = row["scenario"] == REAL
+        own = "not a member" if pd.isna(row["own_accuracy"]) else f"{100 * row['own_accuracy']:.1f}"
+        return {
+            "queries of": group_title(titles, scenario=row["scenario"]),
+            "queries": f"{row['n_queries']:.0f}",
+            "own accuracy %": "" if is_real else own,
+            "spread": f"{row['spread']:.3f}",
+            "disagreement %": f"{100 * row['disagreement']:.1f}",
+            "distinct answers": f"{row['distinct_answers']:.2f}",
+            "missing %": f"{100 * row['missing_answers']:.1f}",
+            "kept of draws": "" if is_real else f"{row['kept']:.0f} of {row['draws']:.0f}",
+            "dropped": row["reasons"] or "",
+        }
+
+    return tables_by(("dataset", "pool"), table, titles, lambda part: pd.DataFrame(map(line, records(part))))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, group_title, records
+from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.people import lines_by_columns
 from rgd.answers.referee import MAJORITY, MISSING, TIE
 from rgd.scoring.statistics import accuracy_interval
 
@@ -85,19 +86,15 @@ def with_averages(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
 
 
-def label_quality_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def label_quality_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """Agreement by scenario and dataset, the referee's own accuracy first; then what it could not decide."""
-    titles = titles or {}
-    shares: dict[str, dict[str, str]] = {}
-    counts = []
+    shares, counts = [], []
     for row in records(table):
         real = row["scenario"] == REAL
         name = f"{row['referee']}: test questions" if real else group_title(titles, scenario=row["scenario"])
         dataset = group_title(titles, dataset=row["dataset"])
         text = f"{100 * row['agreement']:.1f} [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
-        shares.setdefault(name, {})[dataset] = "no majority" if np.isnan(row["agreement"]) else text
+        shares.append((name, {dataset: "no majority" if np.isnan(row["agreement"]) else text}))
         counts.append(
             {
                 "labels": name,
@@ -110,5 +107,4 @@ def label_quality_for_people(
                 "lowest agreement %": f"{100 * row['agreement_lowest']:.1f}",
             }
         )
-    wide = pd.DataFrame([{"labels": name, **line} for name, line in shares.items()]).fillna("not made")
-    return {"Agreement with the referee": wide, "Queries": pd.DataFrame(counts)}
+    return {"Agreement with the referee": lines_by_columns("labels", shares), "Queries": pd.DataFrame(counts)}

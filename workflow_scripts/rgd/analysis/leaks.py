@@ -1,12 +1,14 @@
 """Does what a router is trained on, or what a generator was told, repeat a test question?"""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import group_title, records
+from rgd.analysis.order import Titles, group_title, records
+from rgd.analysis.people import tables_by
 from rgd.datasets.splits import TEST
 from rgd.generation.text import normalise_question
 from rgd.routing.neighbours import nearest
@@ -137,28 +139,21 @@ def leaked_pairs(
     return pd.concat(frames, ignore_index=True)[PAIR_COLUMNS] if frames else pd.DataFrame(columns=PAIR_COLUMNS)
 
 
-def leaks_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def leaks_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset: sources by what they repeat."""
-    titles = titles or {}
-    tables = {}
-    for dataset, part in table.groupby("dataset", sort=False):
-        tables[group_title(titles, dataset=str(dataset))] = pd.DataFrame(
-            [
-                {
-                    "texts of": group_title(titles, scenario=row["source"]),
-                    "texts": row["n_texts"],
-                    "test questions": row["n_test_questions"],
-                    "exact": row["exact"],
-                    "near": row["near"],
-                    "highest similarity": f"{row['highest']:.3f}",
-                    "median similarity": f"{row['median']:.3f}",
-                }
-                for row in records(part)
-            ]
-        )
-    return tables
+
+    def line(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "texts of": group_title(titles, scenario=row["source"]),
+            "texts": row["n_texts"],
+            "test questions": row["n_test_questions"],
+            "exact": row["exact"],
+            "near": row["near"],
+            "highest similarity": f"{row['highest']:.3f}",
+            "median similarity": f"{row['median']:.3f}",
+        }
+
+    return tables_by(("dataset",), table, titles, lambda part: pd.DataFrame(map(line, records(part))))
 
 
 def _kinds(table: pa.Table, threshold: float) -> np.ndarray:

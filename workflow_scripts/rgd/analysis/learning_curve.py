@@ -1,11 +1,13 @@
 """How much a router gains from more training queries: accuracy on nested subsets of a scenario's queries."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import group_title, records, row_label
+from rgd.analysis.order import Titles, records, row_label
+from rgd.analysis.people import lines_by_columns, tables_by, with_spread
 from rgd.routing.reduced import whole_scenario
 
 KEYS = ["dataset", "scenario", "pool", "family", "router", "variant"]
@@ -44,20 +46,16 @@ def learning_curve(accuracy: pd.DataFrame, training: Mapping[tuple[str, str, str
     return frame.assign(order=order).sort_values(["order", "n_training"])[COLUMNS].reset_index(drop=True)
 
 
-def curves_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def curves_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset, pool and scenario: routers by number of training queries."""
-    titles = titles or {}
-    tables = {}
-    for (dataset, pool, scenario), part in table.groupby(["dataset", "pool", "scenario"], sort=False):
-        numbers = sorted(set(part["n_training"]))
-        rows: dict[str, dict[str, str]] = {}
-        for row in records(part):
-            spread = "" if np.isnan(row["accuracy_std"]) else f" ± {100 * row['accuracy_std']:.1f}"
-            line = rows.setdefault(row_label(row["router"], row["variant"]), {})
-            line[f"{row['n_training']:.0f}"] = f"{100 * row['accuracy']:.1f}{spread}"
-        frame = pd.DataFrame([{"router": name, **line} for name, line in rows.items()])
-        title = group_title(titles, dataset=str(dataset), pool=str(pool), scenario=str(scenario))
-        tables[title] = frame.reindex(columns=["router", *(f"{number:.0f}" for number in numbers)]).fillna("not made")
-    return tables
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
+        numbers = [f"{number:.0f}" for number in sorted(set(part["n_training"]))]
+        return lines_by_columns("router", map(_line, records(part)))[["router", *numbers]]
+
+    return tables_by(("dataset", "pool", "scenario"), table, titles, lines)
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    shown = with_spread(100 * row["accuracy"], 100 * row["accuracy_std"])
+    return row_label(row["router"], row["variant"]), {f"{row['n_training']:.0f}": shown}

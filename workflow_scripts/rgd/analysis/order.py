@@ -7,6 +7,8 @@ import pandas as pd
 
 from rgd.routing.reduced import REAL as REAL
 
+Titles = Mapping[str, Mapping[str, str]]
+"""Names to show in the place of keys, by what the key is of: dataset, pool, scenario."""
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
 SCENARIO_INDEPENDENT = ("learning-free", "reference")
 
@@ -28,9 +30,9 @@ def row_label(router: str, variant: str) -> str:
     return router if variant.casefold() in ("", router.casefold()) else f"{router} {variant}"
 
 
-def group_title(titles: Mapping[str, Mapping[str, str]], **keys: str) -> str:
+def group_title(titles: Titles | None, **keys: str) -> str:
     """The names of ``keys`` (dataset=..., pool=..., scenario=...) as one; a key without a title stands for itself."""
-    return ", ".join(titles.get(kind, {}).get(key, key) for kind, key in keys.items())
+    return ", ".join((titles or {}).get(kind, {}).get(key, key) for kind, key in keys.items())
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import REAL, group_title, row_label
+from rgd.analysis.order import REAL, Titles, group_title, row_label
 from rgd.analysis.tables import accuracy_table, pivot_for_people
 from rgd.artifacts.files import read_table
 from rgd.errors import UserError
@@ -36,7 +36,7 @@ def partial_table(
     results: str | Path,
     cells: Mapping[tuple[str, str, str, str], str],
     order: Mapping[str, Sequence[str]],
-    titles: Mapping[str, Mapping[str, str]] | None = None,
+    titles: Titles | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
 ) -> Partial:
     """Read the cells that are there and table them; one that is being written or removed meanwhile counts as missing.
@@ -57,7 +57,6 @@ def partial_table(
             frames.append(frame)
     names = {key: order[key] for key in ("datasets", "scenarios", "pools", "routers")}
     accuracy = accuracy_table(pd.concat(frames, ignore_index=True), **names) if frames else pd.DataFrame()
-    titles = titles or {}
     people = pivot_for_people(accuracy, order["scenarios"], titles, exclusions) if frames else {}
     shown = {}
     for dataset, pool in dict.fromkeys((cell[0], cell[2]) for cell in cells):
@@ -80,7 +79,7 @@ def _with_missing(
     table: pd.DataFrame,
     lacking: Mapping[tuple[str, str, str, str], str],
     scenarios: Sequence[str],
-    titles: Mapping[str, Mapping[str, str]],
+    titles: Titles | None,
 ) -> pd.DataFrame:
     """``table`` with ``missing`` in the cells that lack, and a row for every router of which no cell is there."""
     table = table.copy()

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import REAL, group_title, records
+from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.people import lines_by_columns, tables_by, with_spread
 from rgd.routing.rounding import DECIMALS
 from rgd.scoring.metrics import kendall_tau
 
@@ -115,21 +116,20 @@ def possible_note(members: Sequence[int]) -> str:
     return " ".join(parts)
 
 
-def ranking_transfer_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def ranking_transfer_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each pool: scenarios by datasets."""
-    titles = titles or {}
-    tables = {}
-    for pool, part in table.groupby("pool", sort=False):
-        lines: dict[str, dict[str, str]] = {}
-        for row in records(part):
-            spread = "" if np.isnan(row["tau_std"]) else f" ± {row['tau_std']:.2f}"
-            name = group_title(titles, scenario=row["scenario"])
-            lines.setdefault(name, {})[group_title(titles, dataset=row["dataset"])] = f"{row['tau']:.2f}{spread}"
-        frame = pd.DataFrame([{"scenario": name, **line} for name, line in lines.items()])
-        tables[group_title(titles, pool=str(pool))] = frame.fillna("not made")
-    return tables
+
+    def lines(part: pd.DataFrame) -> pd.DataFrame:
+        cells = (
+            (
+                group_title(titles, scenario=row["scenario"]),
+                {group_title(titles, dataset=row["dataset"]): with_spread(row["tau"], row["tau_std"], 2)},
+            )
+            for row in records(part)
+        )
+        return lines_by_columns("scenario", cells)
+
+    return tables_by(("pool",), table, titles, lines)
 
 
 def _ties(scores: np.ndarray) -> int:

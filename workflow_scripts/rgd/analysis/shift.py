@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, group_title, records
+from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.people import tables_by
 from rgd.seeds import generator
 
 # Permutations computed at once: 32 MiB of float64 for 2 x 1,000 queries.
@@ -101,26 +103,18 @@ def _mmd2(kernel: np.ndarray, chosen: np.ndarray, m: int, n: int) -> np.ndarray:
     return np.asarray(within / (m * (m - 1)) + second / (n * (n - 1)) - 2 * across / (m * n))
 
 
-def shift_for_people(
-    table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, pd.DataFrame]:
+def shift_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
     """One table for each dataset: scenarios by their distance from the real queries."""
-    titles = titles or {}
-    tables = {}
-    for dataset, part in table.groupby("dataset", sort=False):
-        tables[group_title(titles, dataset=str(dataset))] = pd.DataFrame(
-            [
-                {
-                    "queries of": "real: train and test part"
-                    if row["scenario"] == REAL
-                    else group_title(titles, scenario=row["scenario"]),
-                    "queries": row["n_queries"],
-                    "real queries": row["n_real"],
-                    "MMD² × 1000": f"{1000 * row['mmd2']:.2f}",
-                    "p": f"{row['p_value']:.4f}",
-                    "bandwidth": f"{row['bandwidth']:.3f}",
-                }
-                for row in records(part)
-            ]
-        )
-    return tables
+
+    def line(row: Mapping[str, Any]) -> dict[str, Any]:
+        generated = group_title(titles, scenario=row["scenario"])
+        return {
+            "queries of": "real: train and test part" if row["scenario"] == REAL else generated,
+            "queries": row["n_queries"],
+            "real queries": row["n_real"],
+            "MMD² × 1000": f"{1000 * row['mmd2']:.2f}",
+            "p": f"{row['p_value']:.4f}",
+            "bandwidth": f"{row['bandwidth']:.3f}",
+        }
+
+    return tables_by(("dataset",), table, titles, lambda part: pd.DataFrame(map(line, records(part))))

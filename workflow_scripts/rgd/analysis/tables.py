@@ -6,25 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, group_title, ordered, ranks, row_label
+from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, Titles, group_title, ordered, ranks, row_label
+from rgd.analysis.people import NOT_MADE, with_spread
 from rgd.analysis.writing import text_table
 from rgd.errors import UserError
 
-NOT_MADE = "not made"
 SAME = "same"
 
 CELL_KEYS = ["dataset", "scenario", "pool", "family", "router", "variant"]
 ROW_KEYS = ["family", "router", "variant"]
-MEANS = [
-    *(
-        "missing_answers",
-        "calls_per_query",
-        "prompt_tokens_per_query",
-        "completion_tokens_per_query",
-        "regret",
-        "gap_closed",
-    )
-]
+TOKENS = ["prompt_tokens_per_query", "completion_tokens_per_query"]
+MEANS = ["missing_answers", "calls_per_query", *TOKENS, "regret", "gap_closed"]
 
 
 def accuracy_table(
@@ -78,7 +70,7 @@ def accuracy_table(
 def pivot_for_people(
     accuracy: pd.DataFrame,
     scenarios: Sequence[str] | None = None,
-    titles: Mapping[str, Mapping[str, str]] | None = None,
+    titles: Titles | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
     marked: Mapping[tuple[str, ...], str] | None = None,
 ) -> dict[str, pd.DataFrame]:
@@ -98,7 +90,7 @@ def pivot_for_people(
     Returns:
         Title of the table -> table, with the columns ``family``, ``router``, ``variant`` and one per scenario.
     """
-    titles, exclusions, marked = titles or {}, exclusions or {}, marked or {}
+    exclusions, marked = exclusions or {}, marked or {}
     if scenarios is None:
         scenarios = ordered(accuracy["scenario"], list(dict.fromkeys(accuracy["scenario"])))
     several = accuracy[["dataset", "pool"]].drop_duplicates()
@@ -114,7 +106,7 @@ def pivot_for_people(
                 reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
                 if value is not None:
                     mark = marked.get((dataset, scenario, pool, router, variant), "")
-                    row[group_title(titles, scenario=scenario)] = _with_spread(*value) + mark
+                    row[group_title(titles, scenario=scenario)] = with_spread(100 * value[0], 100 * value[1]) + mark
                 else:
                     independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
                     row[group_title(titles, scenario=scenario)] = SAME if independent else reason
@@ -135,10 +127,6 @@ def _row_order(part: pd.DataFrame) -> list[tuple[str, str, str]]:
     keys = list(dict.fromkeys(_rows(part, ROW_KEYS)))
     family = ranks((key[0] for key in keys), FAMILIES)
     return sorted(keys, key=lambda key: family[key[0]])
-
-
-def _with_spread(mean: float, spread: float) -> str:
-    return f"{100 * mean:.1f}" if np.isnan(spread) else f"{100 * mean:.1f} ± {100 * spread:.1f}"
 
 
 def task_table(

@@ -1,0 +1,51 @@
+"""What the tables for people share: a table for each group, lines by columns, figures with their spread."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from rgd.analysis.order import Titles, group_title
+
+NOT_MADE = "not made"
+
+
+def tables_by(
+    keys: Sequence[str],
+    frame: pd.DataFrame,
+    titles: Titles | None,
+    make: Callable[[pd.DataFrame], pd.DataFrame],
+) -> dict[str, pd.DataFrame]:
+    """A table for each value of some columns, under its title, in the order in which they come.
+
+    Args:
+        keys: columns of ``frame`` (dataset, pool, scenario), in the title's order.
+        frame: the rows of all tables.
+        titles: names to show instead of keys.
+        make: the table of one group's rows.
+    """
+    return {
+        group_title(titles, **{key: str(value) for key, value in zip(keys, values, strict=True)}): make(part)
+        for values, part in frame.groupby(list(keys), sort=False)
+    }
+
+
+def lines_by_columns(
+    first: str, cells: Iterable[tuple[str, Mapping[str, str]]], absent: str = NOT_MADE
+) -> pd.DataFrame:
+    """A table of texts, whose cells may come one by one.
+
+    Args:
+        first: the column of the lines' names.
+        cells: a line's name and some of its cells by column.
+        absent: what stands where a line lacks a column.
+    """
+    lines: dict[str, dict[str, str]] = {}
+    for name, found in cells:
+        lines.setdefault(name, {}).update(found)
+    return pd.DataFrame([{first: name, **line} for name, line in lines.items()]).fillna(absent)
+
+
+def with_spread(mean: float, spread: float, decimals: int = 1) -> str:
+    """``62.4 ± 1.1``; the mean alone where there is no spread (NaN)."""
+    return f"{mean:.{decimals}f}" + ("" if np.isnan(spread) else f" ± {spread:.{decimals}f}")
