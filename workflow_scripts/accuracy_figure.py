@@ -1,7 +1,6 @@
 """Draw the accuracies of an experiment: groups of bars for the scenarios, after the paper's Figure 3."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.figures import grouped_bars
@@ -19,7 +18,7 @@ with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)
     grouped_bars(
         read_table(snakemake.input.accuracy).to_pandas(),
-        Path(snakemake.output.svg).with_suffix(""),
+        snakemake.output.svg,
         references=REFERENCES,
         titles=titles["pool"] | titles["scenario"],
         scenarios=json.loads(snakemake.params.scenarios),

@@ -1,7 +1,6 @@
 """Put the cells of an experiment into its main table, and what a person wants to see of it into a summary."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -44,8 +43,7 @@ with running(snakemake, LIBRARIES):
         exclusions,
         marked=significant(comparisons),
     )
-    stem = Path(snakemake.output.parquet).with_suffix("")
     note = NOTE.format(baseline=snakemake.params.baseline)
-    write_all(accuracy, stem, people, note)
+    write_all(accuracy, snakemake.output.parquet, people, note)
     with replacing(snakemake.output.summary) as temporary:
         temporary.write_text(print_summary(people) + f"\n\n{note}\n", encoding="utf-8")

@@ -1,7 +1,6 @@
 """Look over the answers of every member to every query set: what is cut off, empty, repeated, unreadable or mixed."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -36,6 +35,6 @@ with running(snakemake, LIBRARIES):
         parts.append(rows.assign(dataset=dataset, query_set=query_set, member=member))
     table = pd.concat(parts, ignore_index=True)[COLUMNS]
     people = audit_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)
     for row in table[table["task"].isna() & (table["flags"] != "")].itertuples(index=False):
         print(f"{row.member}, {row.query_set} of {row.dataset}: {row.flags}")

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -66,4 +65,4 @@ with running(snakemake, LIBRARIES):
             frames.append(frame)
     table = pd.concat(frames, ignore_index=True)
     people = benchmark_routing_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)

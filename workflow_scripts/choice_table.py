@@ -1,7 +1,6 @@
 """How often each member of a pool is asked by each router."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -21,4 +20,4 @@ with running(snakemake, LIBRARIES):
         frames.append(read_table(choices).to_pandas().assign(**keys))
     table = choice_table(pd.concat(frames, ignore_index=True))
     people = choices_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)

@@ -37,4 +37,4 @@ with running(snakemake, LIBRARIES):
         "splits). A star marks what is significant; a tilde compares different numbers of calls. All pairs are in the "
         f"Parquet and CSV files. {smallest_shown(table)}"
     )
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)
+    write_all(table, snakemake.output.parquet, people, note)

@@ -1,7 +1,6 @@
 """Draw accuracy against what it costs in calls and tokens."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.trade_offs import accuracy_against_cost
@@ -13,7 +12,7 @@ with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)
     accuracy_against_cost(
         read_table(snakemake.input.costs).to_pandas(),
-        Path(snakemake.output.svg).with_suffix(""),
+        snakemake.output.svg,
         titles["pool"] | titles["scenario"],
         json.loads(snakemake.params.scenarios),
     )

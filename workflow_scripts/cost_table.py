@@ -1,7 +1,6 @@
 """Put accuracy beside what it costs in calls and tokens, and beside what the best choice would have given."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.costs import COST_COLUMNS, costs_for_people
@@ -18,4 +17,4 @@ NOTE = (
 with running(snakemake, LIBRARIES):
     accuracy = read_table(snakemake.input.accuracy).to_pandas()
     people = costs_for_people(accuracy, json.loads(snakemake.params.titles))
-    write_all(accuracy[COST_COLUMNS], Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(accuracy[COST_COLUMNS], snakemake.output.parquet, people, NOTE)

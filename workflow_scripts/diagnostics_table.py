@@ -1,7 +1,6 @@
 """Look for signs that generated data cannot teach a router, and say what to do about each."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +44,7 @@ with running(snakemake, LIBRARIES):
     note = summary(frame)
     write_all(
         frame,
-        Path(snakemake.output.parquet).with_suffix(""),
+        snakemake.output.parquet,
         for_people(frame, json.loads(snakemake.params.titles)),
         note,
     )

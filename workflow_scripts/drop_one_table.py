@@ -1,7 +1,6 @@
 """What routers lose without each member of a pool."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.drop_one import NOTE, drop_one, drop_one_for_people
@@ -22,4 +21,4 @@ with running(snakemake, LIBRARIES):
         tasks[dataset] = dict(zip(questions["query_id"], questions["task"], strict=True))
     table = drop_one(outcomes, tasks, settings["interval"])
     people = drop_one_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)

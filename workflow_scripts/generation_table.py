@@ -23,4 +23,4 @@ with running(snakemake, LIBRARIES):
     frame = pd.concat(tables, ignore_index=True)
     counted = frame.columns.drop(["task", "dataset", "generator"])
     frame[counted] = frame[counted].fillna(0).astype(int)
-    write_all(frame, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(frame, snakemake.output.parquet, people, NOTE)

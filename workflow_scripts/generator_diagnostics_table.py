@@ -1,7 +1,6 @@
 """What each generator's queries are like for each pool, beside the real ones."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,4 +41,4 @@ with running(snakemake, LIBRARIES):
         rows.append(named | found | counts.get((dataset, drawn), {}))
     table = pd.DataFrame(rows, columns=COLUMNS)
     people = diagnostics_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)

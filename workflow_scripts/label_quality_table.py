@@ -1,7 +1,6 @@
 """How often labels agree with a referee, after the paper's Tables 1 and 12."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -38,4 +37,4 @@ with running(snakemake, LIBRARIES):
     if rows:
         people = label_quality_for_people(table, json.loads(snakemake.params.titles))
         note = NOTE.format(referee=settings["referee"], draws=settings["draws"])
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)
+    write_all(table, snakemake.output.parquet, people, note)

@@ -1,7 +1,6 @@
 """Count and list what repeats or nearly repeats a test question."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.leaks import NOTE, ids_of_test_parts, leak_table, leaked_pairs, leaks_for_people
@@ -28,6 +27,6 @@ with running(snakemake, LIBRARIES):
         texts[source] = dict(zip(*read_table(checked, names).to_pydict().values(), strict=True))
     table = leak_table(found, tested, threshold)
     people = leaks_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE.format(threshold=threshold))
+    write_all(table, snakemake.output.parquet, people, NOTE.format(threshold=threshold))
     with replacing(snakemake.output.pairs) as temporary:
         leaked_pairs(found, texts, test_texts, threshold).to_csv(temporary, index=False, lineterminator="\n")

@@ -1,7 +1,6 @@
 """Draw accuracy against the number of training queries."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.trade_offs import learning_curves
@@ -13,6 +12,6 @@ with running(snakemake, LIBRARIES):
     titles = json.loads(snakemake.params.titles)
     learning_curves(
         read_table(snakemake.input.curve).to_pandas(),
-        Path(snakemake.output.svg).with_suffix(""),
+        snakemake.output.svg,
         titles["dataset"] | titles["pool"] | titles["scenario"],
     )

@@ -1,7 +1,6 @@
 """Accuracy by number of training queries."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -23,4 +22,4 @@ with running(snakemake, LIBRARIES):
         training[tuple(key)] = len(seeds_and_members) / len(seeds_and_members.drop_duplicates())
     table = learning_curve(accuracy_table(cells, **order), training)
     people = curves_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(table, snakemake.output.parquet, people, NOTE)

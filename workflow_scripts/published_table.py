@@ -2,11 +2,9 @@
 
 import functools
 import json
-from pathlib import Path
 
 from _job import running
-from rgd.analysis.paper.values import read_published
-from rgd.analysis.published import (
+from rgd.analysis.paper.comparison import (
     NOTE,
     accuracy_values,
     agreement_values,
@@ -15,6 +13,7 @@ from rgd.analysis.published import (
     published_table,
     tau_values,
 )
+from rgd.analysis.paper.values import read_published
 from rgd.analysis.writing import write_all
 from rgd.artifacts.files import read_table
 
@@ -27,4 +26,4 @@ with running(snakemake, LIBRARIES):
     ours = [readers[name](read_table(path).to_pandas()) for name, path in made.items()]
     reason = functools.partial(missing_reason, **settings)
     table = published_table(read_published(), ours, settings["names"], reason)
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), published_for_people(table), NOTE)
+    write_all(table, snakemake.output.parquet, published_for_people(table), NOTE)

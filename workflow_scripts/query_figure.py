@@ -1,7 +1,6 @@
 """Draw the queries of every scenario with the clusters that a router found in them, after the paper's Figure 4."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -35,4 +34,4 @@ with running(snakemake, LIBRARIES):
         panels.append(
             QueryMap(titles.get(scenario, scenario), vectors, texts(questions["task"]), centroids, centroid_tasks)
         )
-    pca_of_queries(panels, Path(snakemake.output.svg).with_suffix(""))
+    pca_of_queries(panels, snakemake.output.svg)

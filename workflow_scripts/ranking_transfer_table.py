@@ -1,7 +1,6 @@
 """Compare how generated and real queries rank the members of each pool, after the paper's Table 2."""
 
 import json
-from pathlib import Path
 
 from _job import running
 from rgd.analysis.ranking_transfer import (
@@ -25,4 +24,4 @@ with running(snakemake, LIBRARIES):
     table = ranking_transfer(scores, pools)
     people = ranking_transfer_for_people(table, json.loads(snakemake.params.titles))
     note = NOTE.format(possible=possible_note([len(members) for members in pools.values()]))
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)
+    write_all(table, snakemake.output.parquet, people, note)

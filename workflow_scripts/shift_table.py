@@ -1,7 +1,6 @@
 """How far the generators' queries lie from real ones, dataset by dataset."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -17,4 +16,4 @@ with running(snakemake, LIBRARIES):
     table = pd.concat([read_table(path).to_pandas() for path in snakemake.input.shift], ignore_index=True)
     people = shift_for_people(table, json.loads(snakemake.params.titles))
     note = NOTE.format(**settings, least=settings["permutations"] + 1)
-    write_all(table, Path(snakemake.output.parquet).with_suffix(""), people, note)
+    write_all(table, snakemake.output.parquet, people, note)

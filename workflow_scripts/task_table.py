@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -29,4 +28,4 @@ with running(snakemake, LIBRARIES):
         )
         people[dataset] = task_table_for_people(table)
         tables.append(table.assign(dataset=dataset))
-    write_all(pd.concat(tables, ignore_index=True), Path(snakemake.output.parquet).with_suffix(""), people, NOTE)
+    write_all(pd.concat(tables, ignore_index=True), snakemake.output.parquet, people, NOTE)

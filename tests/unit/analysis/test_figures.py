@@ -50,8 +50,8 @@ def drawn(monkeypatch, draw) -> list:
 
 
 def test_the_same_input_gives_the_same_svg(tmp_path):
-    one = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "one", REFERENCES, titles=TITLES)]
-    two = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "two", REFERENCES, titles=TITLES)]
+    one = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "one.svg", REFERENCES, titles=TITLES)]
+    two = [path.read_bytes() for path in grouped_bars(accuracy(), tmp_path / "two.svg", REFERENCES, titles=TITLES)]
     assert one == two
     assert one[0].startswith(b"<?xml")
     assert b"<dc:date>" not in one[0]
@@ -59,7 +59,7 @@ def test_the_same_input_gives_the_same_svg(tmp_path):
 
 
 def test_bars_show_the_accuracies_and_lines_the_references(tmp_path, monkeypatch):
-    figure = drawn(monkeypatch, lambda: grouped_bars(accuracy(), tmp_path / "bars", REFERENCES, titles=TITLES))[0]
+    figure = drawn(monkeypatch, lambda: grouped_bars(accuracy(), tmp_path / "bars.svg", REFERENCES, titles=TITLES))[0]
     assert [axis.get_title() for axis in figure.axes] == ["small", "large"]
     axis = figure.axes[0]
     heights = sorted(bar.get_height() for bars in axis.containers for bar in getattr(bars, "patches", []))
@@ -75,14 +75,14 @@ def test_bars_are_means_over_the_datasets_that_all_have_the_cell(tmp_path, monke
     frame = accuracy(("quiz", "exam"))
     frame.loc[(frame["dataset"] == "exam") & (frame["router"] == "knn"), "accuracy"] += 0.1
     frame = frame[(frame["dataset"] == "quiz") | (frame["variant"] != "top3")]
-    axis = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "bars", REFERENCES))[0].axes[0]
+    axis = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "bars.svg", REFERENCES))[0].axes[0]
     heights = [bar.get_height() for bars in axis.containers for bar in getattr(bars, "patches", [])]
     assert sorted(height for height in heights if not np.isnan(height)) == pytest.approx([45, 50, 65])
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):
     with pytest.raises(UserError, match="nothing to draw"):
-        grouped_bars(accuracy().query("family == 'reference'"), tmp_path / "bars", REFERENCES)
+        grouped_bars(accuracy().query("family == 'reference'"), tmp_path / "bars.svg", REFERENCES)
 
 
 def test_the_plane_is_that_of_the_singular_value_decomposition():
@@ -102,7 +102,7 @@ def test_turning_the_data_round_does_not_turn_the_axes_round():
 
 def test_the_map_shows_every_query_and_centroid_in_one_plane(tmp_path, monkeypatch):
     panels = [query_map(), query_map(20, seed=1)]
-    figure = drawn(monkeypatch, lambda: pca_of_queries(panels, tmp_path / "map", {"sums": "Sums"}))[0]
+    figure = drawn(monkeypatch, lambda: pca_of_queries(panels, tmp_path / "map.svg", {"sums": "Sums"}))[0]
     centre, plane, _ = principal_plane(panels[0].embeddings)
     for axis, panel in zip(figure.axes, panels, strict=True):
         points = np.concatenate([np.asarray(shown.get_offsets()) for shown in axis.collections[:-1]])
@@ -113,10 +113,10 @@ def test_the_map_shows_every_query_and_centroid_in_one_plane(tmp_path, monkeypat
 
 
 def test_the_same_map_gives_the_same_svg(tmp_path):
-    one = pca_of_queries([query_map()], tmp_path / "one")[0].read_bytes()
-    assert one == pca_of_queries([query_map()], tmp_path / "two")[0].read_bytes()
+    one = pca_of_queries([query_map()], tmp_path / "one.svg")[0].read_bytes()
+    assert one == pca_of_queries([query_map()], tmp_path / "two.svg")[0].read_bytes()
 
 
 def test_too_few_queries_are_an_error(tmp_path):
     with pytest.raises(UserError, match="at least 3"):
-        pca_of_queries([query_map(2)], tmp_path / "map")
+        pca_of_queries([query_map(2)], tmp_path / "map.svg")

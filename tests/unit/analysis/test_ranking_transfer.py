@@ -5,8 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from rgd.analysis.order import AVERAGE
 from rgd.analysis.ranking_transfer import (
-    AVERAGE,
     mean_scores,
     possible_note,
     possible_taus,

@@ -183,7 +183,7 @@ def test_outcomes_of_draws_are_tabulated():
 
 def test_files_hold_the_same_table(tmp_path):
     accuracy = accuracy_table(cells(seeds=1))
-    paths = write_all(accuracy, tmp_path / "tables" / "accuracy.v1", pivot_for_people(accuracy), note="A note.")
+    paths = write_all(accuracy, tmp_path / "tables" / "accuracy.v1.parquet", pivot_for_people(accuracy), note="A note.")
     assert [path.name for path in paths] == [f"accuracy.v1.{kind}" for kind in ("parquet", "csv", "md", "tex")]
     pd.testing.assert_frame_equal(pq.read_table(paths[0]).to_pandas(), accuracy)
     pd.testing.assert_frame_equal(pd.read_csv(paths[1]), accuracy, check_dtype=False)
@@ -193,8 +193,8 @@ def test_files_hold_the_same_table(tmp_path):
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
     accuracy = accuracy_table(cells())
-    first = [path.read_bytes() for path in write_all(accuracy, tmp_path / "one")]
-    again = [path.read_bytes() for path in write_all(accuracy.copy(), tmp_path / "two")]
+    first = [path.read_bytes() for path in write_all(accuracy, tmp_path / "one.parquet")]
+    again = [path.read_bytes() for path in write_all(accuracy.copy(), tmp_path / "two.parquet")]
     assert first == again
 
 

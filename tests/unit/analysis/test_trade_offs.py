@@ -95,8 +95,8 @@ def test_a_dataset_with_real_queries_alone_does_not_take_the_other_scenarios_awa
 
 def test_known_tokens_have_a_row_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = drawn(monkeypatch)
-    accuracy_against_cost(accuracy(), tmp_path / "calls")
-    accuracy_against_cost(accuracy().assign(completion_tokens_per_query=10.0), tmp_path / "tokens")
+    accuracy_against_cost(accuracy(), tmp_path / "calls.svg")
+    accuracy_against_cost(accuracy().assign(completion_tokens_per_query=10.0), tmp_path / "tokens.svg")
     assert [len(figure.axes) for figure in figures[::2]] == [2, 4]
     shown = [tuple(dots.get_offsets()[0].round(9)) for dots in figures[0].axes[0].collections]
     assert shown == [(1, 50), (3, 60), (1, 45), (3, 50), (6, 55)]
@@ -106,7 +106,7 @@ def test_known_tokens_have_a_row_of_their_own(tmp_path: Path, monkeypatch: pytes
 
 def test_curves_have_a_panel_for_every_dataset_and_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = drawn(monkeypatch)
-    learning_curves(curve(), tmp_path / "curve", {"quiz": "Quiz"})
+    learning_curves(curve(), tmp_path / "curve.svg", {"quiz": "Quiz"})
     seen = [axis for axis in figures[0].axes if axis.get_visible()]
     assert len(seen) == 6
     assert seen[0].get_title() == "Quiz, real, p"
@@ -115,12 +115,12 @@ def test_curves_have_a_panel_for_every_dataset_and_scenario(tmp_path: Path, monk
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    one = accuracy_against_cost(accuracy(), tmp_path / "one")[0].read_bytes()
-    assert one == accuracy_against_cost(accuracy(), tmp_path / "two")[0].read_bytes()
+    one = accuracy_against_cost(accuracy(), tmp_path / "one.svg")[0].read_bytes()
+    assert one == accuracy_against_cost(accuracy(), tmp_path / "two.svg")[0].read_bytes()
 
 
 def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to draw"):
-        learning_curves(curve().iloc[:0], tmp_path / "curve")
+        learning_curves(curve().iloc[:0], tmp_path / "curve.svg")
     with pytest.raises(UserError, match="nothing to draw"):
-        accuracy_against_cost(accuracy().query("router == 'oracle'"), tmp_path / "cost")
+        accuracy_against_cost(accuracy().query("router == 'oracle'"), tmp_path / "cost.svg")

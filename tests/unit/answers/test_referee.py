@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 
 from rgd.analysis.label_quality import (
-    AVERAGE,
     COLUMNS,
     label_quality,
     label_quality_for_people,
     with_averages,
 )
+from rgd.analysis.order import AVERAGE
 from rgd.answers.referee import majority_of_draws, referee_requests, referee_rows
 from rgd.artifacts import schemas
 from tests.slow_twins.rankings import majority_of_draws as majority_by_count

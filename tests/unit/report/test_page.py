@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgd.report import page, tables
@@ -16,6 +16,7 @@ from rgd.report.tables import Table, Tile
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}\"'&<!--"
 TEXTS = st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cs", "Cc"]))
 PLAIN = "plain"
+TEMPLATE = page.template()
 
 
 class Seen(HTMLParser):
@@ -45,10 +46,10 @@ def rendered(words: str, data: Any = None, table: Table | None = None) -> str:
         Section("walk", words, words),
         Section("provenance", words, words),
     ]
-    settings: dict[str, Any] = {name: {"x": 1} for name in ("query_sets", "pools", "routers")}
-    settings |= {"title": words, "titles": {"dataset": {}}, "seeds": [0], "tested": [], "level": 0.95}
-    return page.template().render(
-        settings=settings,
+    shown: dict[str, Any] = {name: {"x": 1} for name in ("query_sets", "pools", "routers")}
+    shown |= {"title": words, "titles": {"dataset": {}}, "seeds": [0], "tested": [], "level": 0.95}
+    return TEMPLATE.render(
+        settings=shown,
         sections=sections,
         tiles=[Tile(words, words, words, words)],
         where=words,
@@ -58,6 +59,7 @@ def rendered(words: str, data: Any = None, table: Table | None = None) -> str:
     )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_is_text_in_elements_and_attributes(words: str) -> None:
     marked = f"<{words}>"
@@ -74,6 +76,7 @@ def test_hostile_text_opens_no_element_and_is_no_template() -> None:
     assert HOSTILE in seen.attributes
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

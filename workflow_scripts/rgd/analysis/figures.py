@@ -58,7 +58,7 @@ class QueryMap:
 
 def grouped_bars(
     accuracy: pd.DataFrame,
-    path_stem: str | os.PathLike[str],
+    svg: str | os.PathLike[str],
     references: Mapping[str, tuple[str, str]],
     titles: Mapping[str, str] | None = None,
     scenarios: Sequence[str] | None = None,
@@ -71,7 +71,7 @@ def grouped_bars(
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, in the order to show.
-        path_stem: where to write, without the ending.
+        svg: where to write; the PNG lies beside it.
         references: legend text -> (router, variant) of the horizontal lines; lines without a cell are left out. An
             empty variant means the best of that router's variants.
         titles: names to show instead of the keys of scenarios, pools and routers.
@@ -123,7 +123,7 @@ def grouped_bars(
             axis.set_ylabel("test accuracy (%)" + (f", mean of {datasets} datasets" if datasets > 1 else ""))
         _zoom(axes[0, 0], mean, bars, references)
         legend(figure, handles)
-        return save(figure, path_stem)
+        return save(figure, svg)
 
 
 def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
@@ -230,7 +230,7 @@ def _zoom(axis: Any, mean: pd.DataFrame, bars: pd.DataFrame, references: Mapping
 
 
 def pca_of_queries(
-    panels: Sequence[QueryMap], path_stem: str | os.PathLike[str], titles: Mapping[str, str] | None = None
+    panels: Sequence[QueryMap], svg: str | os.PathLike[str], titles: Mapping[str, str] | None = None
 ) -> list[Path]:
     """Queries and cluster centroids in the plane of two principal components, after Figure 4 of arXiv 2601.09692.
 
@@ -239,7 +239,7 @@ def pca_of_queries(
 
     Args:
         panels: one or more, beside each other.
-        path_stem: where to write, without the ending.
+        svg: where to write; the PNG lies beside it.
         titles: names to show instead of the keys of tasks.
 
     Returns:
@@ -305,7 +305,7 @@ def pca_of_queries(
         for axis in axes[:, 0]:
             axis.set_ylabel(f"second component ({100 * explained[1]:.0f} %)")
         legend(figure, handles)
-        return save(figure, path_stem)
+        return save(figure, svg)
 
 
 def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
@@ -364,9 +364,8 @@ def style() -> Iterator[Any]:
             pyplot.close("all")
 
 
-def save(figure: "Figure", path_stem: str | os.PathLike[str]) -> list[Path]:
-    stem = Path(path_stem)
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
+def save(figure: "Figure", svg: str | os.PathLike[str]) -> list[Path]:
+    paths = [Path(svg).with_suffix(f".{kind}") for kind in ("svg", "png")]
     for path, metadata in zip(paths, ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
         with replacing(path) as temporary:
             figure.savefig(temporary, format=path.suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)

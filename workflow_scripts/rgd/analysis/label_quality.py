@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.order import AVERAGE, REAL, Titles, group_title, records
 from rgd.analysis.people import lines_by_columns
 from rgd.answers.referee import MAJORITY, MISSING, TIE
 from rgd.scoring.statistics import accuracy_interval
 
-AVERAGE = "average"
 COLUMNS = [
     *("dataset", "scenario", "referee", "draws", "n_queries", "majority", "tie", "missing", "unanimous"),
     *("agreement", "ci_low", "ci_high", "agreement_lowest"),

@@ -9,6 +9,8 @@ from rgd.routing.reduced import REAL as REAL
 
 Titles = Mapping[str, Mapping[str, str]]
 """Names to show in the place of keys, by what the key is of: dataset, pool, scenario."""
+AVERAGE = "average"
+"""In the place of a dataset: the mean over all of them."""
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
 SCENARIO_INDEPENDENT = ("learning-free", "reference")
 

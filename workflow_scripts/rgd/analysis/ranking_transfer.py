@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rgd.analysis.order import REAL, Titles, group_title, records
+from rgd.analysis.order import AVERAGE, REAL, Titles, group_title, records
 from rgd.analysis.people import lines_by_columns, tables_by, with_spread
 from rgd.routing.rounding import DECIMALS
 from rgd.scoring.metrics import kendall_tau
 
-AVERAGE = "average"
 TOP = 2
 
 COLUMNS = [

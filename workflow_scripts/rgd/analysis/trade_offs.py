@@ -59,7 +59,7 @@ def frontier(cost: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
 
 def accuracy_against_cost(
     accuracy: pd.DataFrame,
-    path_stem: str | os.PathLike[str],
+    svg: str | os.PathLike[str],
     titles: Mapping[str, str] | None = None,
     scenarios: Sequence[str] | None = None,
 ) -> list[Path]:
@@ -70,7 +70,7 @@ def accuracy_against_cost(
 
     Args:
         accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
-        path_stem: where to write, without the ending.
+        svg: where to write; the PNG lies beside it.
         titles: names to show instead of the keys of scenarios, pools and routers.
         scenarios: those that may be shown; by default all.
 
@@ -136,11 +136,11 @@ def accuracy_against_cost(
         handles |= {titles.get(name, name): key(marker=mark, color="#777777") for name, mark in marks.items()}
         handles["nothing is cheaper and better"] = Line2D([], [], color="#999999", linewidth=1)
         legend(figure, handles)
-        return save(figure, path_stem)
+        return save(figure, svg)
 
 
 def learning_curves(
-    table: pd.DataFrame, path_stem: str | os.PathLike[str], titles: Mapping[str, str] | None = None
+    table: pd.DataFrame, svg: str | os.PathLike[str], titles: Mapping[str, str] | None = None
 ) -> list[Path]:
     """Accuracy against the number of training queries: a row per pool, a column per dataset and scenario.
 
@@ -148,7 +148,7 @@ def learning_curves(
 
     Args:
         table: as made by :func:`rgd.analysis.learning_curve.learning_curve`.
-        path_stem: where to write, without the ending.
+        svg: where to write; the PNG lies beside it.
         titles: names to show instead of the keys of datasets, scenarios, pools and routers.
 
     Raises:
@@ -210,4 +210,4 @@ def learning_curves(
             axis.set_xlabel("training queries")
             axis.set_ylabel("test accuracy (%)")
         legend(figure, handles)
-        return save(figure, path_stem)
+        return save(figure, svg)

@@ -29,13 +29,16 @@ _TEX = {
 
 
 def write_all(
-    frame: pd.DataFrame, stem: str | os.PathLike[str], people: Mapping[str, pd.DataFrame] | None = None, note: str = ""
+    frame: pd.DataFrame,
+    parquet: str | os.PathLike[str],
+    people: Mapping[str, pd.DataFrame] | None = None,
+    note: str = "",
 ) -> list[Path]:
-    """Write ``frame`` to ``stem`` + .parquet, .csv, .md and .tex, each whole or not at all.
+    """Write ``frame`` as .parquet and beside it as .csv, .md and .tex, each whole or not at all.
 
     Args:
         frame: the table with all its figures; Parquet and CSV hold it as it is.
-        stem: path without the ending.
+        parquet: path of the Parquet file.
         people: title -> table, shown in Markdown and LaTeX instead of ``frame``.
         note: a sentence under the tables in Markdown and LaTeX.
 
@@ -45,11 +48,10 @@ def write_all(
     Raises:
         UserError: a file cannot be written.
     """
-    stem = Path(stem)
     shown = people if people is not None else {"": frame}
     table = pa.Table.from_pandas(frame, preserve_index=False)
     schema = pa.schema([_plain(field) for field in table.schema])
-    paths = [stem.with_name(stem.name + ending) for ending in (".parquet", ".csv", ".md", ".tex")]
+    paths = [Path(parquet).with_suffix(ending) for ending in (".parquet", ".csv", ".md", ".tex")]
     write_table(paths[0], table, schema)
     texts = [frame.to_csv(index=False, lineterminator="\n"), markdown(shown, note), latex(shown, note)]
     for path, text in zip(paths[1:], texts, strict=True):

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     config = configuration(options.config)
     folder = Path(config.paths.results) / "tables" / config.name
     if options.partial:
-        _print_partial(config, folder / "accuracy_partial")
+        _print_partial(config, folder / "accuracy_partial.parquet")
         return 0
     summary = folder / "summary.txt"
     if not summary.is_file():
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print_partial(config: "Config", stem: Path) -> None:
+def _print_partial(config: "Config", parquet: Path) -> None:
     from rgd.analysis.partial import partial_table, state
     from rgd.analysis.tables import print_summary
     from rgd.analysis.writing import write_all
@@ -60,7 +60,7 @@ def _print_partial(config: "Config", stem: Path) -> None:
     if found.accuracy.empty:
         raise UserError(f"no cell of {config.name} is there yet under {results}/cells. Run snakemake first.")
     note = NOTE.format(state=state(found))
-    paths = write_all(found.accuracy, stem, found.people, note)
+    paths = write_all(found.accuracy, parquet, found.people, note)
     print(print_summary(found.people), note, "\n".join(map(str, paths)), sep="\n\n")
 
 

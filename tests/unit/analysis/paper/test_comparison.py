@@ -6,18 +6,18 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from rgd.analysis.paper import AVERAGE, BENCHMARKS, KEYS
-from rgd.analysis.paper.values import read_published
-from rgd.analysis.published import (
-    LAYOUTS,
+from rgd.analysis.order import AVERAGE
+from rgd.analysis.paper import BENCHMARKS, KEYS
+from rgd.analysis.paper.comparison import (
     accuracy_values,
     agreement_values,
     missing_reason,
     published_for_people,
     published_table,
     tau_values,
-    view,
 )
+from rgd.analysis.paper.layouts import LAYOUTS, view
+from rgd.analysis.paper.values import read_published
 
 OWN = {
     "dataset": ["mmlu_pro", "supergpqa", "medmcqa", "bbeh_tiny"],

@@ -1,21 +1,20 @@
-"""This project's figures beside the paper's (arXiv 2601.09692): one long table, and views in the layout of its tables."""
+"""This experiment's figures beside the paper's: one row a published value."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, records, row_label
-from rgd.analysis.paper import AVERAGE, BENCHMARKS, KEYS
+from rgd.analysis.order import AVERAGE, REAL, SCENARIO_INDEPENDENT, records
+from rgd.analysis.paper import BENCHMARKS, KEYS
+from rgd.analysis.people import NOT_MADE
 from rgd.analysis.ranking_transfer import possible_taus
 
 ACCURACY, TAU, AGREEMENT, REFEREE_ACCURACY = "accuracy", "kendall_tau", "label_agreement", "referee_accuracy"
 COLUMNS = ["source", "what", *KEYS, "published", "ours", "difference", "smallest_shown", "within", "reason", "note"]
 # The normal quantile of a two-sided test at 5 %.
 Z = 1.959963984540054
-NOT_MADE = "not made"
 # Of the reasons why a source's values have none beside them, the overview names so many.
 MOST_REASONS = 3
 NOTE = (
@@ -23,34 +22,6 @@ NOTE = (
     "queries can show: 1.96 standard errors of the difference of two accuracies on so many queries each (the paper's split is not "
     "known), for tau one pair of members that changes places."
 )
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the paper sets a table: which keys name a section, a row within it, and a column."""
-
-    title: str
-    sections: tuple[str, ...]
-    rows: tuple[str, ...]
-    column: str
-
-
-_ROUTERS = ("router", "variant")
-LAYOUTS: Mapping[str, Layout] = {
-    "1": Layout("Labels of generators against the referee", (), ("what", "scenario"), "dataset"),
-    "2": Layout("Kendall's tau of rankings on generated and real queries", ("pool",), ("scenario",), "dataset"),
-    "3": Layout("CASCAL on filtered queries", ("pool",), ("scenario", *_ROUTERS), "dataset"),
-    "5": Layout("MATH", ("dataset",), _ROUTERS, "pool"),
-    "6": Layout("A generator of the domain", ("dataset",), ("scenario", *_ROUTERS), "pool"),
-    "7": Layout("Routers fitted on real queries", ("pool",), _ROUTERS, "dataset"),
-    "8": Layout("Routers fitted on queries of Gemini-2.5-Flash", ("pool",), _ROUTERS, "dataset"),
-    "9": Layout("Routers fitted on queries of Qwen3-32B", ("pool",), _ROUTERS, "dataset"),
-    "10": Layout("Routers fitted on queries of Exaone-3.5-7.8B", ("pool",), _ROUTERS, "dataset"),
-    "11": Layout("Single models", ("pool",), _ROUTERS, "dataset"),
-    "12": Layout("Labels of generators against the referee", (), ("what", "scenario"), "dataset"),
-    "13": Layout("Descriptions of other lengths", ("pool",), ("scenario", *_ROUTERS), "dataset"),
-}
-"""The paper's tables with figures, by number."""
 
 
 def accuracy_values(accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +70,7 @@ def published_table(
     """Every published value beside this experiment's.
 
     Args:
-        published: as of :func:`rgd.analysis.paper.read_published`.
+        published: as of :func:`rgd.analysis.paper.values.read_published`.
         ours: as of :func:`accuracy_values`, :func:`tau_values`, :func:`agreement_values`.
         names: kind of key (dataset, scenario, pool, router, variant) -> this experiment's key -> the paper's; a key that
             is not named is its own.
@@ -186,71 +157,6 @@ def missing_reason(
         ):
             return f"excluded: {rule['reason']}"
     return NOT_MADE
-
-
-def view(
-    table: pd.DataFrame, number: str, titles: Mapping[str, Mapping[str, str]] | None = None
-) -> tuple[dict[str, pd.DataFrame], str]:
-    """The rows of one of the paper's tables, in its layout, and the note under it.
-
-    A cell reads ``78.3 (78.9)``: ours and published, a star where they differ by more than the test queries can show;
-    ``[a] (78.9)`` where there is no value of ours for the reason [a], which the note tells.
-
-    Args:
-        table: as made by :func:`published_table`.
-        number: of the paper's table.
-        titles: names to show instead of the paper's keys, by kind (dataset, pool, scenario, variant).
-    """
-    layout, titles = LAYOUTS[number], titles or {}
-    part = table[table["source"] == f"Table {number}"]
-    reasons = {
-        reason: f"[{_letters(place)}]" for place, reason in enumerate(dict.fromkeys(filter(None, part["reason"])))
-    }
-    sections: dict[str, dict[str, dict[str, str]]] = {}
-    for row in records(part):
-        decimals = 2 if row["what"] == TAU else 1
-        mark = "†" if row["note"] else ""
-        ours = (
-            reasons[row["reason"]] if row["reason"] else f"{row['ours']:.{decimals}f}" + ("" if row["within"] else "*")
-        )
-        text = f"{ours} ({row['published']:.{decimals}f}{mark})"
-        name = ", ".join(
-            [f"Table {number}: {layout.title}", *(_title(titles, key, row[key]) for key in layout.sections)]
-        )
-        lines = sections.setdefault(name, {})
-        lines.setdefault(_row_title(row, layout, titles), {})[_title(titles, layout.column, row[layout.column])] = text
-    shown = {
-        name: pd.DataFrame([{" ": line, **cells} for line, cells in lines.items()]).fillna("")
-        for name, lines in sections.items()
-    }
-    faults = [f"{_keys(row)}: {row['note']}" for row in records(part[part["note"] != ""])]
-    said = [f"{mark} {reason}." for reason, mark in reasons.items()]
-    return shown, " ".join([NOTE, *said, *([f"† {'; '.join(faults)}."] if faults else [])])
-
-
-def _row_title(row: Mapping[str, Any], layout: Layout, titles: Mapping[str, Mapping[str, str]]) -> str:
-    if row["what"] == REFEREE_ACCURACY:
-        return "referee's accuracy on test questions"
-    parts = []
-    if "scenario" in layout.rows:
-        parts.append(_title(titles, "scenario", row["scenario"]))
-    if "router" in layout.rows:
-        single = row["router"] == "single"
-        parts.append(_title(titles, "variant", row["variant"]) if single else row_label(row["router"], row["variant"]))
-    return ", ".join(parts)
-
-
-def _keys(row: Mapping[str, Any]) -> str:
-    return ", ".join(str(row[key]) for key in ("pool", "scenario", "router", "variant", "dataset") if row[key])
-
-
-def _title(titles: Mapping[str, Mapping[str, str]], kind: str, key: str) -> str:
-    return titles.get(kind, {}).get(key, key)
-
-
-def _letters(place: int) -> str:
-    """a, b, ..., z, aa, ab, ..."""
-    return (_letters(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
 
 
 def published_for_people(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
