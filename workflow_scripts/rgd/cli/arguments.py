@@ -19,7 +19,7 @@ def add_command(commands: "Commands", name: str, text: str, run: Run | None = No
     return command
 
 
-def add_commands(command: argparse.ArgumentParser, required: bool = True, name: str | None = None) -> "Commands":
+def add_commands(command: argparse.ArgumentParser, required: bool = True, name: str = argparse.SUPPRESS) -> "Commands":
     """The commands of a command; ``name`` is the option that says which was given."""
     return command.add_subparsers(title="commands", metavar="COMMAND", required=required, dest=name)
 
