@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from rgd.artifacts.files import write_json
-from rgd.artifacts.fingerprint import follow
+from rgd.artifacts.fingerprint import ROOT, follow
 from rgd.planning.takeover import KNOWN_CODE
 from rgd.planning.takeover import RULES as RENAMED
 
@@ -66,9 +66,9 @@ def known_code(old: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def data_files(rule: str, plugins: tuple[str, ...]) -> list[str]:
-    """The data files that the rule names beside its code."""
-    del rule, plugins
-    return []
+    """The data files that the rule names beside its code: the questions that lie beside an adapter."""
+    files = [f"{plugin.replace('.', '/')}.jsonl" for plugin in plugins if rule == "benchmark_questions"]
+    return [file for file in files if (ROOT / file).is_file()]
 
 
 if __name__ == "__main__":

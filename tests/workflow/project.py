@@ -161,6 +161,7 @@ def configure(config: Path, models: Path) -> None:
         config / "dataset/tiny.yaml",
         title="Tiny",
         adapter="quickstart",
+        seed=1,
         questions_per_task=12,
         tasks={"arithmetic": "Sums and products of whole numbers.", "calendar": "Days of the week, leap years."},
         embedder="tiny-embedder",

@@ -52,8 +52,13 @@ class Code:
         return self(script, [f"rgd.routers.{method}" for method in methods])
 
     def of_adapter(self, script: str, study: Study) -> Any:
-        """A function of the wildcards: the same with the dataset's adapter."""
-        return lambda wildcards: self(script, [f"rgd.datasets.{study.dataset(wildcards).adapter}"])
+        """A function of the wildcards: the same with the dataset's adapter, and with the questions that lie beside it."""
+
+        def of(wildcards: Any) -> str:
+            adapter = study.dataset(wildcards).adapter
+            return self(script, [f"rgd.datasets.{adapter}"], self.files(f"rgd/datasets/{adapter}.jsonl"))
+
+        return of
 
     def files(self, pattern: str) -> list[str]:
         """The data files under workflow_scripts/ whose path matches ``pattern``."""

@@ -96,8 +96,14 @@ class Dataset(Section):
     title: str = Field(description="Name in tables and figures.")
     adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
     source: Source | None = Field(None, description="What an adapter that reads a benchmark reads.")
-    seed: Seed = Field(0, description="Seed of what the adapter makes or samples.")
-    questions_per_task: int | None = Field(None, ge=4, description="Questions made for each task.")
+    seed: Seed = Field(
+        0, description="Seed of `source.sample`; for the adapter `quickstart`, 1: the seed of its questions."
+    )
+    questions_per_task: int | None = Field(
+        None,
+        ge=4,
+        description="For the adapter `quickstart`: the number of questions of each task, at most 60; null: all.",
+    )
     tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
     examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
         default_factory=dict,

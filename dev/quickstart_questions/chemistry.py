@@ -5,16 +5,14 @@ from functools import cache
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, name_list, numeric, sample, three_of, whole
+from dev.quickstart_questions.drafts import Draft, choose, name_list, numeric, sample, three_of, whole
 
 NOBLE_GASES = (2, 10, 18, 36, 54, 86)
-LATIN = ("Na", "K", "Fe", "Cu", "Ag", "Sn", "Sb", "W", "Au", "Hg", "Pb")
 COMPOUNDS = (
     "H2O", "CO2", "NH3", "CH4", "NaCl", "HCl", "H2SO4", "HNO3", "CaCO3", "NaOH", "C6H12O6", "C2H5OH", "C2H6O", "C6H6", "Fe2O3", "Al2O3",
     "SiO2", "SO2", "SO3", "NO2", "N2O", "H2O2", "KMnO4", "MgO", "CaO", "KCl", "Na2CO3", "CuSO4", "AgNO3", "C3H8", "C4H10", "C8H18", "PCl5",
     "H3PO4", "TiO2", "ZnO", "KBr", "LiF", "BaSO4", "Na2SO4", "NH4NO3", "CH3OH", "C2H4", "C2H2", "CS2", "P2O5", "MgCl2", "CaF2", "Fe3O4",
 )  # fmt: skip
-CLEARLY_DENSER = 1.3
 
 
 @cache

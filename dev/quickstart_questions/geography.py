@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, sample, three_of
-from rgd.datasets.quickstart.world import (
+from dev.quickstart_questions.drafts import Draft, choose, sample, three_of
+from dev.quickstart_questions.world import (
     UNCERTAIN_BORDER,
     capitals,
     cities,

@@ -4,10 +4,13 @@ import datetime
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, numeric, sample, three_first, three_of, whole
-from rgd.datasets.quickstart.vocabulary import MONTHS, WEEKDAYS
+from dev.quickstart_questions.drafts import Draft, choose, numeric, sample, three_first, three_of, whole
 
 Date = datetime.date
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 def day(rng: np.random.Generator, first_year: int = 1901, last_year: int = 2099) -> Date:

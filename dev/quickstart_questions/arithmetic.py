@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rgd.datasets.quickstart.drafts import Draft, choose, numeric, sample, three_first, three_of, whole
+from dev.quickstart_questions.drafts import Draft, choose, numeric, sample, three_first, three_of, whole
 
 
 def product(rng: np.random.Generator) -> Draft:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from rgd.datasets.quickstart.calendar import is_leap
-from rgd.datasets.quickstart.chemistry import elements, period
-from rgd.datasets.quickstart.drafts import Draft, choose, name_list, sample, three_of, whole
-from rgd.datasets.quickstart.world import CONTINENTS, UNCERTAIN_BORDER, UNCERTAIN_CONTINENT, cities, countries
+from dev.quickstart_questions.calendar import is_leap
+from dev.quickstart_questions.chemistry import elements, period
+from dev.quickstart_questions.drafts import Draft, choose, name_list, sample, three_of, whole
+from dev.quickstart_questions.world import CONTINENTS, UNCERTAIN_BORDER, UNCERTAIN_CONTINENT, cities, countries
 
 # Elements beyond 103, and names once proposed for some of them.
 LATER_SYMBOLS = (

