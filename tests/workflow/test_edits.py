@@ -232,7 +232,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     ),
     "a dataset more": (
         also(
-            copied("dataset/tiny.yaml", "dataset/second.yaml", seed=5),
+            copied("dataset/tiny.yaml", "dataset/second.yaml", title="Second"),
             lists("experiment/tiny.yaml", datasets=["second"]),
         ),
         [
