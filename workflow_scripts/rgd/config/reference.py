@@ -1,6 +1,6 @@
-"""The reference pages that the schemas write themselves: docs/configuration.md and docs/artifacts.md.
+"""The reference pages generated from the schemas: docs/configuration.md and docs/artifacts.md.
 
-``python -m rgd.config.reference`` rewrites both; a test fails when they differ from the schemas.
+``python -m rgd.config.reference`` rewrites both. A test fails if they differ from the schemas.
 """
 
 import inspect
@@ -24,83 +24,97 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     "questions/D/Q.parquet": (schemas.QUESTIONS, "A query, without its label."),
-    "labels/D/Q.parquet": (schemas.LABELS, "A query's label: the letter of the right option, or of the writer's."),
+    "labels/D/Q.parquet": (
+        schemas.LABELS,
+        "A query's label: the letter of the right option. In a generated scenario, the option that the generator calls right.",
+    ),
     "parts/D.parquet": (
         schemas.PARTS,
-        "A question's part, train or test, where the benchmark divides its questions itself; else there are no rows.",
+        "A question's part, train or test, if the benchmark has its own split; otherwise there are no rows.",
     ),
     "dropped/D.parquet": (
         schemas.DROPPED,
-        "A row of the benchmark that is not used: its number and id, the class of its fault, and the fault itself.",
+        "A dropped row of the benchmark: its number and id, the kind of fault, and the fault itself.",
     ),
-    "splits/D.parquet": (schemas.SPLITS, "A question in one split: part is train, test or reserved."),
-    "descriptions/D/V.parquet": (schemas.DESCRIPTIONS, "A task's description: V is default, short, shortest or human."),
-    "generation/D/Q.parquet": (schemas.GENERATION_COUNTS, "Draws of a task with one outcome: kept, or why not."),
+    "splits/D.parquet": (schemas.SPLITS, "A question's part in one split: train, test or reserved."),
+    "descriptions/D/V.parquet": (schemas.DESCRIPTIONS, "A task's description. V is default, short, shortest or human."),
+    "generation/D/Q.parquet": (
+        schemas.GENERATION_COUNTS,
+        "The number of a task's draws with one outcome: kept, or the reason for dropping them.",
+    ),
     "filtering/D/Q-filtered-P.parquet": (
         schemas.FILTERING,
-        "Queries of a task with one outcome: kept, or why not; first and second are the pool's best by mean consensus.",
+        "The number of a task's queries with one outcome: kept, or the reason for dropping them. first and second are the pool's "
+        "best members by mean consensus score.",
     ),
-    "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of length 1."),
+    "embeddings/D/Q.parquet": (schemas.embeddings(384), "A query's vector, of unit length."),
     "store/SETTINGS/CHUNK.parquet": (
         FILE_SCHEMA,
-        "An answer to one draw of a query, under the settings.json beside it; kept for ever, whatever else is deleted.",
+        "An answer to one draw of a query, under the settings in settings.json beside it. The workflow never deletes it.",
     ),
-    "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, as read from the store and extracted."),
+    "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, read from the store and extracted."),
     "graded_responses/D/M.parquet": (
         schemas.RESPONSES,
-        "Of mathematics: a member's answer to the benchmark; one that is right is the label itself.",
+        "A member's answer to a mathematical benchmark. A right answer is replaced by the label.",
     ),
     "equal_answers/D/P.parquet": (
         schemas.EQUAL_ANSWERS,
-        "Of mathematics: an answer that some member of the pool gave, and the first of the answers that equal it.",
+        "An answer of the pool to a mathematical question, with the representative of the answers equal to it.",
     ),
     "matched_responses/D/P/M.parquet": (
         schemas.RESPONSES,
-        "Of mathematics: a member's answer to the benchmark, under the name that equal answers of the pool have.",
+        "A member's answer to a mathematical benchmark, replaced by the representative of the pool's answers equal to it.",
     ),
     "matched_labels/D/P.parquet": (
         schemas.LABELS,
-        "Of mathematics: a label, under the name that the pool's right answers have.",
+        "A label of a mathematical benchmark, replaced by the representative of the pool's right answers.",
     ),
     "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
-    "option_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of the option a member chose."),
-    "features/D/Q/F.parquet": (schemas.FEATURES, "What a featurizer wrote about a query; empty where not parsed."),
+    "option_embeddings/D/Q/P.parquet": (
+        schemas.answer_embeddings(384),
+        "The vector of the option that a member chose.",
+    ),
+    "features/D/Q/F.parquet": (
+        schemas.FEATURES,
+        "A featurizer's description of a query; empty if it could not be parsed.",
+    ),
     "feature_embeddings/D/Q/F.parquet": (
         schemas.embeddings(768),
-        "The vectors of a query's keywords and of its step back, side by side; zeros where there is no text.",
+        "The vectors of a query's keywords and step_back, concatenated; zeros if there is no text.",
     ),
     "referee/D/Q/M.parquet": (
         schemas.REFEREE,
-        "A referee's answers to a query, one a draw; that of more than half of them, or none, and why.",
+        "A referee's answers to a query, one per draw, and the answer of more than half of them. Without one, outcome says why.",
     ),
     "leaks/queries/D/Q.parquet": (
         schemas.LEAKS,
-        "The test question that a query repeats, if any, and the one that it is most like; of descriptions (leaks/descriptions) by task.",
+        "The test question that a query repeats, if any, and the most similar one. leaks/descriptions has the same for each task's "
+        "description.",
     ),
-    "shift/D/S.parquet": (schemas.SHIFT, "How far a scenario's queries lie from the real ones that train."),
+    "shift/D/S.parquet": (schemas.SHIFT, "The distance of a scenario's queries from the real training queries."),
     "neighbours/D/S.parquet": (
         schemas.NEIGHBOURS,
-        "A test query's nearest training queries, nearest first, as row numbers of the seed's training queries.",
+        "A test query's nearest training queries, nearest first, as row numbers in the seed's training set.",
     ),
     "training/D/S/P.parquet": (
         schemas.TRAINING_SETS,
-        "A member's answer to a training query, by seed, member, query: what routers are fitted on.",
+        "A member's answer to a training query, ordered by seed, member and query. Routers are fitted on this file.",
     ),
     "consensus/D/S/P.parquet": (
         schemas.CONSENSUS,
-        "The same with the consensus among the pool, by the configuration's vote_weight; read by analyses alone.",
+        "A member's answer to a training query with its consensus score, by the configuration's vote_weight. Only analyses read it.",
     ),
-    "routers/D/S/P/R.parquet": (schemas.ROUTER, "One learned array of a fitted router."),
+    "routers/D/S/P/R.parquet": (schemas.ROUTER, "A learned array of a fitted router."),
     "routes/D/S/P/R.parquet": (
         schemas.routes(["VARIANT"]),
-        "A test query: the pool's ranking, and for each variant the answer and the members asked. No correctness.",
+        "A test query: the ranking of the pool and, for each variant, the answer and the members asked. It holds no correctness.",
     ),
     "outcomes/D/S/P/R.parquet": (
         schemas.outcomes(["VARIANT"]),
-        "A test query: for each variant 1 for right and 0 for wrong, or the probability of being right.",
+        "A test query: for each variant, 1 for right and 0 for wrong, or the probability of being right.",
     ),
-    "choices/D/S/P/R.parquet": (schemas.CHOICES, "A member's share of the queries in which a variant asks it."),
-    "cells/D/S/P/R.parquet": (schemas.CELLS, "A result: one variant and seed of a router."),
+    "choices/D/S/P/R.parquet": (schemas.CHOICES, "The share of queries for which a variant asks a member."),
+    "cells/D/S/P/R.parquet": (schemas.CELLS, "The result of one variant and seed of a router."),
     "bundles/D/S/P/R/training.parquet": (
         schemas.TRAINING,
         "A training query of a bundle, in the order of the vectors in embeddings.safetensors beside it.",
@@ -113,7 +127,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration reference",
         "",
-        "Generated from the schema (`python -m rgd.config.reference`). Each key stands under the file that holds it.",
+        "Generated from the schema (`python -m rgd.config.reference`). Each key is listed under the file that holds it.",
         "",
     ]
     for title, section in _sections():
@@ -171,17 +185,16 @@ def artifacts_page() -> str:
     lines = [
         "# Artifacts",
         "",
-        "Generated from the schemas (`python -m rgd.config.reference`). All lie under `results/`, as Parquet (zstd), with",
-        "what made them beside them in `….provenance.json`. `D` is a dataset, `Q` a query set (`benchmark`, or a",
-        "generated scenario's key), `S` a scenario, `P` a pool, `M` a member, `R` a router, `F` a",
-        "featurizer.",
+        "Generated from the schemas (`python -m rgd.config.reference`). All artifacts are Parquet files (zstd) under `results/`.",
+        "A `….provenance.json` beside each one records how it was made. `D` is a dataset, `Q` a query set (`benchmark`, or the",
+        "key of a generated scenario), `S` a scenario, `P` a pool, `M` a member, `R` a router, `F` a featurizer.",
         "",
     ]
     for path, (schema, meaning) in ARTIFACTS.items():
         lines += [
             f"## `{path}`",
             "",
-            f"A row: {meaning[0].lower() + meaning[1:]}",
+            f"Each row is {meaning[0].lower() + meaning[1:]}",
             "",
             "| column | type |",
             "|---|---|",

@@ -1,6 +1,6 @@
-"""What every configuration file may say: names, types, ranges and meanings of all keys.
+"""The schema of every configuration file: names, types, ranges and meanings of all keys.
 
-The descriptions here are the reference page docs/configuration.md, which is generated from them.
+The reference page docs/configuration.md is generated from the descriptions here.
 """
 
 from typing import Literal
@@ -76,15 +76,16 @@ __all__ = [
 
 
 class Config(Section):
-    """The whole tree, as Hydra composes it."""
+    """The whole configuration, as Hydra composes it."""
 
     name: Key = Field(description="The experiment's name.")
     paths: Paths = Field(default_factory=lambda: Paths())
-    neighbours: int = Field(64, ge=1, description="Nearest training queries kept for each test query.")
+    neighbours: int = Field(64, ge=1, description="How many nearest training queries are kept for each test query.")
     vote_weight: Literal["logistic", "z_sum", "posterior"] = Field(
-        "logistic", description="Vote weight of the consensus artifact; routers name their own."
+        "logistic",
+        description="Weight of a vote in the artifact consensus and in filtered scenarios. Routers set their own.",
     )
-    min_votes: int = Field(2, ge=1, description="Fewest votes of a majority answer in the consensus artifact.")
+    min_votes: int = Field(2, ge=1, description="Minimum votes for a majority answer, in the same places.")
     experiment: Experiment
     site: Site = Field(default_factory=lambda: Site())
     dataset: dict[Key, Dataset]

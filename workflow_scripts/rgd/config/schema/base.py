@@ -1,4 +1,4 @@
-"""What all parts of the configuration share: keys, seeds, and that an unknown key is an error."""
+"""What all parts of the configuration share: keys, seeds, and the refusal of unknown keys."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, max_length=80)]
 SIZE_PATTERN = r"^[1-9][0-9]*[km]$"
 
 SizeKey = Annotated[str, StringConstraints(pattern=SIZE_PATTERN, max_length=10)]
-"""A suffix of scenarios: a number with k or m; what it means is said by the dataset."""
+"""A suffix of scenarios: a number with k or m. The dataset defines its meaning."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-"""A commit of a repository, in full."""
+"""The full hash of a commit."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -33,14 +33,14 @@ class Section(BaseModel):
 
     @classmethod
     def read(cls, content: Mapping[str, Any], where: str) -> Self:
-        """The section from plain types that come from elsewhere than the configuration, such as a bundle.
+        """The section from plain types that do not come from the configuration, such as those in a bundle.
 
         Args:
-            content: of the section.
-            where: what messages call it.
+            content: the section's keys and values.
+            where: its name in messages.
 
         Raises:
-            UserError: naming the first key that is wrong, without its value, which may be a secret.
+            UserError: names the first wrong key, without its value, which may be a secret.
         """
         try:
             return cls.model_validate(content)

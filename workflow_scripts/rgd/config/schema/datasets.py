@@ -10,33 +10,33 @@ from rgd.config.schema.base import Key, Section, Seed, SizeKey
 MATHEMATICS = "mathematics"
 
 DESCRIBED = "described"
-"""The adapter of tasks that are only described: nothing is read, and no router can be tested."""
+"""The adapter of tasks that are only described: it reads no questions, so no router can be tested."""
 
 TABLE_ADAPTERS = ("multiple_choice", MATHEMATICS)
-"""The adapters that read any table of questions, by the columns that the dataset's file names."""
+"""The adapters that read any table of questions, by the columns that the dataset's file gives."""
 
 
 class Columns(Section):
-    """Which column of a table of questions holds what; for the adapters multiple_choice and mathematics."""
+    """The columns of a table of questions, for the adapters multiple_choice and mathematics."""
 
-    id: str | None = Field(None, description="A question's id; null: ids are made from the file and the row's number.")
+    id: str | None = Field(None, description="The question's id; null: made from the file's name and the row number.")
     question: str = Field(description="The question's text.")
     options: str | Annotated[list[str], Field(min_length=2)] | None = Field(
         None,
-        description="Of multiple choice: one column that holds the list of options (in CSV as JSON), or a list of columns with "
-        "an option each, of which the last may be empty.",
+        description="For multiple_choice: one column with the list of options (as JSON in CSV), or a list of columns with one "
+        "option each, where the last may be empty.",
     )
     label: str = Field(description="The right answer.")
     label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
-        description="How the label names the answer: by the option's letter, its number counted from 0 or from 1, or its text; "
-        "of mathematics by the text, or as the last \\boxed{} of a solution."
+        description="How the label gives the answer: the option's letter, its number counted from 0 or 1, or its text. For "
+        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it."
     )
     task: str | None = Field(
-        None, description="The question's task; null: {task} of source.file, else the dataset's only task."
+        None, description="The question's task; null: {task} in source.file, else the dataset's only task."
     )
     part: str | None = Field(
         None,
-        description="`train` or `test`, for a dataset with a split of its own; null: {part} of source.file, if any.",
+        description="`train` or `test`, for a dataset with its own split; null: {part} in source.file, if any.",
     )
 
 
@@ -44,36 +44,36 @@ RepositoryName = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 
 
 class Source(Section):
-    """Where a benchmark's rows come from: a dataset of the hub, fetched or mirrored, or a file of one's own."""
+    """Where a benchmark's rows come from: a dataset on the hub, fetched or mirrored, or your own file."""
 
     repo: RepositoryName | None = Field(
         None,
-        description="Repository, as owner/name; a mirror has it as data_root/hub/OWNER/NAME. null: `file` is one's own file.",
+        description="Repository, as owner/name; a mirror holds it as data_root/hub/OWNER/NAME. null: `file` is your own file.",
     )
     host: Literal["huggingface", "github"] = Field("huggingface", description="Where the repository is.")
     revision: str | None = Field(
         None,
-        description="Commit of the repository (40 hexadecimal digits): what is fetched. null: only a mirror can be read.",
+        description="Commit to fetch (40 hexadecimal digits); null: only a mirror can be read.",
     )
     file: str = Field(
         min_length=1,
-        description="Name of the file in the mirror's folder (.parquet, .jsonl, .csv, of bbeh .json); {task} and {part} (train, "
-        "test) stand for a file each. One's own file: its path, absolute or under data_root.",
+        description="Name of the file in the mirror's folder (.parquet, .jsonl or .csv; .json for bbeh). {task} and {part} (train, "
+        "test) stand for one file each. For your own file: its path, absolute or under data_root.",
     )
     remote: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         None,
         description="The file's name in the repository, or the names of its pieces, with {task} and {part} as in `file`; null: "
-        "the same. Pieces, and a file in another format, become one Parquet file.",
+        "same as `file`. Pieces, and files in other formats, are converted to one Parquet file.",
     )
-    columns: Columns | None = Field(None, description="The table's columns, for the adapters that read tables.")
-    rows: int | None = Field(None, ge=1, description="Only the first rows of each file are used; null for all.")
+    columns: Columns | None = Field(None, description="The table's columns, for adapters that read tables.")
+    rows: int | None = Field(None, ge=1, description="Use only this many first rows of each file; null: all.")
     sample: dict[Literal["train", "test"], Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
-        description="How many questions of a part are used, drawn with the dataset's seed; parts not named are used whole.",
+        description="How many questions of a part are used, drawn with the dataset's seed. Other parts are used whole.",
     )
     accept: list[Literal["one_option", "repeated_option"]] = Field(
         default_factory=list,
-        description="Faults of a published benchmark that are let pass, so that its count stays; otherwise such rows are dropped.",
+        description="Faults that are accepted, to keep a benchmark's published number of questions; otherwise such rows are dropped.",
     )
 
     @model_validator(mode="after")
@@ -107,33 +107,36 @@ class Dataset(Section):
     tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
     examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
         default_factory=dict,
-        description="Of the adapter described: questions of each task, without answers, from which a descriptor writes its "
+        description="For the adapter described: questions of each task, without answers, from which a descriptor writes the "
         "description.",
     )
     descriptor: Key | None = Field(
         None,
-        description="The model that writes the descriptions `default`, `short` and `shortest`, which generators get; null: "
-        "`default` is what stands under tasks. `human` is that always.",
+        description="File in config/descriptor, whose model writes the descriptions `default`, `short` and `shortest` for "
+        "generators; null: `default` is the description under tasks. `human` is always the description under tasks.",
     )
     reserved_per_task: int = Field(
-        0, ge=0, description="Questions a descriptor model may see; they are in no train or test part."
+        0, ge=0, description="Questions per task that a descriptor may see; they are in no train or test part."
     )
     train_share: float = Field(0.6, gt=0, lt=1, description="Share of each task's questions in the train part.")
-    embedder: Key = Field(description="The embedder of this dataset's queries.")
+    embedder: Key = Field(description="File in config/embedder, whose model embeds this dataset's queries.")
     recorded: Key | None = Field(
-        None, description="The dataset's name among recorded answers: data_root/recorded/RECORDED holds them."
+        None, description="Folder of the dataset's recorded answers: data_root/recorded/RECORDED."
     )
     recorded_embeddings: str | None = Field(
-        None, description="File of given embeddings in that folder, for the benchmark's queries; null to compute them."
+        None, description="File in that folder with embeddings of the benchmark's queries; null: they are computed."
     )
-    generated_queries: int = Field(ge=1, description="Queries of a generated scenario, spread evenly over the tasks.")
+    generated_queries: int = Field(
+        ge=1, description="Number of queries in a generated scenario, spread evenly over the tasks."
+    )
     generated_sizes: dict[SizeKey, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict, description="Queries of a scenario with a size in its key, such as 20k: GENERATOR-20k."
+        default_factory=dict,
+        description="Number of queries for each size suffix of a scenario, such as 20k for GENERATOR-20k.",
     )
 
     @property
     def is_tested(self) -> bool:
-        """Whether there are questions to test routers with; tasks that are only described have none."""
+        """Whether there are questions to test routers on; tasks that are only described have none."""
         return self.adapter != DESCRIBED
 
     @model_validator(mode="after")

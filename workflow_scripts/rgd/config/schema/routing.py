@@ -1,4 +1,4 @@
-"""config/pool and config/router: who is asked, and how it is chosen."""
+"""config/pool and config/router: which members there are, and how a router chooses among them."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,10 +11,12 @@ class Pool(Section):
     """config/pool/POOL.yaml: an ordered set of members."""
 
     title: str = Field(description="Name in tables and figures.")
-    members: list[Key] = Field(min_length=2, description="Member keys: MODEL or MODEL-ASK, or recorded files' names.")
+    members: list[Key] = Field(
+        min_length=2, description="Member keys: MODEL or MODEL-ASK, or the names of recorded files."
+    )
     recorded: Key | None = Field(
         None,
-        description="Engine `recorded`: the members' answers are the files data_root/recorded/DATASET/RECORDED/MEMBER.parquet.",
+        description="Folder of recorded answers: data_root/recorded/DATASET/RECORDED/MEMBER.parquet. Such a pool asks no model.",
     )
     parameters_billion: dict[Key, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict, description="Sizes of recorded members, which have no file in config/model."
@@ -33,24 +35,27 @@ class Pool(Section):
 class Router(Section):
     """config/router/ROUTER.yaml: a routing method and its parameters."""
 
-    method: Key = Field(description="Module of rgd.routers.")
+    method: Key = Field(description="Module in rgd.routers.")
     variants: dict[Key, int] = Field(
-        default_factory=dict, description="Rows of the cell: how many of the ranked members answer in each."
+        default_factory=dict,
+        description="For each variant, a row of the cell: how many of the top-ranked members answer.",
     )
-    aggregate: Literal["consensus", "majority"] = Field("majority", description="How several answers become one.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="Arguments of the method's class.")
+    aggregate: Literal["consensus", "majority"] = Field(
+        "majority", description="How to combine several answers into one."
+    )
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method's class.")
     answer_text: Literal["answer", "option"] = Field(
         "answer",
-        description="For methods that compare answers: embed what a member wrote, or the text of the option it chose.",
+        description="For methods that compare answers: embed what the member wrote, or the text of the option it chose.",
     )
     features: Key | None = Field(
-        None, description="For methods that use an LLM's features of queries: the file of config/featurizer."
+        None, description="For methods that use an LLM's features of queries: a file in config/featurizer."
     )
     price: Literal["calls", "tokens", "dollars", "seconds"] = Field(
         "calls",
-        description="For methods that weigh what a call costs, its unit: 1 a call; tokens of prompt and answer; dollars, by "
-        "api.price_prompt and api.price_completion of the models' files; seconds, by their answers_per_minute.",
+        description="For methods that weigh the price of a call, its unit: calls (1 each); tokens of prompt and answer; dollars, from "
+        "api.price_prompt and api.price_completion in the models' files; seconds, from their answers_per_minute.",
     )
     prices: dict[Key, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        default_factory=dict, description="What a call to a member costs, in that unit, in place of the above."
+        default_factory=dict, description="Price of a call to a member, in that unit; overrides the price above."
     )

@@ -1,4 +1,4 @@
-"""config/site and the folders: the machine, which changes no result."""
+"""config/site and the folders: settings of the machine, which change no result."""
 
 from typing import Annotated
 
@@ -8,11 +8,13 @@ from rgd.config.schema.base import Section
 
 
 class Paths(Section):
-    results: str = Field("results", description="Folder of everything that is made.")
-    store: str = Field("results/store", description="Folder of the answers, kept for ever and shared by experiments.")
+    results: str = Field("results", description="Folder of all results.")
+    store: str = Field(
+        "results/store", description="Folder of the answers, kept for ever and shared by all experiments."
+    )
     cache: str = Field("~/.cache/rgd", description="Folder of downloaded model weights, outside the results.")
     data_root: str | None = Field(
-        None, description="Folder with a mirror of the hub and recorded answers; `--config data_root=DIR` sets it."
+        None, description="Folder with a mirror of the hub and recorded answers; set by `--config data_root=DIR`."
     )
 
 
@@ -22,17 +24,19 @@ Partition = Annotated[str, StringConstraints(pattern=r"^[\w.,-]+$")]
 class Cluster(Section):
     """Names and limits of a cluster."""
 
-    account: str | None = Field(None, description="Account to which time is charged; null: the cluster's default.")
-    partition: Partition | None = Field(None, description="Where jobs run; null: the cluster's default.")
-    gpu_partition: Partition | None = Field(None, description="Where jobs run that have GPUs; null: as without.")
+    account: str | None = Field(None, description="Account that is charged; null: the cluster's default.")
+    partition: Partition | None = Field(None, description="Partition for jobs; null: the cluster's default.")
+    gpu_partition: Partition | None = Field(
+        None, description="Partition for jobs with GPUs; null: same as `partition`."
+    )
     served_partition: Partition | None = Field(
-        None, description="Where jobs run that ask an API, so with a way to the internet; null: as the others."
+        None, description="Partition for jobs that ask an API, with internet access; null: same as `partition`."
     )
     longest_minutes: int = Field(
-        1440, ge=1, description="Most time that a job asks for; longer work goes on in the next try."
+        1440, ge=1, description="Maximum time that a job requests; longer work continues in the next retry."
     )
     largest_memory_mb: int | None = Field(
-        None, ge=1, description="Most memory that a further try of a job asks for; null: no limit."
+        None, ge=1, description="Maximum memory that a retry requests; null: no limit."
     )
 
 
@@ -40,6 +44,6 @@ class Site(Section):
     """config/site/SITE.yaml: the machine. Nothing here changes a result."""
 
     chunk_size: int = Field(64, ge=1, description="Queries answered and committed together.")
-    draw_chunk_size: int = Field(256, ge=1, description="Draws of a generator asked and committed together.")
-    use_hub: bool = Field(True, description="Try the model hub before the wheels.")
-    cluster: Cluster = Field(default_factory=lambda: Cluster(), description="What jobs ask a cluster for.")
+    draw_chunk_size: int = Field(256, ge=1, description="A generator's draws asked and committed together.")
+    use_hub: bool = Field(True, description="Whether to try the model hub before the wheels.")
+    cluster: Cluster = Field(default_factory=lambda: Cluster(), description="What jobs request from a cluster.")
