@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 
 from rgd.artifacts.files import write_json
-from rgd.artifacts.fingerprint import ROOT, follow
+from rgd.artifacts.fingerprint import follow
 from rgd.planning.takeover import KNOWN_CODE
 from rgd.planning.takeover import RULES as RENAMED
+from rgd.workflow.code import questions_beside
 
 ADAPTERS = ("bbeh", "mathematics", "multiple_choice", "quickstart")
 RULES = (
@@ -61,14 +62,8 @@ def known_code(old: Path) -> dict[str, dict[str, list[str]]]:
     for (rule, plugins), before in zip(wanted, json.loads(done.stdout), strict=True):
         lists = found.setdefault(rule, {"before": [], "now": []})
         lists["before"].append(before)
-        lists["now"].append(follow(f"{rule}.py", plugins, data_files(rule, plugins)).fingerprint)
+        lists["now"].append(follow(f"{rule}.py", plugins, questions_beside(plugins)).fingerprint)
     return found
-
-
-def data_files(rule: str, plugins: tuple[str, ...]) -> list[str]:
-    """The data files that the rule names beside its code: the questions that lie beside an adapter."""
-    files = [f"{plugin.replace('.', '/')}.jsonl" for plugin in plugins if rule == "benchmark_questions"]
-    return [file for file in files if (ROOT / file).is_file()]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from rgd.artifacts.fingerprint import follow, parameter
 from rgd.artifacts.provenance import beside, read_provenance, write_provenance
 from rgd.planning import takeover
 from rgd.planning.takeover import KNOWN_CODE, RECORDS, RULES, Remembered, take_over
+from rgd.workflow.code import questions_beside
 
 KNOWN = json.loads(KNOWN_CODE.read_text())
 
@@ -129,18 +130,18 @@ def test_code_that_may_make_something_else_is_left_to_run_again(world: World) ->
         assert world.memory.records[str(world.root / name)] == before[str(world.root / name)]
 
 
-def test_another_version_of_a_library_runs_again(world: World) -> None:
-    fingerprint = KNOWN["embed_questions"]["before"][0]
-    own = dict.fromkeys(libraries("embed_questions.py"), "0.0.1") or {"numpy": "0.0.1"}
-    world.make(
-        "embed_questions",
-        "embeddings/d/q.parquet",
-        ["questions/d/q.parquet"],
-        code=code("embed_questions.py", fingerprint, libraries=own),
-    )
-    before = world.memory.records[str(world.root / "embeddings/d/q.parquet")]
+@pytest.mark.parametrize(
+    ("versions", "runs_again"),
+    [({"numpy": "0.0.1"}, True), ({**libraries("neighbours.py"), "of-no-more-use": "1"}, False)],
+)
+def test_another_version_of_a_library_that_still_counts_runs_again(
+    world: World, versions: dict[str, str], runs_again: bool
+) -> None:
+    path, old = "neighbours/d/s.parquet", code("neighbours.py", KNOWN["neighbours"]["before"][0], libraries=versions)
+    world.make("neighbours", path, ["questions/d/q.parquet"], code=old)
+    before = world.memory.records[str(world.root / path)]
     world.take_over()
-    assert world.memory.records[str(world.root / "embeddings/d/q.parquet")] == before
+    assert (world.memory.records[str(world.root / path)] == before) == runs_again
 
 
 def test_a_second_call_does_nothing_and_one_that_was_cut_short_is_made_good(
@@ -176,7 +177,7 @@ def test_the_list_of_known_code_is_of_this_checkout() -> None:
     """
     for rule, lists in KNOWN.items():
         plugins = [()] if rule != "benchmark_questions" else _adapters()
-        found = {follow(f"{rule}.py", each, _data(each)).fingerprint for each in plugins}
+        found = {follow(f"{rule}.py", each, questions_beside(each)).fingerprint for each in plugins}
         assert found <= set(lists["now"]), rule
 
 
@@ -184,12 +185,6 @@ def _adapters() -> list[tuple[str, ...]]:
     from dev.known_code import ADAPTERS
 
     return [(f"rgd.datasets.{adapter}",) for adapter in ADAPTERS]
-
-
-def _data(plugins: tuple[str, ...]) -> list[str]:
-    from dev.known_code import data_files
-
-    return data_files("benchmark_questions", plugins)
 
 
 def test_every_rule_with_another_name_is_there() -> None:

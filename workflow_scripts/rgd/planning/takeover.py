@@ -21,6 +21,7 @@ from rgd.artifacts.fingerprint import follow, parameter
 from rgd.artifacts.provenance import beside, read_provenance
 from rgd.errors import UserError
 from rgd.planning.adopt import artifacts
+from rgd.workflow.code import questions_beside
 
 RECORDS = {
     "described": "asked/descriptions",
@@ -179,12 +180,14 @@ class _Known:
         name = script.removesuffix(".py")
         script = f"{RULES.get(name, name)}.py"
         try:
-            now = follow(script, plugins, code.get("files", ()))
+            now = follow(script, plugins, [*code.get("files", ()), *questions_beside(plugins)])
             found = parameter(now, script, plugins)
         except (UserError, OSError):
             return None
-        is_same = now.fingerprint in known["now"] and now.libraries == code.get("libraries", {})
-        return found if is_same else None
+        before = code.get("libraries", {})
+        # A library that the code has no use for any more changes nothing.
+        is_same = all(before.get(name, version) == version for name, version in now.libraries.items())
+        return found if is_same and now.fingerprint in known["now"] else None
 
 
 def _move(old: Path, new: Path) -> None:

@@ -13,6 +13,12 @@ from rgd.errors import UserError
 from rgd.workflow.study import Study
 
 
+def questions_beside(plugins: Iterable[str], scripts: Path = fingerprint.ROOT) -> list[str]:
+    """The files of questions that lie beside adapters, by their place in ``scripts``."""
+    files = [f"{plugin.replace('.', '/')}.jsonl" for plugin in plugins]
+    return [file for file in files if (scripts / file).is_file()]
+
+
 class Code:
     """Fingerprints of the scripts in a folder.
 
@@ -56,7 +62,8 @@ class Code:
 
         def of(wildcards: Any) -> str:
             adapter = study.dataset(wildcards).adapter
-            return self(script, [f"rgd.datasets.{adapter}"], self.files(f"rgd/datasets/{adapter}.jsonl"))
+            plugins = [f"rgd.datasets.{adapter}"]
+            return self(script, plugins, questions_beside(plugins, self.scripts))
 
         return of
 
