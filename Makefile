@@ -10,7 +10,7 @@ CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON
 BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 
-.PHONY: install usable quickstart test test-all check bench bench-sweep gpu-smoke clean-venv
+.PHONY: install usable quickstart test test-ci test-all check bench bench-sweep gpu-smoke clean-venv
 
 install: $(STAMP)
 
@@ -41,8 +41,13 @@ $(STAMP): $(LOCK) pyproject.toml | usable
 quickstart: install
 	@$(BIN)/snakemake --cores $(CORES)
 
+# Every part once, in under ten minutes on two cores.
 test: install
-	@$(BIN)/python -m pytest -m "not slow or ci"
+	@$(BIN)/python -m pytest -m "not slow or whole"
+
+# The rest of what CI runs.
+test-ci: install
+	@$(BIN)/python -m pytest -m "ci and not whole"
 
 test-all: install
 	@$(BIN)/python -m pytest

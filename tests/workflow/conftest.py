@@ -8,13 +8,19 @@ from tests.workflow import tiny_models
 from tests.workflow.project import Project, make
 
 
+WHOLE_RUNS = ("test_firewall.py", "test_planning.py", "test_own_data.py")
+"""Small whole runs that are part of `make test`: with models, what people ask of a finished one, and with recorded answers."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever starts the workflow takes minutes: it is slow, and what no file marks so is part of `make test`."""
+    """Whatever starts the workflow takes minutes: it is slow; CI runs it unless its file marks it slow itself."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents and not item.get_closest_marker("slow"):
             item.add_marker("slow")
             item.add_marker("ci")
+            if item.path.name in WHOLE_RUNS:
+                item.add_marker("whole")
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def test_what_breaks_the_shell_is_refused_and_nothing_else(tmp_path: Path, chara
     python = stub(tmp_path / f"x{character}y{character}z/python")
     # What else a folder's name may match as a pattern, or name together with a colon or a brace, decides these.
     depends = character in "*?[]{}:"
-    done = subprocess.run(["bash", "-c", f"{python} x"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", f"{python} x"], cwd=tmp_path, capture_output=True, text=True, check=False)
     starts = done.stdout == "started\n"
     assert (checkout.path_problem(python) is None) == (starts and not depends)
     assert (character in HARMLESS) == (starts and not depends)
