@@ -115,8 +115,8 @@ def test_what_a_router_says_itself_is_a_check(healthy: TrainingSet) -> None:
     alike = trained(changed(healthy, answers=answers), ("latent_truth",))
     (told,) = [each for each in findings(alike, GOOD_DRAWS) if "latent_truth" in each.check]
     assert told.verdict == LOOK
-    assert told.value == 3
-    assert "can be read in another way" in told.shown
+    # Members that never differ lead alike in every reading, so no other reading is told.
+    assert told.value == 2
     assert "all members agree" in told.shown
     assert "standard errors" in told.shown
 

@@ -152,7 +152,7 @@ def agreement(answers: np.ndarray) -> list[Finding]:
             "agreement beyond chance",
             kappa,
             f"kappa {kappa:.2f}; {100 * has_majority:.0f} % of the queries have a majority answer",
-            kappa >= LEAST_AGREEMENT,
+            round(kappa, DECIMALS) >= LEAST_AGREEMENT,
             "Members agree hardly more than by chance, so agreement says nothing about skill. The queries may be too hard, "
             "ill-posed or without a right option: read some, take a stronger generator, or add stronger members.",
         ),
@@ -188,7 +188,7 @@ def chance_corrected(answers: np.ndarray) -> tuple[float, float]:
 
 def told_apart(members: Sequence[str], scores: np.ndarray) -> Finding:
     """How far the best member's mean consensus score is from the worst's, in standard errors of the paired difference."""
-    means = scores.mean(axis=0)
+    means = scores.mean(axis=0).round(DECIMALS)
     best, worst = int(means.argmax()), int(means.argmin())
     ratios = np.array([_ratio(scores[:, best] - scores[:, member]) for member in range(len(means))])
     near = int((ratios < LEAST_RATIO).sum())
@@ -324,6 +324,6 @@ def _ratio(difference: np.ndarray) -> float:
     """The mean of paired differences in its standard errors; infinite where they never vary, 0 where there are none."""
     mean = float(difference.mean())
     error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else float("inf")
-    if error == 0:
-        return float("inf") if mean else 0.0
-    return mean / error
+    if round(error, DECIMALS) == 0:
+        return float("inf") if round(mean, DECIMALS) else 0.0
+    return round(mean / error, DECIMALS)

@@ -239,7 +239,8 @@ class Cascal(Router):
 
     def _mean_scores(self, scores: np.ndarray, assigned: np.ndarray, clusters: int) -> np.ndarray:
         means = group_means(scores, assigned, clusters)
-        return means if self.score_decimals is None else means.round(self.score_decimals)
+        # Twice, so that a mean halfway between two decimals is rounded alike whatever the order of its sum.
+        return means if self.score_decimals is None else means.round(DECIMALS).round(self.score_decimals)
 
 
 def majority_share(answers: np.ndarray) -> np.ndarray:

@@ -186,9 +186,9 @@ class LatentTruth(Router):
             )
         least, most = float(self.prices_.min()), float(self.prices_.sum())
         for name, budget in self.budgets.items():
-            if budget < least:
+            if not panels.within(least, budget):
                 found.append(f"The budget of {name} is {budget:g}, but the cheapest member costs {least:.4g} a call.")
-            elif budget > most:
+            elif not panels.within(budget, most):
                 found.append(f"The budget of {name} is {budget:g}, but all members together cost {most:.4g} a query.")
         return found
 
@@ -207,7 +207,7 @@ class LatentTruth(Router):
                 [column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in z.T]
             )
         if np.abs(shift).max() > MOST_SHIFT:
-            member = int(np.argmax(np.abs(shift)))
+            member = int(np.argmax(np.abs(shift).round(DECIMALS)))
             found.append(
                 f"The confidence of {self.members_[member]} is {shift[member]:+.1f} standard deviations off that on the "
                 "training queries: they are easier or harder than the test queries, and prices will differ."
@@ -280,7 +280,8 @@ class LatentTruth(Router):
         similarity = np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
         nearest = np.argmax(similarity, axis=1)
         close = similarity[np.arange(len(nearest)), nearest]
-        far = (close < self.nearest_[nearest].round(6)) | (self.groups == "all")
+        # A training query that is the farthest of its cluster is not far, however its similarity is rounded.
+        far = (close < self.nearest_[nearest] - 1e-6) | (self.groups == "all")
         return np.where(far, len(self.centroids_), nearest), close
 
     def _choose_panels(
@@ -327,7 +328,7 @@ class LatentTruth(Router):
         """For each budget, whom to ask first and how probable an answer ends the asking."""
         prices = self.prices_
         # Where all cost the same the best member is asked first; else each is tried as the first.
-        starts = [-1] if len(set(prices.tolist())) == 1 else [-1, *range(len(prices))]
+        starts = [-1] if np.ptp(prices / prices.max()) < 10.0**-DECIMALS else [-1, *range(len(prices))]
         runs = {}
         for start in starts if self.budgets else []:
             order = _starting(self.rankings_[rows], start)
@@ -342,7 +343,8 @@ class LatentTruth(Router):
                 paid = panels.mean_price(price, count)
                 worth = float(right[np.arange(len(count)), count - 1].mean())
                 # Within the budget the more accurate, otherwise the cheaper; of equals the first.
-                key = (paid <= budget, worth if paid <= budget else -paid)
+                fits = panels.within(paid, budget)
+                key = (fits, round(worth if fits else -paid, DECIMALS))
                 if best is None or key > best[0]:
                     best = key, start, threshold
             assert best is not None
@@ -373,7 +375,7 @@ class LatentTruth(Router):
         ranked = self.rankings_[-1]
         singles = np.stack([panels.credence(truth, answers, answers[:, member]) for member in ranked[:2]], axis=1)
         difference = singles[:, 0] - singles[:, -1]
-        error = difference.std() / np.sqrt(len(difference))
+        error = round(float(difference.std() / np.sqrt(len(difference))), DECIMALS)
         alike, _ = pair_agreement(givers, np.ones(len(answers)))
         excess = alike - expected_agreement(self._pool(), givers, choices, np.ones(len(answers)))
         pairs = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
@@ -381,7 +383,7 @@ class LatentTruth(Router):
             "queries": float(len(answers)),
             "missing": float((~given).mean()),
             "unanimous": float((votes.max(axis=1) == number)[several].mean()) if several.any() else 0.0,
-            "unsettled": float((truth[:, :-1].max(axis=1) <= 0.5).mean()),
+            "unsettled": float((truth[:, :-1].max(axis=1).round(DECIMALS) <= 0.5).mean()),
             "lead": float(difference.mean() / error) if error > 0 else 0.0,
             "excess_agreement": float(pairs.max()),
             "lacking_agreement": float(pairs.min()),

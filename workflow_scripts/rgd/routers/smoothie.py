@@ -10,8 +10,8 @@ from rgd.routers.base import Count, Router, Sliced, TestQueries, TrainingSet, gr
 
 # Squared distance of two unit vectors with nothing in common.
 UNRELATED = 2.0
-# Numbers of answer embeddings held at once: 64 MiB of float32.
-BLOCK_ENTRIES = 16 * 1024 * 1024
+# Numbers of answer embeddings held at once: 64 MiB of float64.
+BLOCK_ENTRIES = 8 * 1024 * 1024
 
 
 @dataclass(kw_only=True)
@@ -94,8 +94,9 @@ def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:
     distances = np.empty((n, len(first)))
     block = max(1, BLOCK_ENTRIES // (members * dimension))
     for start in range(0, n, block):
-        vectors = np.asarray(embeddings[start : start + block], dtype=np.float32)
-        products = (vectors @ vectors.transpose(0, 2, 1)).astype(np.float64)
+        # In float64, so that members with the same answers are at the same distance whatever their place.
+        vectors = np.asarray(embeddings[start : start + block], dtype=np.float64)
+        products = vectors @ vectors.transpose(0, 2, 1)
         squares = np.diagonal(products, axis1=1, axis2=2)
         present = np.isfinite(squares) & (squares > 0)
         length = np.sqrt(np.where(present, squares, 1.0))

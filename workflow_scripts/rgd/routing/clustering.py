@@ -74,7 +74,9 @@ def kmeans(
     labels = starts(products, weights[owner], np.asarray(clusters)[owner], generators)
     labels = lloyd(products, weights[owner], labels)
     if n_init > 1:
-        best = inertia(products, weights[owner], labels).reshape(-1, n_init).argmin(axis=1)
+        spread = inertia(products, weights[owner], labels).reshape(-1, n_init)
+        noise = NOISE * products.squares.max() * weights.sum(axis=1)
+        best = np.argmax(spread <= spread.min(axis=1, keepdims=True) + noise[:, None], axis=1)
         labels = labels[np.arange(len(weights)) * n_init + best]
     for run, part in enumerate(weights > 0):
         labels[run, part] = compact(labels[run, part])
@@ -155,9 +157,11 @@ def spread_starts(
         gaps[gaps < noise] = 0.0
         remaining = np.minimum(gaps, distance[run]) if centre else gaps
         cost = np.einsum("cn,cn->c", remaining, weights[run])
-        order = np.lexsort((cost, run))
-        best = order[np.unique(run[order], return_index=True)[1]]
-        labels[open_runs] = np.where(gaps[best] < distance[open_runs], centre, labels[open_runs])
+        _, first, place = np.unique(run, return_index=True, return_inverse=True)
+        # Of equally good candidates the first that was drawn.
+        good = np.flatnonzero(cost <= np.minimum.reduceat(cost, first)[place] * (1.0 + NOISE))
+        best = good[np.unique(run[good], return_index=True)[1]]
+        labels[open_runs] = np.where(gaps[best] < distance[open_runs] - noise, centre, labels[open_runs])
         distance[open_runs] = remaining[best]
     return labels
 
@@ -183,6 +187,7 @@ def lloyd(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.nda
     """
     labels = labels.astype(np.int32)
     part = weights > 0
+    noise = NOISE * products.squares.max()
     # Squared distances from the means without the point's own square, which is the same for every mean.
     distance = np.full((len(labels), int(labels.max(initial=0)) + 1, labels.shape[1]), np.inf, dtype=np.float32)
     changed = np.zeros(distance.shape[:2], dtype=bool)
@@ -201,7 +206,7 @@ def lloyd(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.nda
         squares = np.where(filled, (share * similarity).sum(axis=1), np.inf)
         distance[run, cluster] = squares[:, None] - 2.0 * similarity
         moving = np.unique(run)
-        nearest = _first_smallest(distance[moving])
+        nearest = _first_smallest(distance[moving], noise)
         moved = (nearest != labels[moving]) & part[moving]
         changed[:] = False
         going = moved.sum(axis=1) > SETTLED * part[moving].sum(axis=1)
@@ -212,20 +217,21 @@ def lloyd(products: Products, weights: np.ndarray, labels: np.ndarray) -> np.nda
         for emptied in np.unique(run[~filled]):
             lost = cluster[~filled & (run == emptied)]
             gaps = distance[emptied, labels[emptied], np.arange(labels.shape[1])] + products.squares
-            farthest = int(np.where(part[emptied], gaps, 0.0).argmax())
-            if gaps[farthest] > NOISE * products.squares.max():
+            gaps = np.where(part[emptied], gaps, 0.0)
+            farthest = int(np.argmax(gaps >= gaps.max() - noise))
+            if gaps[farthest] > noise:
                 # One point in an iteration: the others that are lost are looked at again in the next.
                 changed[emptied, lost] = changed[emptied, labels[emptied, farthest]] = True
                 labels[emptied, farthest] = lost[0]
     return labels
 
 
-def _first_smallest(values: np.ndarray) -> np.ndarray:
-    """argmin over axis 1 of (r, k, n), int32; numpy's own is slow over a short axis that is not the last."""
-    smallest, where = values[:, 0].copy(), np.zeros((len(values), values.shape[2]), dtype=np.int32)
-    for index in range(1, values.shape[1]):
-        np.copyto(where, index, where=values[:, index] < smallest)
-        np.minimum(smallest, values[:, index], out=smallest)
+def _first_smallest(values: np.ndarray, noise: float) -> np.ndarray:
+    """The first place on axis 1 of (r, k, n) whose value is the smallest but for ``noise``, int32 (r, n)."""
+    bound = values.min(axis=1) + noise
+    where = np.zeros(bound.shape, dtype=np.int32)
+    for index in range(values.shape[1] - 1, -1, -1):
+        np.copyto(where, index, where=values[:, index] <= bound)
     return where
 
 

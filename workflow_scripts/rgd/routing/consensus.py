@@ -87,8 +87,8 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
         else:
             mu[member] = np.median(values)
             sigma[member] = MAD_TO_SIGMA * np.median(np.abs(values - mu[member]))
-        # A constant's computed spread is rounding noise, which would blow up every z.
-        if sigma[member] <= 1e-12 * max(1.0, abs(mu[member])):
+        # What varies no more than float32 rounds is a constant; its z would be rounding noise blown up.
+        if sigma[member] <= max(1e-12, 1e-6 * abs(mu[member])):
             sigma[member] = 0.0
     return mu, sigma
 

@@ -6,6 +6,8 @@ import numpy as np
 
 # Similarities held at once: 16 MiB of float32, with 32 MiB of columns beside them while the largest are found.
 BLOCK_ENTRIES = 4 * 1024 * 1024
+# Similarities of float32 that agree in as many decimals are equal: their last bits depend on their place in the product.
+DECIMALS = 6
 # Training rows looked at together: with many more, a block would hold too few queries for a fast matrix product.
 TILE = 4096
 
@@ -22,8 +24,8 @@ def nearest(
         own: (n,) the training row that each query is, and that is not its own neighbour.
 
     Returns:
-        indices (n, k) int32 into ``training`` and their cosine similarity (n, k) float32; equal similarities stand in
-        the order of their index.
+        indices (n, k) int32 into ``training`` and their cosine similarity (n, k) float32, rounded to ``DECIMALS``; equal
+        similarities stand in the order of their index.
 
     Raises:
         ValueError: the dimensions differ, ``k`` is below 1, or ``training`` is empty.
@@ -56,7 +58,7 @@ def _largest_of_tile(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest of the training rows ``first`` to ``first + TILE``: at most k, among them a query's own row at -inf."""
     tile = training[first : first + TILE]
-    products = queries @ tile.T
+    products = _products(queries, tile)
     if own is not None:
         inside = np.flatnonzero((own >= first) & (own < first + len(tile)))
         products[inside, own[inside] - first] = -np.inf
@@ -91,11 +93,16 @@ def nearest_both_ways(
     block = max(1, BLOCK_ENTRIES // len(second))
     for start in range(0, len(first), block):
         rows = slice(start, start + block)
-        products = first[rows] @ second.T
+        products = _products(first[rows], second)
         forth_rows[rows], forth[rows] = _largest(products, forth.shape[1])
         found, similarity = _largest(np.ascontiguousarray(products.T), min(k, len(products)))
         back.append((found + np.int32(start), similarity))
     return (forth_rows, forth), _merged(back, k)
+
+
+def _products(queries: np.ndarray, training: np.ndarray) -> np.ndarray:
+    products = queries @ training.T
+    return np.round(products, DECIMALS, out=products)
 
 
 def _largest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

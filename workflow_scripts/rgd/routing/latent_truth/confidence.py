@@ -96,9 +96,10 @@ def group_offsets(
         common = score.sum(axis=1, keepdims=True) / np.maximum(curve.sum(axis=1, keepdims=True), 1e-9)
         own = np.where(givers >= 0, score - curve * common, 0.0)
         count = int(group.max()) + 1
-        slope, steep, square = (sums(values, group, count) for values in (own, curve, own**2))
+        slope, steep = sums(own, group, count), sums(curve, group, count)
         size = np.maximum(np.bincount(group, minlength=count), 1)[:, None]
-        error = np.sqrt(np.maximum(square - slope**2 / size, 0.0) * size / np.maximum(size - 1, 1))
+        square = sums((own - (slope / size)[group]) ** 2, group, count)
+        error = np.sqrt(square * size / np.maximum(size - 1, 1))
         found.append(soft(slope, doubt(caution * error, size)) / (steep + 1.0 / OFFSET_DEVIATION**2))
         logits = logits + found[-1][group]
     return found

@@ -99,10 +99,16 @@ def other_reading(found: Sequence[tuple[float, Pool]]) -> tuple[int, float]:
     -1 and infinity where all have the same leader.
     """
     height, pool = found[0]
+    first = leader(pool)
     for below, other in found[1:]:
-        if other.ability.argmax() != pool.ability.argmax():
-            return int(other.ability.argmax()), height - below
+        if leader(other) != first:
+            return leader(other), height - below
     return -1, np.inf
+
+
+def leader(pool: Pool) -> int:
+    """The member that knows most; of equals the first."""
+    return int(pool.ability.round(DECIMALS).argmax())
 
 
 def agreement_patterns(answers: np.ndarray, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,7 +153,8 @@ def suspected(pool: Pool, givers: np.ndarray, counts: np.ndarray) -> Pool:
     room = np.maximum(1.0 - usual, 1e-9)
     excess = (alike - usual) / room
     error = np.sqrt(np.maximum(alike * (1.0 - alike), 1.0 / (number + 1.0)) / np.maximum(number, 1.0)) / room
-    convincing = (excess > LEAST_COPYING) & (excess > COPYING_ERRORS * error) & (number > 0)
+    above = (excess - np.maximum(LEAST_COPYING, COPYING_ERRORS * error)).round(DECIMALS)
+    convincing = (above > 0) & (number > 0)
     parent, copying = np.full(members, -1), np.zeros(members)
     for flat in np.argsort(-excess.round(DECIMALS), axis=None, kind="stable"):
         source, copy = divmod(int(flat), members)

@@ -112,7 +112,7 @@ def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float
         parent = np.zeros(count, dtype=np.int64)
         parent[group] = above
         mean = sums(relative, group, count) / size
-        variance = np.maximum(sums(relative**2, group, count) / size - mean**2, 0.0)
+        variance = sums((relative - mean[group]) ** 2, group, count) / size
         error = np.sqrt(variance / np.maximum(size - 1, 1))
         found.append(found[-1][parent] + soft(mean - found[-1][parent], doubt(caution * error, size)))
         above = group
@@ -124,7 +124,7 @@ def stops(confidence: np.ndarray, threshold: float) -> np.ndarray:
 
     ``confidence`` (n, M) is the probability of the leading answer after each.
     """
-    enough = confidence >= threshold
+    enough = confidence.round(DECIMALS) >= threshold
     enough[:, -1] = True
     return np.argmax(enough, axis=1) + 1
 
@@ -133,6 +133,11 @@ def mean_price(prices: np.ndarray, asked: np.ndarray) -> float:
     """Mean price per query of asking (n,) members each, in the order of their ``prices`` (n, M)."""
     total = np.cumsum(prices, axis=1)
     return float(total[np.arange(len(asked)), asked - 1].mean())
+
+
+def within(price: float, budget: float) -> bool:
+    """Whether a mean price is no more than ``budget``, but for rounding."""
+    return price <= budget * (1.0 + 10.0**-DECIMALS)
 
 
 def threshold_for(budget: float, confidence: np.ndarray, prices: np.ndarray) -> float:
@@ -144,12 +149,12 @@ def threshold_for(budget: float, confidence: np.ndarray, prices: np.ndarray) -> 
         prices: (n, M) in the order of asking.
     """
     # Just above every value that occurs, the next query goes on asking; above all of them, all do.
-    reached = np.unique(confidence[:, :-1])
+    reached = np.unique(confidence[:, :-1].round(DECIMALS))
     levels = np.concatenate([[0.0], np.nextafter(reached, np.inf)])
     low, high = 0, len(levels) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if mean_price(prices, stops(confidence, levels[middle])) <= budget:
+        if within(mean_price(prices, stops(confidence, levels[middle])), budget):
             low = middle
         else:
             high = middle - 1
