@@ -24,7 +24,6 @@ RULES = (
     "human_descriptions",
     "read_descriptions",
     "read_queries",
-    "filtered_questions",
     "filtered_rows",
     "embed_questions",
     "embed_answers",
@@ -40,7 +39,6 @@ RULES = (
     "equal_answers",
     "matched_responses",
     "matched_labels",
-    "neighbours",
 )
 FOLLOWED_THERE = "import json, sys; from rgd.fingerprint import fingerprint; print(json.dumps([fingerprint(s, p) for s, p in json.loads(sys.argv[1])]))"
 

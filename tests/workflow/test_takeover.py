@@ -17,7 +17,7 @@ from tests.workflow.project import PARTS, Project, configure
 
 FORMER = "166e70ba63fe014f411ea189440b05d82d559dc8"
 EXPERIMENT = ("--config", "experiment=tiny")
-RUNS_AGAIN = {"training", "consensus", "routers", "routes", "cells", "outcomes", "choices", "tables"}
+RUNS_AGAIN = {"neighbours", "training", "consensus", "routers", "routes", "cells", "outcomes", "choices", "tables"}
 """What is made again; everything else stays."""
 
 

@@ -132,13 +132,13 @@ def test_code_that_may_make_something_else_is_left_to_run_again(world: World) ->
 
 @pytest.mark.parametrize(
     ("versions", "runs_again"),
-    [({"numpy": "0.0.1"}, True), ({**libraries("neighbours.py"), "of-no-more-use": "1"}, False)],
+    [({"numpy": "0.0.1"}, True), ({**libraries("splits.py"), "of-no-more-use": "1"}, False)],
 )
 def test_another_version_of_a_library_that_still_counts_runs_again(
     world: World, versions: dict[str, str], runs_again: bool
 ) -> None:
-    path, old = "neighbours/d/s.parquet", code("neighbours.py", KNOWN["neighbours"]["before"][0], libraries=versions)
-    world.make("neighbours", path, ["questions/d/q.parquet"], code=old)
+    path, old = "splits/d.parquet", code("splits.py", KNOWN["splits"]["before"][0], libraries=versions)
+    world.make("splits", path, ["questions/d/q.parquet"], code=old)
     before = world.memory.records[str(world.root / path)]
     world.take_over()
     assert (world.memory.records[str(world.root / path)] == before) == runs_again
