@@ -140,8 +140,8 @@ FAULTS = (
     Fault(
         "every router is given the true tasks of test queries",
         "routers/contract.py",
-        "if not getattr(router, flag):",
-        'if not getattr(router, flag) and name != "tasks":',
+        "            if value is not None:\n",
+        '            if value is not None and name != "tasks":\n',
         f"{CONTRACT}::test_whoever_runs_a_router_gives_it_what_its_class_declares_and_no_more",
     ),
     Fault(

@@ -90,6 +90,7 @@ def route(router: Router, queries: TestQueries, answers: np.ndarray, confidence:
         UserError: the router fails, or what it gives is no ranking or no answer.
     """
     z = z_scores(usable_confidence(answers, confidence), router.mu_, router.sigma_)
+    queries = contract.given(router, queries)
     ranking = contract.rank(router, queries)
     found = contract.respond(router, queries, ranking, answers, z)
     return Routes(ranking, found.answers, found.asked, contract.remarks_on(router, queries, z))

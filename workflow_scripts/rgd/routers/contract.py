@@ -180,14 +180,16 @@ def given(router: Router, part: Part) -> Part:
     kind = type(part)
     changes: dict[str, Any] = {}
     for name, flag in DECLARED[kind].items():
+        value = getattr(part, name)
         if not getattr(router, flag):
-            changes[name] = None
-        elif getattr(part, name) is None and name not in OPTIONAL:
+            if value is not None:
+                changes[name] = None
+        elif value is None and name not in OPTIONAL:
             raise ValueError(f"router {method_of(type(router))} declares {flag}, but {kind.__name__}.{name} is None")
     reads = router.fits_on_embeddings if kind is TrainingSet else router.ranks_by_embeddings
-    if not reads:
+    if not reads and part.embeddings.shape[1]:
         changes["embeddings"] = part.embeddings[:, :0]
-    return replace(part, **changes)
+    return replace(part, **changes) if changes else part
 
 
 def fit(router: Router, train: TrainingSet) -> Router:

@@ -38,6 +38,7 @@ def reasons(router: Router, queries: TestQueries) -> Reasons:
     Raises:
         UserError: the router does not keep to its contract.
     """
+    queries = contract.given(router, queries)
     scores = contract.scores(router, queries)
     if scores is None:
         return Reasons()
