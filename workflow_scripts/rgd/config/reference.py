@@ -143,7 +143,7 @@ def configuration_page() -> str:
     lines += [
         "## Parameters of the routing methods",
         "",
-        "Keys of `parameters` in a file of `config/router`, by its `method`.",
+        "Keys under `parameters` in a file of `config/router`, by its `method`.",
         "",
     ]
     for method in methods():
@@ -152,7 +152,7 @@ def configuration_page() -> str:
         if not known:
             continue
         if "__init__" not in vars(kind):
-            lines += [f"### {method}", "", f"Those of `{contract.method_of(kind.__mro__[1])}`.", ""]
+            lines += [f"### {method}", "", f"The same as for `{contract.method_of(kind.__mro__[1])}`.", ""]
             continue
         lines += [f"### {method}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
         lines += [

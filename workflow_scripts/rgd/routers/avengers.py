@@ -18,8 +18,8 @@ class Avengers(Router):
     Equal accuracies in a cluster go to the member with the higher accuracy over all training queries.
 
     Args:
-        n_clusters: k of k-means; as many clusters as there are (distinct) training queries where there are fewer.
-        n_init: k-means starts.
+        n_clusters: number of k-means clusters, at most the number of distinct training queries.
+        n_init: number of k-means starts.
 
     Learned:
         centroids_ (C, d) float32 cluster means, accuracy_ (C, M), overall_ (M,), sizes_ (C,) int32.

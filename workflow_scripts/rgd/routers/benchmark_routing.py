@@ -338,10 +338,10 @@ class BenchmarkRouting(Router):
     - With one other task only there is nothing to smooth: ``s3`` needs two, the others need one, else a UserError.
 
     Args:
-        estimate: s1, s2, s3 or average.
-        k: neighbours of the correctness predictor.
-        distance_neighbours: neighbours whose mean cosine distance is a task's distance.
-        alpha: share of each task's own training queries that is labelled and added when it is routed, in [0, 1).
+        estimate: how to estimate a member's accuracy on a task, ``s1``, ``s2``, ``s3`` or ``average``.
+        k: number of neighbours in the correctness predictor.
+        distance_neighbours: a task's distance from the others is the mean cosine distance to this many neighbours.
+        alpha: share of a task's own training queries that are labelled and added when the task is routed, in [0, 1).
 
     Learned:
         tasks_ (T,) str, task_of_ (n,) int32, correct_ (n, M) int8, labelled_ (n,) bool; under ``s3`` also

@@ -35,29 +35,34 @@ class Cascal(Router):
     """Query-only router: clusters of queries per task, each with a ranking of the pool by mean consensus score.
 
     Args:
-        vote_weight: the weight of a vote in the consensus score, in training and in the answer.
-        confidence_spread: ``mean`` (mean and standard deviation) or ``median`` (median and scaled MAD) behind z.
-        min_votes: the fewest votes that make a majority answer.
-        min_share: a query counts as a member's strength only if its majority answers, all tied ones together, were
-            given by at least this share of the pool.
-        weight_by_share: weigh queries in k-means by that share.
-        k_min, k_max: numbers of clusters tried per member and task.
-        silhouette_threshold: below this best cosine silhouette one centroid is kept.
-        n_init: k-means starts.
-        merge_distance: centroids within this cosine distance become one.
-        merge_order: ``closest`` pair first, or ``creation``: each centroid takes in the later ones near it.
-        score_decimals: mean scores are rounded to this many decimals before ranking; None for not at all.
-        prune_top: how many leading members are compared in pruning, at most one fewer than the pool has.
-        prune_jaccard: clusters whose sets of leading members are this similar become one.
-        pruned_queries: the queries of a pruned cluster go to their ``nearest`` remaining centroid or to the
-            ``survivor`` that made the cluster redundant.
-        task_rule: the task of a new query is that of its ``nearest_query`` in training or the one with the
+        vote_weight: weight of a vote in the consensus score, in training and when members answer.
+        confidence_spread: how z is computed: from mean and standard deviation (``mean``) or from median and scaled MAD
+            (``median``).
+        min_votes: minimum votes for a majority answer.
+        min_share: a query counts as a member's strength only if at least this share of the pool gave its majority
+            answers, all tied ones together.
+        weight_by_share: whether k-means weighs queries by that share.
+        k_min: fewest clusters tried per member and task.
+        k_max: most clusters tried per member and task.
+        silhouette_threshold: if the best cosine silhouette is below this, a single centroid is kept.
+        n_init: number of k-means starts.
+        merge_distance: centroids within this cosine distance merge.
+        merge_order: merge the ``closest`` pair first, or in order of ``creation``: each centroid absorbs the later ones
+            near it.
+        score_decimals: mean scores are rounded to this many decimals before ranking; None keeps all.
+        prune_top: number of leading members compared in pruning, at most one fewer than the pool has.
+        prune_jaccard: clusters whose sets of leading members are at least this similar merge.
+        pruned_queries: queries of a pruned cluster join their ``nearest`` remaining centroid, or the ``survivor`` that
+            made the cluster redundant.
+        task_rule: a new query takes the task of its ``nearest_query`` in training, or the task with the
             ``nearest_mean`` of centroids.
-        selection: the ranking of the ``nearest`` centroid, or a ``mixture`` of the nearest ``mix_count``.
-        mix_count, mix_temperature: the centroids mixed, with softmax(-distance / temperature).
-        score_temperature: a mixed cluster's scores are sharpened by softmax(score / temperature).
-        far_distance, far_width: beyond this distance of the nearest centroid the mixture moves linearly, over this
-            width, to the scores over all training queries.
+        selection: rank by the ``nearest`` centroid, or by a ``mixture`` of the nearest ``mix_count``.
+        mix_count: number of centroids in a mixture.
+        mix_temperature: temperature of their weights, softmax(-distance / temperature).
+        score_temperature: temperature that sharpens a mixed cluster's scores, softmax(score / temperature).
+        far_distance: beyond this distance from the nearest centroid, the mixture shifts to the scores over all
+            training queries.
+        far_width: distance over which it shifts, linearly.
 
     Learned:
         task_names_ (T,), training_tasks_ (n,) int32 task of each training row, centroids_ (C, d) float32 unit rows,

@@ -24,9 +24,9 @@ class Knn(Router):
     the best accuracy of the first-ranked member on training queries, each left out in turn; the smallest of equals.
 
     Args:
-        k_grid: the values of k to choose from; one larger than the training queries leave is cut to their number.
-        choose_on: at most this many training queries, drawn by seed, choose k; so the cost of fitting grows with the
-            training queries and not with their square.
+        k_grid: values of k to choose from; a value is reduced to the number of other training queries.
+        choose_on: maximum number of training queries, drawn by seed, on which k is chosen, so that the cost of fitting
+            grows linearly with the training queries.
 
     Learned:
         k_, correct_ (n, M) int8, overall_ (M,).

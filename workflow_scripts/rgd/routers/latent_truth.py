@@ -43,21 +43,22 @@ MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.
 class LatentTruth(Router):
     """Query-only router: a latent-truth model of the pool ranks members, picks panels, weighs answers, stops early.
 
-    A variant with k members asks the panel of k that is best in the query's group; their most probable answer is
-    given. A budget's variant asks one member after the other, until the leading answer is probable enough; how
-    probable is set so that the mean price on the training queries is the budget. Answers weigh by what the model
-    says of who gave them, not by ``aggregate``.
+    A variant with k members asks the best panel of k in the query's group and returns its most probable answer. A
+    budget's variant asks one member after another until the leading answer is probable enough. The threshold is set so
+    that the mean price on the training queries meets the budget. Answers are weighed by the model's estimates of the
+    members that gave them, not by ``aggregate``.
 
     Args:
-        budgets: variant -> mean price per query, in the unit of the training set's prices.
-        correlated: False for errors that are independent given the truth.
-        copies: look for members that copy each other.
-        sizes: expect larger members to know more, where their sizes are known.
-        confidence: weigh answers by their confidence.
-        groups: how finely members are told apart: by ``task`` and ``cluster``, by ``task``, or for ``all`` alike.
-        caution: standard errors by which a group must differ before it is told apart.
-        cluster_size: training queries to a cluster, within a task.
-        largest_panel: up to this size the best panel is sought; a larger one is it and the best members beside it.
+        budgets: variants that ask one member after another, with the mean price per query, in the unit of the
+            training set's prices.
+        correlated: whether errors are correlated given the truth; False assumes that they are independent.
+        copies: whether to look for members that copy each other.
+        sizes: whether to expect larger members to know more, if their sizes are known.
+        confidence: whether to weigh answers by their confidence.
+        groups: rank members by task and ``cluster``, by ``task``, or over ``all`` queries.
+        caution: standard errors by which a group must differ from the level above to have its own ranking.
+        cluster_size: training queries per cluster within a task.
+        largest_panel: largest panel that is searched for; a larger one adds the best of the other members.
 
     Learned:
         ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),

@@ -50,17 +50,17 @@ class LlmRank(Router):
     Equal utilities go to the member with the higher accuracy over all training queries.
 
     Args:
-        use_features: whether an LLM's features of the queries are part of the input.
-        hidden_units: H, the units of the hidden layer.
+        use_features: whether the input includes an LLM's features of the query.
+        hidden_units: H, the number of units in the hidden layer.
         pointwise_weight: weight of the cross-entropy.
         listwise_weight: weight of the divergence.
-        temperature: temperature of the softmaxes; the lower, the more the best members alone count.
+        temperature: temperature of the softmaxes; the lower, the more the best members count.
         learning_rate: learning rate of Adam.
-        batch_size: queries in a step; all of them where there are fewer.
-        max_epochs: most passes over the training queries.
-        patience: passes without a lower loss on the held-out part after which training ends.
-        held_out: share of the training queries that is held out; of fewer than 1 / held_out queries none is, and the
-            loss on the training queries takes its place.
+        batch_size: queries per step, at most the number of training queries.
+        max_epochs: maximum passes over the training queries.
+        patience: training stops after this many passes without a lower loss on the held-out part.
+        held_out: share of the training queries that are held out; with fewer than 1 / held_out queries, none are, and
+            the loss on the training queries is used instead.
 
     Learned:
         hidden_weights_ (D, H), hidden_bias_ (H,), output_weights_ (H, M), output_bias_ (M,), all float32, for inputs as

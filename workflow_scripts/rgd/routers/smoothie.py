@@ -26,9 +26,9 @@ class Smoothie(Router):
     Embeddings are normalised to length 1; an answer without one is at squared distance 2 from every other.
 
     Args:
-        mean: d_ij over the nearest training queries (``local``), those of the nearest one's ``task``, or all
-            (``global``).
-        neighbours: how many training queries ``local`` looks at.
+        mean: distances are averaged over the nearest training queries (``local``), over those of the nearest one's
+            task (``task``), or over all (``global``).
+        neighbours: number of nearest training queries for ``local``.
 
     Learned:
         distances_ (groups, P) float32, mean squared distances of the P pairs of members, and for ``task`` the group of

@@ -94,17 +94,17 @@ class Dataset(Section):
     """config/dataset/DATASET.yaml: a benchmark."""
 
     title: str = Field(description="Name in tables and figures.")
-    adapter: Key = Field(description="Module of rgd.datasets that makes or reads the questions.")
-    source: Source | None = Field(None, description="What an adapter that reads a benchmark reads.")
+    adapter: Key = Field(description="Module in rgd.datasets that reads the questions.")
+    source: Source | None = Field(None, description="Where the benchmark is read from, for adapters that read one.")
     seed: Seed = Field(
-        0, description="Seed of `source.sample`; for the adapter `quickstart`, 1: the seed of its questions."
+        0, description="Seed of `source.sample`. For the adapter `quickstart` it must be 1, the seed of its questions."
     )
     questions_per_task: int | None = Field(
         None,
         ge=4,
-        description="For the adapter `quickstart`: the number of questions of each task, at most 60; null: all.",
+        description="For the adapter `quickstart`: questions per task, at most 60; null: all.",
     )
-    tasks: dict[Key, str] = Field(min_length=1, description="Each task and its description as a person wrote it.")
+    tasks: dict[Key, str] = Field(min_length=1, description="Each task with a human-written description.")
     examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
         default_factory=dict,
         description="For the adapter described: questions of each task, without answers, from which a descriptor writes the "
