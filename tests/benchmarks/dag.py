@@ -4,6 +4,7 @@ A made-up experiment of two pools of four members and ten routers is planned, no
 which other work on the machine does not change much.
 """
 
+import argparse
 import re
 import resource
 import subprocess
@@ -68,7 +69,20 @@ def plan(datasets: int, generators: int, *options: str) -> tuple[int, float]:
     return int(jobs[1]), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-if __name__ == "__main__":
-    numbers, profile = [int(text) for text in sys.argv[1:3]], sys.argv[3:4]
-    count, seconds = plan(*numbers, *(["--profile", *profile] if profile else []))
+def main() -> None:
+    """Plan an experiment and tell how long it takes."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dag", description=__doc__)
+    parser.add_argument("datasets", type=int, nargs="?", default=4)
+    parser.add_argument("generators", type=int, nargs="?", default=3)
+    parser.add_argument("profile", nargs="?", help="as of snakemake")
+    parser.add_argument(
+        "--size", choices=("full", "tiny"), default="full", help="tiny is one dataset and one generator"
+    )
+    options = parser.parse_args()
+    numbers = (1, 1) if options.size == "tiny" else (options.datasets, options.generators)
+    count, seconds = plan(*numbers, *(["--profile", options.profile] if options.profile else []))
     print(f"{count} jobs: {seconds:.1f} s of processor time")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,8 @@ MODEL = "smollm2-135m"
 TINY = "tiny random model"
 # All prompts of the batch fit into one step of vLLM's, as facts of its CPU build demand where requests have seeds.
 PROMPTS, MAX_TOKENS, MAX_MODEL_LEN, ROUNDS = 64, 64, 1024, 3
+# Prompts, tokens and rounds at the size tiny, always of the tiny model.
+TINY_SIZE = (4, 8, 1)
 TEMPERATURE, TOP_P, SEED = 0.7, 0.95, 0
 MEMORY_GB = 2
 SIDES = ("engine", "by hand")
@@ -219,26 +221,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.inference", description=__doc__)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help="folder of another model in Hugging Face format")
-    parser.add_argument("--prompts", type=int, default=PROMPTS)
-    parser.add_argument("--max-tokens", type=int, default=MAX_TOKENS)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--size", choices=("full", "tiny"), default="full", help="tiny takes seconds and keeps no result"
+    )
+    parser.add_argument("--prompts", type=int, help=f"default: {PROMPTS}, tiny: {TINY_SIZE[0]}")
+    parser.add_argument("--max-tokens", type=int, help=f"default: {MAX_TOKENS}, tiny: {TINY_SIZE[1]}")
+    parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}, tiny: {TINY_SIZE[2]}")
     options = parser.parse_args()
+    is_tiny = options.size == "tiny"
+    usual = TINY_SIZE if is_tiny else (PROMPTS, MAX_TOKENS, ROUNDS)
+    prompts, max_tokens, rounds = (
+        given or default
+        for given, default in zip((options.prompts, options.max_tokens, options.rounds), usual, strict=True)
+    )
     if options.side:
         from tests.benchmarks.measure import peak_bytes
 
         work = answer_with_engine if options.side == SIDES[0] else answer_by_hand
-        found = work(options.model, options.prompts, options.max_tokens)
+        found = work(options.model, prompts, max_tokens)
         print(json.dumps(found | {"peak_memory_mb": peak_bytes() / 1e6}))
         return
-    folder, name = options.model or cached_model(), options.model.name if options.model else MODEL
+    folder = options.model or (None if is_tiny else cached_model())
+    name = options.model.name if options.model else MODEL
     with tempfile.TemporaryDirectory(prefix="rgd-bench-") as place:
         if folder is None:
             from tests.tiny_models import build
 
             folder, name = build(Path(place) / "model", max_positions=MAX_MODEL_LEN), TINY
-            print(f"the weights of {MODEL} are not in the cache: a {TINY} is timed instead", flush=True)
-        row = bench(folder, name, options.prompts, options.max_tokens, options.rounds)
+            print(
+                f"a {TINY} is timed" + ("" if is_tiny else f": the weights of {MODEL} are not in the cache"), flush=True
+            )
+        row = bench(folder, name, prompts, max_tokens, rounds)
     print(line(row))
+    if is_tiny:
+        return
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps([row], indent=2) + "\n", encoding="utf-8")
 

@@ -5,6 +5,7 @@ time, its benchmark file tells what its process took; the rest is Snakemake's be
 imports is told by processes that do nothing else, the least of several times. The result goes to results/bench/overhead.json.
 """
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -13,13 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.sweep import ROOT, environment, write_inputs, write_project
+from tests.benchmarks.sweep import GENERATORS, ROOT, Sweep, environment, write_inputs, write_project
 
 RESULT = ROOT / "results" / "bench" / "overhead.json"
 TARGET_SECONDS = 0.3
-SCALE, DATASET = 0.02, "mmlu_pro"
 ROUTERS = ("cascal", "cascal_gt", "avengers", "knn", "topk", "majority")
-POOLS = ("large", "small")
+# Of the first dataset and the real scenario.
+SIZES = {
+    "full": Sweep(("mmlu_pro",), GENERATORS[:1], ("large", "small"), ROUTERS, 0.02),
+    "tiny": Sweep(("bbeh",), GENERATORS[:1], ("large",), ("topk",), 0.02),
+}
 REPEATS = 5
 # What a script of a routing job imports, in the order in which it does.
 IMPORTS = {
@@ -70,12 +74,16 @@ def process_seconds(results: Path, rules: tuple[str, ...]) -> list[float]:
     return [json.loads(file.read_text().splitlines()[-1])["s"] for file in files]
 
 
-def measure(folder: Path) -> dict[str, object]:
+def measure(folder: Path, sweep: Sweep) -> dict[str, object]:
     """The parts of a routing job's time in seconds, the mean over all jobs."""
-    write_project(folder)
-    write_inputs(folder / "results", SCALE)
+    write_project(folder, sweep)
+    write_inputs(folder / "results", sweep)
     results = folder / "results"
-    cells = [f"results/cells/{DATASET}/real/{pool}/{router}.parquet" for pool in POOLS for router in ROUTERS]
+    cells = [
+        f"results/cells/{sweep.datasets[0]}/real/{pool}/{router}.parquet"
+        for pool in sweep.pools
+        for router in sweep.routers
+    ]
     run(folder, cells)
     for made in ("routes", "cells"):
         shutil.rmtree(results / made)
@@ -102,8 +110,14 @@ def measure(folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.overhead", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="full", help="tiny takes a minute and keeps no result")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rgd-overhead-") as name:
-        found = measure(Path(name))
+        found = measure(Path(name), SIZES[options.size])
+    if options.size == "tiny":
+        print(json.dumps(found, indent=2))
+        return
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))

@@ -45,6 +45,7 @@ class Job:
         self.params = Files(parameters)
         self.wildcards = Files(dataset="d", scenario="real", pool="p", router="r")
         self.log = ["log.txt"]
+        self.scriptdir = str(SCRIPTS)
 
 
 def router_settings(router: str) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
     assert router is not None
     settings = router_settings(router)
     kind = load(settings["method"])
-    parameters = {"slice": json.dumps(settings), "members": pool}
+    sizes = {"parameters_billion": [1.0] * len(members)} if kind.knows_sizes else {}
+    parameters = {"slice": json.dumps(settings | sizes), "members": pool}
     if step == "fit":
         inputs = {"training": at.training, "questions": at.questions, "embeddings": at.embeddings}
         if kind.needs_labels:

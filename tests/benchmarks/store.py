@@ -20,8 +20,17 @@ from typing import Any, ClassVar
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "results" / "bench" / "store.json"
 ANSWERS, WANTED = 1_000_000, 20_000
-# Answers in the store and in a file, and whether the wanted ones were asked together or are spread over everything.
-CASES = [(ANSWERS, 65_536, False), (ANSWERS, 65_536, True), (ANSWERS, 256, False), (100_000, 64, False)]
+# Answers in the store and in a file, how many are wanted, and whether these were asked together or are spread over everything.
+Case = tuple[int, int, int, bool]
+SIZES: dict[str, list[Case]] = {
+    "full": [
+        (ANSWERS, 65_536, WANTED, False),
+        (ANSWERS, 65_536, WANTED, True),
+        (ANSWERS, 256, WANTED, False),
+        (100_000, 64, WANTED, False),
+    ],
+    "tiny": [(1000, 256, 50, True)],
+}
 TARGET_SECONDS = 3.0
 WORDS_OF_A_TEXT = 40
 CHUNK, CHUNKS = 64, 20
@@ -76,7 +85,7 @@ def seconds_of(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - started, time.process_time() - worked
 
 
-def measure(answers: int, in_a_file: int, spread: bool) -> dict[str, Any]:
+def measure(answers: int, in_a_file: int, count: int, spread: bool) -> dict[str, Any]:
     """One case, in this process."""
     import resource
 
@@ -93,7 +102,7 @@ def measure(answers: int, in_a_file: int, spread: bool) -> dict[str, Any]:
         root = Path(folder)
         settings = build(root, answers, in_a_file)
         first = answers // 2
-        numbers = np.random.default_rng(1).choice(answers, WANTED, False) if spread else range(first, first + WANTED)
+        numbers = np.random.default_rng(1).choice(answers, count, False) if spread else range(first, first + count)
         wanted = [key(int(number)) for number in numbers]
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         store = Store(root)
@@ -144,7 +153,7 @@ HEADER = (
 )
 
 
-def bench() -> list[dict[str, Any]]:
+def bench(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """All cases, each in a process of its own with one thread; prints each row as it is known.
 
     Raises:
@@ -152,7 +161,7 @@ def bench() -> list[dict[str, Any]]:
     """
     print(HEADER, flush=True)
     rows = []
-    for case in CASES:
+    for case in cases:
         environment = {
             **os.environ,
             **dict.fromkeys(THREADS, "1"),
@@ -171,11 +180,14 @@ def main() -> None:
     """Run the bench, or one case of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.store", description=__doc__)
     parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--size", choices=SIZES, default="full", help="tiny takes seconds and keeps no result")
     options = parser.parse_args()
     if options.case:
         print(json.dumps(measure(*json.loads(options.case))))
         return
-    rows = bench()
+    rows = bench(SIZES[options.size])
+    if options.size == "tiny":
+        return
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

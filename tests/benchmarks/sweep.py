@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,26 +43,45 @@ ROUTERS = (
     *("cascal", "cascal_z_sum", "cascal_released", "smoothie", "cascal_gt", "avengers", "llmrank_query_only", "knn"),
     *("benchmark_s3", "topk", "single", "majority"),
 )
-# Benchmark routing is about tasks that real labels are known of.
-EXCLUDED = [
-    {"router": "benchmark_s3", "scenario": generator, "reason": "benchmark routing uses real data"}
-    for generator in GENERATORS
-]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is swept.
+
+    Attributes:
+        datasets: keys of DATASETS.
+        generators, pools, routers: of each dataset.
+        scale: share of the queries.
+    """
+
+    datasets: tuple[str, ...] = tuple(DATASETS)
+    generators: tuple[str, ...] = GENERATORS
+    pools: tuple[str, ...] = POOLS
+    routers: tuple[str, ...] = ROUTERS
+    scale: float = 1.0
+
+
+SIZES = {
+    "full": Sweep(),
+    "tiny": Sweep(("bbeh",), GENERATORS[:1], POOLS[:1], ("cascal", "topk"), 0.02),
+}
 # Answers are embedded in 384 dimensions here: in 4,096 those of the sweep would be 26 GB.
 ANSWER_DIMENSION = 384
 EMPTY = ("-c", "import numpy, pyarrow.parquet, rgd.routers")
 
 
-def write_inputs(results: Path, scale: float) -> None:
+def write_inputs(results: Path, sweep: Sweep) -> None:
     """What the routing side starts from, for every dataset, query set and pool."""
-    for dataset, size in DATASETS.items():
-        for query_set in ("benchmark", *GENERATORS):
+    for dataset in sweep.datasets:
+        size = DATASETS[dataset]
+        for query_set in ("benchmark", *sweep.generators):
             train = size.train if query_set == "benchmark" else GENERATED
             test = size.test if query_set == "benchmark" else 0
             wanted = replace(
                 size,
-                train=max(len(size.tasks) * 8, int(train * scale)),
-                test=int(test * scale),
+                train=max(len(size.tasks) * 8, int(train * sweep.scale)),
+                test=int(test * sweep.scale),
                 answer_dimension=ANSWER_DIMENSION,
                 members=2 * size.members,
             )
@@ -101,7 +120,7 @@ def members(pool: str) -> list[str]:
     return Layout.members(12)[first : first + 6]
 
 
-def write_project(folder: Path) -> None:
+def write_project(folder: Path, sweep: Sweep) -> None:
     """The workflow with the sweep as its experiment; models and generators stand for those that have answered already."""
     for part in PARTS:
         source = ROOT / part
@@ -127,29 +146,34 @@ def write_project(folder: Path) -> None:
             max_model_len=1024,
             asks={"default": {"way": "likelihood", "prompt": "ask_examples"}},
         )
-    for key in GENERATORS:
+    for key in sweep.generators:
         generator = {"title": key, "model": "m0", "prompt": "generate_instruction", "max_tokens": 64}
         write(config / f"generator/{key}.yaml", max_draws_per_task=GENERATED, **generator)
     for key in POOLS:
         write(config / f"pool/{key}.yaml", title=key, members=members(key))
-    for key, size in DATASETS.items():
+    for key in sweep.datasets:
         write(
             config / f"dataset/{key}.yaml",
             title=key,
             adapter="quickstart",
-            tasks={f"task-{number:02d}": "A task." for number in range(len(size.tasks))},
+            tasks={f"task-{number:02d}": "A task." for number in range(len(DATASETS[key].tasks))},
             embedder="all-minilm-l6-v2",
             generated_queries=GENERATED,
         )
     write(
         config / "experiment/sweep.yaml",
         title="Sweep",
-        datasets=list(DATASETS),
-        scenarios=["real", *GENERATORS],
-        pools=list(POOLS),
-        routers=list(ROUTERS),
+        datasets=list(sweep.datasets),
+        scenarios=["real", *sweep.generators],
+        pools=list(sweep.pools),
+        routers=list(sweep.routers),
         seeds=[0],
-        exclude=EXCLUDED,
+        # Benchmark routing is about tasks that real labels are known of.
+        exclude=[
+            {"router": "benchmark_s3", "scenario": generator, "reason": "benchmark routing uses real data"}
+            for generator in sweep.generators
+            if "benchmark_s3" in sweep.routers
+        ],
         tables=["accuracy", "comparisons", "costs", "choices"],
         figures=["accuracy"],
     )
@@ -190,29 +214,39 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder / "workflow_scripts"), "OMP_NUM_THREADS": "1"}
 
 
+def bench(folder: Path, sweep: Sweep, cores: int) -> dict[str, object]:
+    """Write the inputs, run the workflow, report.
+
+    Raises:
+        SystemExit: the workflow failed.
+    """
+    write_project(folder, sweep)
+    write_inputs(folder / "results", sweep)
+    command = [
+        *(sys.executable, "-m", "snakemake", "--cores", str(cores), "--quiet", "all"),
+        *("--config", "experiment=sweep", "--", "tables", "figures"),
+    ]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment(folder), check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit("the sweep failed; its last messages are above")
+    return report(folder, seconds, cores)
+
+
 def main() -> None:
-    """Write the inputs, run the workflow, report."""
+    """Run the sweep of the size asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.sweep", description=__doc__)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the queries, to try it out")
+    parser.add_argument("--size", choices=SIZES, default="full", help="tiny takes a minute and keeps no result")
+    parser.add_argument("--scale", type=float, help="share of the queries, to try it out")
     parser.add_argument("--folder", type=Path, help="where to work (5 GB); default: a temporary folder")
     options = parser.parse_args()
+    sweep = SIZES[options.size] if options.scale is None else replace(SIZES[options.size], scale=options.scale)
     with tempfile.TemporaryDirectory(prefix="rgd-sweep-", dir=options.folder) as name:
-        folder = Path(name)
-        write_project(folder)
-        write_inputs(folder / "results", options.scale)
-        command = [
-            *(sys.executable, "-m", "snakemake", "--cores", str(options.cores), "--quiet", "all"),
-            *("--config", "experiment=sweep", "--", "tables", "figures"),
-        ]
-        start = time.perf_counter()
-        done = subprocess.run(command, cwd=folder, env=environment(folder), check=False)
-        seconds = time.perf_counter() - start
-        if done.returncode:
-            sys.exit("the sweep failed; its last messages are above")
-        found = report(folder, seconds, options.cores)
+        found = bench(Path(name), sweep, options.cores)
     print(json.dumps(found, indent=2))
-    if options.scale == 1.0:
+    if sweep == SIZES["full"]:
         RESULT.parent.mkdir(parents=True, exist_ok=True)
         RESULT.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -7,7 +7,6 @@ import pytest
 from tests.workflow import tiny_models
 from tests.workflow.project import Project, make
 
-
 WHOLE_RUNS = ("test_firewall.py", "test_planning.py", "test_own_data.py")
 """Small whole runs that are part of `make test`: with models, what people ask of a finished one, and with recorded answers."""
 
