@@ -147,7 +147,7 @@ def test_a_time_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
 
 def test_a_member_asked_for_longer_than_a_job_may_take_needs_tries() -> None:
     def asked(number: int, member: str) -> Job:
-        return replace(job(number), rule="answer", wildcards={"member": member})
+        return replace(job(number), rule="ask_answers", wildcards={"member": member})
 
     jobs = (asked(0, "fast"), asked(1, "slow"), asked(2, "slow"), job(3))
     taken = {number: Estimate(seconds=seconds) for number, seconds in enumerate((3600.0, 4000.0, 3300.0, 1e6))}

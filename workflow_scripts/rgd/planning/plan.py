@@ -67,7 +67,7 @@ def most_tries(outlook: Outlook) -> tuple[str, float, int] | None:
     """
     seconds: dict[str, float] = defaultdict(float)
     for job in outlook.running:
-        if job.rule == "answer":
+        if job.rule == "ask_answers":
             seconds[job.wildcards["member"]] += outlook.taken[job.number].seconds or 0.0
     if not seconds:
         return None
