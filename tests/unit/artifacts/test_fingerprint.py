@@ -9,9 +9,11 @@ import pytest
 
 from rgd.artifacts import fingerprint as module
 from rgd.artifacts.fingerprint import DECIDES_NOTHING, DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
+from rgd.datasets import adapters
 from rgd.errors import UserError
 from rgd.report.page import FILES as PAGE_FILES
 from rgd.routers import methods
+from rgd.workflow.code import questions_beside
 
 SCRIPT = '''"""A script."""
 from rgd.core import work
@@ -27,13 +29,9 @@ def work(x):
     return value + x
 '''
 RULES = "".join(path.read_text() for path in sorted((ROOT.parent / "rules").glob("*.smk")))
-RULE_SCRIPTS = sorted(set(re.findall(r'\bcode\(\s*"(\w+\.py)"', RULES)))
+RULE_SCRIPTS = sorted(set(re.findall(r'\bcode(?:\.\w+)?\(\s*"(\w+\.py)"', RULES)))
 ROUTERS = methods()
-ADAPTERS = sorted(
-    path.stem
-    for path in (ROOT / "rgd/datasets").iterdir()
-    if path.stem not in ("__init__", "__pycache__", "base", "hosts", "hub", "mirror", "splits", "tables")
-)
+ADAPTERS = adapters()
 
 DECIDE_NOTHING = {
     "annotated-types": "names the ranges of parameters",
@@ -289,7 +287,7 @@ def test_every_script_can_be_followed_and_names_the_libraries_that_decide_its_nu
     published = [f"rgd/analysis/paper/{path.name}" for path in (ROOT / "rgd/analysis/paper").glob("*.csv")]
     files = {"published_table.py": published, "report_page.py": PAGE_FILES}
     for plugins in plugins_of(script):
-        code = follow(script, plugins, files.get(script, []))
+        code = follow(script, plugins, [*files.get(script, []), *questions_beside(plugins)])
         named = set(code.libraries)
         for name, source in code.modules.items():
             if name.startswith(("rgd.engines", "rgd.weights", "rgd.config")):

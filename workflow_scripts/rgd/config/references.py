@@ -24,6 +24,7 @@ from rgd.config.schema import (
     Pool,
     Router,
 )
+from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.errors import UserError
 from rgd.routing.reduced import BENCHMARK, REAL
@@ -206,7 +207,7 @@ def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) 
 def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> None:
     file, dataset = file_of(folder, "dataset", name), config.dataset[name]
     _find(dataset.embedder, "embedder", config, broken, f"{file}: embedder", "embedder")
-    _check_module(file, "adapter", dataset.adapter, "datasets", _adapters())
+    _check_module(file, "adapter", dataset.adapter, "datasets", adapters())
     if dataset.descriptor is not None:
         _find(dataset.descriptor, "descriptor", config, broken, f"{file}: descriptor", "descriptor")
         if dataset.reserved_per_task == 0:
@@ -458,15 +459,6 @@ def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
     if not file.is_file():
         known = [path.stem for path in (folder / "prompts").glob("*.txt")]
         raise UserError(f"{where} names the prompt {prompt}, but there is no {file}. " + nearest(prompt, known))
-
-
-NO_ADAPTERS = {"__init__", "base", "__pycache__", "hub", "hosts", "mirror", "splits", "tables"}
-"""Modules of the package of adapters that are none."""
-
-
-def _adapters() -> list[str]:
-    home = Path(__file__).parents[1] / "datasets"
-    return sorted(path.stem for path in home.iterdir() if path.stem not in NO_ADAPTERS and path.suffix in ("", ".py"))
 
 
 def _check_module(file: Path, key: str, name: str, package: str, known: list[str]) -> None:
