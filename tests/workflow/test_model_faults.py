@@ -41,11 +41,11 @@ def test_without_a_key_then_with_a_server_that_dies_then_with_one_that_lives(tmp
     project.edit_yaml("pool/tiny.yaml", members=["served", "tiny-a-chat"])
     with FaultyServer(reply, dies_after=DIES_AFTER) as first:
         serve(project, first.address, key_variable="KEY_OF_MINE", attempts=2)
-        failed(project, RESPONSES, "KEY_OF_MINE is not set", "write the line KEY_OF_MINE=… into a file .env")
+        failed(project, RESPONSES, "KEY_OF_MINE", ".env")
         assert first.asked == []
-        failed(project, RESPONSES, "Run the same command again when the server is well", KEY_OF_MINE=KEY)
+        failed(project, RESPONSES, first.address, "2 attempts", KEY_OF_MINE=KEY)
     assert len(first.asked) == DIES_AFTER
-    failed(project, RESPONSES, "is the server running there?", KEY_OF_MINE=KEY)
+    failed(project, RESPONSES, f"no connection to {first.address}", KEY_OF_MINE=KEY)
     with FaultyServer(reply, port=first.port) as second:
         questions = made(project, RESPONSES, KEY_OF_MINE=KEY)
     assert len(first.asked) + len(second.asked) == questions
@@ -60,10 +60,10 @@ def test_a_budget_holds_over_jobs(tmp_path: Path) -> None:
         # An answer of four tokens costs 0.4 dollars, and could cost 409.6 had it all its 4,096 tokens.
         prices = {"price_completion": 1e5, "budget_dollars": 413.0}
         serve(project, server.address, **prices)
-        failed(project, RESPONSES, "api.budget_dollars = 413 is used up", "had cost 0.0000 dollars before")
+        failed(project, RESPONSES, "api.budget_dollars = 413 ", " 0.0000 dollars")
         first = len(server.asked)
         assert 1 < first < 24
-        failed(project, RESPONSES, "api.budget_dollars = 413 is used up", f"had cost {0.4 * first:.4f} dollars before")
+        failed(project, RESPONSES, "api.budget_dollars = 413 ", f" {0.4 * first:.4f} dollars")
         assert len(server.asked) == first
         serve(project, server.address, **prices | {"budget_dollars": 1000.0})
         questions = made(project, RESPONSES)
@@ -92,10 +92,10 @@ def without_template(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "target", "messages"),
     [
-        (truncated, PLAIN, ["its header says", "copy the model's folder anew"]),
-        (missing, PLAIN, ["cannot load the model in", "check the folder that weights.path names"]),
-        (of_another_shape, PLAIN, ["cannot load the model in", "check the folder that weights.path names"]),
-        (without_template, CHAT, ["has no chat template", "give its ask a prompt file without such lines"]),
+        (truncated, PLAIN, ["weights.path", "models/a/model.safetensors", "header"]),
+        (missing, PLAIN, ["cannot load", "models/a", "weights.path"]),
+        (of_another_shape, PLAIN, ["cannot load", "models/a", "weights.path"]),
+        (without_template, CHAT, ["models/a", "chat template", "[user]"]),
     ],
     ids=["truncated", "missing", "damaged configuration", "no chat template"],
 )
@@ -125,9 +125,9 @@ def test_damaged_and_lost_answers_are_asked_again_by_the_same_command(tmp_path: 
         sizes = [pq.read_metadata(file).num_rows for file in (victim, lost)]
         victim.write_bytes(victim.read_bytes()[:-40])
         (project.folder / RESPONSES).unlink()
-        failed(project, RESPONSES, f"{victim.relative_to(project.folder)} is damaged", "delete this one file")
+        failed(project, RESPONSES, f"{victim.relative_to(project.folder)} is damaged")
         # It is still in the way, and is not removed unasked.
-        failed(project, RESPONSES, f"{victim.relative_to(project.folder)} is damaged", "delete this one file")
+        failed(project, RESPONSES, f"{victim.relative_to(project.folder)} is damaged")
         assert len(server.asked) == questions
         victim.unlink()
         assert made(project, RESPONSES) == questions

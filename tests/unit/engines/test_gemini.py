@@ -142,17 +142,17 @@ def test_the_delay_that_the_api_asks_for_is_honoured():
 @pytest.mark.parametrize(
     ("play", "message"),
     [
-        (error(400, "INVALID_ARGUMENT", "API key not valid."), "the key in GEMINI_API_KEY is not accepted"),
-        (error(403, "PERMISSION_DENIED", f"{KEY} may not"), "the key in GEMINI_API_KEY is not accepted"),
-        (error(404, "NOT_FOUND"), "knows no model 'gemini-2.5-flash'"),
+        (error(400, "INVALID_ARGUMENT", "API key not valid."), r"400.*GEMINI_API_KEY"),
+        (error(403, "PERMISSION_DENIED", f"{KEY} may not"), r"403.*GEMINI_API_KEY"),
+        (error(404, "NOT_FOUND"), r"'gemini-2\.5-flash'.*api\.model"),
         (
             error(
                 400, "INVALID_ARGUMENT", "The input token count (5) exceeds the maximum number of tokens allowed (4)."
             ),
-            "a prompt is too long",
+            r"gemini-2\.5-flash.*max_tokens",
         ),
-        (error(400, "INVALID_ARGUMENT", f"bad seed, {KEY}"), r"status 400.*bad seed, \[key\]"),
-        (error(429, "RESOURCE_EXHAUSTED", **with_delay("3600s")), "asks to wait 3600 s"),
+        (error(400, "INVALID_ARGUMENT", f"bad seed, {KEY}"), r"400.*bad seed, \[key\]"),
+        (error(429, "RESOURCE_EXHAUSTED", **with_delay("3600s")), r"3600 s"),
     ],
 )
 def test_what_does_not_pass_is_asked_once(play, message):
@@ -167,7 +167,7 @@ def test_what_does_not_pass_is_asked_once(play, message):
 
 
 def test_attempts_are_bounded():
-    with pytest.raises(UserError, match="in 3 attempts, the last: status 429"):
+    with pytest.raises(UserError, match=r"3 attempts.*429"):
         ask([error(429, "RESOURCE_EXHAUSTED")] * 4)
 
 
@@ -183,27 +183,27 @@ def test_pace_and_concurrency_are_kept():
 def test_a_missing_key_is_named(monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY")
     with (
-        pytest.raises(UserError, match="GEMINI_API_KEY is not set"),
+        pytest.raises(UserError, match="GEMINI_API_KEY"),
         open_engine("gemini", EngineSettings(None, 4096, api={"model": "m"})),
     ):
         pass
 
 
 def test_what_the_engine_cannot_do_is_told():
-    with pytest.raises(UserError, match="thinking means nothing to the engine gemini"):
+    with pytest.raises(UserError, match=r"gemini.*chat\.thinking\b.*thinking_budget"):
         ask([], chat={"thinking": False})
-    with pytest.raises(UserError, match=r"end the prompt with its \[user\] turn"):
+    with pytest.raises(UserError, match=r"gemini.*\[user\]"):
         ask([], [render("[user]\n{question}\n[assistant]\nSo", "q")])
     with FaultyServer(echo) as server, open_engine("gemini", settings_for(server)) as engine:
-        with pytest.raises(UserError, match="engine transformers or vllm"):
+        with pytest.raises(UserError, match=r"gemini.*way: generate"):
             engine.score(questions(1))
-        with pytest.raises(UserError, match="does not embed"):
+        with pytest.raises(UserError, match=r"gemini.*engine: transformers"):
             engine.embed(["text"])
 
 
 def test_the_budget_is_not_passed_and_what_was_answered_is_kept():
     # An answer costs 0.12 dollars and at most 1.05 or so, which is set aside while it is under way.
-    with pytest.raises(Interrupted, match=r"api.budget_dollars = 2 is used up.*Raise api.budget_dollars") as caught:
+    with pytest.raises(Interrupted, match=r"api\.budget_dollars = 2\b") as caught:
         ask([], questions(30), concurrency=4, budget_dollars=2.0, **PRICES)
     spent = sum(answer.cost for _, answer in caught.value.answered)
     assert spent == pytest.approx(0.12 * len(caught.value.answered))
@@ -211,14 +211,12 @@ def test_the_budget_is_not_passed_and_what_was_answered_is_kept():
 
 
 def test_what_earlier_jobs_have_spent_counts_towards_the_budget():
-    with pytest.raises(
-        Interrupted, match=r"had cost 0\.9000 dollars before, this job has spent 0\.0000.*1\.[0-9]+\. Raise"
-    ):
+    with pytest.raises(Interrupted, match=r"api\.budget_dollars = 1\.5\b.* 0\.9000 .* 0\.0000 .* 1\.\d{4} "):
         ask([], questions(3), budget_dollars=1.5, spent_dollars=0.9, **PRICES)
 
 
 def test_an_attempt_that_was_perhaps_billed_counts_at_its_most():
-    with pytest.raises(Interrupted, match=r"has spent 1\.[0-9]+ dollars"):
+    with pytest.raises(Interrupted, match=r" 0\.0000 .* 1\.\d{4} .* 1\.\d{4} "):
         ask([Play(drop=True)], budget_dollars=2.0, **PRICES)
 
 

@@ -111,7 +111,7 @@ def test_a_begun_answer_is_continued(ask):
 
 
 def test_a_prompt_without_turns_is_refused(ask):
-    with pytest.raises(UserError, match=r"write \[user\]"):
+    with pytest.raises(UserError, match=r"openai.*\[user\]"):
         ask([], [Request((Message("text", "Question:"),))])
 
 
@@ -193,12 +193,12 @@ def test_the_header_retry_after():
 
 
 def test_a_long_wait_ends_the_job(ask):
-    with pytest.raises(UserError, match="asks to wait 7200 s"):
+    with pytest.raises(UserError, match=r"7200 s"):
         ask([Play(error("quota"), 429, {"Retry-After": "7200"})])
 
 
 def test_attempts_are_bounded(ask):
-    with pytest.raises(UserError, match=r"in 3 attempts, the last: status 500: broken"):
+    with pytest.raises(UserError, match=r"3 attempts.*500.*broken"):
         ask([Play(error("broken"), 500)] * 4)
 
 
@@ -219,14 +219,14 @@ def test_the_pace_is_kept(ask):
     [
         (
             Play(error("This model's maximum context length is 512 tokens."), 400),
-            "too long for m .*which trims nothing",
+            r" m .*max_tokens",
         ),
-        (Play(error("bad temperature"), 400), "status 400.*bad temperature"),
-        (Play(error("no such model"), 404), "knows no model 'm'"),
-        (Play(error(f"Incorrect API key provided: {KEY}"), 401), "the key in OPENAI_API_KEY is not accepted"),
-        (Play(error("forbidden"), 403), "the key in OPENAI_API_KEY is not accepted"),
-        (Play(error("pay", code="insufficient_quota"), 429), "quota is used up"),
-        (Play("<html>Welcome</html>"), "usually ends in /v1"),
+        (Play(error("bad temperature"), 400), r"400.*bad temperature"),
+        (Play(error("no such model"), 404), r"'m'.*api\.model.*api\.base_url"),
+        (Play(error(f"Incorrect API key provided: {KEY}"), 401), r"401.*OPENAI_API_KEY"),
+        (Play(error("forbidden"), 403), r"403.*OPENAI_API_KEY"),
+        (Play(error("pay", code="insufficient_quota"), 429), "insufficient_quota"),
+        (Play("<html>Welcome</html>"), r"Welcome.*api\.base_url"),
     ],
 )
 def test_what_does_not_pass_is_asked_once(play, message):
@@ -245,7 +245,7 @@ def test_a_server_that_is_not_there_is_named():
         api = {"model": "m", "base_url": address, "attempts": 2, "backoff_s": 0.01}
         with (
             open_engine("openai", EngineSettings(None, 4096, api=api)) as engine,
-            pytest.raises(UserError, match=f"no connection to {address}.*is the server running there"),
+            pytest.raises(UserError, match=address),
         ):
             engine.generate(questions(1), SAMPLING)
 
@@ -253,13 +253,13 @@ def test_a_server_that_is_not_there_is_named():
 def test_a_missing_key_is_named(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     with (
-        pytest.raises(UserError, match="OPENAI_API_KEY is not set"),
+        pytest.raises(UserError, match="OPENAI_API_KEY"),
         open_engine("openai", EngineSettings(None, 4096, api={"model": "m"})),
     ):
         pass
     own = {"model": "m", "base_url": "http://localhost:1/v1", "key_variable": "MY_KEY"}
     with (
-        pytest.raises(UserError, match="MY_KEY is not set"),
+        pytest.raises(UserError, match="MY_KEY"),
         open_engine("openai", EngineSettings(None, 4096, api=own)),
     ):
         pass
@@ -282,7 +282,7 @@ def test_the_key_is_read_from_a_file(ask, monkeypatch, tmp_path):
 def test_a_key_with_a_line_break_is_refused_unseen(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY + "\nmore")
     with (
-        pytest.raises(UserError, match="OPENAI_API_KEY holds characters") as caught,
+        pytest.raises(UserError, match="OPENAI_API_KEY") as caught,
         open_engine("openai", EngineSettings(None, 4096, api={"model": "m"})),
     ):
         pass
@@ -319,11 +319,10 @@ def test_a_server_that_dies_in_the_middle_loses_nothing_and_the_next_run_goes_on
         with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
             return fill(store, settings, requests, lambda: engine, 4)
 
-    told = r"in 2 attempts.*Run the same command again.*what is answered is kept"
-    with FaultyServer(echo, dies_after=6) as first, pytest.raises(UserError, match=told):
+    with FaultyServer(echo, dies_after=6) as first, pytest.raises(UserError, match=r"\b2 attempts"):
         run(first)
     assert len(first.asked) == store.answered(settings, keys).sum() == 6
-    with pytest.raises(UserError, match="is the server running there"):
+    with pytest.raises(UserError, match=first.address):
         run(first)
     with FaultyServer(echo, port=first.port) as second:
         assert run(second).asked == 6
@@ -334,7 +333,7 @@ def test_a_server_that_dies_in_the_middle_loses_nothing_and_the_next_run_goes_on
 
 def test_a_model_that_was_not_asked_for_is_told_once(ask, capfd):
     ask([], questions(3))
-    assert capfd.readouterr().err.count("was asked for m and names served-7") == 1
+    assert capfd.readouterr().err.count("served-7") == 1
     ask([], questions(1), model="served")
     assert capfd.readouterr().err == ""
 
@@ -384,7 +383,7 @@ def test_options_are_not_scored():
     api = {"model": "m", "base_url": "http://localhost:1/v1"}
     with (
         open_engine("openai", EngineSettings(None, 4096, api=api)) as engine,
-        pytest.raises(UserError, match="engine transformers or vllm"),
+        pytest.raises(UserError, match=r"openai.*way: generate"),
     ):
         engine.score(questions(1))
 
@@ -445,7 +444,7 @@ def test_vllms_server_gives_what_vllm_gives_in_the_job(vllm_server, folder):
     with open_engine("openai", settings) as engine:
         served, again = engine.generate(requests, sampling), engine.generate(requests, sampling)
         long = render(templates[0], "Why and how? " * 400, ["a"])
-        with pytest.raises(UserError, match="a prompt is too long for tiny"):
+        with pytest.raises(UserError, match=r"tiny.*max_tokens"):
             engine.generate([long], sampling)
     with open_engine("vllm", EngineSettings(folder, 512, "float32", memory_gb=1)) as engine:
         offline = engine.generate(requests, sampling)

@@ -33,7 +33,7 @@ def test_headers_make_turns_in_order():
 
 
 def test_text_before_the_first_header_is_refused():
-    with pytest.raises(UserError, match="before the first"):
+    with pytest.raises(UserError, match=r"\[user\].*'stray'"):
         parse_prompt("stray\n[user]\nHello")
 
 
@@ -86,7 +86,7 @@ def test_turns_need_a_chat_template():
     tokenizer = WordTokenizer()
     tokenizer.chat_template = None
     tokenizer.name_or_path = "models/plain"
-    with pytest.raises(UserError, match="models/plain has no chat template"):
+    with pytest.raises(UserError, match=r"models/plain.*chat template"):
         fit_context(tokenizer, render("[user]\n{question}", "What?"), {}, room=24)
 
 
@@ -95,5 +95,5 @@ def test_a_template_that_refuses_the_turns_is_told():
         def apply_chat_template(self, turns, **_):
             raise jinja2.TemplateError("System role not supported")
 
-    with pytest.raises(UserError, match="turns system, user: System role not supported"):
+    with pytest.raises(UserError, match=r"system, user.*System role not supported"):
         fit_context(Strict(), render("[system]\nBe brief.\n[user]\n{question}", "What?"), {}, room=24)

@@ -103,7 +103,7 @@ def test_what_does_not_fit_into_the_memory_is_scored_in_halves(models, capsys):
         halved = engine.score(requests)
         assert capsys.readouterr().err.count("out of memory: ") == 3
         engine._option_sums = too_much(0)(engine._option_sums)
-        with pytest.raises(UserError, match=r"does not suffice for a single text.*max_model_len \(now 1024\)"):
+        with pytest.raises(UserError, match=r"max_model_len \(now 1024\)"):
             engine.score(requests)
     for one, other in zip(whole, halved, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, atol=2e-5)
@@ -133,7 +133,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(models):
 def test_no_options_no_likelihood(models):
     with (
         open_engine("transformers", EngineSettings(models["qwen3"], 256)) as engine,
-        pytest.raises(UserError, match="options"),
+        pytest.raises(UserError, match=r"options.*'What\?'"),
     ):
         engine.score([render("{question}", "What?")])
 
@@ -174,7 +174,10 @@ def test_embeddings_are_means_of_length_one(tmp_path):
 
 
 def test_unknown_engine_and_no_model(tmp_path):
-    with pytest.raises(UserError, match="transformers, vllm"), open_engine("vlm", EngineSettings(tmp_path, 10)):
+    with pytest.raises(UserError, match=r"'vlm'.*transformers, vllm"), open_engine("vlm", EngineSettings(tmp_path, 10)):
         pass
-    with pytest.raises(UserError, match="cannot load"), open_engine("transformers", EngineSettings(tmp_path, 10)):
+    with (
+        pytest.raises(UserError, match=r"transformers.*weights\.path"),
+        open_engine("transformers", EngineSettings(tmp_path, 10)),
+    ):
         pass

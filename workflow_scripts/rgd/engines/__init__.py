@@ -41,9 +41,9 @@ def open_engine(kind: str, settings: EngineSettings) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def lazy_engine(kind: str, settings: EngineSettings) -> Iterator[Callable[[], Engine]]:
-    """A function that loads the engine on its first call and returns the same one ever after; freed when the block ends.
+    """A function that loads the engine on its first call and returns the same one afterwards; freed when the block ends.
 
-    So that a job whose answers are all in the store loads nothing, and a job with several query sets loads once.
+    A job whose answers are all in the store then loads nothing, and a job with several query sets loads once.
     """
     with contextlib.ExitStack() as stack:
         opened: list[Engine] = []

@@ -1,4 +1,4 @@
-"""What every engine takes and gives: requests, answers, settings, and the shape of an engine."""
+"""The types that engines share: requests, answers, settings, and the interface of an engine."""
 
 import hashlib
 import json
@@ -23,13 +23,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Request:
-    """One thing to ask.
+    """One query for a model.
 
     Attributes:
         messages: the whole prompt (see :func:`rgd.engines.prompts.render`). A final ``assistant`` turn is continued.
-        question: the question as it stands in the messages: the part that may lose text when the prompt is too long.
-        options: the options' texts, in order; needed by likelihood answering.
-        draw: number of the draw; draws of one query have seeds of their own.
+        question: the question as it appears in the messages; the only part that is shortened if the prompt is too long.
+        options: the options' texts, in order; required for likelihood answering.
+        draw: number of the draw; each draw of a query has its own seed.
     """
 
     messages: tuple[Message, ...]
@@ -39,27 +39,27 @@ class Request:
 
     @cached_property
     def query_key(self) -> str:
-        """SHA-256 (64 hexadecimal digits) of what is asked: question, options and messages, not the draw."""
+        """SHA-256 (64 hexadecimal digits) of the question, options and messages, without the draw."""
         asked = [self.question, list(self.options), [[turn.role, turn.content] for turn in self.messages]]
         return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one request.
+    """The answer to one request.
 
     Attributes:
-        text: the text written, or the chosen option's text.
-        confidence: mean log-probability of the sampled tokens, or the chosen option's score; NaN when nothing was written,
-            or where a server gives no log-probabilities.
-        scores: likelihood answering only: per option, the sum of its tokens' log-probabilities over its length in bytes.
+        text: the generated text, or the chosen option's text.
+        confidence: mean log-probability of the sampled tokens, or the chosen option's score; NaN if nothing was generated
+            or the server returns no log-probabilities.
+        scores: likelihood answering only: per option, the sum of its tokens' log-probabilities divided by its length in bytes.
         prompt_tokens: tokens of the prompt, after trimming.
-        completion_tokens: tokens written, or tokens of all options that were scored.
-        finish_reason: ``stop``, ``length``, or ``scored``; of an API also ``blocked`` (its filters) or ``empty``.
-        trimmed: whether the question lost text because the prompt was too long.
-        attempts: how often it was sent, the last time included, until it was answered.
-        cost: price in US dollars; 0 where nothing is charged or the engine knows no price.
-        served_model: the model that the server says answered; empty where the model runs in the job.
+        completion_tokens: generated tokens, or the scored tokens of all options.
+        finish_reason: ``stop``, ``length``, or ``scored``; an API may also give ``blocked`` (by its filters) or ``empty``.
+        trimmed: whether the question was shortened because the prompt was too long.
+        attempts: how often the request was sent, including the successful attempt.
+        cost: price in US dollars; 0 if nothing is charged or the price is unknown.
+        served_model: the model that the server reports; empty if the model runs in the job.
     """
 
     text: str
@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How text is sampled; ``seed`` is the model's own, each request derives its seed from it."""
+    """Sampling parameters; each request derives its own seed from ``seed``."""
 
     temperature: float
     top_p: float
@@ -86,20 +86,20 @@ class Sampling:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """One loaded model, or one that a server runs.
+    """Settings of a model that is loaded in the job or runs on a server.
 
     Attributes:
-        weights: folder in Hugging Face format (see :func:`rgd.weights.cache.ensure_weights`); None where a server has them.
-        max_model_len: most tokens of prompt and answer together.
+        weights: folder in Hugging Face format (see :func:`rgd.weights.cache.ensure_weights`); None if a server has them.
+        max_model_len: maximum number of tokens of prompt and answer together.
         dtype: ``bfloat16``, ``float16`` or ``float32``.
         threads: CPU threads.
-        chat: further arguments of the model's chat template, such as ``enable_thinking: false``.
-        memory_gb: room for the attention cache, where the engine reserves it (vLLM on a CPU).
-        batch_tokens: tokens that are computed in one pass; decides speed and memory, not answers.
-        gpus: GPUs over which the model is spread; 0 and 1 are one where there is one, else the CPU.
-        pooling: of a model that embeds: ``mean`` over a text's tokens or the ``last`` one; None for one that answers.
-        api: how the server is asked (:class:`rgd.config.schema.Api`); empty where the model runs in the job.
-        spent_dollars: what the model's answers in the store have cost, which counts towards the API's budget.
+        chat: extra arguments of the model's chat template, such as ``enable_thinking: false``.
+        memory_gb: size of the attention cache in GB, if the engine reserves it (vLLM on a CPU).
+        batch_tokens: tokens per forward pass; affects speed and memory, not answers.
+        gpus: number of GPUs that share the model; 0 and 1 use one GPU if there is one, else the CPU.
+        pooling: for an embedding model, ``mean`` over a text's tokens or the ``last`` one; None for a model that answers.
+        api: the server and how to call it (:class:`rgd.config.schema.Api`); empty if the model runs in the job.
+        spent_dollars: cost of the model's answers in the store, which counts towards the API's budget.
     """
 
     weights: Path | None
@@ -116,11 +116,11 @@ class EngineSettings:
 
 
 class Interrupted(UserError):
-    """A server stopped answering within a chunk: the answers that came, which are paid for, and what gave them.
+    """A server stopped answering in the middle of a chunk. Carries the answers received so far, which are paid for.
 
     Attributes:
         answered: each answered request with its answer.
-        provenance: of the engine.
+        provenance: provenance of the engine.
     """
 
     def __init__(self, message: str, answered: Sequence[tuple[Request, Answer]], provenance: Mapping[str, Any]) -> None:
@@ -129,16 +129,16 @@ class Interrupted(UserError):
 
 
 class Engine(Protocol):
-    """A loaded model. Each method keeps the order of its input; an engine that lacks a way raises ``UserError``."""
+    """A loaded model. Each method keeps the order of its input; one that the engine does not support raises ``UserError``."""
 
     provenance: Mapping[str, Any]
-    """What computes (kind, version, device, threads): kept beside the answers, decides none of them."""
+    """What computes the answers (kind, version, device, threads); recorded with them, but not part of their key."""
 
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer by the likelihood of each option's text as the continuation of the prompt."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Answer by writing text."""
+        """Answer by generating text."""
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embed ``texts``: (n, d) float32, rows of length 1."""

@@ -1,4 +1,4 @@
-"""Writing text with Google's Gemini models through their own client."""
+"""Text generation with Google's Gemini models through Google's client."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from rgd.seeds import derive_seed
 ADDRESS = "https://generativelanguage.googleapis.com"
 CHAT_KEYS = ("thinking_budget",)
 _FINISHED = {"STOP": "stop", "MAX_TOKENS": "length"}
-# Why a candidate ended that is no block: nothing says more, so that there is an answer, or none.
+# Finish reasons that are not a block and explain nothing: the reply counts as finished, or as empty if it has no text.
 _UNEXPLAINED = ("", "FINISH_REASON_UNSPECIFIED", "OTHER", "MALFORMED_RESPONSE")
 
 
@@ -33,12 +33,12 @@ class GeminiEngine(RemoteEngine):
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings)
         if unknown := sorted(set(settings.chat) - set(CHAT_KEYS)):
-            raise UserError(f"chat.{unknown[0]} means nothing to the engine gemini, only {', '.join(CHAT_KEYS)} does.")
+            raise UserError(f"the engine gemini does not support chat.{unknown[0]}: set only {', '.join(CHAT_KEYS)}.")
         import httpx2
         from google import genai
 
         self.address = (self.api.base_url or ADDRESS).rstrip("/")
-        # A transport of its own, so that the client's implicit second attempts are off and one set of errors is to be read.
+        # A separate transport switches off the client's implicit retries and leaves one family of errors to handle.
         self.transport = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=self.api.concurrency))
         options = genai.types.HttpOptions(
             base_url=self.address,
@@ -53,13 +53,13 @@ class GeminiEngine(RemoteEngine):
         self.client.close()
 
     async def reply(self, request: Request, sampling: Sampling) -> Reply:
-        """One attempt. What the filters block, or comes empty, is an answer too: asking again would bring the same."""
+        """Send one attempt. A blocked or empty reply is an answer too: asking again would give the same."""
         from google.genai import types
 
         turns = list(self.turns(request))
         if turns[-1][0] == "assistant":
             raise UserError(
-                "the engine gemini does not continue an answer that the prompt begins: end the prompt with its [user] turn."
+                "the engine gemini cannot continue a begun [assistant] turn: end the prompt with its [user] turn."
             )
         thinking = self.settings.chat.get("thinking_budget")
         config = types.GenerateContentConfig(
@@ -85,7 +85,7 @@ class GeminiEngine(RemoteEngine):
     def _read(self, reply: Any) -> Reply:
         usage = reply.usage_metadata
         prompt = (usage.prompt_token_count or 0) if usage else 0
-        # Thoughts are paid for as what is written, and count towards its limit.
+        # Thoughts are billed as output and count towards its limit.
         written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else 0
         text, confidence, reason = "", math.nan, "empty"
         if reply.candidates:
@@ -128,7 +128,7 @@ class GeminiEngine(RemoteEngine):
 
 
 def retry_delay(details: Mapping[str, Any]) -> float | None:
-    """Seconds that an error of the API asks to wait (google.rpc.RetryInfo, such as ``17s``); None where it does not say."""
+    """Seconds to wait according to an API error (google.rpc.RetryInfo, such as ``17s``); None if it gives none."""
     error = details.get("error", details)
     for item in (error.get("details") or []) if isinstance(error, dict) else []:
         if isinstance(item, dict) and str(item.get("@type", "")).endswith("google.rpc.RetryInfo"):

@@ -1,4 +1,4 @@
-"""Likelihood answering, the part that every engine shares: which tokens are an option's, and what follows from their sum.
+"""Likelihood answering, the part that engines share: which tokens belong to an option, and how their sum picks the answer.
 
 The convention is the usual one of ``multiple_choice`` evaluation: prompt and option are tokenised together, the tokens
 beyond the prompt's own count are the option's, and the sum of their log-probabilities is divided by the option's
@@ -23,7 +23,7 @@ class Branches:
     Attributes:
         prefix: tokens that all options share (at least one).
         branches: per option, the tokens after the prefix.
-        scored: per option, how many of its last tokens are the option's; the others belong to the prompt.
+        scored: per option, how many tokens at the end of its branch belong to the option; the others belong to the prompt.
     """
 
     prefix: list[int]
@@ -37,7 +37,7 @@ class Branches:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request in token ids: its branches, the prompt's number of tokens, and whether the question lost text."""
+    """A request in token ids: its branches, the prompt's number of tokens, and whether the question was shortened."""
 
     branches: Branches
     prompt_tokens: int
@@ -45,7 +45,7 @@ class Prepared:
 
 
 def prepare(tokenizer: Any, request: Request, settings: EngineSettings) -> Prepared:
-    """Tokenise the prompt with each option behind it, after trimming the question where the model lacks room.
+    """Tokenise the prompt followed by each option, after shortening the question if it does not fit the model.
 
     Raises:
         UserError: the request has no options, or does not fit even without its question.
@@ -54,7 +54,7 @@ def prepare(tokenizer: Any, request: Request, settings: EngineSettings) -> Prepa
         raise UserError(f"likelihood answering needs options; the question {request.question[:80]!r} has none.")
     joint = separator(request.messages)
     longest = max(len(tokens(tokenizer, request.messages, joint + option)) for option in request.options)
-    # Two tokens of slack: where prompt and option meet, the text may split into more tokens than its parts.
+    # Two tokens of slack: the joined text may split into more tokens than prompt and option do separately.
     room = settings.max_model_len - longest - 2
     request, text, context, trimmed = fit_context(tokenizer, request, settings.chat, room)
     wholes = [tokens(tokenizer, request.messages, text + joint + option) for option in request.options]
@@ -62,10 +62,10 @@ def prepare(tokenizer: Any, request: Request, settings: EngineSettings) -> Prepa
 
 
 def split_branches(context: list[int], wholes: Sequence[list[int]]) -> Branches:
-    """Cut tokenised prompt-and-option texts into the prefix they share and a branch each.
+    """Split tokenised texts of prompt and option into their shared prefix and one branch each.
 
     The prefix ends where the prompt ends, or earlier if an option's first letters merged with the prompt's last token.
-    At least one token of each option is scored, and at least one is left before it.
+    At least one token of each option is scored, and at least one token precedes it.
     """
     starts = [min(len(context), len(whole) - 1) for whole in wholes]
     shared = min(starts)
@@ -79,7 +79,7 @@ def split_branches(context: list[int], wholes: Sequence[list[int]]) -> Branches:
 
 
 def chosen(request: Request, prepared: Prepared, sums: np.ndarray) -> Answer:
-    """The answer that follows from each option's summed log-probability: the best per byte, the first of equals."""
+    """The option with the highest summed log-probability per byte; of equals, the first."""
     scores = sums / np.array([max(1, len(option.encode())) for option in request.options])
     best = int(scores.argmax())
     return Answer(

@@ -1,4 +1,4 @@
-"""What the engines that run a model in the job share where its memory does not suffice."""
+"""Recognising out-of-memory errors, for the engines that run a model in the job."""
 
 _NO_MEMORY = (
     "out of memory",
@@ -9,5 +9,5 @@ _NO_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is torch's or vLLM's way to say that the memory does not suffice: types differ, words do not."""
+    """Whether ``error`` is an out-of-memory error of torch or vLLM: their types differ, so the message decides."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)

@@ -1,4 +1,4 @@
-"""Writing text with any server that speaks the OpenAI protocol: a provider's, or one's own vLLM server."""
+"""Text generation and embedding with any server that speaks the OpenAI protocol: a provider's, or your own vLLM server."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ def load(settings: EngineSettings) -> "OpenAiEngine":
 
 
 class OpenAiEngine(RemoteEngine):
-    """A model asked through /v1/chat/completions, or through /v1/embeddings."""
+    """A model behind /v1/chat/completions or /v1/embeddings."""
 
     kind = "openai"
     package = "openai"
@@ -32,7 +32,7 @@ class OpenAiEngine(RemoteEngine):
         super().__init__(settings)
         import openai
 
-        # The client wants a key; a server that needs none does not look at it.
+        # The client requires a key; a server that needs none ignores it.
         self.client = openai.AsyncOpenAI(
             api_key=self.key or "none", base_url=self.api.base_url, timeout=self.api.timeout_s, max_retries=0
         )
@@ -44,9 +44,9 @@ class OpenAiEngine(RemoteEngine):
         await self.client.close()
 
     async def reply(self, request: Request, sampling: Sampling) -> Reply:
-        """One attempt: chat, with the log-probabilities of what is sampled where the server gives them.
+        """Send one attempt to the chat endpoint, with log-probabilities of the sampled tokens if the server returns them.
 
-        A final assistant turn is continued, which only vLLM's server and its kin can do.
+        A final assistant turn is continued, which only vLLM and compatible servers support.
         """
         arguments: dict[str, Any] = {
             "model": self.api.model,
@@ -62,7 +62,7 @@ class OpenAiEngine(RemoteEngine):
         body: dict[str, Any] = {"chat_template_kwargs": chat} if chat else {}
         if request.messages[-1].role == "assistant":
             body |= {"add_generation_prompt": False, "continue_final_message": True}
-        # Kept for this request: another one may find out meanwhile that the server refuses.
+        # A copy for this request: another one may meanwhile find that the server refuses log-probabilities.
         with_logprobs = self.gives_logprobs
         if with_logprobs:
             arguments["logprobs"] = True
@@ -80,7 +80,7 @@ class OpenAiEngine(RemoteEngine):
         """Embed ``texts`` with /v1/embeddings: (n, d) float32, rows of length 1.
 
         Raises:
-            UserError: the server refuses, stays away, or gives vectors of length 0.
+            UserError: the server refuses, does not answer, or returns vectors of length 0.
         """
         parts = [texts[start : start + TEXTS_PER_CALL] for start in range(0, len(texts), TEXTS_PER_CALL)]
         outcomes = self.ask_all(
@@ -91,7 +91,9 @@ class OpenAiEngine(RemoteEngine):
         vectors = np.concatenate([outcomes[index].value for index in range(len(parts))])
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (lengths > 0).all():
-            raise UserError(f"{self.address} gives {self.api.model} vectors of length 0: is it an embedding model?")
+            raise UserError(
+                f"{self.address} returned vectors of length 0 for {self.api.model}: set api.model to an embedding model."
+            )
         return vectors / lengths
 
     async def _embed(self, texts: Sequence[str]) -> Reply:
@@ -110,7 +112,7 @@ class OpenAiEngine(RemoteEngine):
         self._check(reply)
         if reply.choices is None:
             fault = getattr(reply, "error", None) or "no choices"
-            raise TryAgain(f"a reply without an answer: {self.quoted(str(fault))}")
+            raise TryAgain(f"the reply contains no answer: {self.quoted(str(fault))}")
         prompt, written = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.usage else (0, 0)
         text, confidence, reason = "", math.nan, "empty"
         if reply.choices:
@@ -125,7 +127,7 @@ class OpenAiEngine(RemoteEngine):
         return Reply(answer, prompt, written)
 
     def _check(self, reply: Any) -> None:
-        """The client hands over as text what is no JSON, such as the page of a web server."""
+        """Refuse plain text, which the client returns for a reply that is not JSON, such as a web page."""
         if isinstance(reply, str):
             raise UserError(
                 f"{self.address} answers, but not as an OpenAI-compatible server: {self.quoted(reply[:200])} "

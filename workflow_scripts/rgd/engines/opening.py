@@ -1,6 +1,6 @@
-"""A model put to work: from a description in plain types to the settings of its engine, with its weights in place.
+"""Opening a model: from its description in plain types to the settings of its engine, with its weights in place.
 
-Where weights lie and how a server is asked decide no answer, so fingerprints do not follow this module
+The location of weights and the access to a server do not affect answers, so fingerprints do not follow this module
 (:data:`rgd.artifacts.fingerprint.DECIDES_NOTHING`).
 """
 
@@ -17,17 +17,17 @@ from rgd.weights.cache import ensure_weights
 def engine_settings(
     model: Mapping[str, Any], cache: str | Path, *, threads: int, use_hub: bool, spent_dollars: float = 0.0
 ) -> EngineSettings:
-    """The settings of the engine that runs ``model``, whose weights are fetched if they are not in the cache.
+    """The settings of the engine that runs ``model``; fetches the weights if they are not in the cache.
 
     Args:
-        model: weights or api (the other one None), max_model_len, dtype; chat or pooling, and gpus, where they are given.
-        cache: where weights are kept.
+        model: weights or api (the other is None), max_model_len and dtype; optionally chat, pooling and gpus.
+        cache: folder that keeps weights.
         threads: CPU threads.
         use_hub: False never contacts the model hub.
-        spent_dollars: what the model's answers have cost before.
+        spent_dollars: cost of the model's earlier answers.
 
     Raises:
-        UserError: the weights are described wrongly, or cannot be had.
+        UserError: the description of the weights is invalid, or they cannot be fetched.
     """
     weights = None
     if model["api"] is None:
@@ -47,16 +47,16 @@ def engine_settings(
 
 @contextlib.contextmanager
 def opened(model: Mapping[str, Any], cache: str | Path, threads: int, use_hub: bool) -> Iterator[Engine]:
-    """The engine of a model that a bundle describes, loaded.
+    """The loaded engine of a model that a bundle describes.
 
     Args:
-        model: as for :func:`engine_settings`, and engine.
-        cache: where weights are kept.
+        model: as for :func:`engine_settings`, plus engine.
+        cache: folder that keeps weights.
         threads: CPU threads.
         use_hub: False never contacts the model hub.
 
     Raises:
-        UserError: the weights cannot be had, or the model cannot be loaded.
+        UserError: the weights cannot be fetched, or the model cannot be loaded.
     """
     with open_engine(model["engine"], engine_settings(model, cache, threads=threads, use_hub=use_hub)) as engine:
         yield engine

@@ -1,4 +1,4 @@
-"""From a prompt file, a question and options to token ids that fit into the model."""
+"""From a prompt file, a question and options to token ids that fit the model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def parse_prompt(template: str) -> tuple[Message, ...]:
 
 
 def render(template: str, question: str, options: Sequence[str] = (), *, draw: int = 0) -> Request:
-    """Fill ``{question}`` and ``{options}`` (a line ``A. text`` each) of a prompt file into a request."""
+    """Make a request from a prompt file: fill in ``{question}`` and ``{options}`` (one line ``A. text`` per option)."""
     listed = "\n".join(f"{letter(index)}. {option}" for index, option in enumerate(options))
     values = {"{question}": question, "{options}": listed}
 
@@ -53,7 +53,7 @@ def context_text(tokenizer: Any, messages: Sequence[Message], chat: Mapping[str,
     if not tokenizer.chat_template:
         raise UserError(
             f"the model {model} has no chat template, which a prompt with turns ([user] …) needs: give its ask a prompt file "
-            "without such lines, which the model continues as a text."
+            "without such lines."
         )
     turns = [{"role": turn.role, "content": turn.content} for turn in messages]
     begun = messages[-1].role == "assistant"
@@ -66,33 +66,33 @@ def context_text(tokenizer: Any, messages: Sequence[Message], chat: Mapping[str,
     except jinja2.TemplateError as error:
         roles = ", ".join(turn.role for turn in messages)
         raise UserError(
-            f"the chat template of the model {model} refuses a prompt with the turns {roles}: {error}. Some models know no "
-            "[system] turn: put its text at the beginning of the [user] turn."
+            f"the chat template of the model {model} rejects a prompt with the turns {roles}: {error}. If the model "
+            "does not support a [system] turn, move its text to the beginning of the [user] turn."
         ) from error
 
 
 def tokens(tokenizer: Any, messages: Sequence[Message], text: str) -> list[int]:
     """Token ids of ``text``, a prompt made of ``messages`` or its continuation.
 
-    A chat template writes the special tokens itself; a plain text gets those that the tokenizer puts before any text.
+    A chat template contains the special tokens itself; plain text gets those that the tokenizer puts before any text.
     """
     return tokenizer(text, add_special_tokens=messages[0].role == "text")["input_ids"]
 
 
 def separator(messages: Sequence[Message]) -> str:
-    """What stands between the prompt and an option: nothing at the start of a turn, a space within a text."""
+    """The text between prompt and option: nothing at the start of a turn, a space within a text."""
     return " " if messages[-1].role in ("text", "assistant") else ""
 
 
 def fit_context(
     tokenizer: Any, request: Request, chat: Mapping[str, Any], room: int
 ) -> tuple[Request, str, list[int], bool]:
-    """The request whose prompt has at most ``room`` tokens, its text, its token ids, and whether it was trimmed.
+    """Shorten a prompt to at most ``room`` tokens: the request, its text, its token ids, and whether it was trimmed.
 
-    Text is taken from the middle of the question alone: options and instruction stay whole.
+    Only the middle of the question is removed; options and instruction stay whole.
 
     Raises:
-        UserError: even without the question the prompt is too long.
+        UserError: the prompt is too long even without the question.
     """
     text, ids = _tokenised(tokenizer, request, chat)
     if len(ids) <= room:
@@ -109,8 +109,8 @@ def fit_context(
             high = kept - 1
     if best is None:
         raise UserError(
-            f"a prompt has {len(ids)} tokens without its question, the model has room for {room}: raise max_model_len or "
-            f"shorten the prompt or the options. The question begins {request.question[:80]!r}."
+            f"a prompt has {len(ids)} tokens even without its question, but the model has room for {room}: raise "
+            f"max_model_len, or shorten the prompt or the options. The question begins {request.question[:80]!r}."
         )
     return best
 
@@ -121,7 +121,7 @@ def _tokenised(tokenizer: Any, request: Request, chat: Mapping[str, Any]) -> tup
 
 
 def _shortened(request: Request, kept: int) -> Request:
-    """The request with ``kept`` characters of its question: the first half of them and the last."""
+    """The request with ``kept`` characters of its question, half from its beginning and half from its end."""
     question = request.question
     short = question[: kept - kept // 2] + _ELLIPSIS + question[len(question) - kept // 2 :]
     turn = _turn_of(request)
@@ -139,6 +139,6 @@ def _turn_of(request: Request) -> int:
     if not found:
         length = sum(len(turn.content) for turn in request.messages)
         raise UserError(
-            f"a prompt of {length:,} characters is too long for the model and no question stands in it that could be shortened: raise max_model_len."
+            f"a prompt of {length:,} characters is too long for the model and contains no question that could be shortened: raise max_model_len."
         )
     return found[-1]

@@ -1,7 +1,7 @@
-"""What the engines share that ask a server over the network: the key, the pace, repeated attempts, the budget.
+"""The part that engines for servers share: API key, request rate, retries and budget.
 
-The clients' own retries are switched off: they keep no pace and no budget, and take a reply that was cut short for an
-error of the program. Here one loop does it for every server, and counts its attempts.
+The clients' own retries are switched off: they ignore the rate and the budget, and report a truncated reply as a
+programming error. One loop here retries for every server and counts the attempts.
 """
 
 import abc
@@ -27,9 +27,9 @@ from rgd.engines.served import is_asked
 from rgd.errors import UserError
 
 LONGEST_BACKOFF_S = 60.0
-# A server that asks for a longer wait has no quota left: the job ends, and is run again when there is some.
+# A server that asks for a longer wait has no quota left: the job ends, to be rerun once there is quota again.
 LONGEST_WAIT_S = 300.0
-# A text has at most as many tokens as bytes; a chat template writes a few more around every turn.
+# A text has at most as many tokens as bytes; a chat template adds a few around every turn.
 TOKENS_AROUND_A_TURN = 16
 LONGEST_QUOTE = 400
 
@@ -38,11 +38,11 @@ _PASSING = (408, 409, 429)
 
 
 class TryAgain(Exception):
-    """An attempt that failed, where another may not.
+    """A failed attempt that is worth repeating.
 
     Attributes:
-        wait_s: how long the server asks to wait; None where it does not say.
-        perhaps_billed: the server may have done the work although no reply came.
+        wait_s: seconds that the server asks to wait; None if it gives none.
+        perhaps_billed: the server may have done the work although no reply arrived.
     """
 
     def __init__(self, reason: str, wait_s: float | None = None, *, perhaps_billed: bool = False) -> None:
@@ -52,7 +52,7 @@ class TryAgain(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What an attempt brought, and the tokens that are paid for."""
+    """The result of an attempt, and the billed tokens."""
 
     value: Any
     prompt_tokens: int
@@ -61,7 +61,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was got, in how many attempts, for how many US dollars."""
+    """The result for an item, the number of attempts, and the cost in US dollars."""
 
     value: Any
     attempts: int
@@ -85,12 +85,12 @@ class Pace:
 
 
 class Budget:
-    """Dollars that may be spent. An attempt sets aside what it can cost at most, so that the sum is never passed.
+    """A spending limit. Each attempt reserves its maximum cost, so the limit is never exceeded.
 
     Attributes:
-        dollars: all that may be spent; None: no limit.
+        dollars: the limit in US dollars; None: no limit.
         before: spent by earlier jobs.
-        spent: by this one.
+        spent: spent by this job.
     """
 
     def __init__(self, dollars: float | None, before: float = 0.0) -> None:
@@ -100,25 +100,25 @@ class Budget:
         self.changed = asyncio.Condition()
 
     async def reserve(self, most: float) -> None:
-        """Set ``most`` aside, waiting for attempts under way where only their reserves stand against it.
+        """Reserve ``most`` dollars; wait if only the reservations of attempts in flight prevent it.
 
         Raises:
-            UserError: what is left is less.
+            UserError: less than ``most`` is left.
         """
         async with self.changed:
             await self.changed.wait_for(lambda: self._has(most) or not self.open)
             if not self._has(most):
                 raise UserError(
-                    f"api.budget_dollars = {self.dollars:g} is used up: the model's answers in the store had cost "
-                    f"{self.before:.4f} dollars before, this job has spent {self.spent:.4f} dollars, and the next request can "
-                    f"cost up to {most:.4f}. Raise api.budget_dollars in the model's file (or lower "
-                    "max_tokens) and run the same command again: what is answered is kept and not paid for twice."
+                    f"api.budget_dollars = {self.dollars:g} is used up: earlier answers in the store cost {self.before:.4f} "
+                    f"dollars, this job spent {self.spent:.4f} dollars, and the next request can cost up to {most:.4f} "
+                    "dollars. Raise api.budget_dollars in the model's file, or lower max_tokens, then run the same command "
+                    "again to resume. Stored answers are not paid for twice."
                 )
             self.reserved += most
             self.open += 1
 
     async def settle(self, most: float, cost: float) -> None:
-        """Give back what was set aside and count what it cost."""
+        """Release an attempt's reservation and count its actual cost."""
         async with self.changed:
             self.open -= 1
             self.reserved = self.reserved - most if self.open else 0.0
@@ -130,26 +130,26 @@ class Budget:
 
 
 def find_key(variable: str, *, needed: bool) -> str | None:
-    """The key in the environment variable, else in the file ``.env`` of the working directory.
+    """The API key from the environment variable, else from the file ``.env`` in the working directory.
 
     Raises:
-        UserError: there is none although it is ``needed``, or it cannot be a key. The message never shows it.
+        UserError: there is no key although one is ``needed``, or the value cannot be a key. The message never shows it.
     """
     import dotenv
 
     key = (os.environ.get(variable) or dotenv.dotenv_values(".env").get(variable) or "").strip()
     if not key and needed:
         raise UserError(
-            f"the environment variable {variable} is not set: put the API key into it, or write the line {variable}=… "
-            "into a file .env in the working directory."
+            f"the environment variable {variable} is not set: set it to the API key, or add the line {variable}=… to a "
+            "file .env in the working directory."
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UserError(f"{variable} holds characters that no API key has: set it again, the key alone, on one line.")
+        raise UserError(f"{variable} contains characters that no API key has: set it to the key alone, on one line.")
     return key or None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from the header Retry-After (seconds, or a date) or retry-after-ms; None where neither says it."""
+    """Seconds to wait, from the header Retry-After (seconds, or a date) or retry-after-ms; None if neither is given."""
     for header, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         with contextlib.suppress(KeyError, ValueError):
             return max(0.0, float(headers[header]) * unit)
@@ -159,13 +159,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 class RemoteEngine(abc.ABC):
-    """A model behind a server: many requests at a time, each sent until it is answered or its attempts are used up.
+    """A model on a server: sends many requests at a time, and repeats each until it is answered or out of attempts.
 
     Attributes:
         kind: the engine's name.
         package: the client's distribution, for the provenance.
-        key_variable: where the key is, unless the model's file names another variable.
-        address: of the server.
+        key_variable: environment variable of the key, unless the model's file names another.
+        address: address of the server.
     """
 
     kind: ClassVar[str]
@@ -177,7 +177,7 @@ class RemoteEngine(abc.ABC):
         self.settings = settings
         self.api = Api.read(settings.api, "api")
         self.variable = self.api.key_variable or self.key_variable
-        # A server of one's own may do without a key; the provider's never does.
+        # Your own server may need no key; a provider's always does.
         self.key = find_key(self.variable, needed=self.api.base_url is None or self.api.key_variable is not None)
         self.pace = Pace(self.api.requests_per_minute)
         self.budget = Budget(self.api.budget_dollars, settings.spent_dollars)
@@ -188,7 +188,7 @@ class RemoteEngine(abc.ABC):
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What is asked, and with what."""
+        """The model, its server and the client."""
         return {
             "engine": self.kind,
             "version": metadata.version(self.package),
@@ -197,7 +197,7 @@ class RemoteEngine(abc.ABC):
         }
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """US dollars for so many tokens."""
+        """The price of these tokens in US dollars."""
         return (prompt_tokens * self.api.price_prompt + completion_tokens * self.api.price_completion) / 1e6
 
     @abc.abstractmethod
@@ -205,8 +205,8 @@ class RemoteEngine(abc.ABC):
         """One attempt at ``request``: an :class:`Answer` and its tokens.
 
         Raises:
-            TryAgain: the attempt failed in passing.
-            UserError: no other attempt will do better.
+            TryAgain: the attempt failed, but another may succeed.
+            UserError: another attempt would fail as well.
         """
 
     @abc.abstractmethod
@@ -219,10 +219,10 @@ class RemoteEngine(abc.ABC):
         self.runner.close()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Write an answer for each request; its seed follows from the sampling seed, the query and the draw.
+        """Generate an answer for each request; its seed derives from the sampling seed, the query and the draw.
 
         Raises:
-            Interrupted: the server refuses, stays away, or the budget is used up; it holds the answers that came.
+            Interrupted: the server refuses or does not answer, or the budget is used up; holds the answers received so far.
         """
         outcomes = self.ask_all(
             requests, lambda request: self.reply(request, sampling), lambda request: self._most(request, sampling)
@@ -238,19 +238,19 @@ class RemoteEngine(abc.ABC):
         return [answers[index] for index in range(len(requests))]
 
     def _tell_of_others(self, answers: Iterable[Answer]) -> None:
-        """Say once of each model that answers in place of the one asked: providers send a retired name elsewhere."""
+        """Warn once about each model that answers instead of the requested one: providers redirect retired names."""
         for name in {answer.served_model for answer in answers} - self.served:
             if not is_asked(name, self.api.model):
                 print(
-                    f"warning: {self.address} was asked for {self.api.model} and names {name} as the model that answers. If "
-                    "that is another model, stop, and delete its answers: `rgd store ls` shows where they lie.",
+                    f"warning: {self.address} reports the model {name}, but {self.api.model} was requested. If it is a "
+                    "different model, stop the run and delete its answers; `rgd store ls` lists their folders.",
                     file=sys.stderr,
                     flush=True,
                 )
             self.served.add(name)
 
     def score(self, requests: Sequence[Request]) -> list[Answer]:
-        """Not offered: it takes the log-probabilities of a prompt, which chat servers do not give.
+        """Unsupported: scoring needs the log-probabilities of a prompt, which chat servers do not return.
 
         Raises:
             UserError: always.
@@ -261,13 +261,13 @@ class RemoteEngine(abc.ABC):
         )
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Not offered, where the engine does not say otherwise.
+        """Unsupported unless the engine overrides it.
 
         Raises:
             UserError: always.
         """
         raise UserError(
-            f"the engine {self.kind} does not embed here ({len(texts)} texts): set engine: transformers in the embedder's file."
+            f"the engine {self.kind} cannot embed ({len(texts)} texts): set engine: transformers in the embedder's file."
         )
 
     def ask_all(
@@ -276,15 +276,15 @@ class RemoteEngine(abc.ABC):
         ask: Callable[[Any], Awaitable[Reply]],
         most: Callable[[Any], float],
     ) -> dict[int, Outcome]:
-        """What ``ask`` brings for each item, by the item's position; never more than api.concurrency at a time.
+        """The outcome of ``ask`` for each item, by the item's position; at most api.concurrency attempts run at a time.
 
-        After a failure, which is kept in ``failure``, nothing new is sent; what is under way is waited for, since it is
+        After a failure, which is stored in ``failure``, nothing new is sent. Requests in flight are awaited, since they are
         paid for.
 
         Args:
-            items: what to ask.
-            ask: one attempt.
-            most: the US dollars that one attempt can cost.
+            items: the items to ask for.
+            ask: sends one attempt for an item.
+            most: the maximum cost of one attempt for an item, in US dollars.
         """
         return self.runner.run(self._ask_all(items, ask, most))
 
@@ -318,17 +318,16 @@ class RemoteEngine(abc.ABC):
                 reason, asked = str(failure), failure.wait_s
             if asked is not None and asked > LONGEST_WAIT_S:
                 raise UserError(
-                    f"{self.address} asks to wait {asked:.0f} s ({reason}): run the same command again later; what is "
-                    "answered is kept."
+                    f"{self.address} asks to wait {asked:.0f} s ({reason}): run the same command again later to resume."
                 )
             if attempt < self.api.attempts:
-                # Where another request has failed for good meanwhile, this one is not sent again.
+                # If another request fails for good meanwhile, this one is not sent again.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.stopped.wait(), self._pause(attempt, asked))
                     break
         raise UserError(
-            f"{self.address} did not answer a request in {attempt} attempts, the last: {reason}. Run the same command again "
-            "when the server is well; what is answered is kept."
+            f"{self.address} did not answer a request in {attempt} attempts; the last error: {reason}. Run the same command "
+            "again to resume once the server is available."
         )
 
     async def _attempt(self, ask: Callable[[], Awaitable[Reply]], most: float) -> tuple[Reply, float]:
@@ -340,7 +339,7 @@ class RemoteEngine(abc.ABC):
                 raise TryAgain("not sent, because another request failed")
             async with asyncio.timeout(self.api.timeout_s):
                 reply = await ask()
-            # A reply that tells no tokens is counted at its most, as is one that never came but was perhaps made.
+            # A reply without token counts is charged at its maximum, and so is one that was perhaps made but never arrived.
             cost = self.price(reply.prompt_tokens, reply.completion_tokens) or most
             return reply, cost
         except TimeoutError:
@@ -353,7 +352,7 @@ class RemoteEngine(abc.ABC):
             await self.budget.settle(most, cost)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
-        """Seconds before the next attempt: doubling, and spread, so that requests which failed together come apart."""
+        """Seconds before the next attempt: doubling, with jitter, so that requests that failed together spread out."""
         if asked is not None:
             return asked + random.uniform(0, self.api.backoff_s)
         return min(self.api.backoff_s * 2 ** (attempt - 1), LONGEST_BACKOFF_S) * random.uniform(0.5, 1)
@@ -363,7 +362,7 @@ class RemoteEngine(abc.ABC):
         return self.price(min(size, self.settings.max_model_len), sampling.max_tokens)
 
     def refusal(self, status: int, message: str, wait_s: float | None) -> TryAgain | UserError:
-        """What an HTTP status other than success means."""
+        """The error for an HTTP status other than success."""
         said = self.quoted(message)
         if "insufficient_quota" in message:
             return UserError(f"{self.address}: the account's quota is used up: {said}")
@@ -374,26 +373,26 @@ class RemoteEngine(abc.ABC):
             return UserError(f"{self.address} refuses access (status {status}): the key in {self.variable} {fault}.")
         if status == 404:
             return UserError(
-                f"{self.address} knows no model {self.api.model!r}, or nothing at that address: {said} Check api.model and "
+                f"{self.address} has no model {self.api.model!r}, or the address is wrong: {said} Check api.model and "
                 "api.base_url in the model's file."
             )
         if _TOO_LONG.search(message):
             return UserError(
-                f"a prompt is too long for {self.api.model} at {self.address}, which trims nothing: {said} Lower max_tokens, "
-                "shorten the prompt, or serve the model with a longer context."
+                f"a prompt is too long for {self.api.model} at {self.address}, which does not trim prompts: {said} Lower "
+                "max_tokens, shorten the prompt, or serve the model with a longer context."
             )
         return UserError(f"{self.address} refuses a request to {self.api.model} (status {status}): {said}")
 
     def unreachable(self, error: BaseException) -> TryAgain:
         """No connection could be made."""
-        return TryAgain(f"no connection to {self.address} ({self.quoted(str(error))}); is the server running there?")
+        return TryAgain(f"no connection to {self.address} ({self.quoted(str(error))}); check that the server runs")
 
     def broken(self, error: BaseException) -> TryAgain:
         """The connection broke, or the reply was cut short."""
-        return TryAgain(f"the reply did not come whole ({type(error).__name__})", perhaps_billed=True)
+        return TryAgain(f"the reply was incomplete ({type(error).__name__})", perhaps_billed=True)
 
     def quoted(self, text: str) -> str:
-        """What a server said, on one line, without the key should it repeat it."""
+        """A server's message on one line, with the key masked."""
         text = text.replace(self.key, "[key]") if self.key else text
         line = " ".join(text.split())
         return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + " …"
@@ -407,6 +406,6 @@ class RemoteEngine(abc.ABC):
         for turn in request.messages:
             if turn.role == "text":
                 raise UserError(
-                    f"the engine {self.kind} asks in turns, and the prompt has none: write [user] on the line before it."
+                    f"the engine {self.kind} needs a prompt with turns, but this one has none: add the line [user] before it."
                 )
             yield turn.role, turn.content

@@ -1,15 +1,15 @@
-"""Whether the model that a server names is the one that was asked."""
+"""Whether the model that a server reports is the requested one."""
 
 import re
 
-# What providers append to the name of a model that is asked for: a date, or the number of a release.
+# What providers append to a requested name: a date or a release number.
 _RELEASE = re.compile(r"[-@](?:v?\d[\d.-]*|latest)")
 
 
 def is_asked(served: str, asked: str | None) -> bool:
-    """Whether the model that a server names is the one asked for, or a release of it, as ``NAME-2024-07-18``.
+    """Whether the model that a server reports is the requested one, or a release of it such as ``NAME-2024-07-18``.
 
-    True where either is unknown. A name may be given with the path ``models/``, as Gemini's server does.
+    True if either is unknown. The prefix ``models/``, which Gemini's server adds, is ignored.
     """
     if not served or not asked:
         return True

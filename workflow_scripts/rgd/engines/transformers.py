@@ -1,4 +1,4 @@
-"""Likelihood answering, writing and embedding with transformers: for small models, and for machines without a GPU."""
+"""Likelihood answering and embedding with transformers: for small models, and for machines without a GPU."""
 
 import sys
 from collections import deque
@@ -14,8 +14,8 @@ from rgd.engines.memory import is_out_of_memory
 from rgd.errors import UserError
 from rgd.weights.cache import cannot_load
 
-# Tokens fed at once. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the cache is
-# too small for what lies between the layers.
+# Tokens per forward pass. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the
+# activations no longer fit the processor's cache.
 BATCH_TOKENS = 448
 # The same for an encoder, which is far smaller.
 EMBED_TOKENS = 2560
@@ -28,12 +28,12 @@ def load(settings: EngineSettings) -> "TransformersEngine":
 
 @dataclass(frozen=True)
 class Tree:
-    """Several questions as one tree of n tokens: what is fed, and which log-probabilities are read off."""
+    """Several questions as one tree of n tokens: the model's input, and the log-probabilities to read from its output."""
 
     ids: np.ndarray  # (n,) int64
     positions: np.ndarray  # (n,) int64: a token's depth
-    allowed: np.ndarray  # (n, n) bool: row may look at column, which is itself or lies on the way to it
-    predictors: np.ndarray  # (t,) int64: node before each scored token
+    allowed: np.ndarray  # (n, n) bool: row attends to column, which is itself or one of its ancestors
+    predictors: np.ndarray  # (t,) int64: the node that predicts each scored token
     targets: np.ndarray  # (t,) int64: the scored tokens
     owners: np.ndarray  # (t,) int64: the option, counted over all questions of the tree
 
@@ -78,11 +78,11 @@ class TransformersEngine:
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer by the likelihood of each option's text as the continuation of the prompt.
 
-        The convention is that of :mod:`rgd.engines.likelihood`; what texts begin with alike is fed once (see
-        :func:`grow`), and what all of them begin with once for all batches.
+        The convention is that of :mod:`rgd.engines.likelihood`. A beginning that several texts share is computed once
+        (see :func:`grow`), and one that all texts share is computed once for all batches.
 
         Raises:
-            UserError: a request has no options, or does not fit into the model without its question.
+            UserError: a request has no options, or does not fit the model even without its question.
         """
         import torch
         import transformers
@@ -91,13 +91,13 @@ class TransformersEngine:
         answers: list[Answer | None] = [None] * len(requests)
         common = _common_length([item.branches.prefix for item in prepared])
         beginning = transformers.DynamicCache()
-        # Questions that begin alike lie side by side in this order.
+        # This order puts questions with a common beginning next to each other.
         order = sorted(range(len(prepared)), key=lambda index: prepared[index].branches.prefix)
         sizes = [prepared[index].branches.length - common for index in order]
 
         def score_batch(batch: Sequence[int]) -> None:
             nonlocal beginning
-            # What a batch leaves behind that did not fit into the memory is not used for the next.
+            # The cache of a batch that ran out of memory is not reused for the next batch.
             known, beginning = beginning, transformers.DynamicCache()
             indices = [order[place] for place in batch]
             sums = self._option_sums([prepared[index].branches for index in indices], known)
@@ -111,11 +111,11 @@ class TransformersEngine:
         return [answer for answer in answers if answer is not None]
 
     def _option_sums(self, batch: Sequence[Branches], beginning: Any) -> list[np.ndarray]:
-        """Per question, the sum of log-probabilities of each option, float64.
+        """Per question, the summed log-probability of each option, float64.
 
         Args:
             batch: the questions.
-            beginning: cache of the first tokens of all of them, which are not fed again; the rest is added.
+            beginning: cache of the first tokens of all questions, which are not computed again; the others are added.
         """
         import torch
 
@@ -138,11 +138,11 @@ class TransformersEngine:
         return np.split(sums, np.cumsum(counts)[:-1])
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Not offered: three to five times slower than vLLM on the same machine."""
-        raise UserError("the engine transformers does not write text: set engine: vllm, or ask by likelihood.")
+        """Unsupported: it would be three to five times slower than vLLM on the same machine."""
+        raise UserError("the engine transformers does not write text: set engine: vllm, or way: likelihood.")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of the last layer, their mean over a text's tokens or the last one, scaled to length 1: (n, d) float32."""
+        """Embed ``texts`` by the last layer's vectors, their mean or the last one: (n, d) float32, rows of length 1."""
         import torch
 
         limit = self.settings.max_model_len
@@ -157,7 +157,7 @@ class TransformersEngine:
             hidden = self.model(**fed).last_hidden_state.float()
             mask = fed["attention_mask"]
             if self.settings.pooling == "last":
-                # The last one that is no padding, on whichever side the tokenizer pads.
+                # The last token that is not padding, on whichever side the tokenizer pads.
                 last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
                 pooled = hidden[torch.arange(len(batch), device=mask.device), last]
             else:
@@ -171,10 +171,10 @@ class TransformersEngine:
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
 
     def _each(self, batches: Iterable[list[int]], compute: Callable[[Sequence[int]], None]) -> None:
-        """Compute every batch; one for which the memory does not suffice in halves.
+        """Compute every batch; split a batch that runs out of memory into halves.
 
         Raises:
-            UserError: a text alone does not fit.
+            UserError: a single text does not fit.
         """
         import torch
 
@@ -189,26 +189,26 @@ class TransformersEngine:
                     raise
                 if len(batch) == 1:
                     raise self._too_little_memory("a single text", error) from error
-            # Outside of the except block, where the error no longer holds on to what the batch had allocated.
-            print(f"out of memory: {len(batch)} texts are computed in two halves", file=sys.stderr, flush=True)
+            # Outside the except block, where the error no longer holds on to the batch's memory.
+            print(f"out of memory: computing {len(batch)} texts in two halves", file=sys.stderr, flush=True)
             torch.cuda.empty_cache()
             half = len(batch) // 2
             waiting.extendleft([batch[half:], batch[:half]])
 
     def _too_little_memory(self, what: str, error: BaseException) -> UserError:
         return UserError(
-            f"the memory of the {self.device} does not suffice for {what} with the model in {self.settings.weights} "
-            f"({' '.join(str(error).split())[:200]}). Lower max_model_len (now {self.settings.max_model_len}), take a smaller "
-            "model, or end what else uses the memory, then run the same command again: what was answered is kept."
+            f"the memory of the {self.device} is too small for {what} with the model in {self.settings.weights} "
+            f"({' '.join(str(error).split())[:200]}). Lower max_model_len (now {self.settings.max_model_len}), use a smaller "
+            "model, or stop other programs that use the memory, then run the same command again to resume."
         )
 
 
 def grow(batch: Sequence[Branches]) -> Tree:
-    """Merge every question with each of its options into one tree, in which texts share the tokens they begin with.
+    """Merge every question with each of its options into one tree, in which texts share their common beginnings.
 
-    A token sees those on the way to it and counts its position along that way, so each option is computed as if it
-    stood there alone, while a worked example, a question or an option's first digits are computed once. The last token
-    of an option predicts nothing that is asked and is left out.
+    A token attends to its ancestors, and its position is its depth, so each option is computed as if it were alone,
+    while a shared worked example, question or first digits of an option are computed once. The last token of an option
+    predicts nothing that is scored, so it is left out.
     """
     nodes: dict[tuple[int, int], int] = {}
     ids: list[int] = []
@@ -241,14 +241,14 @@ def grow(batch: Sequence[Branches]) -> Tree:
 
 
 def _common_length(prefixes: Sequence[list[int]]) -> int:
-    """How many first tokens all prefixes share, leaving at least one of each."""
+    """How many first tokens all prefixes share; at least one token of each is left over."""
     limit = min((len(prefix) for prefix in prefixes), default=1) - 1
     columns = zip(*(prefix[:limit] for prefix in prefixes), strict=True)
     return next((index for index, column in enumerate(columns) if len(set(column)) > 1), limit)
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices, in order, in groups of at most ``budget`` tokens each; at least one a group."""
+    """Indices, in order, in groups of at most ``budget`` tokens; at least one index per group."""
     group: list[int] = []
     used = 0
     for index, length in enumerate(lengths):
@@ -262,7 +262,7 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 
 def _alike(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """The same groups of texts of similar length, which need little padding."""
+    """As :func:`_batches`, but with texts of similar length in a group, which need little padding."""
     order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
     for group in _batches([lengths[index] for index in order], budget):
         yield [order[place] for place in group]

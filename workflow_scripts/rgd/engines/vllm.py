@@ -1,4 +1,4 @@
-"""Writing text and embedding with vLLM in this process: the CPU build or the GPU build of the same version."""
+"""Text generation, likelihood answering and embedding with vLLM in this process: its CPU build or its GPU build."""
 
 import math
 import os
@@ -18,11 +18,11 @@ from rgd.weights.cache import cannot_load
 
 BATCH_TOKENS = 8192
 BATCH_REQUESTS = 256
-# How often the model is loaded anew with half the batch when the memory does not suffice.
+# How often the model is reloaded with half the batch after running out of memory.
 RELOADS = 3
 LEAST_BATCH_TOKENS = 512
-# Tokens in a block of the attention cache on a CPU. Only whole blocks of a shared prompt are found again, so small ones
-# leave less of it to be computed for every draw; 32 is the smallest that vLLM's CPU build takes.
+# Tokens per block of the attention cache on a CPU. Only whole blocks of a shared prompt are reused, so small blocks leave
+# less of it to recompute for every draw; 32 is the smallest that vLLM's CPU build accepts.
 CPU_BLOCK = 32
 
 
@@ -35,16 +35,16 @@ class VllmEngine:
     """A causal language model in vLLM, which answers or, with ``settings.pooling``, embeds."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        # Read by vLLM when it is imported. One process and unbound threads: a job must not spread over cores that
-        # Snakemake gave to others.
+        # vLLM reads these on import. One process and unbound threads keep a job off the cores that Snakemake gave to
+        # other jobs.
         os.environ |= {
             "VLLM_CPU_KVCACHE_SPACE": str(settings.memory_gb),
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": str(settings.threads),
             "VLLM_NO_USAGE_STATS": "1",
-            # Looking for a GPU must not open it: vLLM would then start the processes of several GPUs anew from the job's
-            # script, which is no module that can be imported.
+            # Detecting a GPU must not initialise it: vLLM would then spawn the processes of several GPUs from the job's
+            # script, which cannot be imported as a module.
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         }
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -58,8 +58,8 @@ class VllmEngine:
         self.on_gpu = torch.cuda.is_available()
         self.settings = settings
         self.requests = BATCH_REQUESTS
-        # On a CPU a prompt must not be prefilled in pieces: vLLM 0.32 fails there when the request has a seed. So the
-        # budget of a step holds any prompt whole (see _options).
+        # On a CPU a prompt must not be prefilled in chunks: vLLM 0.32 then fails if the request has a seed. So the budget
+        # of a step fits any whole prompt (see _options).
         self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
         self.reloads = 0
         self.model: Any = self._load()
@@ -70,7 +70,7 @@ class VllmEngine:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What computes; the size of the batch is part of it, since it orders floating-point sums."""
+        """What computes the answers; includes the batch size, which affects the order of floating-point sums."""
         return {
             "engine": "vllm",
             **self.versions,
@@ -82,10 +82,10 @@ class VllmEngine:
         }
 
     def _load(self) -> Any:
-        """The model in memory, with a batch as large as the memory allows.
+        """Load the model with a batch as large as the memory allows.
 
         Raises:
-            UserError: the files are no model that vLLM can load, or even a small batch does not fit.
+            UserError: vLLM cannot load the files, or even a small batch does not fit.
         """
         import vllm
 
@@ -120,25 +120,25 @@ class VllmEngine:
         return options | {"gpu_memory_utilization": 0.2, "enforce_eager": True, "block_size": CPU_BLOCK}
 
     def _halve_batch(self, reason: str) -> None:
-        """Make the next load's batch smaller and free what the last one left.
+        """Halve the batch for the next load and free the memory of the last one.
 
         Raises:
-            UserError: it has been made smaller RELOADS times already.
+            UserError: the batch has already been halved RELOADS times.
         """
         if self.reloads == RELOADS:
             raise UserError(
-                f"the memory does not suffice for the model in {self.settings.weights}, even with {self.requests} requests and "
+                f"the memory is too small for the model in {self.settings.weights}, even with {self.requests} requests and "
                 f"{self.budget} tokens at a time ({' '.join(reason.split())[:200]}). Lower max_model_len (now "
-                f"{self.settings.max_model_len}), raise gpus (now {self.settings.gpus}), or end what else uses the memory, "
-                "then run the same command again: what was answered is kept."
+                f"{self.settings.max_model_len}), raise gpus (now {self.settings.gpus}), or stop other programs that use "
+                "the memory, then run the same command again to resume."
             )
         self.reloads += 1
         self.requests //= 2
-        # Where prompts are not computed in pieces, the longest one has to fit into a step.
+        # Without chunked prefill, the longest prompt has to fit into one step.
         whole = not self.on_gpu or self.settings.pooling is not None
         self.budget = max(self.budget // 2, self.settings.max_model_len if whole else LEAST_BATCH_TOKENS)
         print(
-            f"out of memory: loading the model again for {self.requests} requests and {self.budget} tokens at a time",
+            f"out of memory: reloading the model for {self.requests} requests and {self.budget} tokens at a time",
             file=sys.stderr,
             flush=True,
         )
@@ -151,21 +151,22 @@ class VllmEngine:
         self.model = None
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Write an answer for each request.
+        """Generate an answer for each request.
 
-        A request's seed follows from the sampling seed, the query and the draw. The same requests in the same order
-        give the same bytes, whatever was asked before; in another company they may not, since sums of floating-point
-        numbers are then ordered anew.
+        A request's seed derives from the sampling seed, the query and the draw. The same requests in the same order give
+        the same bytes, whatever was asked before. Together with other requests they may not, since the order of
+        floating-point sums then differs.
 
         Raises:
-            UserError: a prompt does not fit into the model without its question.
+            UserError: a prompt does not fit the model even without its question.
         """
         import vllm
 
         room = self.settings.max_model_len - sampling.max_tokens
         if room < 1:
             raise UserError(
-                f"sampling.max_tokens ({sampling.max_tokens}) leaves no room for a prompt in max_model_len ({self.settings.max_model_len})."
+                f"sampling.max_tokens ({sampling.max_tokens}) leaves no room for a prompt in max_model_len "
+                f"({self.settings.max_model_len}): lower max_tokens or raise max_model_len."
             )
         fitted = [fit_context(self.tokenizer, request, self.settings.chat, room) for request in requests]
         params = [
@@ -181,7 +182,7 @@ class VllmEngine:
         ]
         answers: list[Answer] = []
         prompts = [ids for _, _, ids, _ in fitted]
-        # What is found in the attention cache decides which prompts are computed together.
+        # The content of the attention cache affects which prompts are computed together.
         self.model.reset_prefix_cache()
         self._share(prompts)
         for (_, _, prompt, trimmed), output in zip(fitted, self._run(prompts, params), strict=True):
@@ -201,13 +202,13 @@ class VllmEngine:
         return answers
 
     def score(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer by the likelihood of each option's text, the convention of :mod:`rgd.engines.likelihood`.
+        """Answer by the likelihood of each option's text, by the convention of :mod:`rgd.engines.likelihood`.
 
-        Each option is a prompt of its own whose tokens' log-probabilities vLLM returns: right for large models on a
-        GPU; on a CPU the engine ``transformers`` is several times faster.
+        Each option is a separate prompt whose log-probabilities vLLM returns. This suits large models on a GPU; on a CPU
+        the engine ``transformers`` is several times faster.
 
         Raises:
-            UserError: a request has no options, or does not fit into the model without its question.
+            UserError: a request has no options, or does not fit the model even without its question.
         """
         import vllm
 
@@ -226,7 +227,7 @@ class VllmEngine:
         ]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """The pooled vectors of the last layer, scaled to length 1: (n, d) float32. A long text loses its end."""
+        """Embed ``texts`` by the last layer, pooled: (n, d) float32, rows of length 1. A text too long loses its end."""
         cut = {"truncation": True, "max_length": self.settings.max_model_len}
         prompts = [self.tokenizer(text, **cut)["input_ids"] for text in texts]
         rows = [output.outputs.embedding for output in self._run(prompts)]
@@ -236,7 +237,7 @@ class VllmEngine:
     def _share(self, prompts: Sequence[list[int]]) -> None:
         """Put prompts that several draws share into the attention cache.
 
-        vLLM finds a prompt again only once it is computed, not while several draws of it are queued together.
+        vLLM reuses a prompt only after computing it, not while several of its draws are queued together.
         """
         import vllm
 
@@ -245,7 +246,7 @@ class VllmEngine:
             self._run(distinct, [vllm.SamplingParams(max_tokens=1, temperature=0.0)] * len(distinct))
 
     def _run(self, prompts: Sequence[list[int]], params: Sequence[Any] = ()) -> list[Any]:
-        """vLLM's outputs for ``prompts``; should the memory not suffice, from the model loaded for a smaller batch.
+        """vLLM's outputs for ``prompts``; if the memory runs out, the model is reloaded with a smaller batch.
 
         Raises:
             UserError: even a small batch does not fit.
