@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_a_stores_own_answers_stay(store, tmp_path):
 def test_some_settings_alone(store, tmp_path, capsys):
     assert main(["store", "export", str(tmp_path / "a.tar"), WRITING.key[:8], "--store", str(store.root)]) == 0
     assert main(["store", "import", str(tmp_path / "a.tar"), "--store", str(tmp_path / "other")]) == 0
-    assert "4 answers added under 1 settings, 0 were" in capsys.readouterr().out
+    assert re.findall(r"\d+", capsys.readouterr().out.splitlines()[-1]) == ["4", "1", "0"]
     assert [path.name for path in upkeep.folders(tmp_path / "other")] == [WRITING.key]
 
 
@@ -91,7 +92,7 @@ def test_answers_from_before_a_column_was_kept_are_taken_over(store, tmp_path):
 def test_an_export_overwrites_nothing(store, tmp_path):
     for name in ("a.tar", "a"):
         export_answers(store.root, tmp_path / name)
-        with pytest.raises(UserError, match="exists already"):
+        with pytest.raises(UserError, match=f"{tmp_path / name} "):
             export_answers(store.root, tmp_path / name)
 
 
@@ -99,7 +100,7 @@ def test_a_damaged_store_is_not_exported(store, tmp_path):
     path = store.folder(SETTINGS) / chunks.names(store.folder(SETTINGS))[0]
     path.write_bytes(path.read_bytes()[:-9])
     for name in ("a.tar", "a"):
-        with pytest.raises(UserError, match="is damaged"):
+        with pytest.raises(UserError, match=f"{path.name}.*damaged"):
             export_answers(store.root, tmp_path / name)
         assert not (tmp_path / name).exists()
 
@@ -132,7 +133,7 @@ def test_an_archive_with_anything_else_in_it_is_refused_whole(store, tmp_path, k
     with tarfile.open(tmp_path / "a.tar", "a") as archive:
         archive.addfile(*FOREIGN[kind])
     outside = set(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match="no file of a store"):
+    with pytest.raises(UserError, match=re.escape(repr(FOREIGN[kind][0].name))):
         import_answers(tmp_path / "other", tmp_path / "a.tar")
     assert set(tmp_path.rglob("*")) - outside == {tmp_path / "other"}
     assert not Path("/tmp/escaped").exists()
@@ -141,7 +142,7 @@ def test_an_archive_with_anything_else_in_it_is_refused_whole(store, tmp_path, k
 def test_a_folder_with_a_link_or_a_stranger_is_refused(store, tmp_path):
     export_answers(store.root, tmp_path / "a")
     (tmp_path / "a" / KEY / f"{'a' * 20}.parquet").symlink_to("/etc/passwd")
-    with pytest.raises(UserError, match="no file of a store"):
+    with pytest.raises(UserError, match=f"{KEY}/{'a' * 20}.parquet"):
         import_answers(tmp_path / "other", tmp_path / "a")
     assert not (tmp_path / "other").exists()
 

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import math
+import re
 import threading
 from types import SimpleNamespace
 
@@ -93,7 +94,7 @@ def test_a_damaged_chunk_is_named_and_asked_anew(tmp_path):
     victim = store.folder(SETTINGS) / f"{chunk_key(requests[:4])}.parquet"
     victim.write_bytes(victim.read_bytes()[:-40])
     for action in (lambda: texts(store, requests), lambda: ask(store, requests, CountingEngine())):
-        with pytest.raises(UserError, match=f"{victim.name}.*delete this one file"):
+        with pytest.raises(UserError, match=f"{victim.name}.*damaged"):
             action()
     victim.unlink()
     engine = CountingEngine()
@@ -168,9 +169,9 @@ def test_key_is_stable():
 
 
 def test_ways_and_sampling_that_do_not_fit_are_refused():
-    with pytest.raises(UserError, match="needs sampling"):
+    with pytest.raises(UserError, match=r"'generate'.*sampling"):
         dataclasses.replace(SETTINGS, way="generate")
-    with pytest.raises(UserError, match="unknown way"):
+    with pytest.raises(UserError, match=r"'guess'.*likelihood.*generate"):
         dataclasses.replace(SETTINGS, way="guess")
 
 
@@ -200,7 +201,8 @@ def test_without_waiting_what_another_job_asks_is_left_to_it(tmp_path):
         count = fill(store, SETTINGS, requests, lambda: engine, 4, lines.append, wait=False)
     assert count == FillCount(4, 4, 1)
     assert engine.calls == [requests[:4]]
-    assert "another job" in lines[-2]
+    # What is to ask, what is left to the other job, what was trimmed.
+    assert len(lines) == 3
 
 
 def test_what_a_server_answered_before_it_stopped_is_kept(tmp_path):
@@ -258,17 +260,16 @@ def test_the_chat_template_that_was_applied_is_kept_as_a_hash(tmp_path):
 
 def test_unwritable_store_is_told(tmp_path):
     (tmp_path / "store").write_text("a file where the folder should be")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match=f"{tmp_path / 'store'}.*permissions"):
         ask(Store(tmp_path / "store"), questions(1), CountingEngine())
 
 
 def test_progress_says_how_far(tmp_path):
     lines = []
     ask(Store(tmp_path), questions(8), CountingEngine(), lines=lines)
-    assert lines[0] == "answers: 8 of 8 to ask, 0 in the store"
+    assert re.findall(r"\d+", lines[0]) == ["8", "8", "0"]
     assert lines[-2].startswith("answers: 8 of 8, ")
-    assert "done in" in lines[-2]
-    assert lines[-1].startswith("answers: 1 questions were too long")
+    assert lines[-1].startswith("answers: 1 ")
 
 
 def test_empty_answers_are_told_with_what_to_do(tmp_path):
@@ -279,7 +280,7 @@ def test_empty_answers_are_told_with_what_to_do(tmp_path):
         for asked, one in zip(requests, written(requests, sampling), strict=True)
     ]
     assert ask(store, questions(5), silent, WRITING, lines=lines).empty == 2
-    assert lines[-1].startswith("answers: 2 of 5 answers are empty")
+    assert lines[-1].startswith("answers: 2 of 5 ")
     assert "answers_epoch" in lines[-1]
     assert ask(store, questions(5), CountingEngine(), WRITING).asked == 0
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -66,17 +67,19 @@ def test_ls_of_some_settings(store, capsys):
     assert WRITING.key in out
     assert SETTINGS.key not in out
     assert rgd(store, "ls", "xyz") == 1
-    assert "no settings xyz" in capsys.readouterr().err
+    assert "xyz" in capsys.readouterr().err
 
 
 def test_no_store_is_one_message(tmp_path, capsys):
     assert main(["store", "ls", "--store", str(tmp_path / "absent")]) == 1
-    assert "no store at" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "absent") in line
+    assert "--store" in line
 
 
 def test_a_sound_store_verifies(store, capsys):
     assert rgd(store, "verify") == 0
-    assert capsys.readouterr().out == "10 answers in 3 files; 0 damaged\n"
+    assert re.findall(r"\d+", capsys.readouterr().out) == ["10", "3", "0"]
 
 
 def cut_short(path):
@@ -126,9 +129,8 @@ def test_each_damaged_file_is_a_line_that_says_what_to_do(store, capsys, damage)
     assert rgd(store, "verify") == 1
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
-    assert "is damaged (" in line
-    assert "delete this one file" in line
-    named = Path(line.split(" is damaged")[0].removeprefix("the chunk of answers "))
+    (named,) = (path for path in folder(store).glob("*.parquet") if str(path) in line)
+    assert "damaged" in line
     named.unlink()
     assert rgd(store, "verify") == 0
     engine = CountingEngine()
@@ -156,9 +158,9 @@ def test_what_the_system_refuses_to_open_is_not_called_damaged(store, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(chunks.pq, "ParquetFile", refuse)
-    with pytest.raises(UserError, match=r"cannot be opened.*Permission denied") as caught:
+    with pytest.raises(UserError, match=r"\.parquet.*Permission denied") as caught:
         texts(store, questions(10))
-    assert "delete" not in str(caught.value)
+    assert "damaged" not in str(caught.value)
 
 
 def test_leftovers_are_told_and_cleared_away(store, capsys):
@@ -185,7 +187,8 @@ def test_compaction_keeps_every_answer_in_fewer_files(store, capsys):
     ask(store, questions(20), CountingEngine(), chunk_size=3)
     before = store.read(SETTINGS, [request.query_key for request in questions(20)], columns=chunks.FILE_SCHEMA.names)
     assert rgd(store, "compact") == 0
-    assert f"{SETTINGS.key}: 7 files before, 1 now\n" in capsys.readouterr().out
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.findall(r"\d+", line.removeprefix(SETTINGS.key)) == ["7", "1"]
     after = store.read(SETTINGS, [request.query_key for request in questions(20)], columns=chunks.FILE_SCHEMA.names)
     assert after.equals(before)
     assert rgd(store, "verify") == 0
@@ -241,14 +244,14 @@ def test_a_damaged_file_stops_a_compaction_before_anything_is_removed(store, cap
     one_bit_of_a_text(first_file(store))
     names = chunks.names(folder(store))
     assert rgd(store, "compact") == 1
-    assert "is damaged" in capsys.readouterr().err
+    assert first_file(store).name in capsys.readouterr().err
     assert chunks.names(folder(store)) == names
 
 
 def test_two_compactions_at_once_are_refused(store, capsys):
     with compacting(folder(store)):
         assert rgd(store, "compact") == 1
-    assert "by another process" in capsys.readouterr().err
+    assert str(folder(store)) in capsys.readouterr().err
 
 
 def test_a_reader_lists_again_when_a_compaction_took_its_files(store):
@@ -268,7 +271,7 @@ def test_a_folder_that_changes_while_it_is_listed_is_listed_again(store, monkeyp
 
 def test_a_file_that_is_listed_but_never_there_is_told(store):
     (folder(store) / f"{'f' * 20}.parquet").symlink_to(store.root / "absent")
-    with pytest.raises(UserError, match="broken link"):
+    with pytest.raises(UserError, match=f"{'f' * 20}.parquet"):
         texts(store, questions(10))
 
 

@@ -1,4 +1,4 @@
-"""Answers on disk: a folder for each setting of a model, in it one immutable Parquet file for each chunk that was asked."""
+"""Answers on disk: one folder for each settings of a model, with one immutable Parquet file for each chunk of requests."""
 
 import dataclasses
 import functools
@@ -24,17 +24,17 @@ from rgd.store.listing import Listing
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """All that decides an answer besides the query: where two runs agree in it, they share their answers.
+    """Everything besides the query that determines an answer: runs with equal settings share their answers.
 
     Attributes:
         weights: identity of the model (:func:`rgd.config.slices.model_identity`).
         way: ``likelihood`` or ``generate``.
         prompt: the texts of the prompt files, not their names.
-        chat: further arguments of the chat template.
-        max_model_len: decides where a long question is trimmed.
+        chat: extra arguments of the chat template.
+        max_model_len: determines where a long question is trimmed.
         dtype: precision of the computation.
-        sampling: None for likelihood answering, which draws nothing.
-        answers_epoch: raised by hand to ask anew.
+        sampling: None for likelihood answering, which samples nothing.
+        answers_epoch: raised by hand to ask again.
     """
 
     weights: str
@@ -48,7 +48,7 @@ class AnswerSettings:
 
     def __post_init__(self) -> None:
         if self.way not in ("likelihood", "generate"):
-            raise UserError(f"unknown way of answering {self.way!r}; write likelihood or generate.")
+            raise UserError(f"unknown way {self.way!r}: set way to likelihood or generate.")
         if (self.way == "generate") != (self.sampling is not None):
             raise UserError(f"way {self.way!r} {'needs' if self.way == 'generate' else 'takes no'} sampling settings.")
 
@@ -64,17 +64,17 @@ class AnswerSettings:
 
     @property
     def key(self) -> str:
-        """20 hexadecimal digits that name these settings: the folder of their answers."""
+        """20 hexadecimal digits that name these settings and the folder of their answers."""
         canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:20]
 
 
 class Store:
-    """The answers under ``root``, kept for ever: what is answered is never asked again.
+    """The answers under ``root``, kept for good: a stored answer is never asked for again.
 
-    Writers never share a file, so there is no lock: a chunk is written under a temporary name, synced, renamed. Should
-    two writers have answered the same draw of a query, the first file in the order of names counts. A compaction puts
-    one large file in the place of many (see :mod:`rgd.store.upkeep`); readers notice and list the files again.
+    Writers never share a file, so they need no lock: a chunk is written under a temporary name, synced and renamed. If
+    two writers answered the same draw of a query, the first file by name counts. A compaction replaces many files by one
+    large file (see :mod:`rgd.store.upkeep`); readers notice and list the files again.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -82,11 +82,11 @@ class Store:
         self._listings: dict[str, Listing] = {}
 
     def folder(self, settings: AnswerSettings) -> Path:
-        """Where the answers under ``settings`` lie."""
+        """The folder of the answers under ``settings``."""
         return self.root / settings.key
 
     def prepare(self, settings: AnswerSettings) -> Path:
-        """Make the folder of ``settings``, with a file that tells what they are, and give it.
+        """Create the folder of ``settings`` with a file that describes them, and return it.
 
         Raises:
             UserError: the store cannot be written.
@@ -108,12 +108,12 @@ class Store:
     def answered(
         self, settings: AnswerSettings, query_keys: Sequence[str], draws: Sequence[int] | None = None
     ) -> np.ndarray:
-        """Which of ``query_keys`` have an answer under ``settings``: as many booleans.
+        """Which of ``query_keys`` have an answer under ``settings``: one boolean each.
 
         Args:
-            settings: what the answers were given under.
-            query_keys: :attr:`Request.query_key` of what is wanted.
-            draws: the draw of each; default: 0 of all.
+            settings: settings of the answers.
+            query_keys: :attr:`Request.query_key` of the wanted queries.
+            draws: the draw of each query; default: 0.
 
         Raises:
             UserError: a chunk file is damaged.
@@ -127,13 +127,13 @@ class Store:
         draws: Sequence[int] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """The answers to ``query_keys``, a row for each in the same order.
+        """The answers to ``query_keys``, one row each in the same order.
 
         Args:
-            settings: what the answers were given under.
-            query_keys: :attr:`Request.query_key` of what is wanted.
-            draws: the draw of each; default: 0 of all.
-            columns: of :data:`rgd.store.chunks.FILE_SCHEMA`; default: those of SCHEMA, all but the provenance.
+            settings: settings of the answers.
+            query_keys: :attr:`Request.query_key` of the wanted queries.
+            draws: the draw of each query; default: 0.
+            columns: columns of :data:`rgd.store.chunks.FILE_SCHEMA`; default: those of SCHEMA, all but the provenance.
 
         Raises:
             UserError: an answer is missing, or a chunk file is damaged.
@@ -141,7 +141,7 @@ class Store:
         return self._listing(settings).read(query_keys, draws, columns)
 
     def spent(self, weights: str) -> float:
-        """What the answers of one model have cost, in US dollars, under whatever settings they were given.
+        """The cost of one model's answers in US dollars, summed over all settings.
 
         Args:
             weights: the model, as :attr:`AnswerSettings.weights` names it.
@@ -158,13 +158,15 @@ class Store:
             try:
                 return json.loads(path.read_text(encoding="utf-8"))["weights"] == weights
             except (OSError, ValueError, TypeError, KeyError) as error:
-                raise UserError(f"{path} cannot be read ({error}): `rgd store verify` says what to do.") from error
+                raise UserError(
+                    f"{path} cannot be read ({error}): run `rgd store verify`, which says how to repair it."
+                ) from error
 
         mine = [path.parent for path in sorted(self.root.glob(f"*/{chunks.SETTINGS_FILE}")) if is_mine(path)]
         return sum(chunks.settled(functools.partial(cost, folder)) for folder in mine)
 
     def _listing(self, settings: AnswerSettings) -> Listing:
-        """What is answered by now; files that an earlier call has listed are not opened again."""
+        """The current answers; files that an earlier call listed are not opened again."""
         listing = self._listings.get(settings.key)
         if listing is None:
             listing = self._listings[settings.key] = Listing(self.folder(settings))
@@ -179,16 +181,16 @@ class Store:
         answers: Sequence[Answer],
         provenance: Mapping[str, Any],
     ) -> Path:
-        """Keep ``answers`` to ``requests`` as one chunk file, whole or not at all.
+        """Store ``answers`` to ``requests`` as one chunk file, whole or not at all.
 
         Args:
-            settings: what they were given under.
-            requests: what was asked.
-            answers: one for each request.
-            provenance: what computed them; kept beside each and decides nothing.
+            settings: settings of the answers.
+            requests: the requests that were asked.
+            answers: one answer for each request.
+            provenance: what computed the answers; recorded with each, but not part of any key.
 
         Returns:
-            The chunk file. If it was there already, it is left as it is.
+            The chunk file. An existing file is left unchanged.
 
         Raises:
             UserError: the store cannot be written.
@@ -200,7 +202,7 @@ class Store:
 
 
 def chunk_key(requests: Sequence[Request]) -> str:
-    """20 hexadecimal digits that name a chunk: what is asked in it, in order."""
+    """20 hexadecimal digits that name a chunk: a hash of its requests, in order."""
     return chunks.key_of((request.query_key, request.draw) for request in requests)
 
 

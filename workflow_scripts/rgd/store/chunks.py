@@ -1,4 +1,4 @@
-"""The files of the store: their columns, how one is read, written and listed while other jobs write and compact."""
+"""The files of the store: their columns, and how they are read, written and listed while other jobs write and compact."""
 
 import errno
 import hashlib
@@ -33,24 +33,24 @@ SCHEMA = pa.schema(
     }
 )
 SETTINGS_FILE = "settings.json"
-"""Beside the files of answers: what they were given under."""
+"""The file beside a folder's answers that holds their settings."""
 PROVENANCE = "provenance"
-# A file's columns: beside the answer, what computed it, as JSON; one value for all answers of a chunk.
+# A file's columns: the answer's, and what computed it as JSON, the same for all answers of a chunk.
 FILE_SCHEMA = SCHEMA.append(pa.field(PROVENANCE, pa.string()))
 KEY_COLUMNS = ["query_key", "draw"]
-# What a chunk file says that was written before these columns were kept; its provenance is in the file's metadata.
+# Values for chunk files that were written before these columns existed; their provenance is in the file's metadata.
 DEFAULTS: dict[str, Any] = {"attempts": 1, "cost": 0.0, "served_model": ""}
 OLD_PROVENANCE = b"rgd.artifacts.provenance"
 REPEATED = ["finish_reason", "served_model", PROVENANCE]
-# Rows that are decompressed together: what reading a few answers out of a large file costs.
+# Rows that are decompressed together: the cost of reading a few answers from a large file.
 GROUP_ROWS = 4096
-# A file of at most this size is read in one piece: the chunks that jobs commit.
+# A file up to this size, such as a chunk that a job commits, is read in one piece.
 SMALL_BYTES = 1024 * 1024
-# How often files are listed anew because one of them is gone; a compaction replaces all of a folder's at once.
+# How often files are listed again because one has disappeared; a compaction replaces all of a folder's at once.
 ATTEMPTS = 100
 
-# A compacted file comes before every chunk in the order of names ("-" sorts before the digits), so that of two answers
-# to one query the one that counted before a compaction counts after it.
+# Compacted files sort before every chunk ("-" sorts before the digits), so of two answers to one query the same one
+# counts before and after a compaction.
 COMPACTED = "000-"
 FILE_NAME = re.compile(rf"(?:{COMPACTED})?[0-9a-f]{{20}}\.parquet")
 FOLDER_NAME = re.compile(r"[0-9a-f]{20}")
@@ -59,7 +59,7 @@ Found = TypeVar("Found")
 
 
 def key_of(pairs: Iterable[Sequence[Any]]) -> str:
-    """20 hexadecimal digits that name a list of (query key, draw), in its order: the stem of its file."""
+    """20 hexadecimal digits that name an ordered list of (query key, draw): the stem of its file."""
     return hashlib.sha256(json.dumps([list(pair) for pair in pairs]).encode()).hexdigest()[:20]
 
 
@@ -69,17 +69,16 @@ def table_key(table: pa.Table) -> str:
 
 
 def engine_of(provenance: str) -> str:
-    """Engine and version out of an answer's provenance, as ``vllm 0.32.0``."""
+    """Engine and version from an answer's provenance, such as ``vllm 0.32.0``."""
     content = json.loads(provenance)
     return " ".join(str(content[name]) for name in ("engine", "version") if name in content) or "unknown"
 
 
 def names(folder: Path) -> list[str]:
-    """The files of answers in ``folder``, in order; none where there is no folder.
+    """The files of answers in ``folder``, sorted by name; none if there is no folder.
 
-    A folder that changes while it is read may show neither a compacted file, which came too late, nor the files it
-    replaced, which went too early. Whatever one reading missed in that way, the next one shows, so two that agree are
-    complete.
+    A folder that changes while it is listed may show neither a new compacted file nor the files that it replaced. The
+    next listing shows what the previous one missed, so two listings that agree are complete.
     """
     before, found = None, _names(folder)
     while found != before:
@@ -99,10 +98,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def settled(attempt: Callable[[], Found]) -> Found:
-    """What ``attempt`` gives, which lists files and reads them: again from the start when a compaction took one away.
+    """The result of ``attempt``, which lists files and reads them; repeated if a compaction removes a file meanwhile.
 
     Raises:
-        UserError: a file is listed and cannot be found, time and again.
+        UserError: a listed file repeatedly cannot be found.
     """
     gone: OSError
     for _ in range(ATTEMPTS):
@@ -111,11 +110,11 @@ def settled(attempt: Callable[[], Found]) -> Found:
         except FileNotFoundError as error:
             gone = error
         except OSError as error:
-            # What a network file system says of a file that another machine has removed.
+            # The error of a network file system for a file that another machine has removed.
             if error.errno != errno.ESTALE:
                 raise
             gone = error
-    raise UserError(f"a file of the store is listed but not there ({gone}): look whether it is a broken link.")
+    raise UserError(f"a file of the store is listed but cannot be found ({gone}): check whether it is a broken link.")
 
 
 def read(path: Path, columns: Sequence[str], rows: np.ndarray | None = None) -> pa.Table:
@@ -124,20 +123,20 @@ def read(path: Path, columns: Sequence[str], rows: np.ndarray | None = None) -> 
     Args:
         path: the file.
         columns: names of :data:`FILE_SCHEMA`.
-        rows: (n,) numbers of the rows wanted, ascending; only the row groups that hold some are read. Default: all.
+        rows: (n,) indices of the wanted rows, ascending; only their row groups are read. Default: all.
 
     Raises:
-        FileNotFoundError: a compaction has put another file in its place.
+        FileNotFoundError: a compaction has replaced the file.
         UserError: the file is damaged, or cannot be opened.
     """
 
     def content() -> pa.Table:
         is_small = path.stat().st_size <= SMALL_BYTES
-        # One exchange with a network file system instead of several, and no thread to wait for.
+        # One request to a network file system instead of several, and no thread to wait for.
         source = pa.BufferReader(path.read_bytes()) if is_small else path
         with pq.ParquetFile(source, page_checksum_verification=True) as file:
             schema = file.schema_arrow
-            # Of an older file that lacks them all, a column that every file has gives the number of rows.
+            # If an older file lacks all of them, a column that every file has gives the number of rows.
             present = [name for name in columns if name in schema.names] or ["draw"]
             table = file.read(present, use_threads=not is_small) if rows is None else _rows(file, present, rows)
             return _complete(table, columns, schema.metadata or {})
@@ -150,14 +149,14 @@ def _rows(file: pq.ParquetFile, columns: Sequence[str], rows: np.ndarray) -> pa.
     starts = np.cumsum(sizes) - sizes
     group = np.searchsorted(starts, rows, side="right") - 1
     wanted = np.unique(group)
-    # Where each group that is read begins among the rows that are read.
+    # The first row of each group among the rows that are read.
     begins = np.cumsum(sizes[wanted]) - sizes[wanted]
     place = begins[np.searchsorted(wanted, group)] + rows - starts[group]
     return file.read_row_groups(wanted.tolist(), list(columns)).take(pa.array(place))
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a file of answers, whole or not at all; checksums show damage later.
+    """Write a file of answers, whole or not at all, with checksums that reveal later damage.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -174,7 +173,7 @@ def write(path: Path, table: pa.Table) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Make the folder's renames last through a crash of the machine."""
+    """Make the folder's renames survive a crash of the machine."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -190,19 +189,19 @@ def _opened(path: Path, content: Callable[[], Found]) -> Found:
         if number in (errno.ENOENT, errno.ESTALE):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        # An error of the system says nothing about what is in the file; deleting it would lose good answers.
+        # A system error says nothing about the file's content; deleting the file would lose good answers.
         if number is not None and number != errno.EIO:
             raise UserError(
-                f"the chunk of answers {path} cannot be opened ({reason}): mend this, then run the same command again."
+                f"the chunk of answers {path} cannot be opened ({reason}): fix the cause, then run the same command again."
             ) from error
         raise damaged(path, reason) from error
 
 
 def damaged(path: Path, reason: str) -> UserError:
-    """What to tell of a file of answers that is not what it was."""
+    """The error for a damaged file of answers."""
     return UserError(
         f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only its "
-        "answers are asked anew."
+        "answers are asked again."
     )
 
 
@@ -210,7 +209,7 @@ def _complete(table: pa.Table, columns: Sequence[str], metadata: Mapping[bytes, 
     """``table`` with all of ``columns``, in the types of :data:`FILE_SCHEMA`.
 
     Raises:
-        KeyError: a column is missing that every file has.
+        KeyError: a column that every file has is missing.
         ArrowException: a column has another type.
     """
     older = {**DEFAULTS, PROVENANCE: metadata.get(OLD_PROVENANCE, b"{}").decode()}

@@ -1,8 +1,8 @@
-"""Handing answers on: the store, or some of its settings, as one file or folder that another store takes in.
+"""Moving answers between stores: export of a store, or of some of its settings, to one file or folder, and its import.
 
-An export is a tar file (or a folder) of the settings' folders as they are: KEY/settings.json and KEY/NAME.parquet. The
-same answers give the same bytes. What is taken in is checked first, all of it, and is never run: JSON and Parquet hold
-data alone. A store's own answers stay as they are; an import adds those that it lacks.
+An export is a tar file or a folder with the settings' folders as they are: KEY/settings.json and KEY/NAME.parquet. The
+same answers give the same bytes. An import is checked as a whole before anything is added, and runs no code: JSON and
+Parquet hold only data. It adds the answers that the store lacks and leaves the store's own answers unchanged.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _MEMBER = re.compile(rf"{chunks.FOLDER_NAME.pattern}/(?:settings\.json|{chunks.F
 
 @dataclass(frozen=True)
 class Exported:
-    """How much an export holds."""
+    """The size of an export."""
 
     settings: int
     files: int
@@ -36,7 +36,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: answers that were new, and those that the store had already."""
+    """The result of an import: the numbers of settings, of new answers, and of answers that the store already had."""
 
     settings: int
     added: int
@@ -48,16 +48,16 @@ def export_answers(root: Path, target: Path, keys: Sequence[str] = ()) -> Export
 
     Args:
         root: the store.
-        target: where to; nothing may be there yet.
-        keys: beginnings of the settings' keys; default: all.
+        target: the file or folder to write; must not exist.
+        keys: prefixes of the settings' keys; default: all.
 
     Raises:
         UserError: the target exists, a file of the store is damaged, or the disk is full.
     """
     if target.exists():
-        raise UserError(f"{target} exists already: give a new name, or remove it first.")
+        raise UserError(f"{target} already exists: give a new name, or remove it first.")
     with contextlib.ExitStack() as stack:
-        # So that no file is replaced between listing and copying.
+        # No file may be replaced between listing and copying.
         found = [(folder, stack.enter_context(_still(folder))) for folder in folders(root, keys)]
         files = [folder / name for folder, names in found for name in names]
         for folder, _ in found:
@@ -76,15 +76,15 @@ def export_answers(root: Path, target: Path, keys: Sequence[str] = ()) -> Export
 
 
 def import_answers(root: Path, source: Path) -> Imported:
-    """Add the answers of an export that the store under ``root`` lacks; what it has stays.
+    """Add the answers of an export that the store under ``root`` lacks.
 
     Args:
-        root: the store; made if there is none.
-        source: a tar file or a folder that :func:`export_answers` made.
+        root: the store; created if there is none.
+        source: a tar file or a folder that :func:`export_answers` wrote.
 
     Raises:
-        UserError: the export holds anything but a store's files, or a damaged one: nothing is taken in then. Or the store
-            cannot be written: what was taken in until then is whole, and the same command goes on.
+        UserError: the export holds a foreign or damaged file, and nothing was imported; or the store cannot be written.
+            Files imported before that are complete, and the same command resumes.
     """
     with _unpacked(root, source) as unpacked:
         incoming = folders(unpacked)
@@ -97,13 +97,13 @@ def import_answers(root: Path, source: Path) -> Imported:
 
 
 def _merge(store: Store, folder: Path) -> tuple[int, int]:
-    """Take in one settings' folder; the number of answers that were new, and of those that were not."""
+    """Import one settings' folder; returns the numbers of new answers and of answers that the store had."""
     target = store.prepare(read_settings(folder))
     listing, leases = Listing(target), Leases(target)
     added = known = 0
     for name in chunks.names(folder):
         table = check_file(folder / name)
-        # No other import adds the same between looking and writing.
+        # No other import may add the same answers between the check and the write.
         with leases.claiming():
             listing.refresh()
             rows = listing.find(table["query_key"].combine_chunks(), table["draw"].combine_chunks())
@@ -118,13 +118,13 @@ def _merge(store: Store, folder: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _still(folder: Path) -> Iterator[list[str]]:
-    """The files of ``folder``, none of which is replaced while the block runs; a store that is read-only is still."""
+    """The files of ``folder``, none of which is replaced while the block runs; a read-only store does not change."""
     with compacting(folder) if os.access(folder, os.W_OK) else contextlib.nullcontext():
         yield chunks.names(folder)
 
 
 def _add(archive: tarfile.TarFile, path: Path) -> None:
-    """Add a file under its folder's name, with nothing about it that differs between machines."""
+    """Add a file under its folder's name, without metadata that differs between machines."""
     entry = tarfile.TarInfo(f"{path.parent.name}/{path.name}")
     entry.size, entry.mode = path.stat().st_size, 0o644
     with path.open("rb") as file:
@@ -132,7 +132,7 @@ def _add(archive: tarfile.TarFile, path: Path) -> None:
 
 
 def _copy(members: Sequence[Path], target: Path) -> None:
-    """Copy files into a new folder, which appears when it is whole."""
+    """Copy files into a new folder, which appears only when it is complete."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary_folder(target.parent) as made:
         for path in members:
@@ -147,7 +147,7 @@ def _unpacked(root: Path, source: Path) -> Iterator[Path]:
     """A folder with the export's files, of which only names and kinds have been checked.
 
     Raises:
-        UserError: the source cannot be read, or holds something that is none of a store's files.
+        UserError: the source cannot be read, or holds something that is not a file of a store.
     """
     if source.is_dir():
         for path in sorted(source.rglob("*")):
@@ -165,28 +165,30 @@ def _unpacked(root: Path, source: Path) -> Iterator[Path]:
                         raise _foreign(source, entry.name)
                     _extract(archive, entry, folder / entry.name)
         except (tarfile.TarError, EOFError) as error:
-            raise UserError(f"{source} is no export of a store, or was cut short ({error}): fetch it again.") from error
+            raise UserError(
+                f"{source} is not an export of a store, or is incomplete ({error}): copy it again."
+            ) from error
         except OSError as error:
             raise UserError(
-                f"{source} cannot be unpacked in {root} ({error}): check that it is there, and the free space, then run "
-                "the same command again."
+                f"{source} cannot be unpacked in {root} ({error}): check that it exists and that the disk has space, then "
+                "run the same command again."
             ) from error
         yield folder
 
 
 def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
-    """Copy one file's bytes out of the archive; neither its owner nor its mode."""
+    """Copy one file's bytes from the archive, without its owner and mode."""
     path.parent.mkdir(exist_ok=True)
     content = archive.extractfile(entry)
     if path.exists() or content is None:
-        raise tarfile.ReadError(f"{entry.name} stands in it twice")
+        raise tarfile.ReadError(f"it contains {entry.name} twice")
     with path.open("xb") as place:
         shutil.copyfileobj(content, place)
 
 
 @contextlib.contextmanager
 def _temporary_folder(parent: Path) -> Iterator[Path]:
-    """A folder in ``parent`` that is gone when the block ends, unless it has been renamed."""
+    """A folder in ``parent`` that is removed when the block ends, unless it was renamed."""
     folder = Path(tempfile.mkdtemp(prefix=UNPACKED, dir=parent))
     try:
         yield folder
@@ -196,6 +198,6 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _foreign(source: Path, name: str) -> UserError:
     return UserError(
-        f"{source} holds {name!r}, which is no file of a store (KEY/settings.json, KEY/NAME.parquet): nothing of it was "
-        "taken in. Ask whoever made it for what `rgd store export` writes."
+        f"{source} contains {name!r}, which is not a file of a store (KEY/settings.json, KEY/NAME.parquet), so nothing was "
+        "imported. Import only what `rgd store export` wrote."
     )

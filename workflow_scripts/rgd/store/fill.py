@@ -1,4 +1,4 @@
-"""Asking what the store lacks, chunk by chunk, with progress."""
+"""Asking for the answers that the store lacks, chunk by chunk, with progress."""
 
 import datetime
 import hashlib
@@ -16,14 +16,14 @@ from rgd.store.listing import Listing, joined
 from rgd.store.stopping import finishing
 
 SECONDS_BETWEEN_REPORTS = 5.0
-# Between two looks at what other jobs are asking, when everything that is left is being asked by them.
+# Interval of checking on other jobs when they are asking everything that is left.
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass(frozen=True)
 class FillCount:
-    """What a fill did, in answers: ``asked`` by it, ``stored`` or left to another job; of those asked ``trimmed`` lost
-    text of their question, and ``empty`` came without a text."""
+    """The result of a fill in answers: ``asked`` by it, and ``stored`` before or left to another job. Of those asked,
+    ``trimmed`` had their question shortened, and ``empty`` have no text."""
 
     asked: int
     stored: int
@@ -48,21 +48,20 @@ def fill(
 ) -> FillCount:
     """Ask for every answer to ``requests`` that ``store`` lacks.
 
-    The list is cut into chunks of ``chunk_size`` before what is stored is subtracted, so a run that was interrupted
-    asks the same chunks again as one that was not, and gives the same bytes. A chunk is asked, then committed: an
-    interruption at any moment loses the chunk in flight and nothing else, and SIGTERM waits until it is committed. Jobs
-    that ask the same at once share the work: what another job is asking is put off, and found answered later, or asked
-    here should that job have died.
+    The list is split into chunks of ``chunk_size`` before stored answers are subtracted, so an interrupted run asks the
+    same chunks as an uninterrupted one and gives the same bytes. Each chunk is asked, then committed: an interruption
+    loses at most the chunk in flight, and SIGTERM waits until it is committed. Concurrent jobs share the work: a chunk
+    that another job is asking is postponed, and asked here only if that job dies.
 
     Args:
         store: where the answers go.
-        settings: what is asked under.
-        requests: everything that shall be answered; repetitions are asked once.
-        open_engine: gives the engine (see :func:`rgd.engines.lazy_engine`); called only if something is missing.
+        settings: settings of the answers.
+        requests: everything to answer; duplicates are asked once.
+        open_engine: returns the engine (see :func:`rgd.engines.lazy_engine`); called only if something is missing.
         chunk_size: requests asked and committed at a time.
-        report: told of the progress, at most every few seconds.
-        title: what the progress lines are about.
-        wait: False leaves everything from the first chunk that another job is asking to that job.
+        report: called with progress messages, at most every few seconds.
+        title: title of the progress messages.
+        wait: False stops at the first chunk that another job is asking, and leaves the rest to that job.
 
     Raises:
         UserError: from the engine, a damaged chunk, or a store that cannot be written.
@@ -79,7 +78,7 @@ def fill(
     to_ask = len(missing)
     report(f"{title}: {to_ask} of {len(wanted)} to ask, {len(wanted) - to_ask} in the store")
     leases = Leases(store.prepare(settings))
-    # Before the first lease: what an engine forks would keep a lease's lock beyond the end of this process.
+    # Before the first lease: a process that the engine forks would hold a lease's lock beyond the end of this one.
     engine = open_engine()
     progress = _Progress(title, to_ask, report)
     asked = trimmed = empty = done = put_off = 0
@@ -105,18 +104,18 @@ def fill(
         done += len(chunk)
         progress.tell(done)
     if trimmed:
-        report(f"{title}: {trimmed} questions were too long for the model and lost text from their middle")
+        report(f"{title}: {trimmed} questions were too long for the model and were shortened in the middle")
     if empty:
         report(
-            f"{title}: {empty} of {asked} answers are empty, and stay so: they count as missing. Should they be many, look at the "
-            "prompt, the chat template and max_tokens (a model that thinks may not come to its answer), then raise "
-            "answers_epoch to ask again"
+            f"{title}: {empty} of {asked} answers are empty and count as missing; they are not asked again. If there are many, "
+            "check the prompt, the chat template and max_tokens (a reasoning model may run out of tokens before its answer), "
+            "then raise answers_epoch to ask again"
         )
     return FillCount(asked, len(wanted) - asked, trimmed, empty)
 
 
 def _name(request: Request) -> str:
-    """As :func:`rgd.store.listing.joined` names an answer."""
+    """The name of an answer, as :func:`rgd.store.listing.joined` gives it."""
     return f"{request.query_key}:{request.draw}"
 
 
@@ -128,10 +127,10 @@ def _lacking(listing: Listing, wanted: Mapping[str, Request]) -> set[str]:
 
 
 def _claim(leases: Leases, listing: Listing, missing: set[str], chunk: Sequence[str]) -> tuple[list[str], Lease | None]:
-    """What is left to ask of ``chunk``, and a lease on it: None where nothing is left or another job is asking some.
+    """The requests of ``chunk`` left to ask, and a lease on them; None if nothing is left or another job is asking some.
 
-    The other leases are looked at before the folder is: a job commits before it gives its lease back, so what is neither
-    held nor in the folder has been asked by nobody. ``missing`` is brought up to date.
+    Leases are checked before the folder: a job commits before it releases its lease, so a request that is neither leased
+    nor stored has been asked by nobody. Updates ``missing``.
     """
     with leases.claiming():
         held = leases.held()
@@ -142,7 +141,7 @@ def _claim(leases: Leases, listing: Listing, missing: set[str], chunk: Sequence[
 
 
 def _template(engine: Engine) -> dict[str, str]:
-    """A hash of the chat template that the engine's own tokenizer applies; nothing where a server applies its own."""
+    """A hash of the chat template that the engine's own tokenizer applies; nothing if a server applies its own."""
     template = getattr(getattr(engine, "tokenizer", None), "chat_template", None)
     if not template:
         return {}
@@ -153,7 +152,7 @@ def _template(engine: Engine) -> dict[str, str]:
 def _ask_and_commit(
     store: Store, settings: AnswerSettings, engine: Engine, requests: Sequence[Request], lease: Lease
 ) -> list[Answer]:
-    """Ask and keep what comes, also where a server stops in the middle: what it has answered is paid for."""
+    """Ask and store the answers, including those that came before a server stopped, which are paid for."""
     started = time.monotonic()
 
     def commit(answered: Sequence[Request], answers: Sequence[Answer]) -> None:
@@ -163,7 +162,7 @@ def _ask_and_commit(
         lease.give_room()
         store.commit(settings, answered, answers, provenance)
 
-    # Told to end, a job still finishes its chunk, which is paid for, and commits it.
+    # On SIGTERM a job still finishes its chunk, which is paid for, and commits it.
     with finishing(), lease:
         try:
             answers = (

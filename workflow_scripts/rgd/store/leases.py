@@ -1,13 +1,13 @@
-"""Who asks what now: so that two jobs on one folder, on whatever sets of queries, do not ask the same at once.
+"""Leases on answers: two jobs on one folder, whatever their sets of queries, do not ask for the same answer at once.
 
 A lease is a file that its process keeps locked (flock) and that lists the answers it is about to ask for. The system
-drops the lock when the process ends, however it ends, so the lease of a dead process is told from a living one's at once
-and blocks nobody. A short lock on the whole folder makes looking at the leases and taking one a single step.
+releases the lock however the process ends, so the lease of a dead process is recognised at once and blocks nobody. A
+short lock on the whole folder makes checking the leases and taking one a single step.
 
-Across machines this needs a shared file system that passes flock on: NFS from version 4 on does (a machine that vanishes
-keeps its locks until the server's grace time, 90 seconds as a rule, is over), Lustre and BeeGFS where they are mounted so.
-Where locks are local to a machine or refused, nothing is lost or blocked: two jobs may then ask the same, and the first
-file in the order of names counts.
+Across machines this needs a shared file system that shares flock: NFS from version 4 does (a machine that vanishes keeps
+its locks for the server's grace period, usually 90 seconds), and Lustre and BeeGFS do if they are mounted that way. If
+locks are local to a machine or refused, nothing is lost or blocked: two jobs may then ask for the same answer, and the
+first file by name counts.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from rgd.errors import UserError
 CLAIMS = ".claims.lock"
 COMPACTION = ".compaction.lock"
 SUFFIX = ".lease"
-# What file systems without locks say.
+# Errors of file systems without locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-# Room kept on the disk while a chunk is asked: some four thousand tokens, before compression.
+# Disk space reserved for an answer while its chunk is asked: about four thousand tokens, before compression.
 BYTES_OF_AN_ANSWER = 16 * 1024
 _LONGEST_LINE = 200
 
@@ -43,23 +43,23 @@ class Leases:
 
     @contextlib.contextmanager
     def claiming(self) -> Iterator[None]:
-        """While this block runs no other process takes a lease in the folder, or removes a dead one's.
+        """Keep other processes from taking leases and from removing dead ones in the folder while the block runs.
 
         Raises:
             UserError: the folder cannot be written.
         """
         with _open(self.folder / CLAIMS) as file:
             _lock(file, wait=True)
-            # A network file system may show a folder as it was a minute ago, unless one has changed it oneself.
+            # A network file system may show a folder as it was a minute ago, until this machine changes the folder.
             with contextlib.suppress(OSError):
                 os.utime(self.folder)
             yield
 
     def take(self, keys: set[str]) -> "Lease":
-        """A lease on ``keys``, with room on the disk for their answers. To be called while :meth:`claiming`.
+        """A lease on ``keys``, with disk space for their answers. Call it within :meth:`claiming`.
 
         Raises:
-            UserError: the folder cannot be written, or the disk has no room: better now than when they are paid for.
+            UserError: the folder cannot be written, or the disk is full: better now than after the answers are paid for.
         """
         path = self.folder / f".{uuid.uuid4().hex}{SUFFIX}"
         lines = "".join(f"{key}\n" for key in sorted(keys)).encode()
@@ -71,12 +71,12 @@ class Leases:
         except OSError as error:
             lease.release()
             raise _unwritable(path, error) from error
-        # Last: locking a file is what brings its content to the other machines of a network file system.
+        # Last: on a network file system, locking a file makes its content visible to the other machines.
         _lock(lease.file, wait=False)
         return lease
 
     def held(self) -> set[str]:
-        """All that other processes are asking now. To be called while :meth:`claiming`; clears dead leases away."""
+        """The keys that other processes are asking for. Call it within :meth:`claiming`; removes dead leases."""
         keys: set[str] = set()
         for path in sorted(self.folder.glob(f".*{SUFFIX}")):
             with contextlib.suppress(FileNotFoundError), path.open("rb+") as file:
@@ -88,7 +88,7 @@ class Leases:
 
 
 class Lease:
-    """What one process is asking; given back when the block ends, or the process."""
+    """The keys that one process is asking for; released when the block ends, or the process."""
 
     def __init__(self, path: Path, file: BinaryIO, size: int) -> None:
         self.path, self.file, self.size = path, file, size
@@ -100,7 +100,7 @@ class Lease:
         self.release()
 
     def give_room(self) -> None:
-        """Free the room that was kept for the answers, which are to be written now."""
+        """Free the disk space reserved for the answers, which are about to be written."""
         self.file.truncate(self.size)
 
     def release(self) -> None:
@@ -118,7 +118,7 @@ def is_dead(path: Path) -> bool:
 
 @contextlib.contextmanager
 def compacting(folder: Path) -> Iterator[None]:
-    """While this block runs the files of answers in ``folder`` are replaced by no other process.
+    """Keep other processes from replacing the files of answers in ``folder`` while the block runs.
 
     Raises:
         UserError: another process is compacting or exporting the folder, or the folder cannot be written.
@@ -126,7 +126,7 @@ def compacting(folder: Path) -> Iterator[None]:
     with _open(folder / COMPACTION) as file:
         if not _lock(file, wait=False):
             raise UserError(
-                f"{folder} is being compacted or exported by another process: run this again when that has ended."
+                f"{folder} is being compacted or exported by another process: run the command again when that process has ended."
             )
         yield
 
@@ -139,7 +139,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lock(file: BinaryIO, *, wait: bool, exclusive: bool = True) -> bool:
-    """Lock ``file`` until it is closed. False where another process has it; a file system without locks gives True."""
+    """Lock ``file`` until it is closed. False if another process holds the lock; True on a file system without locks."""
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:
         fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
@@ -152,7 +152,7 @@ def _lock(file: BinaryIO, *, wait: bool, exclusive: bool = True) -> bool:
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The keys of a lease, without the empty room after them."""
+    """The keys of a lease, without the reserved space after them."""
     while (line := file.readline(_LONGEST_LINE)) and not line.startswith(b"\0"):
         yield line.decode().rstrip()
 

@@ -1,4 +1,4 @@
-"""Which answers a folder of the store holds: listed once, kept up to date file by file, searched all at once."""
+"""The answers in a folder of the store: listed once, updated file by file, searched in bulk."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,10 +24,10 @@ class Listing:
         self.refresh()
 
     def refresh(self) -> pa.Table:
-        """Take in the files that have come since, and leave out those that a compaction has replaced.
+        """Add the files that are new, and drop those that a compaction has replaced.
 
         Returns:
-            query_key and draw of the answers in the files that have come.
+            query_key and draw of the answers in the new files.
 
         Raises:
             UserError: a file is damaged.
@@ -45,21 +45,21 @@ class Listing:
         return chunks.settled(attempt)
 
     def find(self, query_keys: Sequence[str], draws: Sequence[int] | None = None) -> pa.Array:
-        """The row of each answer, counted over all files in the order of their names; null where there is none.
+        """The row of each answer, counted over all files in the order of their names; null if there is none.
 
-        Of several answers to one draw of a query the first counts.
+        If a draw of a query has several answers, the first counts.
 
         Args:
-            query_keys: :attr:`rgd.engines.base.Request.query_key` of what is wanted.
-            draws: the draw of each; default: 0 of all.
+            query_keys: :attr:`rgd.engines.base.Request.query_key` of the n wanted queries.
+            draws: the draw of each query; default: 0.
 
         Returns:
-            As many int64 as ``query_keys``.
+            (n,) int64.
         """
         wanted = _array(query_keys, pa.string())
         wanted_draws = _array(np.zeros(len(wanted), np.int32) if draws is None else draws, pa.int32())
         keys = self.table()
-        # First the queries alone: a small set to look up, however many answers there are.
+        # Filter by query first, so that the second lookup is small however many answers there are.
         is_near = pc.is_in(keys["query_key"], value_set=wanted)
         near, rows = keys.filter(is_near), np.flatnonzero(is_near.to_numpy())
         # index_in gives the first of equal values.
@@ -73,12 +73,12 @@ class Listing:
     def read(
         self, query_keys: Sequence[str], draws: Sequence[int] | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:
-        """The answers wanted, a row for each in the same order; only the files that hold some are read.
+        """The wanted answers, one row each in the same order; only the files that hold some of them are read.
 
         Args:
             query_keys: see :meth:`find`.
             draws: see :meth:`find`.
-            columns: of :data:`rgd.store.chunks.FILE_SCHEMA`; default: those of SCHEMA.
+            columns: columns of :data:`rgd.store.chunks.FILE_SCHEMA`; default: those of SCHEMA.
 
         Raises:
             UserError: an answer is missing, or a file is damaged.
@@ -101,7 +101,7 @@ class Listing:
             first = f"{query_keys[at]}:{0 if draws is None else draws[at]}"
             raise UserError(
                 f"{rows.null_count} of {len(rows)} answers are not in {self.folder} (the first: query and draw {first}): "
-                "the job that asks this model asks only what is missing."
+                "run the job that asks this model, which asks only for the missing ones."
             )
         return rows.to_numpy()
 

@@ -1,4 +1,4 @@
-"""SIGTERM, which a scheduler sends some time before it kills: work that is nearly done is finished first."""
+"""Handling of SIGTERM, which a scheduler sends some time before SIGKILL: work in progress is finished first."""
 
 import contextlib
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def finishing() -> Iterator[None]:
-    """Put SIGTERM off until the block ends; then it does what it would have done. A second one does it at once.
+    """Postpone SIGTERM until the block ends; a second SIGTERM takes effect at once.
 
-    In other threads than the main one, to which no signal comes, the block just runs.
+    Only the main thread receives signals, so in other threads the block just runs.
     """
     before = signal.getsignal(signal.SIGTERM)
     if before is None or threading.current_thread() is not threading.main_thread():

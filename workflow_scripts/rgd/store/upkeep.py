@@ -1,4 +1,4 @@
-"""Looking after the store by hand: what it holds, whether it is sound, fewer and larger files."""
+"""Maintenance of the store: surveying, verifying and compacting it."""
 
 import contextlib
 import json
@@ -20,11 +20,11 @@ from rgd.store.answers import AnswerSettings
 from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
 from rgd.store.listing import joined
 
-# Answers in a compacted file: some hundred megabytes of text at most, and a few files for a whole study.
+# Answers in a compacted file: at most a few hundred megabytes of text, and a few files for a whole study.
 ANSWERS_IN_A_FILE = 65_536
-# An unfinished file that is older belongs to no writer that is still at work.
+# An older unfinished file belongs to no running writer.
 SECONDS_UNTIL_LEFT_OVER = 3600.0
-# What the folders are called in which an import is unpacked and an export put together.
+# Prefix of the folders in which an import is unpacked or an export assembled.
 UNPACKED = ".exchange-"
 _HOUSEKEEPING = {chunks.SETTINGS_FILE, CLAIMS, COMPACTION}
 _QUERY_KEY = r"^[0-9a-f]{64}$"
@@ -33,17 +33,17 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 @dataclass(frozen=True)
 class Survey:
-    """What one settings' folder holds.
+    """The content of one settings' folder.
 
     Attributes:
         key: the folder's name.
-        settings: what the answers were given under.
-        answers: how many different ones.
-        files: of answers.
-        bytes: of these files.
-        computed_by: engine and version -> answers.
-        served_models: what servers said that they are -> answers.
-        cost: US dollars.
+        settings: settings of the answers.
+        answers: number of distinct answers.
+        files: number of files of answers.
+        bytes: size of these files.
+        computed_by: engine and version -> number of answers.
+        served_models: model that a server reported -> number of answers.
+        cost: cost of the answers in US dollars.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Survey:
 
 @dataclass
 class Findings:
-    """What is wrong with a store, a line each; ``damaged`` is what makes it unsound."""
+    """Problems of a store, one line each; only those in ``damaged`` make it unsound."""
 
     files: int = 0
     answers: int = 0
@@ -69,7 +69,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction of one folder did, in files, and in answers that stood in the folder twice."""
+    """The result of compacting one folder: files before and after, and duplicate answers that were removed."""
 
     key: str
     before: int
@@ -82,10 +82,10 @@ def folders(root: Path, keys: Sequence[str] = ()) -> list[Path]:
 
     Args:
         root: the store.
-        keys: beginnings of the names wanted; default: all.
+        keys: prefixes of the wanted names; default: all.
 
     Raises:
-        UserError: there is no store, or nothing in it begins so.
+        UserError: there is no store, or no name in it has one of the prefixes.
     """
     try:
         found = sorted(path for path in root.iterdir() if path.is_dir() and chunks.FOLDER_NAME.fullmatch(path.name))
@@ -93,7 +93,7 @@ def folders(root: Path, keys: Sequence[str] = ()) -> list[Path]:
         raise UserError(f"no store at {root} ({error.strerror}): name its folder with --store.") from error
     for key in keys:
         if not any(path.name.startswith(key) for path in found):
-            raise UserError(f"the store {root} has no settings {key}: `rgd store ls` shows those it has.")
+            raise UserError(f"the store {root} has no settings {key}: run `rgd store ls` to list them.")
     return [path for path in found if not keys or path.name.startswith(tuple(keys))]
 
 
@@ -101,33 +101,33 @@ def read_settings(folder: Path) -> AnswerSettings:
     """The settings of a folder, checked against its name.
 
     Raises:
-        UserError: they cannot be read, or are those of another folder.
+        UserError: they cannot be read, or belong to another folder.
     """
     path = folder / chunks.SETTINGS_FILE
     try:
         settings = AnswerSettings.from_mapping(json.loads(path.read_text(encoding="utf-8")))
         key = settings.key
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: run the job that asks this model, which writes it anew.") from error
+        raise UserError(f"{path} is missing: run the job that asks this model, which writes it again.") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
-            f"{path} cannot be read ({error}): delete it and run the job that asks this model, which writes it anew."
+            f"{path} cannot be read ({error}): delete it and run the job that asks this model, which writes it again."
         ) from error
     if key != folder.name:
         raise UserError(
-            f"{path} is not what {folder.name} stands for but {key}: delete it and run the job that asks this model, "
-            "which writes it anew."
+            f"{path} holds the settings {key}, not those of its folder {folder.name}: delete it and run the job that asks "
+            "this model, which writes it again."
         )
     return settings
 
 
 def check_file(path: Path) -> pa.Table:
-    """The whole content of a file of answers, with everything about it checked.
+    """Read a whole file of answers and check everything about it.
 
     Raises:
-        FileNotFoundError: a compaction has put another file in its place.
-        UserError: it is damaged: it cannot be read, a checksum is wrong, a column is missing or of another type, a key is
-            malformed, or the name is not that of its answers.
+        FileNotFoundError: a compaction has replaced the file.
+        UserError: the file is damaged: it cannot be read, a checksum is wrong, a column is missing or has the wrong type,
+            a key is malformed, or the name does not match the answers.
     """
     table = chunks.read(path, chunks.FILE_SCHEMA.names)
     keys = table["query_key"]
@@ -136,21 +136,21 @@ def check_file(path: Path) -> pa.Table:
     if keys.null_count or table["draw"].null_count or table["text"].null_count:
         reason = "a key or a text is missing"
     elif not pc.all(well_formed, min_count=0).as_py():
-        reason = f"{keys.filter(pc.invert(well_formed))[0].as_py()!r} is no query key"
+        reason = f"{keys.filter(pc.invert(well_formed))[0].as_py()!r} is not a query key"
     elif len(table) and pc.min(table["draw"]).as_py() < 0:
         reason = "a draw is negative"
     elif path.stem.removeprefix(chunks.COMPACTED) != chunks.table_key(table):
-        reason = "its name is not that of its answers"
+        reason = "its name does not match its answers"
     if reason is not None:
         raise chunks.damaged(path, reason)
     return table
 
 
 def survey(folder: Path) -> Survey:
-    """What ``folder`` holds.
+    """Survey ``folder``.
 
     Raises:
-        UserError: settings or a file are damaged.
+        UserError: the settings or a file are damaged.
     """
     columns = [*chunks.KEY_COLUMNS, "served_model", "cost", chunks.PROVENANCE]
 
@@ -192,7 +192,7 @@ def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
     findings = Findings()
     for path in sorted(root.glob(f"{UNPACKED}*")):
         if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
-            findings.left_over.append(f"{path}: an import or export that was never finished; delete it")
+            findings.left_over.append(f"{path}: an unfinished import or export; delete it")
     for folder in folders(root, keys):
         with _told(findings.damaged):
             read_settings(folder)
@@ -211,30 +211,31 @@ def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
 
 
 def left_over(folder: Path) -> Iterator[tuple[Path, str]]:
-    """What interrupted jobs left in ``folder``, and files that are none of the store's; each with what to do about it."""
+    """Leftovers of interrupted jobs in ``folder``, and foreign files; each with its description and fix."""
     for path in sorted(folder.iterdir()):
         with contextlib.suppress(FileNotFoundError):
             if path.name.endswith(SUFFIX):
                 if is_dead(path):
-                    yield path, "the lease of a job that has died; `rgd store compact` removes it"
+                    yield path, "the lease of a dead job; run `rgd store compact` to remove it"
             elif _TEMPORARY.fullmatch(path.name):
                 if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
-                    yield path, "a file that was never finished; `rgd store compact` removes it"
+                    yield path, "an unfinished file; run `rgd store compact` to remove it"
             elif path.name not in _HOUSEKEEPING and not chunks.FILE_NAME.fullmatch(path.name):
-                yield path, "no file of the store; move it elsewhere"
+                yield path, "not a file of the store; move it elsewhere"
 
 
 def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compaction:
-    """Put a few large files in the place of many small ones, while other jobs may read and ask.
+    """Merge many small files into a few large ones, while other jobs may read and ask.
 
-    A new file is written, synced and renamed before those that are in it are removed, so every answer is in the folder at
-    any moment, and an interruption leaves some twice, which the next compaction mends. Of several answers to one draw of
-    a query the one is kept that counted before. The files are put together in the order of their asking, so that what
-    was asked together is read together.
+    A new file is written, synced and renamed before the files that it replaces are removed, so every answer is in the
+    folder at any moment. An interruption leaves duplicates, which the next compaction removes. If a draw of a query has
+    several answers, the one that counted before is kept. Files are merged in the order in which they were asked, so that
+    answers that were asked together are read together.
 
     Args:
-        folder: of one settings.
-        answers_in_a_file: a file with half as many or more is left as it is, unless it repeats an answer.
+        folder: the folder of one settings.
+        answers_in_a_file: size of a merged file; a file with at least half as many answers is left alone, unless it holds
+            duplicates.
 
     Raises:
         UserError: a file is damaged (nothing is changed then), the folder cannot be written, or another process is
@@ -244,7 +245,7 @@ def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compact
         names = chunks.names(folder)
         kept, sizes = _first_rows([chunks.read(folder / name, chunks.KEY_COLUMNS) for name in names])
         repeated = sum(sizes) - sum(map(len, kept))
-        # A large file that repeats something is written anew as well, so that nothing stands there twice afterwards.
+        # A large file with duplicates is rewritten as well, so that none remain.
         old = [at for at, size in enumerate(sizes) if 2 * size < answers_in_a_file or len(kept[at]) < size]
         if len(old) > 1 or repeated:
             asked_at = {at: _asked_at(folder / names[at]) for at in old}
@@ -256,7 +257,7 @@ def compact(folder: Path, answers_in_a_file: int = ANSWERS_IN_A_FILE) -> Compact
 
 
 def clear(folder: Path) -> None:
-    """Remove what interrupted jobs left: leases of no one, and files that were never finished."""
+    """Remove the leftovers of interrupted jobs: dead leases and unfinished files."""
     leases = Leases(folder)
     with leases.claiming():
         leases.held()
@@ -266,7 +267,7 @@ def clear(folder: Path) -> None:
 
 
 def _first_rows(keys: Sequence[pa.Table]) -> tuple[list[np.ndarray], list[int]]:
-    """Of each table the rows that repeat none of an earlier row or table, and each table's number of rows."""
+    """For each table, the rows that duplicate no earlier row of any table, and the number of rows."""
     together = pa.chunked_array([joined(table["query_key"], table["draw"]) for table in keys], pa.string())
     together = together.combine_chunks()
     is_first = pc.index_in(together, value_set=together).to_numpy() == np.arange(len(together))
@@ -280,7 +281,7 @@ def _asked_at(path: Path) -> str:
 
 
 def _groups(files: Sequence[int], kept: Sequence[np.ndarray], limit: int) -> Iterator[list[int]]:
-    """``files`` in runs that keep at most ``limit`` answers together."""
+    """``files`` in consecutive groups that together keep at most ``limit`` answers."""
     group: list[int] = []
     total = 0
     for at in files:
@@ -294,7 +295,7 @@ def _groups(files: Sequence[int], kept: Sequence[np.ndarray], limit: int) -> Ite
 
 
 def _replace(folder: Path, rows: Mapping[str, np.ndarray]) -> None:
-    """Put one file in the place of some, with the given rows of each in this order."""
+    """Replace several files by one that holds the given rows of each, in this order."""
     table = pa.concat_tables([check_file(folder / name).take(pa.array(kept)) for name, kept in rows.items()])
     made = f"{chunks.COMPACTED}{chunks.table_key(table)}.parquet"
     if len(table) and made not in rows:
@@ -306,14 +307,14 @@ def _replace(folder: Path, rows: Mapping[str, np.ndarray]) -> None:
 
 
 def _counts(column: pa.ChunkedArray) -> Iterator[tuple[str, int]]:
-    """Each value of a column and how often it stands there."""
+    """Each value of a column and how often it occurs."""
     for item in pc.value_counts(column).to_pylist():
         yield item["values"], item["counts"]
 
 
 @contextlib.contextmanager
 def _told(lines: list[str]) -> Iterator[None]:
-    """A user's error within the block becomes a line."""
+    """Turn a ``UserError`` within the block into a line."""
     try:
         yield
     except UserError as error:
