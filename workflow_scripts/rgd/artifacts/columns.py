@@ -14,7 +14,7 @@ def texts(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The position in ``query_ids`` of every id of ``wanted``.
+    """The position in ``query_ids`` of every id in ``wanted``.
 
     Raises:
         ValueError: an id is missing or occurs twice.
@@ -24,7 +24,7 @@ def rows_in(query_ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         raise ValueError("an id occurs twice")
     missing = [query_id for query_id in wanted.tolist() if query_id not in position]
     if missing:
-        raise ValueError(f"{len(missing)} ids are not there, the first of them {missing[0]}")
+        raise ValueError(f"{len(missing)} ids are missing, the first of them {missing[0]}")
     return np.fromiter((position[query_id] for query_id in wanted.tolist()), dtype=np.int64, count=len(wanted))
 
 

@@ -24,7 +24,7 @@ BUFFER_BYTES = 1024 * 1024
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well.
+    """A temporary path beside ``path`` that replaces it if the block succeeds.
 
     The file is synced before the rename, so that after a crash ``path`` is the old file, the new file, or absent.
 
@@ -44,7 +44,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}. Check the folder's permissions and free space, then run the same command again."
         ) from error
     finally:
-        # Where even the folder is none, there is nothing to clear away, and the first error is the one to tell.
+        # Without a folder there is nothing to remove, and the first error is the one to report.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
@@ -53,7 +53,7 @@ def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:
     """Write ``table`` to ``path`` as Parquet (zstd), after casting it to ``schema``.
 
     The same table gives the same bytes: no time, host or path is stored. Vectors are split by bytes, which makes them
-    smaller and faster to read, and stand in row groups of a few MB, so that some can be read without the others.
+    smaller and faster to read, and stored in row groups of a few MB, so that some can be read without the others.
 
     Raises:
         UserError: the file cannot be written.
@@ -89,14 +89,14 @@ def read_table(path: str | Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_vectors(path: str | Path, place: np.ndarray, column: str = "embedding") -> np.ndarray:
-    """Read rows of a fixed-size-list column into an array, piece by piece: hardly more than what is kept is ever held.
+    """Read rows of a fixed-size-list column into an array, in batches: the memory holds hardly more than the result.
 
-    Row groups of which nothing is kept are not read.
+    Row groups without wanted rows are not read.
 
     Args:
         path: a Parquet file of m rows.
-        place: (m,) where each row of the file goes in the result, -1 where it is left out.
-        column: its name.
+        place: (m,) the row of the result for each row of the file, -1 to leave it out.
+        column: name of the column.
 
     Returns:
         (place.max() + 1, dimension) float32, contiguous.
@@ -152,12 +152,12 @@ def from_matrix(values: np.ndarray) -> pa.FixedSizeListArray:
 
 
 def list_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of lists of one length as an array (rows, length).
+    """A column of equally long lists as an array (rows, length).
 
     Raises:
         ValueError: the lists differ in length.
     """
     lengths = np.unique(pc.list_value_length(column).to_numpy())
     if len(lengths) > 1:
-        raise ValueError(f"the lists have {lengths.tolist()} elements, not one number of them")
+        raise ValueError(f"the lists differ in length: {lengths.tolist()}")
     return pc.list_flatten(column).to_numpy().reshape(len(column), -1)

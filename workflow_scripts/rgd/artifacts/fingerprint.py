@@ -1,9 +1,9 @@
-"""Fingerprints of code: they change when what the code does can have changed, and not when a comment does.
+"""Fingerprints of code: they change when the code's behaviour may have changed, but not when a comment changes.
 
 A rule's fingerprint is a hash of the syntax trees of its script and of every module of this package, and every script
-beside it, that the script imports, directly or not. Comments, docstrings, positions and formatting are no part of it.
-Modules that a script loads by the name in its slice are followed as plugins. Beside the code stand the versions of the
-libraries that decide the rule's numbers: those that the modules followed name in a constant ``LIBRARIES``.
+beside it, that the script imports, directly or indirectly. Comments, docstrings, positions and formatting do not count.
+Modules that a script loads by a name in its slice are followed as plugins. A rule's parameter also has the versions of
+the libraries that affect its numbers: those that the followed modules name in a constant ``LIBRARIES``.
 """
 
 import ast
@@ -23,39 +23,39 @@ from rgd.errors import UserError
 
 PACKAGE = "rgd"
 DECIDES_NOTHING = {
-    "_job": "what every script runs in: its log, its end, its provenance",
-    "rgd.engines.opening": "where weights lie and how a server is asked; which model it is stands in the parameters",
+    "_job": "the frame of every script: its log, exit and provenance",
+    "rgd.engines.opening": "the location of weights and the access to a server; the parameters say which model it is",
 }
-"""Modules that decide no result, so that they are not followed, and what they hold."""
+"""Modules that affect no result and are therefore not followed, and what they hold."""
 ROOT = Path(__file__).parents[2]
 LIBRARIES = "LIBRARIES"
 
 DISPATCHES = {
     "rgd.routers": "the method of the rule's slice, which the rule names as a plugin",
     "rgd.datasets": "the adapter of the rule's slice, which the rule names as a plugin",
-    "rgd.engines": "an engine, which is provenance and decides no fingerprint",
+    "rgd.engines": "an engine, which is provenance and affects no fingerprint",
 }
-"""The modules that may import a module by a name that is known only when they run, and what they import so."""
+"""The modules that may import by a name known only at run time, and what they import this way."""
 
-# Calls and names by which a file brings in code or data that its import statements do not show.
+# Calls and names by which a file loads code or data that its import statements do not show.
 _HIDDEN_IMPORTS = {"import_module", "__import__", "exec", "spec_from_file_location", "run_path", "run_module"}
 _HIDDEN_DATA = {"__file__", "get_data"}
 _HIDDEN_MODULES = {"runpy", "pkgutil", "importlib.resources", "importlib.util", "importlib.machinery"}
-# Part of the name of what is kept of a file: another form of it has another number.
+# Version of the form in which parsed files are cached; part of the cached files' names.
 _FORM = 2
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one file says.
+    """The parsed content of one file.
 
     Attributes:
         tree: a hash of the whole file.
         definitions: a hash of every function, method and constant by name, of the imports, and of all other statements.
-        imports: what is imported: ``MODULE``, or ``MODULE:NAME`` where NAME may be a module or something in it.
+        imports: what is imported: ``MODULE``, or ``MODULE:NAME`` where NAME may be a module or a name in it.
         libraries: what the constant ``LIBRARIES`` names.
         hidden_imports: lines that import in a way that cannot be followed, as ``LINE: what``.
-        hidden_data: lines that find a file of the package, whose content would be no part of a fingerprint.
+        hidden_data: lines that find a file of the package, whose content would be missing from the fingerprint.
     """
 
     tree: str
@@ -68,11 +68,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Code:
-    """What a rule's script runs.
+    """The code that a rule's script runs.
 
     Attributes:
-        modules: by name the sources followed, the script under its file name.
-        files: by path a hash of the data files that the rule names.
+        modules: the followed sources by name, the script under its file name.
+        files: a hash of each data file that the rule names, by path.
     """
 
     modules: Mapping[str, Source]
@@ -80,25 +80,25 @@ class Code:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits, which change with any of it."""
+        """16 hex digits that change with any module or file."""
         trees = {name: source.tree for name, source in self.modules.items()}
         return _hash(f"{name}={value}" for name, value in sorted({**trees, **self.files}.items()))[:16]
 
     @property
     def libraries(self) -> dict[str, str]:
-        """The versions of the libraries that decide the numbers, by name."""
+        """The versions of the libraries that affect the numbers, by name."""
         names = sorted({name for source in self.modules.values() for name in source.libraries})
         return {name: version(name) for name in names}
 
     def definitions(self) -> dict[str, dict[str, str]]:
-        """The hashes of all that is defined, by module, and of the data files."""
+        """The hashes of all definitions, by module, and of the data files."""
         return {name: dict(source.definitions) for name, source in sorted(self.modules.items())} | {
             name: {"": value} for name, value in sorted(self.files.items())
         }
 
 
 def fingerprint(script: str, plugins: Iterable[str] = (), root: Path = ROOT) -> str:
-    """The fingerprint, 16 hex digits, of ``root/script`` and of all it imports from the package; see :func:`follow`."""
+    """The fingerprint, 16 hex digits, of ``root/script`` and everything it imports from the package; see :func:`follow`."""
     return follow(script, plugins, root=root).fingerprint
 
 
@@ -109,14 +109,14 @@ def follow(
     root: Path = ROOT,
     kept: Path | None = None,
 ) -> Code:
-    """Everything that the fingerprint of ``root/script`` is made of.
+    """All code that the fingerprint of ``root/script`` covers.
 
     Args:
         script: path of the rule's script under ``root``.
-        plugins: modules that the script loads by name, as ``rgd.routers.cascal``: they and their imports count too.
+        plugins: modules that the script loads by name, such as ``rgd.routers.cascal``; they and their imports count too.
         files: data files under ``root`` that the code reads.
         root: the folder that holds the scripts and the package.
-        kept: a folder that keeps what is read off each file, by the file's content; None keeps it in memory alone.
+        kept: a folder that caches parsed files by their content; None caches them only in memory.
 
     Raises:
         UserError: an import that cannot be followed, or a data file that no rule names.
@@ -131,7 +131,7 @@ def follow(
         file = _file(module, root)
         if file is None:
             raise UserError(
-                f"{root / script}: the fingerprint cannot follow the import of {module}: there is no such module."
+                f"{root / script}: the fingerprint cannot follow the import of {module}, which does not exist."
             )
         modules[module] = _source(file, kept)
         waiting += _followed(modules[module], root)
@@ -141,7 +141,7 @@ def follow(
 
 
 def parameter(code: Code, script: str, plugins: Iterable[str] = ()) -> str:
-    """What a rule has as its parameter ``code``: the fingerprint, what it is of, and the libraries' versions, as JSON."""
+    """The value of a rule's parameter ``code``: fingerprint, what it covers, and the libraries' versions, as JSON."""
     content = {
         "fingerprint": code.fingerprint,
         "of": [script, *plugins],
@@ -153,7 +153,7 @@ def parameter(code: Code, script: str, plugins: Iterable[str] = ()) -> str:
 
 @cache
 def version(library: str) -> str:
-    """The version of an installed distribution, without what names a build of it (``+cpu``).
+    """The version of an installed distribution, without the label of its build (``+cpu``).
 
     Raises:
         UserError: it is not installed.
@@ -162,7 +162,7 @@ def version(library: str) -> str:
         return metadata.version(library).partition("+")[0]
     except metadata.PackageNotFoundError:
         raise UserError(
-            f"the library {library}, which a constant LIBRARIES names, is not installed: run make install."
+            f"the library {library}, named in a constant LIBRARIES, is not installed: run `make install`."
         ) from None
 
 
@@ -171,20 +171,20 @@ def _refuse(name: str, source: Source, script: str, has_files: bool) -> None:
         return
     if source.hidden_imports:
         raise UserError(
-            f"{name}, line {source.hidden_imports[0]}: the fingerprint of {script} cannot follow this import. Name the "
-            "module whole in an import statement, or load it through a dispatch function that the rule names the plugins of."
+            f"{name}, line {source.hidden_imports[0]}: the fingerprint of {script} cannot follow this import. Import "
+            "the module by its full name, or load it through a dispatch function whose plugins the rule names."
         )
     if source.hidden_data and not has_files:
         raise UserError(
-            f"{name}, line {source.hidden_data[0]}: {script} finds a file by the code's own place, so that an edit of this "
-            "file would go unnoticed. Make it an input of the rule, or name it: code(SCRIPT, files=[...])."
+            f"{name}, line {source.hidden_data[0]}: {script} finds a file relative to its code, so an edit of that file "
+            "would go unnoticed. Make the file an input of the rule, or name it: code(SCRIPT, files=[...])."
         )
 
 
 def _followed(source: Source, root: Path) -> list[str]:
-    """The modules of the package, and the scripts, among what a file imports.
+    """The package's modules and the scripts among a file's imports.
 
-    The packages that hold an imported module run as well, but what they define is not what is imported: they count where
+    The packages above an imported module run as well, but their definitions are not imported: they count only if
     something is imported from them.
     """
     found = []
@@ -193,7 +193,7 @@ def _followed(source: Source, root: Path) -> list[str]:
         first = module.split(".")[0]
         if first != PACKAGE and not (root / f"{first}.py").is_file():
             continue
-        # `from rgd.routers import base` may import a module as well as a name.
+        # `from rgd.routers import base` may import a module or a name.
         found.append(f"{module}.{member}" if member and _file(f"{module}.{member}", root) else module)
     return [module for module in found if module not in DECIDES_NOTHING]
 
@@ -207,7 +207,7 @@ def _file(module: str, root: Path) -> Path | None:
 
 
 def _source(file: Path, kept: Path | None) -> Source:
-    """What ``file`` says; what was read off the same content before is not worked out again."""
+    """The parsed ``file``; content that was parsed before comes from the cache."""
     state = file.stat()
     return _source_of(file, state.st_mtime_ns, state.st_size, kept)
 
@@ -218,7 +218,7 @@ def _source_of(file: Path, mtime: int, size: int, kept: Path | None) -> Source:
     content = file.read_bytes()
     if kept is None:
         return read_source(content, str(file))
-    # Another Python may see another tree in the same text.
+    # Another version of Python may parse the same text into another tree.
     name = f"{_FORM}-{sys.version_info.major}.{sys.version_info.minor}-{hashlib.sha256(content).hexdigest()[:32]}.json"
     try:
         tree, definitions, *lists = json.loads((kept / name).read_text(encoding="utf-8"))
@@ -230,7 +230,7 @@ def _source_of(file: Path, mtime: int, size: int, kept: Path | None) -> Source:
 
 
 def _keep(path: Path, content: list[Any]) -> None:
-    """Write what is only there to save time: where it cannot be written, nothing is lost."""
+    """Write to the cache, which only saves time: if it cannot be written, nothing is lost."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -241,15 +241,15 @@ def _keep(path: Path, content: list[Any]) -> None:
 
 
 def read_source(content: bytes, name: str) -> Source:
-    """What a file of this ``content`` says; ``name`` is its name in messages.
+    """Parse a file's ``content``; ``name`` is the file's name in messages.
 
     Raises:
-        UserError: it is no Python.
+        UserError: the content is not Python.
     """
     try:
         tree = ast.parse(content, filename=name)
     except (SyntaxError, ValueError) as error:
-        raise UserError(f"{name} cannot be read as Python: {error}") from None
+        raise UserError(f"{name} is not valid Python: {error}") from None
     imports: list[str] = []
     hidden_imports: list[str] = []
     hidden_data: list[str] = []
@@ -285,7 +285,7 @@ def read_source(content: bytes, name: str) -> Source:
 
 
 def _parts(body: list[ast.stmt], owner: str) -> Iterator[tuple[str, ast.AST]]:
-    """The statements of a module, classes taken apart into their head and their members."""
+    """The statements of a module, with classes split into their header and their members."""
     for node in body:
         if _is_bare_text(node):
             continue
@@ -313,12 +313,12 @@ def _libraries(tree: ast.Module) -> tuple[str, ...]:
 
 
 def _is_bare_text(node: ast.AST) -> bool:
-    """A docstring, or any other text that stands alone and does nothing."""
+    """Whether a statement is a docstring, or another string without effect."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _canonical(node: Any) -> str:
-    """A syntax tree as text, without positions, docstrings and what is empty, which differs between Pythons."""
+    """A syntax tree as text, without positions, docstrings and empty fields, which differ between versions of Python."""
     if isinstance(node, ast.AST):
         fields = (
             f"{name}={_canonical(value)}"

@@ -1,6 +1,6 @@
-"""What made an artifact, written beside it: inputs, outputs, parameters, code, versions, time.
+"""The provenance of an artifact, written beside it: inputs, outputs, parameters, code, versions, time.
 
-Files are named by their place under the results' folder, so that a copy of the folder says the same elsewhere.
+Files are named by their path under the results' folder, so a copy of the folder says the same elsewhere.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from rgd.artifacts.files import write_json
 
 SUFFIX = ".provenance.json"
 CODE_FOLDER = "code"
-"""Folder under the results of what fingerprints are made of: ``FINGERPRINT.json``, the hash of each definition."""
+"""Folder under the results with the definitions behind each fingerprint: ``FINGERPRINT.json`` has the hash of each."""
 
 
 def digest(path: str | Path) -> str:
@@ -26,12 +26,12 @@ def digest(path: str | Path) -> str:
 
 
 def beside(path: str | Path) -> Path:
-    """Where the provenance of the artifact at ``path`` lies."""
+    """The path of the provenance of the artifact at ``path``."""
     return Path(f"{path}{SUFFIX}")
 
 
 def read_provenance(path: str | Path) -> dict[str, Any] | None:
-    """The provenance of the artifact at ``path``; None where there is none, or none that can be read."""
+    """The provenance of the artifact at ``path``; None if it is missing or unreadable."""
     try:
         content = json.loads(beside(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -40,9 +40,9 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
 
 
 def known_digest(path: str | Path) -> str:
-    """As :func:`digest`; taken from the provenance beside the artifact where that is not older than the artifact.
+    """As :func:`digest`, but taken from the provenance beside the artifact unless that is older than the artifact.
 
-    So that a file of vectors is read once when it is made, and not again by each of its readers.
+    A file of vectors is then read once when it is made, and not again by each of its readers.
     """
     try:
         is_current = beside(path).stat().st_mtime_ns >= Path(path).stat().st_mtime_ns
@@ -53,13 +53,13 @@ def known_digest(path: str | Path) -> str:
 
 
 def carriers(outputs: Iterable[str]) -> list[str]:
-    """The outputs of a job that have a provenance beside them: the Parquet files, or the first where there is none."""
+    """The outputs of a job that have a provenance beside them: the Parquet files, or the first output if there are none."""
     outputs = list(outputs)
     return [path for path in outputs if path.endswith(".parquet")] or outputs[:1]
 
 
 def name_under(root: str | Path, path: str | Path) -> str:
-    """How provenance names the file at ``path``: its place under ``root``; of a file elsewhere its last name alone."""
+    """The name of the file at ``path`` in provenance: its path under ``root``; for a file elsewhere only its last part."""
     path, root = Path(path), Path(root)
     try:
         return path.relative_to(root).as_posix()
@@ -81,10 +81,10 @@ def write_provenance(
     Args:
         root: the results' folder.
         rule: the rule that made them.
-        inputs: files they were made from, which are named with their SHA-256.
-        outputs: all that the job made.
+        inputs: files they were made from, recorded with their SHA-256.
+        outputs: all files that the job made.
         parameters: the slice of configuration and the code's fingerprint.
-        versions: of the libraries that had a part in it.
+        versions: versions of the libraries involved.
     """
     outputs = list(outputs)
     digests = {path: digest(path) for path in outputs}
@@ -94,7 +94,7 @@ def write_provenance(
     content = {
         "rule": rule,
         "inputs": {name: known_digest(item) for name, item in dict(zip(names, inputs, strict=True)).items()},
-        # A rule may take one file in two places, and Snakemake counts both.
+        # A rule may use one file as two inputs, and Snakemake counts both.
         **({"inputs_again": again} if again else {}),
         "outputs": {name_under(root, item): value for item, value in digests.items()},
         "parameters": dict(parameters),
@@ -106,17 +106,17 @@ def write_provenance(
 
 
 def write_definitions(root: str | Path, fingerprint: str, definitions: Mapping[str, Mapping[str, str]]) -> None:
-    """Keep what a fingerprint was made of, so that a later one can be told apart function by function."""
+    """Record the definitions behind a fingerprint, so that a later one can be compared function by function."""
     write_json(definitions_file(root, fingerprint), definitions)
 
 
 def definitions_file(root: str | Path, fingerprint: str) -> Path:
-    """Where :func:`write_definitions` puts what it keeps."""
+    """The path of the file that :func:`write_definitions` writes."""
     return Path(root) / CODE_FOLDER / f"{fingerprint}.json"
 
 
 def read_definitions(root: str | Path, fingerprint: str) -> dict[str, dict[str, str]] | None:
-    """What :func:`write_definitions` has kept; None where it has not."""
+    """What :func:`write_definitions` recorded; None if there is nothing."""
     try:
         content = json.loads(definitions_file(root, fingerprint).read_text(encoding="utf-8"))
     except (OSError, ValueError):

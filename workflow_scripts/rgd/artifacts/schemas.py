@@ -142,7 +142,7 @@ def routes(variants: list[str]) -> pa.Schema:
 
 
 def outcomes(variants: list[str]) -> pa.Schema:
-    """The schema of ``outcomes/D/S/P/R.parquet``: per variant 1 for right, 0 for wrong, or the probability of right."""
+    """The schema of ``outcomes/D/S/P/R.parquet``: per variant 1 if right, 0 if wrong, or the probability of being right."""
     return _schema(
         seed=pa.int32(), query_id=pa.string(), **{f"correct_{variant}": pa.float32() for variant in variants}
     )
