@@ -111,7 +111,7 @@ def test_a_process_that_dies_is_replaced() -> None:
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(equality, "MODULE", "rgd.no_such_module")
-    with Comparer() as comparer, pytest.raises(RuntimeError, match="is it installed"):
+    with Comparer() as comparer, pytest.raises(RuntimeError, match="math-verify"):
         comparer("x", "y")
 
 

@@ -1,1 +1,1 @@
-"""From a text that a model wrote to an answer."""
+"""Extraction and comparison of the answers that models give."""

@@ -1,4 +1,4 @@
-"""The process that compares answers for rgd.answers.equality: reads a pair in JSON a line, writes 1 or 0 a line, until its input ends."""
+"""The worker process of rgd.answers.equality: reads a pair of answers per line as JSON and writes 1 or 0, until its input ends."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ def main() -> None:
     import logging
     import resource
 
-    # Numbers of astronomic size would fill the machine's memory before the time is over.
+    # Astronomically large numbers would fill the machine's memory before the time limit.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     from math_verify import parse, verify
 
@@ -25,7 +25,7 @@ def main() -> None:
     def parsed(text: str) -> Any:
         return parse(f"${text}$", parsing_timeout=0)
 
-    # Some library may print; only what is written here is an answer.
+    # Libraries may print to stdout; only this stream carries results.
     answers, sys.stdout = sys.stdout, sys.stderr
     answers.write(READY.decode())
     answers.flush()
@@ -33,7 +33,7 @@ def main() -> None:
         truth, answer = json.loads(line)
         try:
             equal = bool(verify(parsed(truth), parsed(answer), timeout_seconds=0))
-        except Exception:  # noqa: BLE001  whatever a strange text brings about, it is an answer of its own
+        except Exception:  # noqa: BLE001  a text that fails in any way equals no other answer
             equal = False
         print("1" if equal else "0", file=answers, flush=True)
 

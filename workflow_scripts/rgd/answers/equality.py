@@ -1,16 +1,15 @@
-r"""When two answers in LaTeX are the same mathematics, and one name for each of a query's different answers.
+r"""Mathematical equality of answers in LaTeX, and a representative for each class of equal answers to a query.
 
-Whether 1/2, 0.5 and \frac12 are equal is decided by the library math-verify (sympy below it), in a process of its own:
-a comparison that takes too long ends with its process, which needs no signal and no thread of this one.
+The library math-verify (based on sympy) decides whether 1/2, 0.5 and \frac12 are equal. It runs in a separate process: a
+comparison that takes too long is killed with the process, which needs no signal and no thread of this one.
 
-Equality as the library decides it is neither symmetric nor transitive, so it becomes an equivalence here: two answers are
-compared both ways, and each answer is compared with the first of a class alone, in an order that depends on nothing but the
-answers. Right or wrong is the library's own question: the label as the truth, the answer as what is checked.
+The library's equality is neither symmetric nor transitive, so it is turned into an equivalence here: two answers are
+compared both ways, and each answer is compared only with the first of a class, in an order that depends only on the
+answers. Whether an answer is right is the library's own decision, with the label as the truth.
 
-Where this is done: whether a member is right is asked once for each member (:func:`graded`), so that a new member has no
-other one graded anew. Which answers agree is asked once for each pool, before its consensus and without labels
-(:func:`equal_answers`), because the classes depend on whose answers there are; consensus, routers and scores then see equal
-answers as equal texts and need to know nothing of mathematics.
+Each member is graded once (:func:`graded`), so a new member does not cause others to be graded again. The classes of equal
+answers are computed once for each pool, before its consensus and without labels (:func:`equal_answers`), because they
+depend on the pool's members. Consensus, routers and scores then see equal answers as equal texts and need no mathematics.
 """
 
 import contextlib
@@ -33,7 +32,7 @@ from rgd.answers.comparing import MODULE, READY
 from rgd.artifacts import schemas
 
 TIME_LIMIT_S = 5.0
-"""Longest comparison; one that is not decided by then counts as different."""
+"""Time limit of a comparison; answers whose comparison is undecided by then count as different."""
 
 _START_S = 300.0
 _LOOKS = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[,!;: ]|\\?\$|~")
@@ -43,22 +42,22 @@ Found = TypeVar("Found")
 
 
 class Equal(Protocol):
-    """Whether ``answer`` is right where ``truth`` is."""
+    """Whether ``answer`` is right if ``truth`` is the right answer."""
 
     def __call__(self, truth: str, answer: str) -> bool: ...
 
 
 class Comparer:
-    """Compares answers in a process that is started anew after a comparison that took too long or broke it.
+    """Compares answers in a process that is restarted after a comparison that timed out or broke it.
 
-    A pool of multiprocessing will not do: its workers run the job's script again (spawn), or share its threads and its hash
-    seed (fork).
+    A multiprocessing pool would not work: its workers rerun the job's script (spawn), or share its threads and hash seed
+    (fork).
 
     Args:
-        time_limit_s: of a comparison.
+        time_limit_s: time limit of a comparison in seconds.
 
     Attributes:
-        undecided: how many comparisons were not decided.
+        undecided: number of undecided comparisons.
     """
 
     def __init__(self, time_limit_s: float = TIME_LIMIT_S) -> None:
@@ -74,7 +73,7 @@ class Comparer:
         self._stop()
 
     def __call__(self, truth: str, answer: str) -> bool:
-        """Whether the library takes ``answer`` for right where ``truth`` is; answers written alike need no library."""
+        """Whether ``answer`` is right if ``truth`` is, by the library; answers written alike need no library."""
         first, second = tidy(truth), tidy(answer)
         if first == second:
             return True
@@ -113,11 +112,11 @@ class Comparer:
         )
         if self._line(_START_S) != READY:
             self._stop()
-            raise RuntimeError("math-verify cannot be loaded: is it installed (pip show math-verify)?")
+            raise RuntimeError("math-verify cannot be loaded: check that it is installed (pip show math-verify).")
         return self._worker
 
     def _line(self, seconds: float) -> bytes:
-        """What the worker writes next, b"" where it does not within ``seconds`` or has ended."""
+        """The worker's next line; b"" if there is none within ``seconds``, or if the worker has ended."""
         assert self._worker is not None
         assert self._worker.stdout is not None
         with selectors.DefaultSelector() as selector:
@@ -136,7 +135,7 @@ class Comparer:
 
 
 def tidy(text: str) -> str:
-    r"""An answer without what changes its look alone: spaces, dollar signs, sizes of brackets and fractions."""
+    r"""An answer without pure formatting: spaces, dollar signs, sizes of brackets and fractions."""
     text = _LOOKS.sub("", text.strip().rstrip("."))
     # A space that ends the name of a command stays: \pi r.
     text = re.sub(r"\s+", "", re.sub(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])", "\\1\0", text))
@@ -144,10 +143,10 @@ def tidy(text: str) -> str:
 
 
 def representatives(answers: Collection[str], equal: Equal) -> dict[str, str]:
-    """One answer for each class of equal ones: answer -> the first of its class, the shortest that stands for it.
+    """The representative of each answer: answer -> the first of its class, which is the shortest.
 
     Args:
-        answers: those given to one query.
+        answers: the answers to one query.
         equal: a comparison, which need be neither symmetric nor transitive.
     """
     leaders: list[str] = []
@@ -166,17 +165,17 @@ def representatives(answers: Collection[str], equal: Equal) -> dict[str, str]:
 def equal_answers(
     query_ids: Sequence[str], answers: Sequence[Sequence[str | None]], threads: int, time_limit_s: float = TIME_LIMIT_S
 ) -> tuple[pa.Table, int]:
-    """Which answers of a pool are equal, without a look at the labels.
+    """Which answers of a pool are equal; labels are not used.
 
     Args:
         query_ids: n queries.
         answers: for each query, those of the pool's members; None where there is none.
-        threads: how many comparisons go on at a time.
-        time_limit_s: of a comparison.
+        threads: number of concurrent comparisons.
+        time_limit_s: time limit of a comparison in seconds.
 
     Returns:
-        schemas.EQUAL_ANSWERS, a row for each answer that is not the first of its class, and how many comparisons were not
-        decided.
+        schemas.EQUAL_ANSWERS, a row for each answer that is not the first of its class, and the number of undecided
+        comparisons.
     """
     given = [sorted({answer for answer in of_query if answer is not None}) for of_query in answers]
     several = [row for row, distinct in enumerate(given) if len(distinct) > 1]
@@ -197,14 +196,14 @@ def graded(
     threads: int,
     time_limit_s: float = TIME_LIMIT_S,
 ) -> tuple[list[str | None], int]:
-    """A member's answers with those that are right named as the label, and how many comparisons were not decided.
+    """A member's answers, the right ones replaced by the label, and the number of undecided comparisons.
 
     Args:
         query_ids: n queries.
         answers: the n answers; None where there is none.
         labels: query_id -> label.
-        threads: how many comparisons go on at a time.
-        time_limit_s: of a comparison.
+        threads: number of concurrent comparisons.
+        time_limit_s: time limit of a comparison in seconds.
     """
 
     def name(equal: Equal, row: int) -> str | None:
@@ -218,7 +217,7 @@ def graded(
 
 
 def renamed(query_ids: Sequence[str], answers: Sequence[str | None], equal: pa.Table) -> list[str | None]:
-    """Answers under the names of their classes.
+    """Answers replaced by the representatives of their classes.
 
     Args:
         query_ids: n queries.
@@ -238,18 +237,18 @@ def labels_in_pool(
     matched: Sequence[Sequence[str | None]],
     is_right: Sequence[Sequence[bool]],
 ) -> tuple[dict[str, str], int]:
-    """Each label under the name that the pool's right answers have; its own where nobody is right.
+    """Each label replaced by the representative of the pool's right answers; unchanged if no member is right.
 
-    Should right answers be of several classes (equality is not transitive), the one that most members gave is the label.
+    If right answers fall into several classes (equality is not transitive), the one that most members gave is the label.
 
     Args:
         labels: query_id -> label.
         query_ids: n queries.
-        matched: for each member, its n answers under the names of their classes.
+        matched: for each member, its n answers replaced by the representatives of their classes.
         is_right: for each member, which of them are right.
 
     Returns:
-        query_id -> label, and how many labels had right answers of several classes.
+        query_id -> label, and the number of labels with right answers in several classes.
     """
     right: dict[str, Counter[str]] = {}
     for answers, rights in zip(matched, is_right, strict=True):
@@ -266,7 +265,7 @@ def labels_in_pool(
 def _compared(
     work: Callable[[Equal, int], Found], rows: Sequence[int], threads: int, time_limit_s: float
 ) -> tuple[list[Found], int]:
-    """What ``work`` finds with a comparer for each of ``rows``, and how many comparisons were not decided."""
+    """The result of ``work`` with a comparer for each of ``rows``, and the number of undecided comparisons."""
     free: SimpleQueue[Comparer] = SimpleQueue()
 
     def one(row: int) -> Found:

@@ -1,8 +1,8 @@
-r"""From what a model wrote, or from its scores, to the letter it chose or the mathematics it ended in.
+r"""Extraction of the chosen letter, or of the final mathematics, from a model's text or scores.
 
-The order of the extraction rules follows arXiv 2601.09692 and its released code, except that a text that is an option's
-label alone, or one line with it in front, counts as well, and that a text without a letter has no answer here, where the
-release draws one at random.
+The order of the extraction rules follows arXiv 2601.09692 and its released code, with two differences. A text that is only
+an option's label, or one line that begins with it, counts as well. A text without a letter has no answer, where the release
+draws one at random.
 """
 
 import re
@@ -45,10 +45,10 @@ _END_OF_MESSAGE = re.compile(r"<\|(?:end|return|start|call|channel)\|>")
 
 @dataclass(frozen=True)
 class Extraction:
-    """An answer and the rule that found it; ``answer`` is None where there is none, and ``rule`` says why.
+    """An answer and the rule that found it; ``answer`` is None if there is none, and ``rule`` says why.
 
-    It is ``none`` where no rule matched, and ``several_letters`` where the text ends in several letters in a row, which is no
-    answer to a question with one right option (BBEH's hyperbaton asks for them all the same).
+    The rule is ``none`` if no rule matched, and ``several_letters`` if the text ends in several letters in a row, which do
+    not answer a question with one right option (although BBEH's hyperbaton asks for them).
     """
 
     answer: str | None
@@ -56,10 +56,10 @@ class Extraction:
 
 
 def after_reasoning(text: str) -> str:
-    """What a model answered: ``text`` without the reasoning that it marks as such, all of it where nothing is marked.
+    """``text`` without its marked reasoning; all of ``text`` if nothing is marked.
 
-    Marked are the channels of gpt-oss, of which the last one named ``final`` holds the answer, and ``<think>`` blocks. A
-    text that ends within its reasoning has no answer: the empty text.
+    The marks are ``<think>`` blocks, and the channels of gpt-oss, where the last channel named ``final`` holds the answer. A
+    text that ends within its reasoning gives the empty text.
     """
     if _CHANNEL in text:
         *_, last = _FINAL_CHANNEL.split(text)
@@ -71,16 +71,17 @@ def after_reasoning(text: str) -> str:
 
 
 def extract(text: str, letters: str, *, standalone: bool = False) -> Extraction:
-    r"""The letter that a text written step by step ends in.
+    r"""The letter that a step-by-step text ends in.
 
-    Rules, the first that finds a letter wins, and within a rule the last match: "answer is" followed by a letter; a
-    letter in ``\boxed{}``; a letter in parentheses; an option's label that is all of the text, or begins its one line ("C. Too
-    little light"); with ``standalone``, a letter between other signs. Letters are capitals, and only those of the question count: "The answer is (F)" is no match where the options end at D.
+    The first rule that finds a letter wins, and within a rule the last match: "answer is" followed by a letter; a letter in
+    ``\boxed{}``; a letter in parentheses; an option's label that is the whole text, or begins its only line ("C. Too little
+    light"); with ``standalone``, a letter on its own. Only capital letters of the question count: "The answer is (F)" is not
+    a match if the options end at D.
 
     Args:
         text: what the model wrote.
         letters: the question's letters, as "ABCD".
-        standalone: use the last rule, which takes the words "A" and "I" for answers.
+        standalone: use the last rule as well, which mistakes the words "A" and "I" for answers.
     """
     if _ends_in_several(text, letters):
         return Extraction(None, SEVERAL)
@@ -94,7 +95,7 @@ def extract(text: str, letters: str, *, standalone: bool = False) -> Extraction:
 
 
 def _ends_in_several(text: str, letters: str) -> bool:
-    """Whether the last "answer is" is followed by several of the letters in their order, such as BDG; DNA is not."""
+    """Whether the last "answer is" is followed by several of the letters in their order, such as BDG but not DNA."""
     runs = [match for match in _SEVERAL.finditer(text) if _in_order(match.group(1), letters)]
     if not runs:
         return False
@@ -111,10 +112,10 @@ _MATHEMATICS = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOT
 
 
 def extract_latex(text: str) -> Extraction:
-    r"""The mathematics that a text written step by step ends in.
+    r"""The mathematics that a step-by-step text ends in.
 
-    Rules, the first that finds something wins: what the last ``\boxed{}`` holds; what follows the last "answer is", up to the
-    end of the formula or, without one, of the line.
+    The first rule that finds something wins: the content of the last ``\boxed{}``; the text after the last "answer is", up
+    to the end of the formula or, without a formula, of the line.
     """
     found = boxed(text)
     if found:
@@ -132,14 +133,14 @@ def extract_latex(text: str) -> Extraction:
 
 @dataclass(frozen=True)
 class Choice:
-    """The letter chosen by likelihood and its score per byte; both None where no option has a finite score."""
+    """The letter chosen by likelihood and its score per byte; both None if no option has a finite score."""
 
     answer: str | None
     confidence: float | None
 
 
 def choose(scores: Sequence[float]) -> Choice:
-    """The option with the highest score, the first of equals.
+    """The option with the highest score; of equals, the first.
 
     Args:
         scores: for each option its log-probability per byte (:class:`rgd.engines.base.Answer`), the ``acc_norm``

@@ -1,7 +1,7 @@
 """What an LLM writes about a query: skill keywords and a step back from it (arXiv 2601.09692, appendix C.2).
 
-The paper shows its LLM the answer when it asks for the step back; here it sees the question alone, in training and test,
-since a query to be routed has no answer yet. The text comes in a tagged form::
+The paper shows its LLM the answer when it asks for the step back. Here the LLM sees only the question, in training and
+test, since a query to be routed has no answer yet. It writes a tagged text::
 
     [KEYWORDS] proportions, multiplication, units of weight
     [STEP BACK] An amount has to be scaled from one number of portions to another.
@@ -22,7 +22,7 @@ MOST_KEYWORDS = 5
 
 _TAG = re.compile(r"^[ \t]*\[([A-Z][A-Z -]*)\]", re.MULTILINE)
 _SEPARATOR = re.compile(r"[,;\n]")
-# What lists begin with and sentences end with: bullets, numbers, full stops.
+# Bullets and numbers of lists, and full stops at the end.
 _AROUND_KEYWORD = re.compile(r"^(?:[-*•]|\d+[.)])\s+|[\s.]+$")
 
 
@@ -37,12 +37,11 @@ class Features:
 def parse(text: str) -> Features | None:
     """Read the first ``[KEYWORDS]`` of ``text`` and the ``[STEP BACK]`` right after it.
 
-    Tags stand at the start of a line. Keywords are separated by commas, semicolons or line breaks; repeated ones count
-    once, and five are kept. The step back ends at the next tag or with the text, so one that a token limit cut off is
-    read as far as it goes.
+    Tags begin a line. Keywords are separated by commas, semicolons or line breaks; duplicates count once, and at most five
+    are kept. The step back ends at the next tag or with the text, so a truncated one is read as far as it goes.
 
     Returns:
-        None where a part is missing or empty.
+        The features; None if a part is missing or empty.
     """
     tags = list(_TAG.finditer(text))
     starts = [*(tag.start() for tag in tags), len(text)]
@@ -65,19 +64,19 @@ def _keywords(text: str) -> tuple[str, ...]:
 
 
 def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
-    """One request for every row of ``questions``, in order, with the question and nothing else of it.
+    """One request for every row of ``questions``, in order, with only its question.
 
     Args:
-        questions: with a column question.
-        prompt: the text of the prompt's file.
+        questions: a table with a column question.
+        prompt: the text of the prompt file.
     """
     return [render(prompt, question) for question in questions["question"].to_pylist()]
 
 
 def feature_rows(query_ids: pa.ChunkedArray, texts: Sequence[str]) -> pa.Table:
-    """What the LLM's ``texts`` say about each query: the columns of schemas.FEATURES.
+    """The features in the LLM's ``texts`` for each query: the columns of schemas.FEATURES.
 
-    A text that cannot be read gives no keyword and an empty step back.
+    A text that cannot be parsed gives no keywords and an empty step back.
     """
     found = [parse(text) for text in texts]
     return pa.table(
@@ -91,12 +90,12 @@ def feature_rows(query_ids: pa.ChunkedArray, texts: Sequence[str]) -> pa.Table:
 
 
 def feature_vectors(features: pa.Table, embed: Callable[[list[str]], np.ndarray], dimension: int) -> np.ndarray:
-    """The vectors of the joined keywords and of the step back, side by side; zeros where there is no text.
+    """The vectors of the joined keywords and of the step back, concatenated; zeros if there is no text.
 
     Args:
         features: keywords and step_back, n rows.
-        embed: from k texts to (k, dimension) float32; asked once for each distinct text, and not at all for none.
-        dimension: of one vector.
+        embed: maps k texts to (k, dimension) float32; called once with the distinct texts, or not at all if there are none.
+        dimension: dimension of one vector.
 
     Returns:
         (n, 2 dimension) float32.

@@ -1,15 +1,15 @@
-"""LaTeX that a text holds."""
+"""Reading LaTeX from a text."""
 
 import re
 
 LATEX = "latex"
-"""The kind of answer that is mathematics, as against a letter."""
+"""The kind of answers that are mathematics rather than letters."""
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*")
 
 
 def boxed(text: str) -> str | None:
-    r"""What the last whole ``\boxed{...}`` of a text holds, or the one sign of ``\boxed 5``; None where there is none."""
+    r"""The content of a text's last complete ``\boxed{...}``, or the one token of ``\boxed 5``; None if there is none."""
     for start in reversed(list(_BOX.finditer(text))):
         rest = text[start.end() :]
         if not rest.startswith("{"):
@@ -19,7 +19,7 @@ def boxed(text: str) -> str | None:
             continue
         depth = 0
         for place, sign in enumerate(rest):
-            # A brace after a backslash is a sign of the formula and opens nothing.
+            # A brace after a backslash is part of the formula and opens nothing.
             if sign in "{}" and (place == 0 or rest[place - 1] != "\\"):
                 depth += 1 if sign == "{" else -1
             if depth == 0:

@@ -1,4 +1,4 @@
-"""What the members of a pool answered to the same queries, as numbers."""
+"""The answers of a pool's members to the same queries, as numbers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from rgd.artifacts.columns import texts
 
 COLUMNS = ["query_id", "answer", "confidence"]
-"""What is read of a member's responses."""
+"""The columns that are read from a member's responses."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class PoolAnswers:
 
     Attributes:
         query_ids: (n,) object.
-        codes: (n, M) int32, the place of each answer in the vocabulary; -1 where there is none.
-        confidence: (n, M) float32, NaN where there is none.
-        vocabulary: every answer that was given, in order, and every label.
-        labels: (n,) int32 codes of the right answers; None where they are not known.
+        codes: (n, M) int32, the index of each answer in the vocabulary; -1 if there is none.
+        confidence: (n, M) float32, NaN if there is none.
+        vocabulary: all given answers and all labels, sorted.
+        labels: (n,) int32 codes of the right answers; None if they are not known.
     """
 
     query_ids: np.ndarray
@@ -32,17 +32,17 @@ class PoolAnswers:
     labels: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> "PoolAnswers":
-        """The answers to these queries."""
+        """The answers to the queries at ``rows``."""
         labels = None if self.labels is None else self.labels[rows]
         return PoolAnswers(self.query_ids[rows], self.codes[rows], self.confidence[rows], self.vocabulary, labels)
 
     def texts(self, codes: np.ndarray) -> list[str | None]:
-        """The answers behind (n,) codes; None where there is none."""
+        """The answers for (n,) codes; None if there is none."""
         return decode(codes, self.vocabulary)
 
 
 def pool_answers(responses: Sequence[pa.Table], labels: np.ndarray | None = None) -> PoolAnswers:
-    """Put the members' responses to one query set side by side.
+    """Combine the members' responses to one query set.
 
     Args:
         responses: for each member a table with COLUMNS.
@@ -71,11 +71,11 @@ def encode(columns: Sequence[Iterable[str | None]]) -> tuple[np.ndarray, tuple[s
     """Answers as numbers over one vocabulary.
 
     Args:
-        columns: of n strings each, None where missing (lists, numpy or arrow arrays): the members' answers, and the
-            labels where there are any.
+        columns: columns of n strings each, None if missing (lists, numpy or arrow arrays): the members' answers, and the
+            labels if there are any.
 
     Returns:
-        codes (n, len(columns)) int32, -1 missing, and the vocabulary that :func:`decode` reads them with.
+        codes (n, len(columns)) int32, -1 if missing, and the vocabulary with which :func:`decode` reads them.
     """
     arrays = [column if isinstance(column, pa.Array | pa.ChunkedArray) else pa.array(column) for column in columns]
     chunks = [chunk for array in arrays for chunk in (array.chunks if isinstance(array, pa.ChunkedArray) else [array])]
@@ -87,5 +87,5 @@ def encode(columns: Sequence[Iterable[str | None]]) -> tuple[np.ndarray, tuple[s
 
 
 def decode(codes: np.ndarray, vocabulary: Sequence[str]) -> list[str | None]:
-    """The answers of (n,) codes; None where missing."""
+    """The answers for (n,) codes; None if missing."""
     return [vocabulary[code] if code >= 0 else None for code in codes.tolist()]

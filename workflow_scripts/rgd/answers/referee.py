@@ -1,4 +1,4 @@
-"""A stronger model's answers, asked several times, as a reference for labels (arXiv 2601.09692, section 4.3.2)."""
+"""A stronger model's answers, drawn several times, as a reference for labels (arXiv 2601.09692, section 4.3.2)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,24 +14,24 @@ MAJORITY, TIE, MISSING = "majority", "tie", "missing"
 
 
 def referee_requests(questions: pa.Table, prompt: str, draws: int) -> list[Request]:
-    """The requests of draws 0, 1, ... of every question, a question's draws beside each other.
+    """The requests of draws 0, 1, ... of every question, a question's draws next to each other.
 
     Args:
-        questions: with the columns of schemas.QUESTIONS.
-        prompt: the text of the prompt's file.
-        draws: of each question.
+        questions: a table with the columns of schemas.QUESTIONS.
+        prompt: the text of the prompt file.
+        draws: number of draws of each question.
     """
     return [replace(request, draw=draw) for request in requests_for(questions, prompt) for draw in range(draws)]
 
 
 def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, draws: int) -> pa.Table:
-    """What the referee says about every question, in order: a table with the columns of schemas.REFEREE.
+    """The referee's verdict on every question, in order: a table with the columns of schemas.REFEREE.
 
     Args:
-        questions: with the columns of schemas.QUESTIONS.
+        questions: a table with the columns of schemas.QUESTIONS.
         answers: rows of the store (see :func:`rgd.answers.responses.response_rows`), in the order of :func:`referee_requests`.
         way: ``likelihood`` or ``generate``.
-        draws: of each question.
+        draws: number of draws of each question.
     """
     by_draw = [response_rows(questions, answers[draw::draws], way)["answer"].to_pylist() for draw in range(draws)]
     given = [list(row) for row in zip(*by_draw, strict=True)]
@@ -47,10 +47,10 @@ def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way:
 
 
 def majority_of_draws(answers: Sequence[str | None]) -> tuple[str | None, str]:
-    """The answer that more than half of the draws give, and ``majority``; else None and the reason why there is none.
+    """The answer that more than half of the draws give, and ``majority``; else None and the reason.
 
-    The reason is ``missing`` where no majority was possible any more, because half of the draws or more gave no readable
-    answer (None), and ``tie`` where the readable ones disagree.
+    The reason is ``missing`` if at least half of the draws gave no readable answer (None), which rules out a majority, and
+    ``tie`` if the readable answers disagree.
     """
     votes = Counter(answer for answer in answers if answer is not None)
     answer, most = votes.most_common(1)[0] if votes else (None, 0)

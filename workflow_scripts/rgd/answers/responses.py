@@ -1,4 +1,4 @@
-"""From questions to what a member is asked, and from what it answered to the rows of its responses."""
+"""The requests to a member, made from questions, and the rows of its responses, extracted from its answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +19,8 @@ def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
     """One request for every row of ``questions`` (question, options), in order.
 
     Args:
-        questions: with the columns of schemas.QUESTIONS.
-        prompt: the text of the prompt's file.
+        questions: a table with the columns of schemas.QUESTIONS.
+        prompt: the text of the prompt file.
     """
     return [
         render(prompt, question, options)
@@ -29,11 +29,11 @@ def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
 
 
 def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:
-    """What a member answered, extracted: one row for every question, in order.
+    """Extract a member's answers: one row for every question, in order.
 
     Args:
-        questions: with the columns of schemas.QUESTIONS.
-        answers: for every question a row of the store: text, scores, confidence, prompt_tokens, completion_tokens,
+        questions: a table with the columns of schemas.QUESTIONS.
+        answers: a row of the store for every question: text, scores, confidence, prompt_tokens, completion_tokens,
             finish_reason.
         way: ``likelihood`` or ``generate``.
 
@@ -73,17 +73,17 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
 
 
 def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
-    """The text of the option that each response names, of a question without options the answer; None without an answer.
+    """The text of the option that each response names, or the answer if a question has no options; None without an answer.
 
     Args:
         questions: query_id and options.
         responses: query_id and answer (a letter, or mathematics), of the same queries in the same order.
 
     Raises:
-        ValueError: the tables are of different queries.
+        ValueError: the tables have different queries.
     """
     if not questions["query_id"].equals(responses["query_id"]):
-        raise ValueError("the responses are of other queries than the questions, or in another order")
+        raise ValueError("the responses and the questions have different queries, or a different order")
     return [
         options[ord(answer) - ord("A")] if answer is not None and options else answer
         for options, answer in zip(questions["options"].to_pylist(), responses["answer"].to_pylist(), strict=True)

@@ -68,15 +68,14 @@ def test_faulty_files_are_named(tmp_path: Path) -> None:
     def refused(table: dict, message: str) -> None:
         path = tmp_path / "bad.parquet"
         pq.write_table(pa.table(table), path)
-        with pytest.raises(UserError, match=message) as caught:
+        with pytest.raises(UserError, match=rf"bad\.parquet .*{message}"):
             read_responses(path, QUESTIONS)
-        assert "bad.parquet" in str(caught.value)
 
-    refused({"answer": ["A"]}, "no column question_id")
-    refused({"question_id": [1], "letter": ["A"]}, "no column answer")
-    refused({"question_id": [1, 1], "answer": ["A", "B"]}, "two rows")
-    refused({"question_id": [70], "answer": ["A"]}, "none of the dataset's questions")
-    with pytest.raises(UserError, match="missing"):
+    refused({"answer": ["A"]}, r"column question_id.*\['answer'\]")
+    refused({"question_id": [1], "letter": ["A"]}, r"column answer.*\['question_id', 'letter'\]")
+    refused({"question_id": [1, 1], "answer": ["A", "B"]}, "two .*question_id")
+    refused({"question_id": [70], "answer": ["A"]}, r"\['70'\]")
+    with pytest.raises(UserError, match=r"absent\.parquet .*missing"):
         read_responses(tmp_path / "absent.parquet", QUESTIONS)
 
 
@@ -86,19 +85,19 @@ def test_embeddings_come_in_order_and_at_length_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({"question_id": [1, 2, 3, 4], "embedding": list(vectors)}), path)
     found = matrix(read_embeddings(path, QUESTIONS["query_id"], 2)["embedding"])
     assert found == pytest.approx(np.array([[1, 0], [0.6, 0.8], [0, 1], [5 / 13, 12 / 13]]), abs=1e-3)
-    with pytest.raises(UserError, match="vectors of 2 numbers"):
+    with pytest.raises(UserError, match=r"e\.parquet .*\b2\b.*\b3\b"):
         read_embeddings(path, QUESTIONS["query_id"], 3)
-    with pytest.raises(UserError, match="no embedding of 1 queries, 7"):
+    with pytest.raises(UserError, match=r"e\.parquet .*\b1 .*\b7\b"):
         read_embeddings(path, pa.chunked_array([["1", "7"]]), 2)
     pq.write_table(pa.table({"question_id": [1], "embedding": [[0.0, 0.0]]}), path)
-    with pytest.raises(UserError, match="finite and not zero"):
+    with pytest.raises(UserError, match=r"e\.parquet .*\b0\.0\b"):
         read_embeddings(path, pa.chunked_array([["1"]]), 2)
 
 
 def test_the_text_of_the_chosen_option() -> None:
     responses = pa.table({"query_id": ["3", "1", "2", "4"], "answer": ["B", None, "A", "D"]})
     assert option_texts(QUESTIONS, responses) == ["x", None, "w", "z"]
-    with pytest.raises(ValueError, match="other queries"):
+    with pytest.raises(ValueError, match="queries"):
         option_texts(QUESTIONS, responses.take([1, 0, 2, 3]))
 
 
@@ -120,7 +119,7 @@ def test_mmlu_pro_is_read_from_the_mirror(data: Path) -> None:
     assert len(found) == 4 * 14
     assert {question.task for question in found} == set(settings["tasks"])
     assert len(read_questions(settings | {"tasks": ["computer_science"]}, folder)) == 4
-    with pytest.raises(UserError, match="no question of the task alchemy"):
+    with pytest.raises(UserError, match="alchemy"):
         read_questions(settings | {"tasks": ["alchemy"]}, folder)
     with pytest.raises(UserError, match="data_root=DIR"):
         folder_of(settings["source"], settings["tasks"], [])
@@ -132,9 +131,7 @@ def test_the_experiment_needs_its_data(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data, tmp_path / "data")
     gone = tmp_path / "data/recorded/mmlu_pro/small/Qwen3-8B.parquet"
     gone.rename(gone.with_name("Qwen3-8b.parquet"))
-    with pytest.raises(
-        UserError, match=r"no recorded/mmlu_pro/small/Qwen3-8B.parquet.*Did you mean .*Qwen3-8b.parquet"
-    ):
+    with pytest.raises(UserError, match=r"recorded/mmlu_pro/small/Qwen3-8B\.parquet.*Qwen3-8b\.parquet"):
         load(CONFIG, "recorded", data_root=str(tmp_path / "data"))
     with pytest.raises(UserError, match=r"scenarios: \[real\]"):
         load(CONFIG, "recorded", ["experiment.scenarios=[real,qwen2.5-coder-0.5b]"], data_root=str(data))
@@ -144,7 +141,7 @@ def test_one_member_has_one_content(tmp_path: Path, data: Path) -> None:
     folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
     pool = yaml.safe_load((folder / "pool/small_recorded.yaml").read_text())
     (folder / "pool/again.yaml").write_text(yaml.safe_dump(pool | {"recorded": "large"}))
-    with pytest.raises(UserError, match="lies in the folder"):
+    with pytest.raises(UserError, match=r"pool/.*\.yaml: .*(small.*large|large.*small)"):
         load(folder, "recorded", data_root=str(data))
     members = ["smollm2-135m-examples", "other"]
     (folder / "pool/again.yaml").write_text(yaml.safe_dump({"title": "x", "recorded": "large", "members": members}))

@@ -1,1 +1,1 @@
-"""One module for each format of answers that others have written."""
+"""One module for each format of answers that come from elsewhere."""

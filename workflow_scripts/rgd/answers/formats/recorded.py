@@ -1,8 +1,8 @@
-"""Answers that a user already has: one Parquet file a member, instead of a model that is asked.
+"""Answers that a user already has: one Parquet file per member, instead of a model to ask.
 
-A file has the columns question_id and answer (a letter, or mathematics in LaTeX; null where none could be read), and may
-have text, a confidence and the numbers of tokens. What the confidence is shows in the column's name, one of
-:data:`CONFIDENCE_COLUMNS`.
+A file has the columns question_id and answer (a letter, or mathematics in LaTeX; null if none could be read), and may have
+text, a confidence and the numbers of tokens. The name of the confidence column, one of :data:`CONFIDENCE_COLUMNS`, says
+what the confidence is.
 """
 
 from pathlib import Path
@@ -28,8 +28,8 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
         questions: query_id and options.
 
     Returns:
-        A table with the columns of schemas.RESPONSES, how many questions have no recorded row, and how many answers
-        were no letter of their question's options: both are missing answers, as are the recorded nulls.
+        A table with the columns of schemas.RESPONSES, the number of questions without a recorded row, and the number of
+        answers that are not a letter of their question's options. Both are missing answers, as are recorded nulls.
 
     Raises:
         UserError: the file cannot be read, lacks a column, answers a question twice or none of the questions.
@@ -45,7 +45,7 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
     position = np.array(
         [ord(letter) - ord("A") if letter and len(letter) == 1 else -1 for letter in letters.to_pylist()]
     )
-    # Without options the answer is mathematics, and any text may be one.
+    # Without options the answer is mathematics, so any text counts.
     given = pc.greater(pc.utf8_length(letters), 0).fill_null(False).to_numpy()
     admissible = np.where(limit == 0, given, (position >= 0) & (position < limit))
     outside = int((~admissible & letters.is_valid().to_numpy()).sum())
@@ -69,34 +69,32 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
 
 
 def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> pa.Table:
-    """Given embeddings of the queries, in order, scaled to length 1: columns query_id and embedding.
+    """The given embeddings of the queries, in order, scaled to length 1: columns query_id and embedding.
 
     Raises:
-        UserError: the file cannot be read, or has no vector, a zero vector or one of another length for some query.
+        UserError: the file cannot be read, or a query's vector is missing, zero or of the wrong dimension.
     """
     table = read_table(path, ["question_id", "embedding"])
     rows = _rows(path, table["question_id"], query_ids)
     if rows.null_count:
         first = query_ids.filter(rows.is_null())[0].as_py()
         raise UserError(
-            f"{path} has no embedding of {rows.null_count} queries, {first} the first: compute them instead."
+            f"{path} lacks the embeddings of {rows.null_count} queries, the first of them {first}: compute them instead."
         )
     vectors = list_matrix(table["embedding"].take(rows)).astype(np.float32)
     if vectors.shape[1] != dimension:
         raise UserError(
-            f"{path} holds vectors of {vectors.shape[1]} numbers, but the dataset's embedder makes {dimension}: name the "
+            f"{path} has vectors of dimension {vectors.shape[1]}, but the dataset's embedder gives {dimension}: name the "
             "embedder that made them."
         )
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(length) & (length > 0)).all():
-        raise UserError(
-            f"{path} holds a vector of length {float(length.min())}: embeddings must be finite and not zero."
-        )
+        raise UserError(f"{path} has a vector of length {float(length.min())}: embeddings must be finite and not zero.")
     return pa.table({"query_id": query_ids, "embedding": from_matrix(vectors / length)})
 
 
 def _rows(path: Path, question_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:
-    """The row of every wanted id among ``question_ids``, null where there is none."""
+    """The row of every wanted id among ``question_ids``, null if there is none."""
     ids = question_ids.cast(pa.string())
     if len(pc.unique(ids)) < len(ids):
         raise UserError(f"{path} has two rows for one question_id: keep one answer for each.")

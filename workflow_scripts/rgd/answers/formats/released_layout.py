@@ -1,17 +1,17 @@
-"""Answers in the files of the authors' released code (tianyiniu/RoutingGenData), turned into recorded ones.
+"""Conversion of answers in the layout of the authors' released code (tianyiniu/RoutingGenData) to recorded answers.
 
-Read in the code's own readers and writers, so known: ``Data/{TASK}/{split}.json`` and
+Known from the code's own readers and writers: ``Data/{TASK}/{split}.json`` and
 ``Model_Responses/{TASK}-{split}/{nickname}.json`` are lists of objects; a question has question_id, category, question,
 options and answer (a letter); a response repeats its question and adds ``{nickname}_response`` (the text),
 ``selected_choice`` (the letter read from it, "N/A" or null) and ``avg_logprob``; an embedding file is a dictionary of
 tensors by question_id, written by torch.save.
 
-Inferred, since no such file is published: that a task's splits are disjoint and ``all`` is their union, so that ``all`` is
-read only where there is no other; that a file of embeddings is called
+Inferred, since no such file is published: that a task's splits are disjoint and ``all`` is their union, so ``all`` is
+read only if there is no other; that a file of embeddings is called
 ``artifacts/{TASK}_only_question_embeddings{anything}.pt``; that NaN stands for an answer without tokens; that a response
-may lack its text or its log-probability (a model behind an API); that a file may have one object a line, as the authors'
-readme names one ``.jsonl``. The log-probability is the mean over tokens of the first entry of each token's dictionary,
-which need not be the sampled token's; it is kept as mean_log_probability all the same.
+may lack its text or its log-probability (a model behind an API); that a file may have one object per line, since the
+authors' readme names one ``.jsonl``. The log-probability is the mean over tokens of the first entry of each token's dictionary,
+which need not be the sampled token's; it is stored as mean_log_probability nevertheless.
 """
 
 import json
@@ -60,22 +60,22 @@ ANSWERS = pa.schema(
 
 @dataclass(frozen=True)
 class Found:
-    """A file of a task: which part of its questions it is about (train, test, all), and where it lies."""
+    """A file of a task: the part of its questions that it covers (train, test, all), and its path."""
 
     part: str
     path: Path
 
 
 def import_released(folder: Path, target: Path) -> list[str]:
-    """Write what lies under ``folder`` in the released code's layout to ``target``, a folder to give as ``data_root``.
+    """Convert ``folder``, in the released code's layout, to ``target``, a folder to give as ``data_root``.
 
-    Made are, for each task D (in lower case), ``hub/released/D/questions.parquet`` in MMLU-Pro's columns, so that a dataset
-    with the adapter multiple_choice reads it (``columns.part: part`` keeps the released split); ``recorded/D/P/M.parquet`` for
+    For each task D (in lower case) this writes ``hub/released/D/questions.parquet`` in MMLU-Pro's columns, which a dataset
+    with the adapter multiple_choice reads (``columns.part: part`` keeps the released split); ``recorded/D/P/M.parquet`` for
     every member M of the pool P (large and small as in the paper, ``other`` for further models); and
-    ``recorded/D/embeddings.parquet`` where there are embeddings.
+    ``recorded/D/embeddings.parquet`` if there are embeddings.
 
     Returns:
-        Lines that say what was written and what is missing, for the user.
+        Lines for the user that say what was written and what is missing.
 
     Raises:
         UserError: there are no answers, a file is damaged, lacks a column, or answers a question twice.
@@ -86,7 +86,7 @@ def import_released(folder: Path, target: Path) -> list[str]:
         tasks.setdefault(task or part, {}).setdefault(path.stem, []).append(Found(part, path))
     if not tasks:
         raise UserError(
-            f"{folder} holds no Model_Responses/TASK-SPLIT/MODEL.json: name the folder in which the released code was run."
+            f"{folder} contains no Model_Responses/TASK-SPLIT/MODEL.json: give the folder in which the released code was run."
         )
     report = []
     for task, members in sorted(tasks.items()):
@@ -102,7 +102,7 @@ def _import_task(folder: Path, target: Path, task: str, members: Mapping[str, li
         rows += [_question(found, row) for row in _read(found.path)]
     if not rows:
         raise UserError(
-            f"there is no {folder}/Data/{task}/SPLIT.json, which holds the questions of {task}: copy it there."
+            f"{folder}/Data/{task}/SPLIT.json, which holds the questions of {task}, is missing: copy it there."
         )
     ids = _distinct(folder / "Data" / task, [row["question_id"] for row in rows])
     questions = pa.Table.from_pylist(rows, QUESTIONS)
@@ -117,35 +117,35 @@ def _import_task(folder: Path, target: Path, task: str, members: Mapping[str, li
         write_table(path, answers, ANSWERS)
         given = set(answers["question_id"].to_pylist())
         report.append(
-            f"{path}: {len(given)} answers, {answers['answer'].null_count} of them unread; {len(ids - given)} questions "
-            f"have none, {len(given - ids)} answers belong to no question"
+            f"{path}: {len(given)} answers, {answers['answer'].null_count} of them without a letter; {len(ids - given)} "
+            f"questions have no answer, {len(given - ids)} answers belong to no question"
         )
     return report + _import_embeddings(folder, target, task, ids)
 
 
 def _without_all(files: list[Found]) -> list[Found]:
-    """The files to read: those of the parts, or the one of all."""
+    """The files to read: those of the parts, or else the one of ``all``."""
     return [file for file in files if file.part != ALL] or files
 
 
 def _question(found: Found, row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("category", "question", "options", "answer"):
         if name not in row:
-            raise UserError(f"{found.path}: the question {row['question_id']} has no {name}, which a question needs.")
+            raise UserError(f"{found.path}: the question {row['question_id']} has no {name}: add it.")
     kept = {name: row[name] for name in QUESTIONS.names if name in row}
     if not isinstance(kept["options"], list):
-        raise UserError(f"{found.path}: the options of the question {row['question_id']} are no list.")
+        raise UserError(f"{found.path}: the options of the question {row['question_id']} are not a list.")
     return kept | {"options": [str(option) for option in kept["options"]], "part": found.part}
 
 
 def _answers(nickname: str, files: list[Found]) -> list[dict[str, Any]]:
-    """A member's answers from all its files: question_id, answer (null where none was read), text, mean_log_probability."""
+    """A member's answers from all its files: question_id, answer (null if none was read), text, mean_log_probability."""
     answers = []
     for found in files:
         for row in _read(found.path):
             if "selected_choice" not in row:
                 raise UserError(
-                    f"{found.path}: the answer to {row['question_id']} has no selected_choice: is it a file of questions?"
+                    f"{found.path}: the answer to {row['question_id']} has no selected_choice: check that this is a file of answers."
                 )
             letter, text, confidence = row["selected_choice"], row.get(f"{nickname}_response"), row.get("avg_logprob")
             if not isinstance(confidence, int | float) or math.isnan(confidence):
@@ -163,14 +163,14 @@ def _answers(nickname: str, files: list[Found]) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON file (a list, or one a line in ``.jsonl``), each with its question_id as text."""
+    """The objects of a JSON file (a list, or one per line in ``.jsonl``), each with its question_id as text."""
     try:
         text = path.read_text(encoding="utf-8")
         rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}): copy it anew.") from error
+        raise UserError(f"{path} cannot be read as JSON ({error}): copy it again.") from error
     if not isinstance(rows, list):
-        raise UserError(f"{path} holds {type(rows).__name__}, not the list of questions that the released code writes.")
+        raise UserError(f"{path} contains {type(rows).__name__}, not a list as the released code writes it.")
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or not isinstance(row.get("question_id"), str | int):
             raise UserError(f"{path}: entry {number} has no question_id.")
@@ -182,9 +182,7 @@ def _distinct(where: Path, ids: list[str], what: str = "") -> set[str]:
     distinct = set(ids)
     if len(distinct) < len(ids):
         first = next(name for name in ids if ids.count(name) > 1)
-        raise UserError(
-            f"{where}: {what}the question {first} stands there twice, perhaps in two splits: keep one of them."
-        )
+        raise UserError(f"{where}: {what}the question {first} occurs twice, perhaps in two splits: keep one of them.")
     return distinct
 
 
@@ -199,28 +197,28 @@ def _import_embeddings(folder: Path, target: Path, task: str, ids: set[str]) -> 
     lengths = {len(vectors[name]) for name in known}
     if len(lengths) != 1:
         raise UserError(
-            f"{files[0]}: vectors of {sorted(lengths)} numbers for the questions of {task}; one length is needed."
+            f"{files[0]}: the vectors for the questions of {task} have the lengths {sorted(lengths)}: give vectors of one length."
         )
     table = pa.table({"question_id": known, "embedding": from_matrix(np.stack([vectors[name] for name in known]))})
     path = target / "recorded" / task.lower() / "embeddings.parquet"
     write_table(path, table, table.schema)
     lacking = len(ids) - len(known)
     line = f"{path}: {len(known)} vectors of {lengths.pop()} numbers"
-    return [f"{line}; {lacking} questions have none, so they must be computed instead" if lacking else line]
+    return [f"{line}; {lacking} questions have none: compute the embeddings instead" if lacking else line]
 
 
 def _read_embeddings(path: Path) -> dict[str, np.ndarray]:
-    """Vectors by question_id from a file of torch.save, without running any code that the file may hold."""
+    """Vectors by question_id from a file of torch.save; code in the file is never run."""
     import torch
 
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is damaged, or holds more than tensors and is not loaded: {reason}") from error
+        raise UserError(f"{path} is damaged, or contains more than tensors and is not loaded: {reason}") from error
     if not isinstance(loaded, dict) or not all(
         isinstance(key, str | int) and isinstance(value, torch.Tensor) and value.ndim == 1
         for key, value in loaded.items()
     ):
-        raise UserError(f"{path} holds no dictionary of vectors by question_id, as the released code writes it.")
+        raise UserError(f"{path} contains no dictionary of vectors by question_id, which the released code writes.")
     return {str(key): value.float().numpy() for key, value in loaded.items()}
