@@ -57,12 +57,13 @@ def test_files_that_an_experiment_without_a_plan_may_need_are_kept(tmp_path: Pat
     found = prune.leftovers(plans, unplanned)
     assert {str(leftover.path.relative_to(tmp_path)) for leftover in found} == set(old)
     said = "\n".join(prune.lines(found, unplanned, is_gone=False))
-    assert "data_root is not given" in said
+    assert "paper: data_root" in said
+    assert all(str(tmp_path / name) in said for name in old)
     assert {"paper", "mmlu_pro", "qwen3-32b", "qwen3-embedding-8b"} <= unplanned[0].keys
 
 
 def test_nothing_is_pruned_without_any_plan(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="data_root is not given"):
+    with pytest.raises(UserError, match=r"paper: data_root.*recorded: data_root"):
         survey(tmp_path, "paper", "recorded")
 
 
@@ -73,5 +74,5 @@ def test_nothing_is_pruned_where_an_experiment_cannot_be_read(tmp_path: Path) ->
     def refuse(name: str) -> Plan:
         raise UserError(name)
 
-    with pytest.raises(UserError, match="draft"):
+    with pytest.raises(UserError, match=r"config/experiment/draft\.yaml"):
         prune.survey(["draft"], refuse, lambda name: load(folder, name, check_data=False))

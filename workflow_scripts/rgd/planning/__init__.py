@@ -1,1 +1,1 @@
-"""What a run would do and why, how a file came about, results taken over from elsewhere, results that nobody needs."""
+"""What a run would do and why, how a file was made, adopting results from elsewhere, pruning unneeded results."""

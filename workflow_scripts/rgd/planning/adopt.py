@@ -1,9 +1,9 @@
-"""``rgd adopt``: results that were made elsewhere are checked against their provenance and taken over.
+"""``rgd adopt``: check results made elsewhere against their provenance, and take them over.
 
-Of results that were copied here Snakemake remembers nothing, and takes every file that is there for done, whatever the
-configuration says. What is taken over gets the record that it would have had here, with the parameters it was made with:
-then an edit, made before or after, reruns what it can have changed. What cannot be vouched for is recorded as such, and the next
-run makes it anew.
+Snakemake has no records of results that were copied here, so it takes every existing file for done, whatever the
+configuration says. A file that is taken over gets the record it would have had here, with the parameters it was made
+with. An edit, made before or after, then reruns whatever it may have changed. A file that cannot be verified is recorded
+as refused, and the next run rebuilds it.
 """
 
 import os
@@ -16,13 +16,13 @@ from typing import Any, Protocol
 from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, digest, read_provenance
 
 REFUSED = "not adopted: "
-"""How the one recorded parameter begins of a file that was not taken over."""
+"""Prefix of the only recorded parameter of a file that was not taken over."""
 NO_ARTIFACTS = {"store", "logs", "benchmarks", CODE_FOLDER}
-"""Folders under the results' folder whose files no rule has as an output."""
+"""Folders under the results' folder whose files are no rule's outputs."""
 
 
 class Memory(Protocol):
-    """Where Snakemake remembers how files were made: :class:`rgd.planning.graph.Memory`."""
+    """Snakemake's records of how files were made: :class:`rgd.planning.graph.Memory`."""
 
     def knows(self, path: str) -> bool: ...
 
@@ -39,7 +39,7 @@ class Memory(Protocol):
 
 @dataclass
 class Adoption:
-    """What became of the files: how many were taken over and how many were known; why others were not, by name."""
+    """The outcome: how many files were taken over, how many were already known, and why each other one was refused."""
 
     adopted: int = 0
     known: int = 0
@@ -47,12 +47,12 @@ class Adoption:
 
 
 def adopt(root: Path, memory: Memory, checksum_limit: int) -> Adoption:
-    """Take over the files under ``root`` that Snakemake does not know.
+    """Take over the files under ``root`` of which Snakemake has no record.
 
     Args:
         root: the results' folder, as the configuration names it.
         memory: Snakemake's records.
-        checksum_limit: bytes up to which Snakemake compares the content of an input that is newer than an output.
+        checksum_limit: size in bytes up to which Snakemake compares the content of an input newer than an output.
     """
     names = sorted(artifacts(root))
     made = _provenances(root, names)
@@ -82,7 +82,7 @@ def adopt(root: Path, memory: Memory, checksum_limit: int) -> Adoption:
 
 
 def artifacts(root: Path) -> Iterator[str]:
-    """The files under ``root`` that rules may have made, by their place under it; provenance and what is hidden left out."""
+    """Paths relative to ``root`` of the files that rules may have made, without provenance and hidden files."""
     for folder, folders, files in os.walk(root):
         place = Path(folder).relative_to(root)
         folders[:] = [
@@ -95,7 +95,7 @@ def artifacts(root: Path) -> Iterator[str]:
 
 
 def _provenances(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """What made each output that some provenance tells of."""
+    """The provenance of each output that has one."""
     made: dict[str, dict[str, Any]] = {}
     for name in names:
         content = read_provenance(root / name)
@@ -107,12 +107,12 @@ def _provenances(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def _reason(name: str, content: Mapping[str, Any] | None, digests: Mapping[str, str]) -> str | None:
     """Why the file ``name`` cannot be taken over; None if it can."""
     if content is None:
-        return "it has no provenance that tells of all outputs and inputs"
+        return "it has no provenance that names all outputs and inputs"
     if content["outputs"][name] != digests[name]:
-        return "its content is not what its provenance tells of"
+        return "its content does not match its provenance"
     for item, value in content["inputs"].items():
         if digests.get(item, value) != value:
-            return f"it was made from another {item}"
+            return f"it was made from a different {item}"
     return None
 
 
@@ -124,14 +124,14 @@ def _size(path: Path) -> int:
 
 
 def _put_in_order(root: Path, made: Mapping[str, Mapping[str, Any]], names: set[str]) -> None:
-    """Make no output older than its inputs, as copying may have done: large inputs are compared by their times alone."""
+    """Make every output at least as new as its inputs: copying may change times, and large inputs are compared by time."""
     times: dict[str, int] = {}
 
     def time_of(name: str) -> int:
         if name not in times:
             own = (root / name).stat().st_mtime_ns
             inputs = made[name]["inputs"] if name in made else {}
-            times[name] = own  # ends a circle, which only a damaged provenance can have
+            times[name] = own  # ends a cycle, which only a damaged provenance can contain
             times[name] = max([own, *(time_of(item) for item in inputs if item in names)])
             if times[name] != own:
                 os.utime(root / name, ns=(times[name], times[name]))
@@ -145,8 +145,8 @@ def _put_in_order(root: Path, made: Mapping[str, Mapping[str, Any]], names: set[
 
 
 def lines(done: Adoption, shown: int = 12) -> list[str]:
-    """What became of the files, for a person."""
+    """The outcome for a person."""
     refused = [f"  {name}: {reason}" for name, reason in list(done.refused.items())[:shown]]
     more = [f"  and {len(done.refused) - shown:,} more"] if len(done.refused) > shown else []
-    head = f"{done.adopted:,} files taken over, {done.known:,} were known, {len(done.refused):,} will be made anew"
+    head = f"{done.adopted:,} files taken over, {done.known:,} already known, {len(done.refused):,} will be rebuilt"
     return [f"{head}{':' if refused else '.'}", *refused, *more]

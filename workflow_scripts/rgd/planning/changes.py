@@ -1,4 +1,4 @@
-"""What differs between the parameters that a file was made with and those of now, in the user's words."""
+"""Differences between the parameters that a file was made with and the present ones, in the user's terms."""
 
 import ast
 import json
@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 LONGEST = 60
-"""Longest value shown whole, in characters."""
+"""Length in characters of the longest value shown in full."""
 
 Definitions = Mapping[str, Mapping[str, str]]
 Origin = Callable[[str, tuple[str, ...]], str]
-"""Names a value for a person, given the parameter and the keys that lead to the value in it."""
+"""Names a value for a person, given the parameter and the keys that lead to the value within it."""
 
 
 class Change(NamedTuple):
-    """A reason to make something anew.
+    """A reason to rebuild something.
 
     ``kind`` is one of configuration, prompt, code, library, inputs, data, new, unknown.
     """
@@ -25,7 +25,7 @@ class Change(NamedTuple):
 
 
 class _Nothing:
-    """Stands for a key that is not there, which is no null."""
+    """Stands for an absent key, which is not the same as null."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -35,16 +35,15 @@ NOTHING = _Nothing()
 
 
 def named(recorded: Sequence[str], now: Mapping[str, Any], told: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The recorded values by the names of parameters.
+    """The recorded values by parameter name.
 
     Args:
-        recorded: what Snakemake remembers: each value as ``repr`` wrote it, without its name.
-        now: the parameters as they are now.
-        told: the parameters by name as the provenance tells them; counts where it tells the same values.
+        recorded: Snakemake's record: the ``repr`` of each value, without its name.
+        now: the present parameters.
+        told: the parameters by name from the provenance; used only if it has the same values as the record.
 
     Returns:
-        by name the values, only of those that are not the same now. A value that can be no present parameter's is named
-        by its number.
+        the values that differ now, by name. A value that cannot belong to a present parameter is named by its number.
     """
     if told is not None and sorted(map(repr, told.values())) == sorted(recorded):
         return {name: value for name, value in told.items() if name not in now or repr(now[name]) != repr(value)}
@@ -77,10 +76,10 @@ def differences(
     """The changes from ``before`` to ``now``.
 
     Args:
-        before: parameters that a file was made with, by name.
-        now: parameters of the same names, and others.
+        before: the parameters that a file was made with, by name.
+        now: the present parameters by name; there may be more of them.
         origin: see :data:`Origin`.
-        definitions: what a fingerprint was made of; None where that is not known any more.
+        definitions: the definitions behind a fingerprint; None if they are no longer known.
     """
     found = []
     for name, old in before.items():
@@ -112,11 +111,11 @@ def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[s
 
 
 def shown(old: Any, new: Any) -> str:
-    """``old → new``, of lists what came and went, of long texts the first line that differs."""
+    """``old → new``; for lists the added and removed items, for long texts the first line that differs."""
     if isinstance(old, list) and isinstance(new, list):
         come = [f"+ {_short(item)}" for item in new if item not in old]
         gone = [f"- {_short(item)}" for item in old if item not in new]
-        return few([*come, *gone]) or "in another order"
+        return few([*come, *gone]) or "in a different order"
     if _is_long(old) or _is_long(new):
         before, after = str(old).splitlines(), str(new).splitlines()
         at = next(
@@ -134,7 +133,7 @@ def few(words: Sequence[str], most: int = 3) -> str:
 
 
 def code_changes(before: Definitions, now: Definitions) -> list[str]:
-    """Which definitions differ, module by module, as ``rgd.routers.knn: Knn.fit changed``."""
+    """Which definitions differ, module by module, such as ``rgd.routers.knn: Knn.fit changed``."""
     found = []
     for module in sorted({*before, *now}):
         old, new = before.get(module), now.get(module)
@@ -149,13 +148,13 @@ def code_changes(before: Definitions, now: Definitions) -> list[str]:
         if words:
             found.append(f"{module}: {', '.join(words)}")
         elif list(old) != list(new):
-            found.append(f"{module}: in another order")
+            found.append(f"{module}: in a different order")
     return found
 
 
 def _code_changes(old: Any, new: Any, definitions: Callable[[str], Definitions | None]) -> list[Change]:
     if not (_is_code(old) and _is_code(new)):
-        return [Change("code", "code: nothing is known of what it was made with")]
+        return [Change("code", "code: no record of the code that made it")]
     found = []
     if old["fingerprint"] != new["fingerprint"]:
         before, now = definitions(old["fingerprint"]), definitions(new["fingerprint"])
@@ -179,7 +178,7 @@ def _read(text: str) -> Any:
 
 
 def opened(value: Any) -> Any:
-    """A value that is JSON as text, as slices are, taken apart."""
+    """``value``, parsed if it is JSON text, as configuration slices are."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -189,7 +188,7 @@ def opened(value: Any) -> Any:
 
 
 def _likeness(old: Any, new: Any) -> float:
-    """How much two values may be the same parameter's, from 0 to 1: by the keys that they have in common, or the type."""
+    """How likely two values belong to the same parameter, from 0 to 1, judged by shared keys or type."""
     old, new = opened(old), opened(new)
     if _is_code(new):
         return 1.0 if _is_code(old) else 0.9 * bool(isinstance(old, str) and re.fullmatch("[0-9a-f]{16}", old))

@@ -1,4 +1,7 @@
-"""What the jobs of a plan would ask, take and cost: from the store, earlier runs' benchmark files and the model files."""
+"""How many queries a plan's jobs would ask, how long they take and what they cost.
+
+The estimates come from the store, from earlier runs' benchmark files and from the models' files.
+"""
 
 import json
 import math
@@ -24,14 +27,14 @@ from rgd.store.answers import AnswerSettings
 from rgd.store.listing import Listing
 from rgd.workflow.run_times import answers_per_minute
 
-# Files of a settings' folder, and benchmark files of a rule, that are read to learn a rate.
+# How many files of a settings folder, and how many benchmark files of a rule, are read to learn a rate.
 SAMPLE = 24
-# Of a query of which no store knows: tokens of its prompt, of an answer in words, and of all options that are scored.
+# Where the store has nothing similar: tokens of a query's prompt, of a written answer, and of all scored options.
 PROMPT_TOKENS, ANSWER_TOKENS, OPTION_TOKENS = 350, 500, 40
 
 
 class Rate(NamedTuple):
-    """What a query of one kind has taken, on average; ``seconds`` is None where it is not known."""
+    """What a query of one kind took on average; ``seconds`` is None if unknown."""
 
     seconds: float | None
     prompt_tokens: float
@@ -41,15 +44,15 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a job, or several together, will take.
+    """What one job, or several together, will take.
 
     Attributes:
-        queries: to ask a model, after subtracting the store.
-        is_about: whether that is a guess, since what will be asked is not made yet.
-        seconds: how long it runs; None where nothing tells.
+        queries: queries to ask a model, without those answered in the store.
+        is_about: whether ``queries`` is a guess, since the questions have not been made yet.
+        seconds: run time; None if nothing is known about it.
         gpu_hours: hours of one GPU.
-        dollars: of a paid API.
-        guesses: what was assumed for want of anything better, a line each.
+        dollars: cost of a paid API.
+        guesses: the assumptions made, one line each.
     """
 
     queries: int = 0
@@ -61,7 +64,7 @@ class Estimate:
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
-    """The sum; what nothing tells counts nothing."""
+    """The sum; unknown figures count as 0."""
     found = list(estimates)
     return Estimate(
         sum(each.queries for each in found),
@@ -74,7 +77,7 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, Estimate]:
-    """What each job takes that would run, by its number.
+    """The estimate of each job that would run, by its number.
 
     Args:
         plan: the plan.
@@ -99,12 +102,12 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
     return found
 
 
-# What makes a file anew that will most likely hold what it holds now.
+# Changes that rebuild a file but most likely leave its content the same.
 _SAME_CONTENT = ("code", "library", "unknown")
 
 
 def _embedding(job: Job, config: Config, seconds: float | None) -> Estimate:
-    """Of a job that asks nothing: its duration, and where it embeds that of the embedder's GPUs."""
+    """The estimate of a job that asks nothing: its duration, and the GPU time if it embeds on GPUs."""
     gpus = 0
     if job.rule.startswith("embed_"):
         gpus = config.embedder[config.dataset[job.wildcards["dataset"]].embedder].gpus
@@ -112,11 +115,11 @@ def _embedding(job: Job, config: Config, seconds: float | None) -> Estimate:
 
 
 class _Asks:
-    """What the jobs that ask models will ask, one after the other: what one asks, the next finds in the store."""
+    """What the jobs that ask models will ask, in turn: each job finds in the store what an earlier one asked."""
 
     def __init__(self, plan: Plan) -> None:
         self.config = plan.config
-        # Files that will be made before a job asks, and whether something else may stand in them then.
+        # Files that are rebuilt before a job asks, and whether their content may change.
         self.remade: dict[str, bool] = {}
         self.store = Path(plan.config.paths.store)
         self.listings: dict[str, Listing] = {}
@@ -144,7 +147,7 @@ class _Asks:
         return self._lacking(settings, questions), questions in self.remade
 
     def _expected(self, job: Job, questions: str) -> int:
-        """How many questions a query set will have that is still to be made."""
+        """How many questions a query set that does not exist yet will have."""
         if Path(questions).is_file():
             return read_table(questions, ["query_id"]).num_rows
         dataset = self.config.dataset[job.wildcards["dataset"]]
@@ -155,11 +158,11 @@ class _Asks:
         return next((number for suffix, number in sizes.items() if suffix in key), dataset.generated_queries)
 
     def _lacking(self, settings: AnswerSettings, questions: str) -> int:
-        """How many questions of a file have no answer and are not asked by an earlier job."""
+        """How many questions of a file are neither answered nor asked by an earlier job."""
         table = read_table(questions, ["question", "options"])
         listing, claimed = self._listing(settings), self.claimed[settings.key]
         if not listing.table().num_rows:
-            # Nothing is stored: the texts tell one query from another as well as their keys, and sooner.
+            # Nothing is stored: texts distinguish queries as well as keys do, and are faster to get.
             names = {
                 repr(row) for row in zip(*(table[name].to_pylist() for name in ("question", "options")), strict=True)
             }
@@ -170,7 +173,7 @@ class _Asks:
         return len(names)
 
     def _draws(self, job: Job, settings: AnswerSettings, wanted: Mapping[str, Any]) -> tuple[int, bool]:
-        """About how many draws are lacking, if as many are usable as of those drawn before."""
+        """About how many draws are lacking if the usable share stays that of the earlier draws."""
         counts = next(
             Path(job.outputs[0])
             .parents[2]
@@ -206,21 +209,21 @@ class _Asks:
 
 
 def _unanswered(listing: Listing, requests: Sequence[Request]) -> set[str]:
-    """The names of the requests that the store has no answer to."""
+    """The names of the requests that have no answer in the store."""
     keys, draws = [request.query_key for request in requests], [request.draw for request in requests]
     lacks = listing.find(keys, draws).is_null().to_pylist()
     return {f"{key}:{draw}" for key, draw, is_lacking in zip(keys, draws, lacks, strict=True) if is_lacking}
 
 
 def cost(model: Model, name: str, queries: int, rate: Rate, guess: str | None) -> Estimate:
-    """What asking a model some queries takes.
+    """What it takes to ask a model some queries.
 
     Args:
         model: the model.
-        name: its file's.
+        name: the name of its file.
         queries: how many.
-        rate: of a query like these.
-        guess: what is to be said of where the rate comes from.
+        rate: the rate of similar queries.
+        guess: a remark on where the rate comes from.
     """
     guesses = [f"{name}: {guess}"] if guess else []
     seconds_of_one = rate.seconds
@@ -228,7 +231,9 @@ def cost(model: Model, name: str, queries: int, rate: Rate, guess: str | None) -
         per_minute = answers_per_minute(model)
         seconds_of_one = 60.0 / per_minute
         if model.answers_per_minute is None:
-            guesses.append(f"{name}: {per_minute:,.0f} answers a minute; answers_per_minute in its file tells better")
+            guesses.append(
+                f"{name}: {per_minute:,.0f} answers a minute; set answers_per_minute in its file for a better estimate"
+            )
     seconds = queries * seconds_of_one
     dollars = 0.0
     if model.api is not None:
@@ -238,7 +243,7 @@ def cost(model: Model, name: str, queries: int, rate: Rate, guess: str | None) -
 
 
 class _Rates:
-    """What queries have taken, by the answers in the store."""
+    """Rates of queries, measured on the answers in the store."""
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -246,7 +251,7 @@ class _Rates:
         self._known: dict[str, AnswerSettings] | None = None
 
     def of(self, settings: AnswerSettings) -> tuple[Rate, str | None]:
-        """The rate of queries under these settings, or of the most similar ones; and what to say if it is not the same."""
+        """The rate of queries under these settings, or under the most similar ones with a remark that says so."""
         own = self._rate(settings.key)
         if own is not None:
             return own, None
@@ -265,7 +270,7 @@ class _Rates:
                     assert rate is not None
                     return (rate if each.weights == settings.weights else rate._replace(seconds=None)), words
         answer = ANSWER_TOKENS if settings.way == "generate" else OPTION_TOKENS
-        words = f"{PROMPT_TOKENS} tokens a prompt and {answer} an answer, since nothing is answered yet"
+        words = f"{PROMPT_TOKENS} tokens a prompt and {answer} an answer, since no answers are stored yet"
         return Rate(None, PROMPT_TOKENS, answer, 0.0), words
 
     def _settings(self) -> dict[str, AnswerSettings]:
@@ -283,7 +288,7 @@ class _Rates:
 
 
 def rate_of(folder: Path) -> Rate | None:
-    """What the queries of one settings' folder have taken, by some of its files; None where it has none."""
+    """The rate of one settings folder's queries, measured on some of its files; None if it has none."""
     names = chunks.names(folder)
     columns = ["prompt_tokens", "completion_tokens", "cost", chunks.PROVENANCE]
     tables = [chunks.read(folder / name, columns) for name in names[:: max(1, len(names) // SAMPLE)]]
@@ -305,14 +310,14 @@ def rate_of(folder: Path) -> Rate | None:
 
 
 class _Durations:
-    """How long jobs that ask nothing have taken, by the benchmark files of earlier runs."""
+    """Durations of jobs that ask nothing, from the benchmark files of earlier runs."""
 
     def __init__(self, plan: Plan) -> None:
         self.folder = plan.root / "benchmarks"
         self._means: dict[tuple[str, str | None], float | None] = {}
 
     def seconds(self, job: Job) -> float | None:
-        """Of this very job, else of jobs of its rule with its router, else of its rule; None where none has run."""
+        """The duration of this job, else of its rule with the same router, else of its rule; None if none has run."""
         own = seconds_in(Path(job.benchmark)) if job.benchmark else None
         if own is not None:
             return own
@@ -330,7 +335,7 @@ class _Durations:
 
 
 def seconds_in(benchmark: Path) -> float | None:
-    """The seconds that the last run in a benchmark file took; None where there is none."""
+    """The seconds that the last run in a benchmark file took; None if there is none."""
     try:
         lines = benchmark.read_text(encoding="utf-8").split("\n")
         return float(json.loads([line for line in lines if line.strip()][-1])["s"])
@@ -339,7 +344,7 @@ def seconds_in(benchmark: Path) -> float | None:
 
 
 def longest_path(jobs: Sequence[Job], taken: Mapping[int, Estimate]) -> list[Job]:
-    """The chain of jobs that takes longest, each waiting for the one before; where nothing tells, a job takes no time.
+    """The chain of dependent jobs that takes longest; a job of unknown duration counts as 0 s.
 
     Args:
         jobs: in an order in which every job comes after those it needs.

@@ -1,4 +1,4 @@
-"""``rgd explain``: how a file came about, from the provenance beside it and beside what it was made from, and what has changed since."""
+"""``rgd explain``: how a file was made and what has changed since, from its provenance and that of its inputs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ from rgd.planning import changes, reasons
 from rgd.planning.changes import Change, opened
 from rgd.planning.graph import Job, Plan
 
-# Longest list of what a step was made with, in characters.
+# Length in characters of the longest list of a step's parameters.
 LONGEST = 140
 
 
 @dataclass(frozen=True)
 class Story:
-    """How a file came about.
+    """How a file was made.
 
     Attributes:
-        name: the file, by its place under the results' folder.
+        name: the file's path relative to the results' folder.
         content: its provenance.
-        steps: the provenance of everything it was made from, by name, what was made first standing first.
-        lost: inputs that tell nothing of how they were made.
+        steps: the provenance of the file and of everything it was made from, by name, earliest first.
+        lost: inputs without provenance.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Story:
 
 
 def story_of(path: Path, build: Callable[[list[str]], Plan]) -> tuple[Story, list[tuple[Change, list[str]]]]:
-    """How the file at ``path`` came about, and what has changed since; see :func:`since`.
+    """How the file at ``path`` was made, and what has changed since; see :func:`since`.
 
     Args:
         path: the file.
-        build: gives the plan of some targets, of none the experiment's.
+        build: gives the plan of some targets, or of the experiment if there are none.
     """
     try:
         plan: Plan | None = build([str(path)])
@@ -59,7 +59,7 @@ def tell(root: Path, path: Path) -> Story:
         UserError: there is no such file, or it has no provenance.
     """
     if not path.is_file():
-        raise UserError(f"{path}: there is no such file. Make it: snakemake --cores 1 {path}")
+        raise UserError(f"{path}: there is no such file. Run snakemake --cores 1 {path} to make it.")
     name = name_under(root, path)
     content = provenance_of(root, name)
     if content is None:
@@ -83,7 +83,7 @@ def tell(root: Path, path: Path) -> Story:
 
 
 def provenance_of(root: Path, name: str) -> dict[str, Any] | None:
-    """The provenance of a file, which may lie beside another output of the same job."""
+    """The provenance of a file; it may lie beside another output of the same job."""
     own = read_provenance(root / name)
     if own is not None:
         return own if "outputs" in own else None
@@ -95,11 +95,11 @@ def provenance_of(root: Path, name: str) -> dict[str, Any] | None:
 
 
 def since(story: Story, plan: Plan | None) -> list[tuple[Change, list[str]]]:
-    """What has changed since a file was made, and which files of its story are concerned.
+    """What has changed since a file was made, and which files of its story each change affects.
 
     Args:
-        story: the file's.
-        plan: of the file as a target; None if no rule makes it any more.
+        story: the file's story.
+        plan: the plan with the file as its target; None if no rule makes the file any more.
     """
     found: dict[Change, list[str]] = defaultdict(list)
     if plan is None:
@@ -116,7 +116,7 @@ def _bytes(root: Path, name: str, content: Mapping[str, Any]) -> list[Change]:
     path = root / name
     if not path.is_file():
         return [Change("data", "is gone")]
-    return [] if digest(path) == content["outputs"].get(name) else [Change("data", "has another content now")]
+    return [] if digest(path) == content["outputs"].get(name) else [Change("data", "has changed")]
 
 
 def _own(job: Job, content: Mapping[str, Any], plan: Plan) -> list[Change]:
@@ -134,13 +134,13 @@ def _own(job: Job, content: Mapping[str, Any], plan: Plan) -> list[Change]:
 
 
 def lines(story: Story, changed: list[tuple[Change, list[str]]]) -> list[str]:
-    """Story and changes for a person."""
+    """The story and the changes for a person."""
     versions = ", ".join(f"{name} {value}" for name, value in story.content["versions"].items())
     found = [
         f"{story.name}",
         f"  made {story.content['made']} by the rule {story.content['rule']}, {versions}",
         "",
-        "How it came about",
+        "How it was made",
     ]
     by_rule: dict[str, list[str]] = defaultdict(list)
     for name, content in story.steps.items():
@@ -154,7 +154,7 @@ def lines(story: Story, changed: list[tuple[Change, list[str]]]) -> list[str]:
         if used:
             found.append(f"  {' ' * width}  {used}")
     if story.lost:
-        found.append(f"  {''.ljust(width)}  of {changes.few(story.lost)} nothing is told")
+        found.append(f"  {''.ljust(width)}  no provenance: {changes.few(story.lost)}")
     found += ["", "Since then"]
     if not changed:
         return [*found, "  nothing has changed: a run would leave it as it is."]
@@ -164,7 +164,7 @@ def lines(story: Story, changed: list[tuple[Change, list[str]]]) -> list[str]:
 
 
 def _used(parameters: list[Mapping[str, Any]]) -> str:
-    """What a step was made with: the values, without code and long texts, that all its jobs share."""
+    """The parameter values that all jobs of a step share, without code and long texts."""
     shared = [
         (name, value)
         for name, value in parameters[0].items()

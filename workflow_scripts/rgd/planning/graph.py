@@ -16,10 +16,10 @@ from rgd.planning.takeover import Remembered
 
 @dataclass(frozen=True)
 class Record:
-    """What Snakemake remembers of the job that made a file.
+    """Snakemake's record of the job that made a file.
 
     Attributes:
-        parameters: the values of its parameters as ``repr`` wrote them, sorted, without their names.
+        parameters: the ``repr`` of its parameters' values, sorted, without their names.
         inputs: its input files, sorted.
     """
 
@@ -28,7 +28,7 @@ class Record:
 
     @property
     def refusal(self) -> str | None:
-        """Why the file was not adopted; None where it was, or where a job here made it."""
+        """Why the file was not adopted; None if it was, or if a job here made it."""
         texts = (text.strip("'\"") for text in self.parameters)
         return next((text.removeprefix(REFUSED) for text in texts if text.startswith(REFUSED)), None)
 
@@ -38,11 +38,11 @@ class Job:
     """A job of the workflow.
 
     Attributes:
-        stage: the file of rules/ that has its rule, without its ending.
-        parameters: by name, as they are now.
-        record: what is remembered of the job that made its outputs; None where nothing is.
-        missing: outputs that are not there.
-        is_cut: whether its outputs were left behind by a job that did not end.
+        stage: the file in rules/ that defines its rule, without the suffix.
+        parameters: the present ones, by name.
+        record: Snakemake's record of the job that made its outputs; None if there is none.
+        missing: outputs that do not exist.
+        is_cut: whether its outputs were left behind by a job that was interrupted.
         newer: inputs that have changed since the outputs were made.
         needs: numbers of the jobs that make its inputs.
         runs: whether Snakemake would run it.
@@ -66,18 +66,18 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Rule and wildcards, as a person would say it."""
+        """Rule and wildcards, for a person."""
         return " ".join([self.rule, *self.wildcards.values()])
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs that some targets stand on.
+    """All jobs that some targets depend on.
 
     Attributes:
-        jobs: in an order in which every job comes after those it needs.
+        jobs: in topological order: every job comes after those it needs.
         kinds: the folders under the results' folder that rules write to.
-        is_locked: whether a run is under way in this folder.
+        is_locked: whether a run is in progress in this folder.
     """
 
     config: Config
@@ -92,18 +92,18 @@ class Plan:
 
 
 def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str | None = None) -> Plan:
-    """The jobs of the workflow in the current folder.
+    """The plan of the workflow in the current folder.
 
     Args:
-        targets: files or names of rules; none: the default target.
-        config: as after Snakemake's --config, ``KEY=VALUE`` each.
-        profile: as after Snakemake's --profile.
+        targets: files or names of rules; the default target if there are none.
+        config: the arguments of Snakemake's --config, ``KEY=VALUE`` each.
+        profile: the argument of Snakemake's --profile.
 
     Raises:
         UserError: there is no workflow here, or Snakemake cannot make a plan.
     """
     if not Path("Snakefile").is_file():
-        raise UserError(f"there is no Snakefile in {Path.cwd()}: run this in the folder that holds it.")
+        raise UserError(f"there is no Snakefile in {Path.cwd()}. Run this command in the folder that contains it.")
     from snakemake.exceptions import RuleException, WorkflowError
 
     said = io.StringIO()
@@ -117,7 +117,7 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
     except (RuleException, WorkflowError) as error:
         raise UserError(f"Snakemake cannot make a plan: {str(error) or said.getvalue()}".strip()) from error
     except SystemExit as error:
-        # What ends a run with a message of its own: a mistake in the configuration.
+        # A mistake in the configuration, which ends the run with its own message.
         raise UserError(error.code if isinstance(error.code, str) else said.getvalue().strip()) from None
 
 
@@ -183,7 +183,7 @@ def _plan(workflow: Any) -> Plan:
             )
         )
     results = Path(config.paths.results)
-    # A folder whose name has a wildcard is known only by the jobs that write to it.
+    # A folder with a wildcard in its name is known only from the jobs that write to it.
     paths = [str(path) for rule in workflow.rules for path in [*rule.output, *rule.log, rule.benchmark or ""]]
     paths += [path for job in jobs for path in job.outputs]
     kinds = {Path(path).relative_to(results).parts[0] for path in paths if Path(path).is_relative_to(results)}
@@ -191,14 +191,14 @@ def _plan(workflow: Any) -> Plan:
 
 
 def _record(persistence: Any, job: Any) -> Record | None:
-    """What is remembered of the first output that was not adopted, or else of the first of which anything is."""
+    """The record of the first output that was not adopted, or else the first record there is."""
     found = filter(None, map(persistence.metadata, job.output))
     records = [Record(tuple(each.params), tuple(each.input or ())) for each in found if each.params is not None]
     return next((record for record in records if record.refusal), records[0] if records else None)
 
 
 class Memory:
-    """Snakemake's records of the files in the current folder, to be written and removed."""
+    """Snakemake's records of the files in the current folder, to read, write and remove."""
 
     def __init__(self) -> None:
         from snakemake.persistence.file import FilePersistence
@@ -207,7 +207,7 @@ class Memory:
             self._persistence = FilePersistence(path=Path(".snakemake").absolute())
 
     def knows(self, path: str) -> bool:
-        """Whether there is a record of the file at ``path`` as Snakemake names it."""
+        """Whether there is a record of the file at ``path``, spelled as Snakemake spells it."""
         return self._persistence._read_record(path) is not None
 
     def write(
@@ -219,14 +219,14 @@ class Memory:
         checksums: Mapping[str, str],
         made: float,
     ) -> None:
-        """Record the job that made the file at ``path``, as Snakemake would have.
+        """Record the job that made the file at ``path`` as Snakemake would.
 
         Args:
             path: the file.
             rule: the rule.
             inputs: its input files.
             parameters: the values of its parameters.
-            checksums: SHA-256 of those inputs that are small enough for Snakemake to look at their content.
+            checksums: SHA-256 of the inputs that are small enough for Snakemake to compare by content.
             made: when, in seconds since 1970.
         """
         from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
@@ -245,7 +245,7 @@ class Memory:
         self._persistence._write_record(path, record)
 
     def remembered(self, path: str) -> Remembered | None:
-        """What is remembered of the job that made the file at ``path``; None where nothing is."""
+        """The record of the job that made the file at ``path``; None if there is none."""
         record = self._persistence._read_record(path)
         if record is None or record.params is None:
             return None
@@ -253,7 +253,7 @@ class Memory:
         return Remembered(record.rule or "", tuple(record.input or ()), tuple(record.params), checksums)
 
     def replace(self, path: str, old_path: str, content: Remembered) -> None:
-        """Remember ``content`` of the file at ``path``, in the place of what is remembered of ``old_path``."""
+        """Record ``content`` for the file at ``path``, in place of the record of ``old_path``."""
         record = self._persistence._read_record(old_path)
         record.rule, record.input = content.rule, list(content.inputs)
         record.params, record.input_checksums = list(content.parameters), dict(content.checksums)
@@ -267,7 +267,7 @@ class Memory:
 
 
 def checksum_limit() -> int:
-    """The size in bytes up to which Snakemake compares the content of an input that has become newer."""
+    """The size in bytes up to which Snakemake compares the content of an input that is newer."""
     from snakemake.settings.types import DAGSettings
 
     return int(DAGSettings().max_checksum_file_size)

@@ -1,4 +1,4 @@
-"""``rgd plan``: what would run, why, and what it takes, for a person or as JSON."""
+"""``rgd plan``: which jobs would run, why, and what they take, for a person or as JSON."""
 
 import math
 from collections import Counter, defaultdict
@@ -11,23 +11,23 @@ from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
 from rgd.planning.graph import Job, Plan
 
-# Changes and rules that are shown by name; the JSON has all of them.
+# How many changes and rules are listed; the JSON has all of them.
 SHOWN = 12
-# Tries for what goes wrong, beside those that only run out of time.
+# Retries for failures, beyond those needed because jobs run out of time.
 SPARE_TRIES = 4
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a plan amounts to.
+    """A plan's jobs, the reasons for them, and what they take.
 
     Attributes:
         running: the jobs that would run.
-        all_jobs: how many there are altogether.
-        changes: the jobs, by number, that each change makes run by itself.
-        taken: what each job takes.
+        all_jobs: the number of all jobs.
+        changes: for each change the numbers of the jobs that it triggers directly.
+        taken: the estimate of each job.
         path: the chain of jobs that takes longest.
-        longest_s: the most time that a job of the cluster has.
+        longest_s: the time limit of a cluster job, in seconds.
     """
 
     experiment: str
@@ -40,12 +40,12 @@ class Outlook:
 
     @property
     def total(self) -> Estimate:
-        """What all of it takes."""
+        """The estimate of all jobs together."""
         return estimates.total(self.taken.values())
 
 
 def look(plan: Plan) -> Outlook:
-    """What ``plan`` would run, why, and what it takes."""
+    """Which jobs ``plan`` would run, why, and what they take."""
     running = tuple(job for job in plan.jobs if job.runs)
     own = reasons.reasons(plan)
     taken = estimates.estimates(plan, own)
@@ -61,9 +61,9 @@ def look(plan: Plan) -> Outlook:
 
 
 def most_tries(outlook: Outlook) -> tuple[str, float, int] | None:
-    """The member that is asked longest, its seconds, and how many jobs of the longest time a cluster gives that takes.
+    """The member that is asked longest, its seconds, and how many cluster jobs of the longest allowed time that takes.
 
-    None where no member needs more than one. Started anew, a job goes on from what the one before has committed.
+    None if no member needs more than one. A restarted job resumes from what the one before has committed.
     """
     seconds: dict[str, float] = defaultdict(float)
     for job in outlook.running:
@@ -106,7 +106,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
                 "stage": job.stage,
                 "wildcards": dict(job.wildcards),
                 "outputs": list(job.outputs),
-                "because": own[job.number] or ["what it stands on is made anew"],
+                "because": own[job.number] or ["its inputs are rebuilt"],
                 **_figures(outlook.taken[job.number]),
             }
             for job in outlook.running
@@ -134,7 +134,7 @@ def _total(outlook: Outlook, jobs: Iterable[Job]) -> Estimate:
 
 
 def _stages(jobs: Iterable[Job]) -> list[tuple[str, list[Job]]]:
-    """The jobs by stage, in the order of the data."""
+    """The jobs by stage, in the order in which data flow."""
     found: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         found[job.stage].append(job)
@@ -155,13 +155,13 @@ def lines(outlook: Outlook) -> list[str]:
     own = {number for numbers in outlook.changes.values() for number in numbers}
     following = [job for job in outlook.running if job.number not in own]
     if following:
-        found += ["  and what stands on these", f"    {_counted(following)}"]
+        found += ["  and the jobs that depend on these", f"    {_counted(following)}"]
     found += ["", *_table(outlook), "", *_path(outlook)]
     if (longest := most_tries(outlook)) is not None:
         member, seconds, tries = longest
         found.append(
-            f"On a cluster: {member} is asked for {duration(seconds)}, in {tries} jobs of at most {duration(outlook.longest_s)}, one "
-            f"after the other. Give snakemake --retries {tries + SPARE_TRIES}."
+            f"On a cluster: asking {member} takes {duration(seconds)}, which is {tries} consecutive jobs of at most "
+            f"{duration(outlook.longest_s)}. Run snakemake with --retries {tries + SPARE_TRIES}."
         )
     guesses = sorted(outlook.total.guesses)
     if guesses:
@@ -177,8 +177,8 @@ def _counted(jobs: Iterable[Job]) -> str:
 
 
 def _table(outlook: Outlook) -> list[str]:
-    rows = [("stage", "jobs", "queries", "GPU hours", "dollars", "time of all")]
-    for stage, jobs in [*_stages(outlook.running), ("together", list(outlook.running))]:
+    rows = [("stage", "jobs", "queries", "GPU hours", "dollars", "total time")]
+    for stage, jobs in [*_stages(outlook.running), ("total", list(outlook.running))]:
         taken = _total(outlook, jobs)
         is_known = all(outlook.taken[job.number].seconds is not None for job in jobs)
         rows.append(
@@ -214,7 +214,7 @@ def _steps(path: Sequence[Job]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it."""
+    """A duration in the unit that suits its length."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

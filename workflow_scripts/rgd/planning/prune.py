@@ -1,4 +1,4 @@
-"""``rgd prune``: artifacts that no experiment needs any more. The store is never touched: answers are kept for ever."""
+"""``rgd prune``: delete artifacts that no experiment needs. The store is never touched: answers are kept forever."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,7 +19,7 @@ KEPT = {"store"}
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file that no experiment needs: its path, and its size in bytes."""
+    """A file that no experiment needs: its path and its size in bytes."""
 
     path: Path
     bytes: int
@@ -27,11 +27,11 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Unplanned:
-    """An experiment for which Snakemake makes no plan, as one whose data are not given.
+    """An experiment that Snakemake cannot plan, for example because its data are not given.
 
     Attributes:
-        keys: the experiment's name, its datasets, models and embedders; its results have one of them in their paths.
-        reason: why there is no plan.
+        keys: the experiment's name, datasets, models and embedders; the path of each of its results names one of them.
+        reason: why it cannot be planned.
     """
 
     name: str
@@ -42,16 +42,16 @@ class Unplanned:
 def survey(
     experiments: Iterable[str], plan: Callable[[str], Plan], compose: Callable[[str], Config]
 ) -> tuple[list[Plan], list[Unplanned]]:
-    """The plans of the experiments, and those without one.
+    """The plans of the experiments, and the experiments without one.
 
     Args:
         experiments: their names.
-        plan: makes the plan of one.
-        compose: gives the configuration of one, also where its data are not there.
+        plan: makes the plan of an experiment.
+        compose: gives the configuration of an experiment, even if its data do not exist.
 
     Raises:
-        UserError: there is no plan at all, or an experiment whose configuration cannot be composed: what it needs is not
-            known.
+        UserError: there is no plan at all, or an experiment's configuration cannot be composed, so that its needs are
+            unknown.
     """
     plans, unplanned = [], []
     for name in experiments:
@@ -62,7 +62,7 @@ def survey(
                 config = compose(name)
             except UserError as cause:
                 raise UserError(
-                    f"what the experiment {name} needs is not known, so nothing is pruned: {cause} Correct it, or remove "
+                    f"the needs of the experiment {name} are unknown, so nothing is pruned: {cause} Correct or remove "
                     f"config/experiment/{name}.yaml."
                 ) from None
             keys = {name, *listed(config).datasets, *needs.models(config), *needs.embedders(config)}
@@ -74,18 +74,18 @@ def survey(
 
 
 def leftovers(plans: Sequence[Plan], unplanned: Iterable[Unplanned] = ()) -> list[Leftover]:
-    """The files in the folders that rules write to for which no experiment has a use.
+    """The files in folders that rules write to that no experiment needs.
 
     Args:
-        plans: of the experiments; what is in none of them is left over
-        unplanned: experiments without a plan; files whose paths name what one of them uses are kept.
+        plans: the experiments' plans; a file that is in none of them is left over.
+        unplanned: experiments without a plan; files whose paths contain one of their keys are kept.
 
     Raises:
-        UserError: a run is under way, whose files may not be in any plan yet.
+        UserError: a run is in progress, whose files may not be in any plan yet.
     """
     kept = frozenset[str]().union(*(each.keys for each in unplanned))
     if any(plan.is_locked for plan in plans):
-        raise UserError("a run is under way in this folder: prune when it has ended.")
+        raise UserError("a run is in progress in this folder. Prune after it has finished.")
     needed = {path for plan in plans for job in plan.jobs for path in (*job.outputs, job.log, job.benchmark)}
     found = []
     for root in sorted({plan.root for plan in plans}):
@@ -101,7 +101,7 @@ def leftovers(plans: Sequence[Plan], unplanned: Iterable[Unplanned] = ()) -> lis
 
 
 def _names_one(path: Path, keys: Collection[str]) -> bool:
-    """Whether a folder of ``path``, or its file without suffixes, is named as one of ``keys``."""
+    """Whether the name of a folder of ``path``, or of its file without suffixes, is one of ``keys``."""
     return any(part in keys for part in path.parts[:-1]) or any(
         path.name[:end] in keys for end, sign in enumerate(path.name) if sign == "."
     )
@@ -112,7 +112,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _codes(root: Path, files: Iterable[Path], going: set[Path]) -> list[Path]:
-    """What is kept of fingerprints that no artifact which stays was made with."""
+    """The stored definitions of fingerprints that no remaining artifact was made with."""
     used = set()
     for file in files:
         if file.name.endswith(SUFFIX) and file not in going:
@@ -122,7 +122,7 @@ def _codes(root: Path, files: Iterable[Path], going: set[Path]) -> list[Path]:
 
 
 def remove(found: Iterable[Leftover], memory: Memory) -> None:
-    """Delete the files, Snakemake's records of them, and folders that are empty then."""
+    """Delete the files, Snakemake's records of them, and folders left empty."""
     folders = set()
     for leftover in found:
         leftover.path.unlink(missing_ok=True)
@@ -135,14 +135,14 @@ def remove(found: Iterable[Leftover], memory: Memory) -> None:
 
 
 def lines(found: Iterable[Leftover], unplanned: Iterable[Unplanned], is_gone: bool) -> list[str]:
-    """The files for a person, with what they take, and the experiments of which everything is kept."""
+    """The files and their total size for a person, and the experiments whose files are all kept."""
     found = list(found)
     size = sum(leftover.bytes for leftover in found) / 1e6
     words = "deleted" if is_gone else "that no experiment needs; --yes deletes them"
     return [
         *(str(leftover.path) for leftover in found),
         *(
-            f"Kept: every file of {', '.join(sorted(each.keys))}, for the experiment {each.name}, which cannot be planned. "
+            f"Kept: every file of {', '.join(sorted(each.keys))}, because the experiment {each.name} cannot be planned. "
             + each.reason
             for each in unplanned
         ),

@@ -1,4 +1,4 @@
-"""Why a job of the plan runs: what of its own has changed, apart from what it waits for."""
+"""Why a job of the plan runs: its own changes, apart from those of the jobs it depends on."""
 
 import itertools
 from collections import defaultdict
@@ -13,7 +13,7 @@ from rgd.planning import changes
 from rgd.planning.changes import Change, Definitions
 from rgd.planning.graph import Job, Plan
 
-# Of the names that a missing file's path has, the one that tells most about why it is missing stands first.
+# Wildcards in a missing file's path; those that best explain why it is missing come first.
 _TELLING = (
     "dataset",
     "generator",
@@ -29,10 +29,10 @@ _TELLING = (
 
 
 def reasons(plan: Plan) -> dict[int, list[Change]]:
-    """The changes that each job that would run has of its own; none of a job that only follows others.
+    """The own changes of each job that would run; none for a job that only follows others.
 
     Returns:
-        by the job's number.
+        the changes by job number.
     """
     running = [job for job in plan.jobs if job.runs]
     found = {job.number: changes_of(job, plan) for job in running}
@@ -44,9 +44,9 @@ def reasons(plan: Plan) -> dict[int, list[Change]]:
 
 
 def changes_of(job: Job, plan: Plan) -> list[Change]:
-    """What has changed of a job's parameters and inputs since it made its outputs."""
+    """How a job's parameters and inputs have changed since it made its outputs."""
     if job.record is None:
-        return [] if job.missing else [Change("unknown", "nothing is recorded of how it was made: see rgd adopt")]
+        return [] if job.missing else [Change("unknown", "Snakemake has no record of how it was made: see rgd adopt")]
     if job.record.refusal:
         return [Change("data", job.record.refusal)]
     told = next(filter(None, map(read_provenance, carriers(job.outputs))), {}).get("parameters")
@@ -57,29 +57,29 @@ def changes_of(job: Job, plan: Plan) -> list[Change]:
         lambda fingerprint: definitions(plan.root, fingerprint, code_of(job)),
     )
     if _is_made_with_less(job):
-        found.append(Change("code", "code: nothing is known of what it was made with"))
+        found.append(Change("code", "code: no record of the code that made it"))
     if job.is_cut:
-        found.append(Change("data", "a run was cut off while it was made"))
+        found.append(Change("data", "a run was interrupted while making it"))
     elif job.missing:
         found.append(Change("data", f"{name_under(plan.root, job.missing[0])} is gone"))
-    found += [Change("data", f"{name_under(plan.root, path)} has another content") for path in job.newer]
+    found += [Change("data", f"{name_under(plan.root, path)} has changed") for path in job.newer]
     return found + _inputs(job, plan)
 
 
 def _is_made_with_less(job: Job) -> bool:
-    """Whether there are parameters now and were none of them, as of a rule that has got a fingerprint."""
+    """Whether there are parameters now but were none then, as for a rule that has since got a fingerprint."""
     assert job.record is not None
     return not job.record.parameters and bool(job.parameters)
 
 
 def _inputs(job: Job, plan: Plan) -> list[Change]:
-    """The inputs that came or went since."""
+    """The inputs that were added or removed since."""
     assert job.record is not None
     before, now = set(job.record.inputs), set(job.inputs)
     words = [f"+ {name_under(plan.root, path)}" for path in sorted(now - before)]
     words += [f"- {name_under(plan.root, path)}" for path in sorted(before - now)]
     if not words and sorted(job.record.inputs) != sorted(job.inputs):
-        words = ["a file counts another time"]
+        words = ["the same files, some a different number of times"]
     return [Change("inputs", f"inputs: {changes.few(words)}")] if words else []
 
 
@@ -92,7 +92,7 @@ def _missing(job: Job, newcomers: Mapping[tuple[str, str], bool]) -> Change:
 
 
 def _newcomers(jobs: Iterable[Job]) -> dict[tuple[str, str], bool]:
-    """Of every name in the paths of outputs, whether nothing of it has ever been made."""
+    """For every wildcard value in outputs' paths, whether nothing with it has ever been made."""
     new: dict[tuple[str, str], bool] = defaultdict(lambda: True)
     for job in jobs:
         is_new = bool(job.missing) and job.record is None
@@ -102,7 +102,7 @@ def _newcomers(jobs: Iterable[Job]) -> dict[tuple[str, str], bool]:
 
 
 def code_of(job: Job) -> tuple[str, tuple[str, ...], tuple[str, ...], str] | None:
-    """Script, plugins, data files and fingerprint of a job's code as it is now."""
+    """Script, plugins, data files and fingerprint of a job's present code."""
     code = changes.opened(job.parameters.get("code"))
     if not isinstance(code, Mapping):
         return None
@@ -113,7 +113,7 @@ def code_of(job: Job) -> tuple[str, tuple[str, ...], tuple[str, ...], str] | Non
 def definitions(
     root: Path, fingerprint: str, now: tuple[str, tuple[str, ...], tuple[str, ...], str] | None
 ) -> Definitions | None:
-    """What a fingerprint was made of: of the present one from the code, of an earlier one from what was kept."""
+    """The definitions behind a fingerprint: from the code for the present one, from stored ones for an earlier one."""
     if now is not None and now[3] == fingerprint:
         return _present(*now[:3])
     return _kept(root, fingerprint)
@@ -130,7 +130,7 @@ def _kept(root: Path, fingerprint: str) -> Definitions | None:
 
 
 def grouped(found: Mapping[int, Sequence[Change]]) -> dict[Change, list[int]]:
-    """The jobs that each change makes run, the changes that reach most first."""
+    """The jobs that each change triggers, the change with the most jobs first."""
     groups: dict[Change, list[int]] = defaultdict(list)
     for number, change in itertools.chain.from_iterable(((n, c) for c in cs) for n, cs in found.items()):
         groups[change].append(number)

@@ -1,11 +1,12 @@
-"""Results of an earlier version are taken over: a finished project goes on, and asks and embeds nothing again.
+"""Take over the results of an earlier version, so that a finished project continues without asking or embedding again.
 
-Two things have changed since that version. Records of what was asked lay in a folder for each rule, and now lie under ``asked/``;
-rules, and so folders of logs and benchmarks, have other names. And code has moved, so that every fingerprint is another one,
-also of code that makes the same files. KNOWN_CODE lists, by rule, the fingerprints of that version and those of now that
-make the same. What is made by a rule of this list keeps its file; every other rule runs again.
+Two things have changed since that version. First, names: records of what was asked lay in a folder for each rule and now
+lie under ``asked/``, and rules, and with them the folders of logs and benchmarks, were renamed. Second, code has moved, so
+every fingerprint has changed, even where the code makes the same files. KNOWN_CODE lists, by rule, the fingerprints of
+that version and the present ones that make the same files. The outputs of a rule in this list stay; every other rule
+runs again.
 
-Answers need no such step: the keys of the store are the same.
+Answers need no such step: the store's keys are unchanged.
 """
 
 import json
@@ -30,7 +31,7 @@ RECORDS = {
     "featurized": "asked/features",
     "refereed": "asked/referee",
 }
-"""Folders of the results: what they were called, and what they are called."""
+"""Folders of the results: former name and present name."""
 RULES = {
     "descriptions": "human_descriptions",
     "describe": "ask_descriptions",
@@ -42,20 +43,20 @@ RULES = {
     "features": "read_features",
     "referee_answers": "read_referee",
 }
-"""Rules with another name now; a rule's script is named as the rule."""
+"""Renamed rules: former name and present name; a rule's script has the rule's name."""
 KNOWN_CODE = Path(__file__).with_name("known_code.json")
-"""By rule two lists of fingerprints, ``before`` and ``now``; `python -m dev.known_code` writes it."""
+"""For each rule two lists of fingerprints, ``before`` and ``now``; written by `python -m dev.known_code`."""
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """What Snakemake remembers of the job that made a file.
+    """Snakemake's record of the job that made a file.
 
     Attributes:
         rule: its rule.
         inputs: its input files.
-        parameters: the values of its parameters, as ``repr`` wrote them.
-        checksums: of its small inputs, by path.
+        parameters: the ``repr`` of its parameters' values.
+        checksums: checksums of its small inputs, by path.
     """
 
     rule: str
@@ -73,14 +74,14 @@ class Memory(Protocol):
 
 
 def take_over(root: Path, memory: Callable[[], Memory], locks: Path = Path(".snakemake/locks")) -> int:
-    """Take over the results under ``root`` where an earlier version made them; the number of files that stay.
+    """Take over results that an earlier version made under ``root``, and return the number of files that stay.
 
-    Nothing is done while a run is under way. An interruption is made good by the next call.
+    Nothing is done while a run is in progress. If the takeover is interrupted, the next call finishes it.
 
     Args:
         root: the results' folder, as the configuration names it.
         memory: opens Snakemake's records.
-        locks: the folder that holds something while a run is under way.
+        locks: the folder that is not empty while a run is in progress.
     """
     former = [name for name in RECORDS if (root / name).is_dir()]
     if not former or (locks.is_dir() and any(locks.iterdir())):
@@ -98,18 +99,18 @@ def take_over(root: Path, memory: Callable[[], Memory], locks: Path = Path(".sna
     for old, new in RULES.items():
         for folder in ("benchmarks", "logs"):
             _move(root / folder / old, root / folder / new)
-    print(f"{kept:,} files of an earlier version of this workflow are taken over.", file=sys.stderr)
+    print(f"Took over {kept:,} files made by an earlier version of this workflow.", file=sys.stderr)
     return kept
 
 
 def _renamed(name: str) -> str:
-    """The place of a file under the results' folder, as it is now."""
+    """The present path of a file, relative to the results' folder."""
     first, sign, rest = name.partition("/")
     return f"{RECORDS[first]}{sign}{rest}" if first in RECORDS else name
 
 
 def _content(remembered: Remembered, root: str, known: "_Known") -> Remembered | None:
-    """What is to be remembered of a file that stays; None where its rule has to run again."""
+    """The new record of a file that stays; None if its rule has to run again."""
 
     def place(path: str) -> str:
         inside = path.startswith(f"{root}/")
@@ -127,7 +128,7 @@ def _content(remembered: Remembered, root: str, known: "_Known") -> Remembered |
 
 
 def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
-    """The names that a file's provenance tells are those of now; what it was made with stays beside them."""
+    """Put the present names into a file's provenance; the original code is kept as ``made_with``."""
     content = read_provenance(root / name)
     if content is None:
         return
@@ -148,14 +149,14 @@ def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
 
 
 class _Known:
-    """Fingerprints of an earlier version in the form of now."""
+    """Translates fingerprints of an earlier version into present ones."""
 
     def __init__(self) -> None:
         self._lists = json.loads(KNOWN_CODE.read_text(encoding="utf-8"))
         self._now: dict[str, str | None] = {}
 
     def as_now(self, rule: str, text: str) -> str | None:
-        """A remembered parameter; of a rule's code what it would be now, None where that may make something else."""
+        """A recorded parameter in its present form; None if it is a rule's code that may make different files now."""
         value = text[1:-1] if text[:1] in "'\"" else text
         if not value.startswith('{"f') or '"fingerprint"' not in value:
             return text
@@ -163,7 +164,7 @@ class _Known:
         return None if code is None else repr(code)
 
     def code_as_now(self, rule: str, text: str) -> str | None:
-        """The parameter ``code`` of now for that of an earlier version; None where it is none, or may make something else."""
+        """The present parameter ``code`` for an earlier one; None if it is not code or may make different files now."""
         if text not in self._now:
             self._now[text] = self._translated(rule, text)
         return self._now[text]
@@ -185,13 +186,13 @@ class _Known:
         except (UserError, OSError):
             return None
         before = code.get("libraries", {})
-        # A library that the code has no use for any more changes nothing.
+        # A library that the code no longer uses changes nothing.
         is_same = all(before.get(name, version) == version for name, version in now.libraries.items())
         return found if is_same and now.fingerprint in known["now"] else None
 
 
 def _move(old: Path, new: Path) -> None:
-    """Move what lies under ``old`` to ``new``; what is there already stays."""
+    """Move the files under ``old`` to ``new``; existing files there stay."""
     if not old.is_dir():
         return
     for folder, _, files in os.walk(old, topdown=False):
