@@ -1,4 +1,4 @@
-"""What the rules compute: the sweep, result paths, inputs, targets, resources and fingerprints, typed and tested.
+"""The logic behind the rules: the sweep, result paths, inputs, targets, resources and fingerprints, typed and tested.
 
-Together with :mod:`rgd.planning` this is the part of the core that knows Snakemake.
+Only this package and :mod:`rgd.planning` know Snakemake.
 """

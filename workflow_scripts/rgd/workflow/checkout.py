@@ -1,7 +1,7 @@
-"""Whether the code that would run is this checkout's, and whether jobs can start from where it lies.
+"""Whether the code that would run belongs to this checkout, and whether jobs can start from the checkout's folder.
 
-The Snakefile, every job and ``make`` run this file by its path, ``make`` before anything is installed. So it imports
-nothing but the standard library, and no other checkout's code answers in its place.
+The Snakefile, every job and ``make`` run this file by its path, so that no other checkout's copy runs instead. ``make``
+runs it before anything is installed, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 PACKAGE = Path("workflow_scripts", "rgd")
 # Snakemake writes the interpreter's path into a shell command without quotes; a colon separates the folders of PATH.
 BREAKING = re.compile(r"""[\s"'$&();<>\\`|*?\[\]{}:]""")
-# Of these every installation has some; their first lines name its interpreter.
+# Every installation has some of these; their first lines name its interpreter.
 SCRIPTS = ("rgd", "snakemake", "pip")
-# `#!PYTHON`, or, where the path is too long or has a space, a line by which sh executes PYTHON.
+# `#!PYTHON` or, if the path is too long or contains a space, a line with which sh executes PYTHON.
 INTERPRETER = re.compile(r"""^(?:#!|'''exec' )"?(/.*/python[0-9.]*)"?(?: "\$0" "\$@")?$""", re.MULTILINE)
 
 
 def problem(checkout: str | os.PathLike[str]) -> str | None:
-    """What keeps this interpreter from running the workflow of ``checkout``, and the fix; None if nothing does."""
+    """Why this interpreter cannot run the workflow of ``checkout``, and the fix; None if it can."""
     broken = environment_problem(Path(checkout, ".venv"))
     return (
         path_problem(sys.executable)
@@ -32,7 +32,7 @@ def problem(checkout: str | os.PathLike[str]) -> str | None:
 
 
 def path_problem(path: str | os.PathLike[str]) -> str | None:
-    """Which characters in ``path``, of the interpreter or of the folder that will hold it, break a job's command."""
+    """Which characters in ``path``, the interpreter's or its future folder's, would break a job's command."""
     found = sorted(set(BREAKING.findall(os.fspath(path))))
     if not found:
         return None
@@ -44,7 +44,7 @@ def path_problem(path: str | os.PathLike[str]) -> str | None:
 
 
 def environment_problem(environment: Path) -> str | None:
-    """Why a checkout's virtual environment cannot work: its interpreter is gone, or it was installed elsewhere."""
+    """Why a checkout's virtual environment cannot work: its interpreter is missing, or it was installed elsewhere."""
     python = environment / "bin" / "python"
     if python.is_symlink() and not python.exists():
         return f"{python} is a link to {os.readlink(python)}, which does not exist."
@@ -56,7 +56,7 @@ def environment_problem(environment: Path) -> str | None:
 
 
 def interpreter_of(script: Path) -> Path | None:
-    """The interpreter that the first lines of ``script`` name; None where there is no such script or they name none."""
+    """The interpreter that the first lines of ``script`` name; None if there is no such script or it names none."""
     try:
         with script.open("rb") as file:
             found = INTERPRETER.search(file.read(4096).decode("utf-8", "replace"))
@@ -73,13 +73,13 @@ def code_problem(checkout: str | os.PathLike[str]) -> str | None:
         return None
     found = "finds no package rgd" if imported is None else f"would run the code of {imported}"
     return (
-        f"{sys.executable} {found}, not that of {own}, which this checkout's results would be attributed to. Run "
-        f"`make install` in {folder}, then `source .venv/bin/activate`; PYTHONPATH must name no other checkout."
+        f"{sys.executable} {found}, but results would be attributed to the code of {own}. Run `make install` in "
+        f"{folder}, then `source .venv/bin/activate`. PYTHONPATH must not name another checkout."
     )
 
 
 def imported_package() -> Path | None:
-    """The folder of the package rgd that this interpreter imports."""
+    """The folder of the package rgd that this interpreter would import; None if there is none."""
     found = importlib.util.find_spec("rgd")
     return None if found is None or found.origin is None else Path(found.origin).parent
 
@@ -98,7 +98,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def main(subject: str) -> int:
-    """For make, in the checkout's folder: print what is wrong with its path or its environment.
+    """Print what is wrong with the checkout's path or environment; ``make`` calls this in the checkout's folder.
 
     Args:
         subject: ``path`` or ``environment``.

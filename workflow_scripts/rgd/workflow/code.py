@@ -14,7 +14,7 @@ from rgd.workflow.study import Study
 
 
 def questions_beside(plugins: Iterable[str], scripts: Path = fingerprint.ROOT) -> list[str]:
-    """The files of questions that lie beside adapters, by their place in ``scripts``."""
+    """The question files beside adapters, as paths relative to ``scripts``."""
     files = [f"{plugin.replace('.', '/')}.jsonl" for plugin in plugins]
     return [file for file in files if (scripts / file).is_file()]
 
@@ -24,7 +24,7 @@ class Code:
 
     Args:
         scripts: workflow_scripts/.
-        kept: a folder that keeps what is read off each file, by its content: a parse reads anew only what was edited.
+        kept: a folder that caches each file's parse by its content, so that only edited files are parsed again.
     """
 
     def __init__(self, scripts: Path, kept: Path) -> None:
@@ -36,12 +36,12 @@ class Code:
         )
 
     def __call__(self, script: str, plugins: Iterable[str] = (), files: Iterable[str] = ()) -> str:
-        """The parameter ``code`` of a rule; code that cannot be followed ends the run with the message alone.
+        """The parameter ``code`` of a rule; if its code cannot be followed, the run ends with the message alone.
 
         Args:
             script: the rule's script.
-            plugins: modules that it loads by name, which it then follows.
-            files: data files under workflow_scripts/ that its code reads and that are no inputs.
+            plugins: modules that the script loads by name, which are followed too.
+            files: data files under workflow_scripts/ that the code reads and that are not inputs.
         """
         try:
             return self._of(script, tuple(plugins), tuple(files))
@@ -49,16 +49,16 @@ class Code:
             sys.exit(f"Code error: {error}")
 
     def of_router(self, script: str, study: Study) -> Any:
-        """A function of the wildcards: the same with the router's own module."""
+        """A function of the wildcards: the parameter ``code`` including the router's own module."""
         return lambda wildcards: self(script, [f"rgd.routers.{study.router(wildcards).method}"])
 
     def of_routers(self, script: str, cells: Iterable[Cell], study: Study) -> str:
-        """The same with the modules of these cells' routers."""
+        """The parameter ``code`` including the modules of these cells' routers."""
         methods = unique(study.config.router[cell.router].method for cell in cells)
         return self(script, [f"rgd.routers.{method}" for method in methods])
 
     def of_adapter(self, script: str, study: Study) -> Any:
-        """A function of the wildcards: the same with the dataset's adapter, and with the questions that lie beside it."""
+        """A function of the wildcards: the parameter ``code`` including the dataset's adapter and its question files."""
 
         def of(wildcards: Any) -> str:
             adapter = study.dataset(wildcards).adapter

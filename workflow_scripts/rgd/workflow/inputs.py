@@ -1,7 +1,7 @@
-"""The inputs of the rules that depend on the configuration: each function is an input function of the rule it is named after.
+"""Inputs of rules that depend on the configuration: each function is the input function of the rule of the same name.
 
-The label firewall holds here: :meth:`Inputs.fit` gives a label file only to a router whose class says ``needs_labels``, and
-:meth:`Inputs.route` gives none.
+This is where the label firewall is enforced: :meth:`Inputs.fit` gives a label file only to a router whose class declares
+``needs_labels``, and :meth:`Inputs.route` never gives one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ MAPPED_ROUTER = "cascal"
 
 
 class Inputs:
-    """The input functions of a study's rules; ``wildcards`` are those of a job."""
+    """The input functions of a study's rules; ``wildcards`` are a job's wildcards."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -32,7 +32,7 @@ class Inputs:
     # Weights.
 
     def weights(self, model: str) -> list[str]:
-        """Says that a model's weights are here; nothing for a model that a server runs."""
+        """The record that a model's weights are here; nothing for a model that a server runs."""
         return [] if self.config.model[model].weights is None else [paths.model_weights(model)]
 
     def weights_of(self, model_of: Callable[[Any], str]) -> Callable[[Any], list[str]]:
@@ -40,19 +40,19 @@ class Inputs:
         return lambda wildcards: self.weights(model_of(wildcards))
 
     def embedder_weights(self, wildcards: Any) -> list[str]:
-        """Says that the weights of a dataset's embedder are here; nothing for an embedder that a server runs."""
+        """The record that the weights of a dataset's embedder are here; nothing for an embedder that a server runs."""
         name = self.study.dataset(wildcards).embedder
         return [] if self.config.embedder[name].weights is None else [paths.embedder_weights(name)]
 
     # Questions.
 
     def benchmark_questions(self, wildcards: Any) -> list[str]:
-        """Says that a benchmark's files are here; nothing for one that is made, or read from a file of one's own."""
+        """The record that a benchmark's files are here; nothing for one that is made or read from the user's own file."""
         source = self.study.dataset(wildcards).source
         return [] if source is None or source.repo is None else [paths.source(wildcards.dataset)]
 
     def own_content(self, wildcards: Any) -> str:
-        """The hash of a file of one's own, so that its content counts and its place does not; "" for other datasets."""
+        """The hash of the user's own file, so that its content matters and its path does not; "" for other datasets."""
         source = self.study.dataset(wildcards).source
         if source is None or source.repo is not None:
             return ""
@@ -60,13 +60,13 @@ class Inputs:
         return content_digest(slices.benchmark(self.config, wildcards.dataset), folder)
 
     def ask_descriptions(self, wildcards: Any) -> dict[str, str]:
-        """What a descriptor writes from: the benchmark's reserved questions, or its own default description."""
+        """The descriptor's sources: the benchmark's reserved questions, or the descriptor's own default description."""
         if wildcards.variant != scenarios.DEFAULT:
             return {"shown": paths.descriptions(wildcards.dataset, scenarios.DEFAULT)}
         return {"shown": paths.questions(wildcards.dataset, BENCHMARK), "parts": paths.parts(wildcards.dataset)}
 
     def ask_queries(self, wildcards: Any) -> str:
-        """The descriptions that the generator of ``drawn`` gets."""
+        """The descriptions given to the generator of ``drawn``."""
         return paths.descriptions(wildcards.dataset, self.study.variant(wildcards.drawn))
 
     def filtered_questions(self, wildcards: Any) -> list[str]:
@@ -79,15 +79,15 @@ class Inputs:
         return self.judged_questions(wildcards.dataset, wildcards.query_set)
 
     def judged_questions(self, dataset: str, query_set: str) -> str:
-        """The questions of whose labels the referee is asked: of the benchmark those that the first split tests."""
+        """The questions whose labels the referee judges; of the benchmark, those in the first split's test part."""
         if query_set == BENCHMARK:
             return paths.tested_questions(dataset)
         return paths.questions(dataset, query_set)
 
-    # Every file that a model is asked about: while it is loaded it answers those that are there.
+    # All files that a model is asked about: while it is loaded, it answers every file that exists.
 
     def asked_of_member(self, wildcards: Any) -> list[str]:
-        """The questions of the experiment that a member answers in the same kind of answer."""
+        """The experiment's questions that a member answers with the same kind of answer."""
         kind = self.study.dataset(wildcards).answer_kind
         return [
             paths.questions(dataset, query_set)
@@ -96,7 +96,7 @@ class Inputs:
         ]
 
     def asked_of_featurizer(self, wildcards: Any) -> list[str]:
-        """The questions of whose features some cell of the experiment needs."""
+        """The questions whose features some cell of the experiment needs."""
         needed = (
             (cell.dataset, query_set)
             for cell in self.study.cells
@@ -106,7 +106,7 @@ class Inputs:
         return [paths.questions(dataset, query_set) for dataset, query_set in unique(needed)]
 
     def asked_of_referee(self, wildcards: Any) -> list[str]:
-        """The questions of all labels that the referee judges."""
+        """The questions of every label that the referee judges."""
         del wildcards
         return [self.judged_questions(dataset, query_set) for dataset, query_set in self.study.judged]
 
@@ -126,13 +126,13 @@ class Inputs:
         return [paths.graded_responses(wildcards.dataset, member) for member in self.study.pool(wildcards.pool)]
 
     def answers(self, dataset: str, query_set: str, pool: str) -> list[str]:
-        """The answers of a pool to a query set, in which equal answers are equal texts."""
+        """The answers of a pool to a query set; equal answers have equal texts."""
         if self.study.is_mathematics(dataset):
             return [paths.matched_responses(dataset, pool, member) for member in self.study.pool(pool)]
         return [paths.responses(dataset, query_set, member) for member in self.study.pool(pool)]
 
     def labels(self, dataset: str, query_set: str, pool: str) -> str:
-        """The labels, under the texts that equal answers of the pool have."""
+        """The labels, as the texts that the pool's equal answers have."""
         if self.study.is_mathematics(dataset):
             return paths.matched_labels(dataset, pool)
         return paths.labels(dataset, query_set)
@@ -156,20 +156,20 @@ class Inputs:
     # Routers.
 
     def training_tasks(self, wildcards: Any) -> dict[str, str]:
-        """The questions that say which task a query is of, where only some of a scenario's queries train."""
+        """The questions, which give each query's task; needed only if some of a scenario's queries do not train."""
         if whole_scenario(wildcards.scenario)[1] is None:
             return {}
         return {"questions": self.training_questions(wildcards)}
 
     def fit(self, wildcards: Any) -> dict[str, str | list[str]]:
-        """What fitting needs beside training sets and embeddings: labels only where the router's class says so."""
+        """What fitting needs besides training sets and embeddings; labels only if the router's class declares it."""
         kind, spec = self.study.router_class(wildcards), self.study.router(wildcards)
         dataset, query_set = wildcards.dataset, sweep.query_set(wildcards.scenario)
         found: dict[str, str | list[str]] = {}
         if kind.needs_labels:
             found["labels"] = self.labels(dataset, query_set, wildcards.pool)
         if kind.needs_answer_embeddings:
-            # Those of the whole pool hold the answers of a pool that lacks a member.
+            # The whole pool's embeddings include the answers of a pool without one member.
             whole, _ = whole_pool(wildcards.pool)
             found["answer_embeddings"] = paths.text_embeddings(spec.answer_text, dataset, query_set, whole)
         if spec.features is not None:
@@ -179,7 +179,7 @@ class Inputs:
         return found
 
     def route(self, wildcards: Any) -> dict[str, str]:
-        """What routing needs beside the router, the test queries and their nearest training queries; never a label."""
+        """What routing needs besides the router, the test queries and their nearest training queries; never a label."""
         kind, spec = self.study.router_class(wildcards), self.study.router(wildcards)
         found = {}
         if kind.needs_training_embeddings:
@@ -190,7 +190,7 @@ class Inputs:
         return found
 
     def bundle(self, wildcards: Any) -> dict[str, str]:
-        """The descriptions that a bundle's training queries were written from, where they were generated."""
+        """The descriptions that a bundle's training queries were generated from; nothing for real queries."""
         variant = tool_settings.description_variant(self.config, self.cell(wildcards))
         return {} if variant is None else {"descriptions": paths.descriptions(wildcards.dataset, variant)}
 
@@ -211,7 +211,7 @@ class Inputs:
         ]
 
     def graded_answers(self) -> list[str]:
-        """The answers of every member to every benchmark, in which right answers are the labels' texts."""
+        """The answers of every member to every benchmark; right answers have their label's text."""
         return [
             paths.graded_responses(dataset, member)
             if self.study.is_mathematics(dataset)
@@ -227,7 +227,7 @@ class Inputs:
         return [paths.generation(dataset, query_set) for dataset, query_set in query_sets]
 
     def label_quality_table(self) -> list[str]:
-        """What the referee says of each label."""
+        """The referee's judgement of each label."""
         return [
             paths.referee(dataset, query_set, member)
             for dataset, query_set in self.study.judged
@@ -249,7 +249,7 @@ class Inputs:
         }
 
     def generator_diagnostics_table(self) -> dict[str, list[str]]:
-        """What generators wrote, and what their own models answer to it."""
+        """What the generators wrote, and their own models' answers to it."""
         writers = self.study.writers()
         return {
             "labels": [paths.labels(dataset, scenario) for dataset, scenario, _, _ in writers],
@@ -257,7 +257,7 @@ class Inputs:
         }
 
     def diagnostics_table(self) -> dict[str, list[str]]:
-        """Everything that is learned from generated queries, and what it is learned from."""
+        """Everything learned from generated queries, and the data it is learned from."""
         made = self.study.generated_cells
         return {
             "consensus": self.consensus(made),
@@ -268,7 +268,7 @@ class Inputs:
         }
 
     def published_table(self, wildcards: Any) -> dict[str, str]:
-        """The tables beside the accuracies that have published figures, as far as the experiment can make them."""
+        """The tables with published figures, besides the accuracies, that the experiment can make."""
         tables = [
             *(["ranking_transfer"] if self.study.transfer_cells else []),
             *(["label_quality"] if self.study.judged else []),
@@ -276,7 +276,7 @@ class Inputs:
         return {table: paths.table(wildcards.experiment, table) for table in tables}
 
     def shifted(self) -> list[tuple[str, str]]:
-        """Dataset and scenario: of every dataset the real queries, which show what no distance looks like, then the others."""
+        """Dataset and scenario: first every dataset's real queries as the baseline for no shift, then the others."""
         return [
             (dataset, REAL if query_set == BENCHMARK else query_set) for dataset, query_set in self.study.query_sets
         ]
@@ -284,12 +284,12 @@ class Inputs:
     # The maps of queries.
 
     def map_dataset(self, wildcards: Any) -> str:
-        """The dataset of a map of queries: that of its name, or the first one."""
+        """The dataset of a map of queries: the one in the map's name, or the first one."""
         first, *_ = self.study.datasets + self.study.untested
         return wildcards.map.removeprefix("queries").removeprefix("_of_") or first
 
     def map_scenarios(self, wildcards: Any) -> list[str]:
-        """The scenarios whose queries a map shows: all of the dataset's without a suffix."""
+        """The scenarios whose queries a map shows: all scenarios of the dataset without a suffix."""
         dataset = self.map_dataset(wildcards)
         plain = [REAL, *self.study.plain_scenarios]
         return [scenario for scenario in plain if (dataset, sweep.query_set(scenario)) in self.study.query_sets]
@@ -299,7 +299,7 @@ class Inputs:
         return [(dataset, sweep.query_set(scenario)) for scenario in self.map_scenarios(wildcards)]
 
     def map_routers(self, wildcards: Any) -> list[sweep.Cell]:
-        """The fitted routers whose centroids a map shows: those of the first pool that has them."""
+        """The fitted routers whose centroids a map shows: those of the first pool that has any."""
         dataset, shown = self.map_dataset(wildcards), self.map_scenarios(wildcards)
         cells = [
             cell

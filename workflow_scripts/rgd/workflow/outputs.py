@@ -1,4 +1,4 @@
-"""The outputs that several rules have alike."""
+"""Outputs that several rules share."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rgd.workflow import paths
 
 
 def table(name: str, caption: str | None = None) -> dict[str, Any]:
-    """The four files of a table of ``{experiment}``; with a ``caption`` its CSV is part of Snakemake's own report."""
+    """The four files of a table of ``{experiment}``; if there is a ``caption``, Snakemake's own report shows the CSV."""
     from snakemake.io import report
 
     files: dict[str, Any] = {kind: paths.table("{experiment}", name, kind) for kind in paths.KINDS}
@@ -16,7 +16,7 @@ def table(name: str, caption: str | None = None) -> dict[str, Any]:
 
 
 def figure(name: str, caption: str) -> dict[str, Any]:
-    """The two files of a figure of ``{experiment}``; its SVG is part of Snakemake's own report."""
+    """The two files of a figure of ``{experiment}``; Snakemake's own report shows the SVG."""
     from snakemake.io import report
 
     svg, png = (paths.figure("{experiment}", name, kind) for kind in ("svg", "png"))

@@ -1,14 +1,14 @@
-"""Where every file of the results lies: the one home of result paths.
+"""The path of every result file, defined in this one place.
 
-Each function fills a path from its keys; a rule gives wildcards such as ``"{dataset}"``. Paths begin with ``<results>``,
-which Snakemake's ``pathvars`` replace; :func:`located` does so outside the rules.
+Each function fills a path with its keys; a rule passes wildcards such as ``"{dataset}"``. Paths begin with ``<results>``,
+which Snakemake's ``pathvars`` replace in rules and :func:`located` replaces elsewhere.
 """
 
 from collections.abc import Iterable
 
 RESULTS = "<results>"
 KINDS = ("parquet", "csv", "md", "tex")
-"""The files of a table."""
+"""The file types of a table."""
 
 
 CELL = ("{dataset}", "{scenario}", "{pool}", "{router}")
@@ -35,7 +35,7 @@ def benchmark(rule: str, *keys: str) -> str:
 
 
 def source(dataset: str) -> str:
-    """Says that the files of a benchmark are here."""
+    """The record that a benchmark's files are here."""
     return result("sources", dataset, suffix="json")
 
 
@@ -64,7 +64,7 @@ def tested_questions(dataset: str) -> str:
 
 
 def model_weights(model: str) -> str:
-    """Says that a model's weights are here."""
+    """The record that a model's weights are here."""
     return result("weights", "model", model, suffix="json")
 
 
@@ -73,7 +73,7 @@ def embedder_weights(embedder: str) -> str:
 
 
 def asked(what: str, *keys: str) -> str:
-    """Says that the store holds everything that is asked: of descriptions, queries, answers, features or referee."""
+    """The record that the store has everything asked: descriptions, queries, answers, features or judgements."""
     return result("asked", what, *keys, suffix="json")
 
 
@@ -82,7 +82,7 @@ def descriptions(dataset: str, variant: str) -> str:
 
 
 def generation(dataset: str, drawn: str) -> str:
-    """What became of a generator's draws."""
+    """The outcomes of a generator's draws."""
     return result("generation", dataset, drawn)
 
 
@@ -140,7 +140,7 @@ def neighbours(dataset: str, scenario: str) -> str:
 
 
 def training(dataset: str, scenario: str, pool: str) -> str:
-    """The training sets of a scenario and pool: what the members answered to the queries of each seed."""
+    """The training sets of a scenario and pool: the members' answers to the training queries of each seed."""
     return result("training", dataset, scenario, pool)
 
 
@@ -169,7 +169,7 @@ def cell(cell: Iterable[str] = CELL) -> str:
 
 
 def leaks(of: str, dataset: str, name: str) -> str:
-    """What repeats a test question; ``of`` is ``queries`` or ``descriptions``."""
+    """The texts that repeat a test question; ``of`` is ``queries`` or ``descriptions``."""
     return result("leaks", of, dataset, name)
 
 
@@ -186,7 +186,7 @@ def figure(experiment: str, name: str, kind: str = "svg") -> str:
 
 
 def summary(experiment: str) -> str:
-    """The main table as it is printed at the end of a run."""
+    """The main table as printed at the end of a run."""
     return result("tables", experiment, "summary", suffix="txt")
 
 

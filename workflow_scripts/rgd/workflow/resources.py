@@ -1,7 +1,6 @@
-"""What jobs ask a cluster for: where they run, their memory and time, which run one after the other, which are one job.
+"""The resources of jobs: partition, memory and time, which jobs run one at a time, and which form one cluster job.
 
-Nothing here changes a result or reruns a job. On a workstation it is said and not enforced, but for what runs one after the
-other.
+Nothing here changes a result or reruns a job. On a workstation only the order of jobs that run one at a time is enforced.
 """
 
 import re
@@ -14,15 +13,15 @@ from rgd.workflow import paths, run_times
 from rgd.workflow.study import Study
 
 Named = Callable[[Any], str]
-"""Finds a name, of a model or a group, from a job's wildcards."""
+"""Finds the name of a model or a group from a job's wildcards."""
 Files = Callable[[Any], list[str]]
 
-# The order of long work where more jobs are ready than cores: first what everything waits for (the benchmark's questions,
-# the descriptions, weights), then the generators' queries, so that a member that is loaded answers all query sets, and of
-# one kind the largest model, so that no core idles at the end.
+# The order of long jobs when more are ready than there are cores. First comes what everything waits for (the benchmark's
+# questions, descriptions, weights), then the generators' queries, so that a loaded member can answer all query sets. Among
+# jobs of one kind the largest model comes first, so that no core idles at the end.
 QUESTIONS_FIRST, FETCH_FIRST, DRAW_FIRST = 300_000, 200_000, 100_000
 DRAWS_OF_A_QUERY = 2
-"""Draws that a query may take, since not all are usable."""
+"""Draws that one query may take, since not all draws are usable."""
 
 
 class Jobs:
@@ -30,7 +29,7 @@ class Jobs:
 
     Args:
         study: the experiment.
-        workflow: Snakemake's, which is told of resources and groups; without one nothing is grouped.
+        workflow: Snakemake's workflow, in which resources and groups are registered; without it nothing is grouped.
     """
 
     def __init__(self, study: Study, workflow: Any) -> None:
@@ -42,7 +41,7 @@ class Jobs:
     # Priorities.
 
     def largest_first(self, model_of: Named, least: int = 0) -> Callable[[Any], int]:
-        """A priority: the larger the model of a job, the earlier it runs."""
+        """A priority: the larger a job's model, the earlier the job runs."""
         return lambda wildcards: least + round(1000 * (self.config.model[model_of(wildcards)].parameters_billion or 0))
 
     def threads(self, model_of: Named) -> Callable[[Any], int]:
@@ -54,7 +53,7 @@ class Jobs:
     # Whole jobs.
 
     def fetching(self, kind: str) -> dict[str, Any]:
-        """Of a job that fetches the weights of a ``model`` or an ``embedder``, its wildcard."""
+        """Resources of a job that fetches weights; its wildcard is ``model`` or ``embedder``."""
 
         def spec(wildcards: Any) -> Model | Embedder:
             return getattr(self.config, kind)[wildcards[kind]]
@@ -81,14 +80,14 @@ class Jobs:
         )
 
     def ask_answers(self, all_files: Files) -> dict[str, Any]:
-        """``all_files``: the questions of all query sets that the member answers."""
+        """Resources of a job that asks a member; ``all_files``: the questions of all query sets that the member answers."""
         return {
             **self._one_load_at_a_time("member", self.study.members),
             **self._asking(self.study.model_of_member, "answers", all_files, self._questions),
         }
 
     def ask_features(self, all_files: Files) -> dict[str, Any]:
-        """``all_files``: the questions of all query sets that the featurizer describes."""
+        """Resources of a job that asks a featurizer; ``all_files``: the questions of all query sets that it describes."""
         return {
             **self._one_load_at_a_time("featurizer", self.config.featurizer),
             **self._asking(
@@ -97,14 +96,14 @@ class Jobs:
         }
 
     def ask_referee(self, all_files: Files, own_file: Named) -> dict[str, Any]:
-        """As for answers, whose jobs of the same member these do not run beside."""
+        """As for answers; jobs that ask the same member for answers do not run at the same time."""
         return {
             **self._one_load_at_a_time("member", self.study.members),
             **self._asking(self.study.model_of_member, "referee", all_files, own_file, draws=self.study.referee_draws),
         }
 
     def embedding(self, texts: Callable[[Any], int]) -> dict[str, Any]:
-        """Of a job that embeds so many texts."""
+        """Resources of a job that embeds this many texts."""
 
         def minutes(wildcards: Any) -> tuple[int, int]:
             own = run_times.to_embed(self.study.embedder(wildcards), texts(wildcards))
@@ -119,7 +118,7 @@ class Jobs:
     # Numbers of texts.
 
     def queries(self, wildcards: Any) -> int:
-        """How many queries a query set has, or may have."""
+        """How many queries a query set has or may have."""
         return run_times.count_rows(self._questions(wildcards))
 
     def answers(self, wildcards: Any) -> int:
@@ -140,22 +139,22 @@ class Jobs:
     # Groups.
 
     def together(self, kind: str, name_of: Named) -> Callable[[Any], str]:
-        """A group: ``--group-components KIND=N`` makes one job of the cluster of up to N jobs with the same name."""
+        """A group: ``--group-components KIND=N`` puts up to N jobs of the same name into one cluster job."""
 
         def group(wildcards: Any) -> str:
             name = f"{kind}_{name_of(wildcards)}"
-            # As Snakemake notes it for a group whose name is a text with wildcards.
+            # What Snakemake does itself for a group whose name is a text with wildcards.
             self.workflow.parent_groupids[name] = kind
             return name
 
         return group
 
     def member_and_kind(self, wildcards: Any) -> str:
-        """The group of what a member is asked in one kind of answer."""
+        """The group of everything that a member is asked with one kind of answer."""
         return f"{self.study.dataset(wildcards).answer_kind}_{wildcards.member}"
 
     def place(self) -> None:
-        """Give every rule that names no partition or account of its own those of the site."""
+        """Give the site's partition and account to every rule that names none of its own."""
         place = {"slurm_partition": self.cluster.partition, "slurm_account": self.cluster.account}
         for rule in self.workflow.rules:
             for name, value in place.items():
@@ -174,16 +173,16 @@ class Jobs:
         draws: int = 1,
         spec_of: Callable[[Any], Any] | None = None,
     ) -> dict[str, Any]:
-        """Of a job that asks a model about a file of questions, and about others that are there and not yet asked.
+        """Resources of a job that asks a model about a question file, and about existing others not asked yet.
 
         Args:
-            model_of: the model.
-            kind: of the rule's groups. Where they make one job of the cluster of all jobs of a model, each gets its own part
-                of the time; otherwise the first may have to ask everything.
-            all_files: all questions that the model is asked.
-            own_file: the job's own ones.
+            model_of: finds the model.
+            kind: the kind of the rule's groups. If all jobs of a model are grouped into one cluster job, each gets its own
+                share of the time; otherwise the first job may have to ask everything.
+            all_files: all question files that the model is asked about.
+            own_file: the job's own question file.
             draws: how often each question is asked.
-            spec_of: what may name another engine than the model's file.
+            spec_of: finds the configuration that may name another engine than the model's file.
         """
         settings = self.workflow.group_settings
         grouped = bool(settings) and settings.group_components.get(kind, 1) > 1
@@ -198,7 +197,7 @@ class Jobs:
         return {
             **self._asks(model_of, minutes, spec_of),
             "chunk_size": self.config.site.chunk_size,
-            # While the model is loaded it answers what is there of the others, whose own jobs then find it in the store.
+            # While the model is loaded it also answers the other files that exist; their own jobs find those in the store.
             "also": lambda wildcards: " ".join(map(self._located, all_files(wildcards))),
         }
 
@@ -209,7 +208,7 @@ class Jobs:
         texts: Callable[[Any], int],
         chunk_size: int | None = None,
     ) -> dict[str, Any]:
-        """Of a job that has a model write so many texts, each as long as an answer."""
+        """Resources of a job in which a model writes this many texts, each as long as an answer."""
 
         def minutes(wildcards: Any) -> tuple[int, int]:
             own = run_times.to_answer(self._model_of(model_of)(wildcards), texts(wildcards))
@@ -239,7 +238,7 @@ class Jobs:
         }
 
     def _model(self, spec_of: Callable[[Any], Model | Embedder]) -> dict[str, Any]:
-        """Where a model's weights are found, or how its server is asked."""
+        """Where to find a model's weights, or how to ask its server."""
         return {
             "weights": lambda wildcards: slices.canonical(slices.weights(spec_of(wildcards).weights)),
             "api": lambda wildcards: slices.canonical(slices.api(spec_of(wildcards))),
@@ -252,11 +251,11 @@ class Jobs:
     def _at_work(
         self, spec_of: Callable[[Any], Model | Embedder], minutes: Callable[[Any], tuple[int, int]]
     ) -> dict[str, Any]:
-        """Of a job that runs a model; further tries get more memory and more time.
+        """Resources of a job that runs a model; each retry gets more memory and time.
 
         Args:
-            spec_of: the model, or the embedder.
-            minutes: the time that the job takes, and that all jobs take which are one job of the cluster with it.
+            spec_of: finds the model or the embedder.
+            minutes: gives the job's time, and the total time of all jobs in the same cluster job.
         """
 
         def runtime(wildcards: Any, attempt: int) -> int:
@@ -280,11 +279,11 @@ class Jobs:
         return (self.cluster.served_partition if model.api is not None else None) or self.cluster.partition
 
     def _one_load_at_a_time(self, wildcard: str, names: Iterable[str]) -> Mapping[str, Any]:
-        """Jobs of one of ``names`` run one after the other: the next finds its answers in the store and loads no model."""
+        """Jobs with one of ``names`` run one at a time: the next finds its answers in the store and loads no model."""
         return self._one_at_a_time(wildcard, names, lambda wildcards: wildcards[wildcard])
 
     def _one_api_job_at_a_time(self, model_of: Named) -> Mapping[str, Any]:
-        """Jobs of a served model with a pace or a budget run one after the other: both are the model's, not the job's."""
+        """Jobs of a served model with a rate limit or a budget run one at a time: both apply per model, not per job."""
         served = {name: spec.api for name, spec in self.config.model.items() if spec.api}
         limited = [name for name, api in served.items() if api.requests_per_minute or api.budget_dollars]
         return self._one_at_a_time("api", limited, model_of)

@@ -1,4 +1,4 @@
-"""How long a job that runs a model may take, and with how much memory: what a cluster is asked for, never what decides a result."""
+"""Time and memory to request from a cluster for a job that runs a model; neither affects a result."""
 
 import functools
 import math
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
     from rgd.config.schema import Embedder, Model
 
 MINUTES_TO_START = 10.0
-"""Of Python, its libraries and a small model; a large one takes MINUTES_PER_BILLION more for each billion parameters."""
+"""Time to load Python, its libraries and a small model; each billion parameters adds MINUTES_PER_BILLION."""
 MINUTES_PER_BILLION = 0.1
 SECONDS_OF_AN_ANSWER = 0.2
-"""Of a model with a billion parameters on a CPU whose file gives no rate; on GPUs it takes GPU_FACTOR times less."""
+"""For a model of a billion parameters on a CPU whose file gives no rate; GPUs are GPU_FACTOR times faster."""
 GPU_FACTOR = 5.0
 SECONDS_OF_A_REQUEST = 5.0
-"""Of a server, of which several are under way at a time."""
+"""Duration of one request to a server; several are in flight at a time."""
 SIZE_UNKNOWN = 10.0
-"""Billions of parameters that a model is taken to have whose size is not known."""
+"""Assumed billions of parameters of a model of unknown size."""
 TEXTS_PER_MINUTE = 300.0
-"""Of an embedder whose file gives no rate."""
+"""Assumed rate of an embedder whose file gives none."""
 QUERIES_UNKNOWN = 5000
-"""Queries that a set is taken to have before it has been made: as many as the paper's generated ones."""
+"""Assumed size of a query set that has not been made yet: that of the paper's generated sets."""
 
 
 def answers_per_minute(model: "Model") -> float:
-    """What the model's file says, or a cautious guess."""
+    """The rate in the model's file, or a cautious guess."""
     if model.answers_per_minute is not None:
         return model.answers_per_minute
     if model.api is not None:
@@ -36,32 +36,32 @@ def answers_per_minute(model: "Model") -> float:
 
 
 def to_answer(model: "Model", texts: int) -> int:
-    """Minutes in which a model starts and writes ``texts`` answers, or queries."""
+    """Minutes that a model needs to start and write ``texts`` answers or queries."""
     size = 0.0 if model.api is not None else model.parameters_billion or SIZE_UNKNOWN
     return math.ceil(MINUTES_TO_START + MINUTES_PER_BILLION * size + texts / answers_per_minute(model))
 
 
 def to_embed(embedder: "Embedder", texts: int) -> int:
-    """Minutes in which an embedder starts and embeds ``texts`` texts."""
+    """Minutes that an embedder needs to start and embed ``texts`` texts."""
     return math.ceil(MINUTES_TO_START + texts / (embedder.texts_per_minute or TEXTS_PER_MINUTE))
 
 
 def within(own: int, together: int, attempt: int, longest: int) -> int:
-    """Minutes for the ``attempt``-th try of a job, so that jobs which need ``together`` minutes get no more than ``longest``.
+    """Minutes for the ``attempt``-th try of a job, such that jobs needing ``together`` minutes get at most ``longest``.
 
-    Each further try asks for as much again; what does not come to its end goes on in the next one.
+    Each retry requests as much again; unfinished work is resumed by the next try.
     """
     return max(1, min(own * attempt, own * longest // together))
 
 
 def raised(memory_mb: int, attempt: int, largest: int | None) -> int:
-    """Memory for the ``attempt``-th try: half of it more for each further one, up to ``largest``, but never less than it."""
+    """Memory for the ``attempt``-th try: each retry adds half of ``memory_mb``, up to ``largest`` but never below it."""
     more = memory_mb * (1 + attempt) // 2
     return more if largest is None else max(memory_mb, min(more, largest))
 
 
 def count_rows(path: str) -> int:
-    """Rows of a file of questions; QUERIES_UNKNOWN where there is no such file yet, or none that can be read."""
+    """Rows of a question file; QUERIES_UNKNOWN if it does not exist yet or cannot be read."""
     try:
         changed = Path(path).stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""What an experiment consists of, worked out once from its configuration: what all rules share."""
+"""What an experiment consists of, derived once from its configuration and shared by all rules."""
 
 import re
 import sys
@@ -20,15 +20,15 @@ from rgd.routing.reduced import MARK, WITHOUT, whole_pool, whole_scenario
 QuerySet = tuple[str, str]
 """A dataset and one of its query sets."""
 Trained = tuple[str, str, str]
-"""A dataset, a scenario and a pool: what a training set is of."""
+"""A dataset, a scenario and a pool, which identify a training set."""
 
 
 def opened(folder: Path, given: Mapping[str, Any]) -> "Study":
-    """The study of a run; a mistake in the configuration ends the run with its message alone.
+    """The study of a run; a mistake in the configuration ends the run with the message alone.
 
     Args:
         folder: config/.
-        given: what ``snakemake --config`` named.
+        given: the values of ``snakemake --config``.
     """
     try:
         return Study(compose(folder, given), folder)
@@ -87,12 +87,12 @@ class Study:
         return self.config.featurizer[wildcards.featurizer]
 
     def pool(self, key: str) -> list[str]:
-        """The members of a pool, of one that lacks a member the others."""
+        """The members of a pool; for a pool without one member, the others."""
         whole, missing = whole_pool(key)
         return [member for member in self.config.pool[whole].members if member != missing]
 
     def is_mathematics(self, dataset: str) -> bool:
-        """Whether answers that are written otherwise can be equal."""
+        """Whether answers that are written differently can be equal."""
         return self.config.dataset[dataset].answer_kind == "latex"
 
     def model_of_member(self, wildcards: Any) -> str:
@@ -107,11 +107,11 @@ class Study:
     def model_of_featurizer(self, wildcards: Any) -> str:
         return self.featurizer(wildcards).model
 
-    # What there is.
+    # What the experiment has.
 
     @cached_property
     def members(self) -> dict[str, Member]:
-        """Every member that some model's file defines."""
+        """Every member defined in a model's file."""
         return members(self.config)
 
     @cached_property
@@ -120,7 +120,7 @@ class Study:
 
     @cached_property
     def all_members(self) -> list[str]:
-        """Every member that some pool of the experiment has, in the pools' order."""
+        """Every member of the experiment's pools, in the pools' order."""
         return self.members_of(listed(self.config).pools)
 
     @cached_property
@@ -134,7 +134,7 @@ class Study:
 
     @cached_property
     def scored_cells(self) -> list[sweep.Cell]:
-        """The cells of routers that can be tested, then those of the references."""
+        """The cells of routers that can be tested, then the references' cells."""
         return [*self.tested_cells, *sweep.reference_cells(self.config)]
 
     @cached_property
@@ -164,7 +164,7 @@ class Study:
 
     @cached_property
     def datasets(self) -> list[str]:
-        """The datasets that have a benchmark to be answered."""
+        """The datasets that have a benchmark to answer."""
         return list(unique(dataset for dataset, query_set in self.query_sets if query_set == BENCHMARK))
 
     @cached_property
@@ -173,22 +173,22 @@ class Study:
 
     @cached_property
     def drawn(self) -> list[QuerySet]:
-        """Everything that generators write; of a filtered set the whole one."""
+        """Every query set that generators write; a filtered set counts as its parent."""
         return generated.drawn(self.config)
 
     @cached_property
     def asked(self) -> dict[QuerySet, tuple[str, ...]]:
-        """The pools that are asked about each query set; of a filtered set the whole one is asked about."""
+        """The pools asked about each query set; a filtered set counts as its parent."""
         return generated.asked(self.config)
 
     @cached_property
     def described_for(self) -> list[tuple[str, str]]:
-        """Dataset and variant of all descriptions that a generator gets."""
+        """Dataset and variant of every description given to a generator."""
         return list(unique((dataset, self.variant(query_set)) for dataset, query_set in self.drawn))
 
     @cached_property
     def judged(self) -> list[QuerySet]:
-        """The query sets of whose labels the referee is asked."""
+        """The query sets whose labels the referee judges."""
         return sweep.judged(self.config)
 
     @cached_property
@@ -209,7 +209,7 @@ class Study:
 
     @cached_property
     def diagnosed(self) -> list[sweep.Cell]:
-        """Routers that learn without labels from generated queries: of these the diagnostics tell how they route."""
+        """Routers that learn without labels from generated queries; the diagnostics report how these route."""
         made = set(self.generated_cells)
         return [
             cell
@@ -241,7 +241,7 @@ class Study:
         return slices.titles(self.config)
 
     def members_of(self, pools: Iterable[str]) -> list[str]:
-        """Every member that some of these pools has, in the pools' order."""
+        """Every member of these pools, in the pools' order."""
         return list(unique(member for pool in pools for member in self.config.pool[pool].members))
 
     def variant(self, query_set: str) -> str:
@@ -253,7 +253,7 @@ class Study:
         return scenarios.parse(self.config, scenario).drawn
 
     def writers(self) -> list[tuple[str, str, str, str]]:
-        """Dataset, generated scenario, pool, and each member of the pool that is the generator's own model."""
+        """Dataset, generated scenario, pool, and each member of the pool that runs the generator's own model."""
         return [
             (dataset, scenario, pool, member)
             for dataset, scenario, pool in self.transfer_cells
@@ -265,7 +265,7 @@ class Study:
         ]
 
     def wildcard_constraints(self) -> dict[str, str]:
-        """The names that each wildcard can be."""
+        """The regular expression of each wildcard's possible values."""
         config, drawn = self.config, scenarios.pattern(self.config)
         pools, every_member = one_of(config.pool), one_of([*self.members, *self.recorded_members])
         return {

@@ -1,4 +1,4 @@
-"""What an experiment is asked to make: the files behind the targets all, questions, answers, tables, figures and the like."""
+"""The files behind an experiment's targets: all, questions, answers, tables, figures and so on."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Targets:
         self.outcomes = [paths.outcomes(cell) for cell in study.scored_cells]
         self.choices = [paths.choices(cell) for cell in study.scored_cells]
         tested = set(study.tested_cells)
-        # Of tasks that are only described nothing can be tested: the fitted routers are what is made of them.
+        # Tasks that are only described cannot be tested: their products are the fitted routers.
         self.fitted = [paths.router(cell) for cell in study.cells if cell not in tested]
         self.questions = inputs.questions(study.asked)
         self.responses = inputs.responses(study.query_sets)
@@ -36,13 +36,13 @@ class Targets:
 
     @property
     def all(self) -> list[str]:
-        """What a run makes that names no target."""
+        """The files of a run that names no target."""
         report = [self.report] if self.study.config.experiment.report else []
         return [*self.cells, *self.fitted, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
 
 
 def summary(study: Study) -> str:
-    """What a run ends with: the experiment's main table, and where its tables, figures and page lie; "" if it made none."""
+    """The end of a run: the experiment's main table and the paths of its tables, figures and page; "" if it made none."""
     root = Path(study.config.paths.results)
     main = root / "tables" / study.name / ("summary.txt" if study.scored_cells else "diagnostics.md")
     if not main.exists():
