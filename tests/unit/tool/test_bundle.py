@@ -1,6 +1,7 @@
 """Bundles: what is written is read, and what is missing, damaged, changed or of another version is told."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -48,21 +49,19 @@ def test_the_same_router_is_the_same_bytes(folder: Path, tmp_path: Path) -> None
 
 
 def test_no_folder_an_empty_one_and_another_file_are_told_apart(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no bundle .*nowhere"):
+    with pytest.raises(UserError, match=r"/nowhere\. .*rgd export"):
         load(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"is no bundle: it has no bundle.json, but nothing\. .*rgd export"):
+    with pytest.raises(UserError, match=r"/empty .*bundle\.json.* nothing\. .*rgd export"):
         load(tmp_path / "empty")
     (folder / bundle.MANIFEST).write_text('{"format": "something else"}')
-    with pytest.raises(UserError, match="is no bundle's: it has no format = rgd-bundle"):
+    with pytest.raises(UserError, match=r"bundle\.json .*format.* rgd-bundle"):
         load(folder)
 
 
 def test_another_version_names_both(folder: Path) -> None:
     edit(folder, version=2, rgd="9.9")
-    with pytest.raises(
-        UserError, match=r"version = 2, and this rgd \(.*\) reads version 1\. It was written by rgd 9\.9"
-    ):
+    with pytest.raises(UserError, match=r"version = 2.*version 1\b.*rgd 9\.9"):
         load(folder)
 
 
@@ -70,13 +69,13 @@ def test_another_version_names_both(folder: Path) -> None:
 def test_a_missing_a_cut_and_a_changed_file_are_told(folder: Path, name: str) -> None:
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(whole[:-1])
-    with pytest.raises(UserError, match=rf"{name} is damaged or was changed: it has .* bytes instead of"):
+    with pytest.raises(UserError, match=rf"{name} .*{len(whole) - 1:,} bytes.* {len(whole)}\b"):
         load(folder)
     (folder / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(UserError, match=rf"{name} is damaged or was changed: its SHA-256"):
+    with pytest.raises(UserError, match=rf"{name} .*SHA-256"):
         load(folder)
     (folder / name).unlink()
-    with pytest.raises(UserError, match=rf"{name} is missing: the bundle is not whole"):
+    with pytest.raises(UserError, match=rf"{name} is missing"):
         load(folder)
 
 
@@ -92,7 +91,7 @@ def test_what_is_no_file_of_its_format_is_told_even_where_the_digest_fits(folder
 def test_a_manifest_leads_to_no_other_file(folder: Path, name: str) -> None:
     files = json.loads((folder / bundle.MANIFEST).read_text())["files"]
     edit(folder, files={**files, name: {"bytes": 1, "sha256": "0"}})
-    with pytest.raises(UserError, match=r"which is no file of a bundle .* do not use this bundle"):
+    with pytest.raises(UserError, match=rf"bundle\.json: files .*{re.escape(name)}.*{bundle.ROUTER_FILE}"):
         load(folder)
 
 
@@ -109,17 +108,17 @@ def test_only_what_is_learned_becomes_part_of_the_router(folder: Path, attribute
     names = [attribute, *table["name"].to_pylist()[1:]]
     pq.write_table(table.set_column(1, "name", pa.array(names)), folder / bundle.ROUTER_FILE)
     sign(folder)
-    with pytest.raises(UserError, match="is no learned attribute"):
+    with pytest.raises(UserError, match=rf"{bundle.ROUTER_FILE}.*'{attribute}'"):
         load(folder)
 
 
 def test_parts_that_do_not_fit_each_other_are_told_before_anything_is_routed(folder: Path, tmp_path: Path) -> None:
     content, _, _ = world()
     bundle.write(folder, bundle.Content(**{**vars(content), "members": content.members[::-1]}))
-    with pytest.raises(UserError, match=r"ranks .* and its manifest names"):
+    with pytest.raises(UserError, match=r"\['m0', .*'m5'\].*\['m5', .*'m0'\]"):
         load(folder)
     bundle.write(folder, bundle.Content(**{**vars(content), "embeddings": content.embeddings[:, :5]}))
-    with pytest.raises(UserError, match="cannot route with what the bundle holds"):
+    with pytest.raises(UserError, match=r"\w+Error: "):
         load(folder)
     bundle.write(folder, bundle.Content(**{**vars(content), "training": content.training[:5]}))
     with pytest.raises(UserError, match=r"5 training queries have .* vectors"):
@@ -129,5 +128,5 @@ def test_parts_that_do_not_fit_each_other_are_told_before_anything_is_routed(fol
 @pytest.mark.parametrize("key", ["files", "routing", "members", "made_from"])
 def test_a_manifest_without_a_part_is_damaged(folder: Path, key: str) -> None:
     edit(folder, **{key: None})
-    with pytest.raises(UserError, match=f"{key} is missing or no"):
+    with pytest.raises(UserError, match=rf"bundle\.json .*\b{key}\b"):
         load(folder)

@@ -1,5 +1,6 @@
 """Routing with a bundle: the workflow's own rankings, with what they come from."""
 
+import re
 import subprocess
 import sys
 import time
@@ -77,9 +78,9 @@ def test_a_query_near_no_cluster_is_said_to_be() -> None:
     near, far = Bundle(content).route_vectors(np.concatenate([router.centroids_[:1], away]))
     assert near.cluster is not None
     assert near.cluster.queries == router.sizes_[near.cluster.number]
-    assert "The nearest cluster of " in near.why
+    assert f"cluster of {near.task} has {near.cluster.queries} " in near.why
     assert far.cluster is None
-    assert "No cluster of training queries is near" in far.why
+    assert "No cluster" in far.why
     overall = dict(zip(train.members, router.accuracy_, strict=True))
     assert all(each.score == pytest.approx(overall[each.member]) for each in far.ranking)
     (alike,) = Bundle(world("latent_truth", {"groups": "all"})[0]).route_vectors(queries.embeddings[:1])
@@ -96,7 +97,7 @@ def test_members_that_score_alike_are_said_to() -> None:
         content.learned.schema.get_field_index("floats"), "floats", pa.array(floats, pa.list_(pa.float64()))
     )
     decision = Bundle(bundle.Content(**{**vars(content), "learned": learned})).route_vectors(queries.embeddings[:1])[0]
-    assert "6 members come first alike (0.5)" in decision.why
+    assert re.search(r"\b6 members .*\(0\.5\)", decision.why)
 
 
 def test_vectors_are_normalised_and_wrong_ones_refused() -> None:
@@ -104,17 +105,18 @@ def test_vectors_are_normalised_and_wrong_ones_refused() -> None:
     routed = Bundle(content)
     one, scaled = routed.route_vectors(queries.embeddings[:5]), routed.route_vectors(3 * queries.embeddings[:5])
     assert [each.ranking for each in one] == [each.ranking for each in scaled]
-    with pytest.raises(UserError, match=rf"\(2, 3\), and this bundle routes \(n, {DIMENSION}\)"):
+    with pytest.raises(UserError, match=rf"\(2, 3\).*\(n, {DIMENSION}\)"):
         routed.route_vectors(np.ones((2, 3)))
-    with pytest.raises(UserError, match="a vector has no length"):
-        routed.route_vectors(np.zeros((1, DIMENSION)))
+    for vectors in (np.zeros((1, DIMENSION)), np.full((1, DIMENSION), np.nan)):
+        with pytest.raises(UserError, match="vector"):
+            routed.route_vectors(vectors)
     assert routed.route_vectors(np.zeros((0, DIMENSION))) == []
 
 
 @pytest.mark.parametrize("query", ["", "  \n"])
 def test_an_empty_query_is_refused(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rgd.engines.opening.opened", engines()[0])
-    with pytest.raises(UserError, match=r"query 2 of 2 is .*: a query is a text that is not empty"):
+    with pytest.raises(UserError, match=rf"query 2 of 2 is {re.escape(repr(query))}"):
         Bundle(world()[0]).route_all(["one", query])
 
 
@@ -128,7 +130,7 @@ def test_texts_are_embedded_once_loaded_and_without_an_embedder_refused(monkeypa
     expected = Bundle(content).route_vectors(made["embedder"].embed(["four", "fifth", "eight888"]))
     assert [each.ranking for each in decisions] == [each.ranking for each in expected]
     without = bundle.Content(**{**vars(content), "routing": {**content.routing, "embedder": None}})
-    with pytest.raises(UserError, match="this bundle has no embedder"):
+    with pytest.raises(UserError, match=r"embedder.*route_vectors"):
         Bundle(without).route("four")
 
 

@@ -1,5 +1,6 @@
 """What of the configuration a bundle holds, and which routers cannot be one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,25 +57,22 @@ def test_recorded_members_cannot_be_asked_and_no_key_is_in_a_bundle(config: Conf
 
 
 @pytest.mark.parametrize(
-    ("router", "message"),
-    [
-        ("llmrank_tiny", "the router llmrank_tiny reads what an LLM writes about each query"),
-        ("benchmark_s3", "the router benchmark_s3 ranks a query in the light of all others"),
-    ],
+    ("router", "instead"),
+    [("llmrank_tiny", "llmrank_query_only"), ("benchmark_s3", "cascal or knn")],
 )
-def test_a_router_that_needs_more_than_a_querys_vector_is_refused(config: Config, router: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
+def test_a_router_that_needs_more_than_a_querys_vector_is_refused(config: Config, router: str, instead: str) -> None:
+    with pytest.raises(UserError, match=rf"\b{router}\b.*{instead}"):
         settings.routing(config, cell(router))
 
 
 def test_every_name_of_a_path_is_looked_up(config: Config) -> None:
-    with pytest.raises(UserError, match=r"there is no router cascall in config/router\. Did you mean cascal"):
+    with pytest.raises(UserError, match=r"\bcascall in config/router\..* cascal\b"):
         settings.check_cell(config, cell("cascall"))
-    with pytest.raises(UserError, match=r"there is no pool large_tin\b"):
+    with pytest.raises(UserError, match=r"\blarge_tin in config/pool\..* large_tiny\b"):
         settings.check_cell(config, cell("cascal", pool="large_tin"))
     assert settings.cell_of(Path("results/routers/a/b/c/d.parquet")) == Cell("a", "b", "c", "d")
     for path in ("d.parquet", "results/routers/a/b/c/d.csv", "results/tables/a/b/c/d.parquet"):
-        with pytest.raises(UserError, match="is no fitted router"):
+        with pytest.raises(UserError, match=rf"{re.escape(path)} .*results/routers/"):
             settings.cell_of(Path(path))
 
 

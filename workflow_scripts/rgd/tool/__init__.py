@@ -4,7 +4,7 @@
     router = tool.load("results/bundles/quickstart/qwen2.5-coder-1.5b/quickstart/cascal")
     print(router.route("What is the capital of Norway?").best)
 
-:class:`rgd.tool.routing.Bundle` says what else a loaded router does, :class:`rgd.tool.routing.Decision` what it tells.
+:class:`rgd.tool.routing.Bundle` describes a loaded router, :class:`rgd.tool.routing.Decision` what it returns.
 """
 
 from pathlib import Path
@@ -17,16 +17,16 @@ DEFAULT_CACHE = "~/.cache/rgd"
 
 
 def load(folder: str | Path, *, cache: str | Path = DEFAULT_CACHE, threads: int = 1, use_hub: bool = True) -> "Bundle":
-    """The router in the bundle ``folder``; no model is loaded until a text has to be embedded or answered.
+    """Load the router in the bundle ``folder``; no model is loaded until a text has to be embedded or answered.
 
     Args:
-        folder: what ``rgd export`` or the workflow wrote.
-        cache: where the weights of the embedder and of the members are kept.
+        folder: the bundle that ``rgd export`` or the workflow wrote.
+        cache: where the weights of the embedder and the members are kept.
         threads: CPU threads of models that run in this process.
         use_hub: False never contacts the model hub.
 
     Raises:
-        UserError: there is no bundle, or it is damaged or of another version.
+        UserError: there is no bundle, or it is damaged or has another version.
     """
     from rgd.tool.bundle import read
     from rgd.tool.routing import Bundle

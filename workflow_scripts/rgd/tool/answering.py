@@ -1,4 +1,4 @@
-"""Asking the members that a decision names, and making their answers one by the router's vote."""
+"""Asking the members that a decision names, and combining their answers by the router's vote."""
 
 import re
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _OPTION = re.compile(r"^\s*\(?([A-Z])[).:]\s+(.+?)\s*$")
 
 @dataclass(frozen=True)
 class Given:
-    """What one member answered: its text, and the letter in it where the question has options (None: not readable)."""
+    """One member's answer: its text and, if the question has options, the letter in it (None if unreadable)."""
 
     member: str
     text: str
@@ -39,10 +39,10 @@ class Reply:
 
     Attributes:
         text: the chosen option's text, or what the asked member wrote.
-        letter: of the chosen option; None where there are no options or nobody gave a readable answer.
-        variant: of the router.
-        given: each asked member's answer, best placed first.
-        decision: the ranking that it follows.
+        letter: the chosen option's letter; None if there are no options or no answer is readable.
+        variant: the router's variant.
+        given: each asked member's answer, highest-ranked member first.
+        decision: the ranking that was followed.
     """
 
     text: str
@@ -68,15 +68,15 @@ class Answering:
     def answer(self, query: str, options: Sequence[str] = (), variant: str | None = None) -> Reply:
         """Route ``query``, ask the members that ``variant`` asks, and let them vote.
 
-        Without options there is nothing to count votes over: the best placed member that writes is asked alone.
+        Without options there is nothing to vote on: only the highest-ranked member that writes text is asked.
 
         Args:
             query: the question.
             options: the options' texts; answers are letters.
-            variant: of the router; by default its first.
+            variant: the router's variant; by default its first.
 
         Raises:
-            UserError: an unknown variant, options that are no choice, or a member that cannot be asked.
+            UserError: the variant is unknown, the options are invalid, or a member cannot be asked.
         """
         variant = self.variant(variant)
         vector = self.bundle.embed([query])
@@ -95,12 +95,12 @@ class Answering:
         return Reply(text, voted, variant, tuple(given_by), decision)
 
     def chat(self, decision: Decision, messages: Sequence[Message], sampling: dict[str, Any]) -> tuple[str, Answer]:
-        """The best placed member that writes, and what it writes to a conversation.
+        """The highest-ranked member that writes text, and its answer to a conversation.
 
         Args:
-            decision: where the conversation is routed to.
+            decision: the ranking for the conversation.
             messages: the whole conversation.
-            sampling: what the caller wants of temperature, top_p, max_tokens and seed; the rest is the member's own.
+            sampling: the caller's temperature, top_p, max_tokens and seed; the member's own values fill in the rest.
         """
         member = self.writer(decision)
         return member, self._write(member, Request(tuple(messages), messages[-1].content), sampling)
@@ -117,18 +117,18 @@ class Answering:
         return known[0] if name is None else name
 
     def writer(self, decision: Decision) -> str:
-        """The best placed member that writes text.
+        """The highest-ranked member that writes text.
 
         Raises:
-            UserError: none of the pool does.
+            UserError: no member of the pool does.
         """
         for ranked in decision.ranking:
             spec = self.specs[ranked.member]
             if spec is not None and spec["way"] == GENERATE:
                 return ranked.member
         raise UserError(
-            "no member of this pool writes text: each scores the options of a question. Give the options (--option, or lines "
-            "'A. …' in the question)."
+            "no member of this pool writes text: all of them score the options of a question. Give options (--option, or "
+            "lines 'A. …' in the question)."
         )
 
     def spec(self, member: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Answering:
         """
         spec = self.specs[member]
         if spec is None:
-            raise UserError(f"{member} has recorded answers alone, so it cannot be asked: route without --answer.")
+            raise UserError(f"{member} has only recorded answers, so it cannot be asked. Route without --answer.")
         return spec
 
     def _engine(self, member: str) -> Engine:
@@ -172,10 +172,10 @@ class Answering:
     def _ask_in_turn(
         self, query: str, options: Sequence[str], vector: np.ndarray, variant: str
     ) -> tuple[str | None, list[Given]]:
-        """The letter that the router makes of the answers, and the answers, in the order in which they were given.
+        """The letter that the router derives from the answers, and the answers in the order in which they were given.
 
-        One member is asked after the other, and the router told each time, so that one that stops early does. The answers
-        of members that were not asked are missing, and do not matter to it.
+        Members are asked one at a time, and the router sees each answer at once, so that it can stop early. The answers of
+        members that were not asked are missing, and the router does not use them.
         """
         keys = self.bundle.keys
         queries = self.bundle.test_queries(vector, [len(options)])
@@ -194,23 +194,23 @@ class Answering:
 
 
 def check_options(options: Sequence[str]) -> None:
-    """Options must be a choice.
+    """Check a question's options.
 
     Raises:
-        UserError: too few or too many, an empty one, or two that are alike.
+        UserError: there are too few or too many, one is empty, or two are equal.
     """
     if not MIN_OPTIONS <= len(options) <= MAX_OPTIONS:
         raise UserError(f"there are {len(options)} options; a question has {MIN_OPTIONS} to {MAX_OPTIONS}.")
     stripped = [option.strip() for option in options]
     if not all(stripped) or len(set(stripped)) < len(stripped):
-        raise UserError(f"an option is empty or there twice: {list(options)}. Options must differ.")
+        raise UserError(f"an option is empty or repeated: {list(options)}. Give options that differ.")
 
 
 def split_options(text: str) -> tuple[str, list[str]]:
-    """The question in ``text`` and the options that its lines ``A. …``, ``B. …`` list; no options where there are no such.
+    """The question in ``text`` and the options in its lines ``A. …``, ``B. …``; no options if there are no such lines.
 
-    The lines begin with A, follow each other in order, and blank lines alone may stand between them; what stands after
-    them is an instruction, which is no part of the question.
+    The lines start at A and are consecutive, with nothing but blank lines between them. Text after them is an
+    instruction and not part of the question.
     """
     lines = text.splitlines()
     found: list[tuple[int, str]] = []

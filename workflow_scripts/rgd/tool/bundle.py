@@ -1,8 +1,8 @@
-"""A bundle: a folder that routes alone. What is in it, how it is written, and how it is checked before anything reads it.
+"""A bundle: a self-contained folder that can route. This module defines, writes and checks its content.
 
-Its files are JSON, Parquet and safetensors, of which reading runs no code. ``bundle.json`` names the others with size and
-SHA-256, so that a bundle that was cut off, edited or mixed up is told apart from a whole one. It is no signature: who made
-the bundle is not proved by it.
+Its files are JSON, Parquet and safetensors, so reading them runs no code. ``bundle.json`` lists the others with size and
+SHA-256, so a truncated, edited or mixed-up bundle is detected. This is not a signature: it does not prove who made the
+bundle.
 """
 
 import json
@@ -26,7 +26,7 @@ MANIFEST = "bundle.json"
 ROUTER_FILE, TRAINING_FILE, EMBEDDINGS_FILE = "router.parquet", "training.parquet", "embeddings.safetensors"
 FILES = (ROUTER_FILE, TRAINING_FILE, EMBEDDINGS_FILE)
 TENSOR = "embeddings"
-# What a router has learned is set as attributes of an object: no name but such a one is.
+# Learned values become attributes of an object, so only names of learned attributes are allowed.
 _LEARNED = re.compile(r"[a-z][A-Za-z0-9_.-]*_")
 _ROUTING_KEYS = ("method", "parameters", "variants", "aggregate", "cell", "seed", "neighbours", "titles", "embedder")
 _KEYS = ("files", "routing", "members", "made_from")
@@ -34,14 +34,14 @@ _KEYS = ("files", "routing", "members", "made_from")
 
 @dataclass(frozen=True)
 class Content:
-    """What a bundle holds.
+    """The content of a bundle.
 
     Attributes:
-        routing: what decides a ranking: the router's method, parameters, variants and aggregate, its cell, its seed, titles,
-            the embedder, and the tasks' descriptions.
-        members: of each member, in the pool's order, its key and title and how it is asked (None: it cannot be asked).
-        made_from: the SHA-256 of the fitted router and of what it was fitted on, by their place under the results.
-        learned: what the router learned (schemas.ROUTER), of one seed.
+        routing: everything that determines a ranking: the router's method, parameters, variants and aggregate, its cell,
+            its seed, titles, the embedder and the tasks' descriptions.
+        members: for each member, in the pool's order, its key, its title and how it is asked (None if it cannot be).
+        made_from: the SHA-256 of the fitted router and of what it was fitted on, by path relative to the results.
+        learned: what the router learned (schemas.ROUTER), for one seed.
         training: the n training queries (schemas.TRAINING), in the router's order.
         embeddings: (n, d) float32, their vectors.
     """
@@ -55,7 +55,7 @@ class Content:
 
 
 def write(folder: str | Path, content: Content) -> None:
-    """Write a bundle to ``folder``; the manifest comes last, so that a bundle that is not whole has none.
+    """Write a bundle to ``folder``; the manifest comes last, so that an incomplete bundle has none.
 
     Raises:
         UserError: the folder cannot be written.
@@ -84,7 +84,7 @@ def read(folder: str | Path) -> Content:
     """The checked content of the bundle in ``folder``.
 
     Raises:
-        UserError: there is no bundle, it is of another version, or a file is missing, damaged, or none of a bundle's.
+        UserError: there is no bundle, it has another version, or a file is missing, damaged or unknown.
     """
     folder = Path(folder)
     manifest = _manifest(folder)
@@ -100,9 +100,9 @@ def read(folder: str | Path) -> Content:
         raise _damaged(folder, f"{training.num_rows} training queries have {len(embeddings)} vectors")
     for name in learned["name"].to_pylist():
         if not _LEARNED.fullmatch(name):
-            raise _damaged(folder / ROUTER_FILE, f"{name!r} is no learned attribute")
+            raise _damaged(folder / ROUTER_FILE, f"{name!r} is not a learned attribute")
     if learned["seed"].unique().to_pylist() != [manifest["routing"]["seed"]]:
-        raise _damaged(folder / ROUTER_FILE, "it is of other seeds than the manifest says")
+        raise _damaged(folder / ROUTER_FILE, "its seed differs from the manifest's")
     return Content(
         manifest["routing"], manifest["members"], manifest["made_from"], learned, training, np.asarray(embeddings)
     )
@@ -111,27 +111,29 @@ def read(folder: str | Path) -> Content:
 def _manifest(folder: Path) -> dict[str, Any]:
     file = folder / MANIFEST
     if not folder.is_dir():
-        raise UserError(f"there is no bundle {folder}: give the folder that `rgd export` wrote.")
+        raise UserError(f"there is no bundle {folder}. Give the folder that `rgd export` wrote.")
     if not file.is_file():
         there = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
         raise UserError(
-            f"{folder} is no bundle: it has no {MANIFEST}, but {there}. Give the folder that `rgd export` wrote; where it was "
-            "interrupted, run it again."
+            f"{folder} is not a bundle: it contains no {MANIFEST}, only {there}. Give the folder that `rgd export` wrote. If "
+            "the export was interrupted, run it again."
         )
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _damaged(file, str(error)) from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise UserError(f"{file} is no bundle's: it has no format = {FORMAT}. Give the folder that `rgd export` wrote.")
+        raise UserError(
+            f"{file} does not belong to a bundle: format is not {FORMAT}. Give the folder that `rgd export` wrote."
+        )
     if manifest.get("version") != VERSION:
         raise UserError(
-            f"{file}: version = {manifest.get('version')!r}, and this rgd ({__version__}) reads version {VERSION}. It was written "
-            f"by rgd {manifest.get('rgd')}: install that, or export the router again."
+            f"{file}: version = {manifest.get('version')!r}, but this rgd ({__version__}) reads version {VERSION}. Install rgd "
+            f"{manifest.get('rgd')}, which wrote it, or export the router again."
         )
     for key, kind in zip(_KEYS, (dict, dict, list, dict), strict=True):
         if not isinstance(manifest.get(key), kind):
-            raise _damaged(file, f"{key} is missing or no {'list' if kind is list else 'object'}")
+            raise _damaged(file, f"{key} is missing or not {'a list' if kind is list else 'an object'}")
     missing = [key for key in _ROUTING_KEYS if key not in manifest["routing"]]
     if missing:
         raise _damaged(file, f"routing.{missing[0]} is missing")
@@ -142,12 +144,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _check_names(file: Path, files: Mapping[str, Any]) -> None:
-    """A manifest names the files of a bundle and no others: it can lead to no other place."""
+    """A manifest may name only the files of a bundle, so that it cannot lead anywhere else."""
     for name in files:
         if name not in FILES:
             raise UserError(
-                f"{file}: files names {name!r}, which is no file of a bundle ({', '.join(FILES)}). The manifest was changed: "
-                "do not use this bundle, export the router again."
+                f"{file}: files names {name!r}, which is not a file of a bundle ({', '.join(FILES)}). The manifest was "
+                "changed. Do not use this bundle; export the router again."
             )
     for name in FILES:
         entry = files.get(name)
@@ -158,10 +160,10 @@ def _check_names(file: Path, files: Mapping[str, Any]) -> None:
 def _check_file(path: Path, entry: Mapping[str, Any]) -> None:
     if path.is_symlink():
         raise UserError(
-            f"{path} is a link, and a bundle's files are its own. Copy the bundle with the files themselves."
+            f"{path} is a link, but a bundle must contain its files. Copy the bundle with the files themselves."
         )
     if not path.is_file():
-        raise UserError(f"{path} is missing: the bundle is not whole. Copy it anew, or export the router again.")
+        raise UserError(f"{path} is missing, so the bundle is incomplete. Copy it again, or export the router again.")
     size = path.stat().st_size
     if size != entry.get("bytes"):
         raise _damaged(path, f"it has {size:,} bytes instead of {entry.get('bytes')!r}")
@@ -178,9 +180,9 @@ def _embeddings(path: Path) -> np.ndarray:
     except (SafetensorError, ValueError, OSError) as error:
         raise _damaged(path, str(error)) from None
     if set(tensors) != {TENSOR} or tensors[TENSOR].ndim != 2 or tensors[TENSOR].dtype != np.float32:
-        raise _damaged(path, f"it does not hold the one float32 matrix {TENSOR!r}")
+        raise _damaged(path, f"it does not contain exactly one float32 matrix {TENSOR!r}")
     return tensors[TENSOR]
 
 
 def _damaged(path: Path, fault: str) -> UserError:
-    return UserError(f"{path} is damaged or was changed: {fault}. Copy the bundle anew, or export the router again.")
+    return UserError(f"{path} is damaged or was changed: {fault}. Copy the bundle again, or export the router again.")

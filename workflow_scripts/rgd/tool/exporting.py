@@ -1,4 +1,4 @@
-"""From a fitted router and what it was fitted on to a bundle; and what of the configuration a bundle holds."""
+"""Making a bundle from a fitted router and the data it was fitted on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,20 +27,20 @@ def export(
     """Write the bundle of a fitted router to ``folder``.
 
     Args:
-        folder: made if absent.
-        paths: router, training (sets), questions and embeddings of the router's cell, and descriptions where there are any.
-        routing: as :func:`settings` gives it.
-        members: as :func:`asking` gives them.
-        root: the results' folder, under which the bundle names what it was made from.
+        folder: created if absent.
+        paths: router, training (sets), questions and embeddings of the router's cell, and descriptions if there are any.
+        routing: from :func:`rgd.tool.settings.routing`.
+        members: from :func:`rgd.tool.settings.asking`.
+        root: the results' folder; the bundle names its sources by path relative to it.
 
     Raises:
-        UserError: an artifact is missing, the router was not fitted with this seed, or its method cannot route alone.
+        UserError: an artifact is missing, the router was not fitted with this seed, or its method needs more than a bundle.
     """
     seed = routing["seed"]
     learned = read_table(paths["router"])
     seeds = learned["seed"].unique().to_pylist()
     if seed not in seeds:
-        raise UserError(f"{paths['router']} has no router of seed {seed}, but of {seeds}: name one of them.")
+        raise UserError(f"{paths['router']} has no router of seed {seed}. Name one of its seeds: {seeds}.")
     ids = training_ids(read_table(paths["training"], ["seed", "query_id", "member"]))[seed]
     questions = read_table(paths["questions"], ["query_id", "task", "question"])
     rows = rows_in(texts(questions["query_id"]), ids)
@@ -54,7 +54,7 @@ def export(
         routing={
             **routing,
             "descriptions": descriptions,
-            # Vectors that were given with a dataset may be of another model than its file names.
+            # Vectors given with a dataset may come from another model than the one its file names.
             "embedder": embedder if embedder and embedder["dimension"] == embeddings.shape[1] else None,
         },
         members=[dict(member) for member in members],
@@ -67,26 +67,26 @@ def export(
 
 
 def check_routes_alone(name: str, router: Any) -> None:
-    """A router that needs more than a query's vector cannot be exported.
+    """Refuse a router that needs more than a query's vector.
 
     Args:
-        name: its key.
-        router: unfitted, with the parameters of its file.
+        name: the router's key.
+        router: the unfitted router with the parameters of its file.
 
     Raises:
-        UserError: it is transductive, or reads the tasks of queries or what an LLM writes about them.
+        UserError: the router is transductive, or reads queries' tasks or what an LLM writes about them.
     """
     if router.transductive:
         raise UserError(
-            f"the router {name} ranks a query in the light of all others that come with it, so it cannot route alone. Export "
-            "another one, such as cascal or knn."
+            f"the router {name} ranks a query together with all others in its batch, so it cannot be exported. Export another "
+            "router, such as cascal or knn."
         )
     if router.needs_test_tasks:
         raise UserError(
-            f"the router {name} reads the task of each query, which a bundle is not told. Export another one, such as cascal or knn."
+            f"the router {name} reads the task of each query, which a bundle does not get. Export another router, such as cascal or knn."
         )
     if router.use_features:
         raise UserError(
-            f"the router {name} reads what an LLM writes about each query, which a bundle has not. Export one without features, "
-            "such as llmrank_query_only."
+            f"the router {name} reads what an LLM writes about each query, which a bundle does not get. Export a router without "
+            "features, such as llmrank_query_only."
         )

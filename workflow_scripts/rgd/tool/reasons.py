@@ -1,6 +1,6 @@
-"""Why a router ranks as it does: the scores behind its ranking, and the cluster and task that they are of.
+"""Why a router ranks as it does: the scores behind its ranking, and the cluster and task they belong to.
 
-A router that ranks without scores has no reasons: they are shown as absent, never made up.
+A router that ranks without scores has no reasons: they are shown as absent and never made up.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from rgd.routers.base import Router, TestQueries
 
 @dataclass(frozen=True)
 class Reasons:
-    """What stands behind the rankings of n queries.
+    """The reasons for the rankings of n queries.
 
     Attributes:
-        score: what the scores are, in words; empty where there are none.
-        scores: (n, M), higher is better; None where the router has none.
-        clusters: (n,) the cluster of each query, -1 where none is near; None where the router has no clusters.
+        score: what the scores are, in words; empty if there are none.
+        scores: (n, M), higher is better; None if the router has none.
+        clusters: (n,) the cluster of each query, -1 if none is near; None if the router has no clusters.
         sizes: (C,) training queries of each cluster.
-        tasks: (n,) names, None where the clusters belong to no task.
+        tasks: (n,) names; None if the clusters belong to no task.
         similarity: (n,) cosine similarity of each query to the cluster's centroid.
     """
 
@@ -33,10 +33,10 @@ class Reasons:
 
 
 def reasons(router: Router, queries: TestQueries) -> Reasons:
-    """What ``router`` ranks ``queries`` by.
+    """The reasons for which ``router`` ranks ``queries`` as it does.
 
     Raises:
-        UserError: the router does not keep to its contract.
+        UserError: the router violates its contract.
     """
     queries = contract.given(router, queries)
     scores = contract.scores(router, queries)

@@ -1,4 +1,4 @@
-"""A bundle that routes: queries in, ranked models out, with what the ranking comes from."""
+"""A bundle that routes: queries in, ranked models out, with the reasons for the ranking."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ from rgd.routing.neighbours import nearest
 from rgd.tool.bundle import Content
 from rgd.tool.reasons import Reasons, reasons
 
-# Queries routed together: a block of similarities to the training queries stays small.
+# Queries routed together; it bounds the block of similarities to the training queries.
 BLOCK = 1024
 LENGTH_TOLERANCE = 1e-3
 TIE = 1e-9
@@ -25,7 +25,7 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Ranked:
-    """A member in its place; ``score`` is None where the method gives none."""
+    """A ranked member; ``score`` is None if the method gives none."""
 
     member: str
     title: str
@@ -44,7 +44,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The cluster that a query falls into: its number, its training queries, the similarity to its centroid."""
+    """The cluster of a query: its number, its number of training queries, and the similarity to its centroid."""
 
     number: int
     queries: int
@@ -53,17 +53,17 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a router decides for a query.
+    """A router's decision for a query.
 
     Attributes:
-        query: its text; empty where a vector was routed.
+        query: its text; empty if a vector was routed.
         ranking: the pool, best first.
-        score: what the scores are, in words; empty where the method gives none.
-        asked: for each variant the members it asks, first to last; one that stops early asks as many of them as it takes.
-        task: of the cluster, or of the nearest training query where the method does not look at tasks.
-        cluster: None where the method has no clusters.
+        score: what the scores are, in words; empty if the method gives none.
+        asked: for each variant the members that it asks, in order; a variant that stops early may ask fewer.
+        task: the task of the cluster, or of the nearest training query if the method does not use tasks.
+        cluster: None if the method has no clusters.
         nearest: the nearest training queries, nearest first.
-        why: all this in one sentence or two.
+        why: all this in one or two sentences.
     """
 
     query: str
@@ -86,11 +86,11 @@ class Decision:
 
 
 class Bundle:
-    """A router that routes alone, loaded from a folder that ``rgd export`` wrote.
+    """A router loaded from a folder that ``rgd export`` wrote.
 
     Args:
-        content: of the bundle.
-        cache: where the weights of the embedder and of the members are kept.
+        content: the bundle's content.
+        cache: where the weights of the embedder and the members are kept.
         threads: CPU threads of the embedder and of members that run in this process.
         use_hub: False never contacts the model hub.
     """
@@ -109,7 +109,7 @@ class Bundle:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The router's variants: how many of the ranked members answer in each is ``decision.asked``."""
+        """The router's variants; ``decision.asked`` has the members that each one asks."""
         return tuple(self.respond(self.test_queries(self.content.embeddings[:1])).asked)
 
     @cached_property
@@ -125,7 +125,7 @@ class Bundle:
         return self.route_all([query], neighbours)[0]
 
     def route_all(self, queries: Sequence[str], neighbours: int = 3) -> list[Decision]:
-        """Rank the pool for each query; ``neighbours`` is how many of the nearest training queries are told."""
+        """Rank the pool for each query; ``neighbours`` is how many of the nearest training queries are returned."""
         return self.route_vectors(self.embed(queries), queries, neighbours)
 
     def route_vectors(
@@ -135,11 +135,11 @@ class Bundle:
 
         Args:
             vectors: (n, d), by the bundle's embedder; they are normalised to length 1.
-            queries: their texts, which are told in the decisions.
-            neighbours: how many of the nearest training queries are told.
+            queries: their texts, which the decisions repeat.
+            neighbours: how many of the nearest training queries are returned.
 
         Raises:
-            UserError: the vectors have another dimension, or one has no length.
+            UserError: the vectors have another dimension, or one is zero or not finite.
         """
         vectors = self._unit(vectors)
         queries = [""] * len(vectors) if queries is None else list(queries)
@@ -150,14 +150,14 @@ class Bundle:
         return found
 
     def embed(self, queries: Sequence[str]) -> np.ndarray:
-        """The vectors (n, d) float32 of queries, by the bundle's embedder, which is loaded at the first call.
+        """The vectors (n, d) float32 of queries from the bundle's embedder, which the first call loads.
 
         Raises:
             UserError: a query is empty, or the embedder cannot be loaded.
         """
         for number, query in enumerate(queries, start=1):
             if not isinstance(query, str) or not query.strip():
-                raise UserError(f"query {number} of {len(queries)} is {query!r}: a query is a text that is not empty.")
+                raise UserError(f"query {number} of {len(queries)} is {query!r}. Give a text that is not empty.")
         return self._embedder.embed(list(queries))
 
     def close(self) -> None:
@@ -177,8 +177,8 @@ class Bundle:
         spec = self.content.routing["embedder"]
         if spec is None:
             raise UserError(
-                "this bundle has no embedder: its vectors were given with the dataset. Route vectors "
-                "(route_vectors) that come from the same model."
+                "this bundle has no embedder: its vectors were given with the dataset. Route vectors from the same "
+                "model with route_vectors."
             )
         return self.stack.enter_context(opened(spec, self.cache, self.threads, self.use_hub))
 
@@ -186,26 +186,26 @@ class Bundle:
         vectors = np.asarray(vectors, dtype=np.float32)
         dimension = self.content.embeddings.shape[1]
         if vectors.ndim != 2 or vectors.shape[1] != dimension:
-            raise UserError(f"the vectors have the shape {vectors.shape}, and this bundle routes (n, {dimension}).")
+            raise UserError(f"the vectors have the shape {vectors.shape}. Give vectors of the shape (n, {dimension}).")
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(lengths) & (lengths > 0)).all():
-            raise UserError("a vector has no length, or holds what is no number: is the query empty?")
-        # What has length 1 is taken as it comes, so that a query is routed as the workflow routes it, to the last bit.
+            raise UserError("a vector is zero or not finite. Check whether its query is empty.")
+        # Vectors of length 1 are used unchanged, so that queries are routed as in the workflow, to the last bit.
         return np.where(np.abs(lengths - 1.0) < LENGTH_TOLERANCE, vectors, vectors / lengths)
 
     def test_queries(self, vectors: np.ndarray, options: Sequence[int] | None = None) -> TestQueries:
-        """Queries as a router is given them: (n, d) vectors of length 1 with their nearest training queries.
+        """Queries in the form that a router gets: (n, d) vectors of length 1 with their nearest training queries.
 
         Args:
-            vectors: of the queries.
-            options: how many options each has; by default none has any.
+            vectors: the queries' vectors.
+            options: how many options each query has; by default none.
         """
         return self._queries(vectors, self.content.routing["neighbours"], options)[0]
 
     def respond(
         self, queries: TestQueries, answers: np.ndarray | None = None, confidence: np.ndarray | None = None
     ) -> Routes:
-        """What the router makes of the pool's answers, (n, M) codes and confidences; by default of none."""
+        """The router's response to the pool's answers, (n, M) codes and confidences; by default there are none."""
         shape = (len(queries.query_ids), len(self.keys))
         return route(
             self.router,
@@ -232,7 +232,7 @@ class Bundle:
         routed = self.respond(queries)
         found = reasons(self.router, queries)
         asked = {name: members.tolist() for name, members in routed.asked.items()}
-        # Plain lists once for the block: taking numbers out of arrays one by one would take most of the time.
+        # Convert to plain lists once for each block: reading single numbers out of arrays would take most of the time.
         ranked = routed.ranking.tolist()
         scores = None if found.scores is None else np.asarray(found.scores, dtype=np.float64).tolist()
         around, near = (
@@ -270,17 +270,17 @@ class Bundle:
         return Neighbour(texts["query_id"][place], texts["task"][place], texts["question"][place], similarity)
 
     def _check(self) -> None:
-        """Route one training query, so that a bundle whose parts do not fit is told before it is used."""
+        """Route one training query, to detect a bundle whose parts do not fit together before it is used."""
         members = getattr(self.router, "members_", np.array([])).tolist()
         if members != list(self.keys):
             raise UserError(
-                f"the bundle's router ranks {members}, and its manifest names {list(self.keys)}: export the router again."
+                f"the bundle's router ranks {members}, but its manifest names {list(self.keys)}. Export the router again."
             )
         try:
             self._route_block(self.content.embeddings[:1], [""], 1)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RouterError) as error:
             raise UserError(
-                f"the bundle's router cannot route with what the bundle holds ({type(error).__name__}: {error}): export the "
+                f"the bundle's router cannot route with the bundle's content ({type(error).__name__}: {error}). Export the "
                 "router again with this version of rgd."
             ) from error
 
@@ -300,12 +300,12 @@ def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | 
         of_task = f" of {task}" if found.tasks is not None else ""
         said += f" The nearest cluster{of_task} has {cluster.queries} training queries (similarity {cluster.similarity:.2f})."
     elif found.clusters is not None:
-        said += " No cluster of training queries is near: what holds of all of them counts."
+        said += " No cluster of training queries is near, so the figures over all of them decide."
     first = order[0]
     if first.score is None:
-        return f"{said} {first.title} stands first; this method ranks without scores."
+        return f"{said} {first.title} is ranked first; this method gives no scores."
     alike = sum(each.score is not None and abs(each.score - first.score) < TIE for each in order)
     if alike > 1:
-        return f"{said} By the {found.score} {alike} members come first alike ({first.score:.3g}); the method breaks the tie."
+        return f"{said} By the {found.score}, {alike} members tie for first place ({first.score:.3g}); the method breaks the tie."
     second = f", {order[1].title} {order[1].score:.3g}" if len(order) > 1 else ""
     return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}."

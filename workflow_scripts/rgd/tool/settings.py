@@ -1,4 +1,4 @@
-"""What of the configuration a bundle holds: how its router routes, how queries are embedded, how members are asked."""
+"""The parts of the configuration in a bundle: how its router routes, how queries are embedded, how members are asked."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from rgd.tool.exporting import check_routes_alone
 
 
 def routing(config: Config, cell: Cell, seed: int | None = None) -> dict[str, Any]:
-    """What decides a bundle's rankings.
+    """Everything that determines a bundle's rankings.
 
     Args:
-        config: of the experiment.
-        cell: the router's.
-        seed: of the fit; by default the experiment's first.
+        config: the experiment's configuration.
+        cell: the router's cell.
+        seed: the seed of the fit; by default the experiment's first.
 
     Raises:
-        UserError: the router cannot route alone, or the seed is none of the experiment's.
+        UserError: the router cannot be exported, or the seed is not one of the experiment's.
     """
     spec = slices.routing(config, cell.router)
     check_routes_alone(
@@ -32,7 +32,9 @@ def routing(config: Config, cell: Cell, seed: int | None = None) -> dict[str, An
     )
     seeds = config.experiment.seeds
     if seed is not None and seed not in seeds:
-        raise UserError(f"--seed {seed}: the experiment {config.name} has the seeds {seeds}. Name one of them.")
+        raise UserError(
+            f"--seed {seed}: the experiment {config.name} has no such seed. Give one of its seeds: {seeds}."
+        )
     dataset = config.dataset[cell.dataset]
     embedder = config.embedder[dataset.embedder]
     pool = whole_pool(cell.pool)[0]
@@ -51,7 +53,7 @@ def routing(config: Config, cell: Cell, seed: int | None = None) -> dict[str, An
 
 
 def asking(config: Config, folder: Path, cell: Cell) -> list[dict[str, Any]]:
-    """For each member of the cell's pool its key, its title and how it is asked; None for recorded answers."""
+    """The key, the title and the way of asking of each member of the cell's pool; the latter is None for recorded answers."""
     whole, missing = whole_pool(cell.pool)
     asked = members(config)
     return [
@@ -66,7 +68,7 @@ def asking(config: Config, folder: Path, cell: Cell) -> list[dict[str, Any]]:
 
 
 def paths(config: Config, cell: Cell) -> dict[str, Path]:
-    """The files of the results that the cell's bundle is made of."""
+    """The result files from which the cell's bundle is made."""
     root, asked = Path(config.paths.results), query_set(cell.scenario)
     found = {
         "router": root / f"routers/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet",
@@ -87,22 +89,22 @@ def description_variant(config: Config, cell: Cell) -> str | None:
 
 
 def cell_of(path: Path) -> Cell:
-    """The cell of a file of the results such as ``results/routers/D/S/P/R.parquet``.
+    """The cell of a result file such as ``results/routers/D/S/P/R.parquet``.
 
     Raises:
-        UserError: it is no such path.
+        UserError: the path is not of this form.
     """
     parts = path.parts
     if path.suffix != ".parquet" or len(parts) < 5 or parts[-5] not in ("routers", "cells", "routes", "outcomes"):
-        raise UserError(f"{path} is no fitted router: give results/routers/DATASET/SCENARIO/POOL/ROUTER.parquet.")
+        raise UserError(f"{path} is not a fitted router. Give results/routers/DATASET/SCENARIO/POOL/ROUTER.parquet.")
     return Cell(parts[-4], parts[-3], parts[-2], path.stem)
 
 
 def check_cell(config: Config, cell: Cell) -> None:
-    """Every name of the cell must be one of the configuration.
+    """Check that every name of the cell exists in the configuration.
 
     Raises:
-        UserError: naming the nearest one that is.
+        UserError: a name does not; the message suggests the nearest one.
     """
     from rgd.config.hints import nearest
 
@@ -114,12 +116,12 @@ def check_cell(config: Config, cell: Cell) -> None:
 
 
 def digest(members: Sequence[Mapping[str, Any]]) -> str:
-    """What changes when a bundle's members are asked otherwise, and tells nothing of where they lie."""
+    """A digest that changes when a bundle's members are asked differently; it does not reveal where they are."""
     return hashlib.sha256(slices.canonical(members).encode()).hexdigest()
 
 
 def member_title(config: Config, key: str) -> str:
-    """The title of a member: its model's, and the ask where it has a name."""
+    """The title of a member: its model's title, and the name of the ask if it has one."""
     found = members(config).get(key)
     if found is None:
         return key
