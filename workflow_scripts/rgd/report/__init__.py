@@ -1,1 +1,1 @@
-"""The page on which people look at an experiment: one file, offline."""
+"""The page of an experiment: one file to view offline."""

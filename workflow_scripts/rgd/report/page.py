@@ -1,6 +1,6 @@
-"""The page of an experiment: tables, figures, the walk through single queries and provenance, in one HTML file.
+"""The page of an experiment: tables, figures, a walk through single queries and provenance, in one HTML file.
 
-Whatever models and users wrote is escaped by the template; figures stand in it as images, in which no script runs.
+The template escapes whatever models and users wrote. Figures are embedded as images, in which no script runs.
 """
 
 import base64
@@ -22,10 +22,10 @@ from rgd.report import tables
 from rgd.report.tables import Frames, Settings, Table
 from rgd.report.walk import asked_files, walk
 
-# Files beside this one whose text becomes part of the page; the rule that makes it names them.
+# Files beside this one whose text becomes part of the page; the rule that makes the page names them.
 TEMPLATE, STYLE, SCRIPT = "page.html", "style.css", "script.js"
 FILES = tuple(f"rgd/report/{name}" for name in (TEMPLATE, STYLE, SCRIPT))
-# Control characters are no text of HTML, nor are halves of a character of UTF-16.
+# Control characters and unpaired UTF-16 surrogates are not valid HTML text.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 CAPTIONS = {
     "accuracy": "Test accuracy by scenario and router with intervals, after Figure 3 of the paper; the mean of the datasets that "
@@ -47,12 +47,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page under a heading; the walk's and the provenance's are the template's own.
+    """A part of the page under a heading; the template itself has those of the walk and the provenance.
 
     Attributes:
         key, link, title: its anchor, its name in the navigation, its heading.
-        figures, tables: what it shows.
-        note: a remark below.
+        figures, tables: its content.
+        note: a remark below it.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Section:
 
 
 def files(settings: Settings) -> list[str]:
-    """The artifacts that the page is made of beside tables, by their place under the results' folder."""
+    """The artifacts besides tables that the page is made of, as paths relative to the results' folder."""
     figures = [_figure_file(settings, name) for name, _ in settings["figures"]]
     return list(dict.fromkeys([*figures, *asked_files(settings)]))
 
@@ -74,7 +74,7 @@ def report(root: Path, settings: Settings) -> str:
 
     Args:
         root: the results' folder.
-        settings: as :func:`rgd.report.settings.settings` gives them.
+        settings: from :func:`rgd.report.settings.settings`.
     """
     frames = {
         name: read_table(root / f"tables/{settings['name']}/{name}.parquet").to_pandas() for name in settings["tables"]
@@ -111,7 +111,7 @@ def report(root: Path, settings: Settings) -> str:
 
 
 def template() -> Any:
-    """The page's template, which escapes every text but its own style and script."""
+    """The page's template, which escapes all text except its own style and script."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_text
     )
@@ -128,7 +128,7 @@ def _beside(name: str) -> str:
 
 
 def _results(root: Path, frames: Frames, settings: Settings) -> list[Section]:
-    """What was measured, from the accuracies to the maps of the queries."""
+    """The sections of results, from the accuracies to the maps of the queries."""
 
     def figures(kind: str) -> list[Figure]:
         return [_figure(root, settings, *each) for each in settings["figures"] if _kind(each[0]) == kind]
@@ -176,7 +176,7 @@ def _figure(root: Path, settings: Settings, name: str, dataset: str) -> Figure:
 
 
 def _provenance(root: Path, settings: Settings, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Which files the page was made of, what made each, and the versions that did."""
+    """The files that the page was made of, what made each, and with which versions."""
     made = [f"tables/{settings['name']}/{name}.parquet" for name in settings["tables"]]
     made += [_figure_file(settings, name) for name, _ in settings["figures"]]
     walked = [name for part in data["datasets"].values() for name in part["files"]]

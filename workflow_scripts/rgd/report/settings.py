@@ -1,4 +1,4 @@
-"""What of the configuration the page shows and reads."""
+"""The parts of the configuration that the page shows and reads."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TABLES = ("accuracy", "comparisons", "costs", "choices", "tasks")
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """What the page of an experiment is made of, beside the results."""
+    """The settings from which an experiment's page is made, besides the results."""
     order = listed(config)
     cells = sweep.router_cells(config)
     drawn = generated.drawn(config)
@@ -53,7 +53,7 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 def _figures(config: Config) -> list[list[str]]:
-    """The figures that the experiment names and a map of each dataset's queries, each with the dataset of a map."""
+    """The figures that the experiment names and a map of each dataset's queries; a map comes with its dataset."""
     order, cells, named = listed(config), sweep.router_cells(config), config.experiment.figures
     plain = [REAL, *(name for name in order.scenarios if name in config.generator)]
     mapped = [name for name in order.datasets if any(c.dataset == name and c.scenario in plain for c in cells)]
@@ -64,7 +64,7 @@ def _figures(config: Config) -> list[list[str]]:
 
 
 def _answers(config: Config, dataset: str, pool: str) -> tuple[str, str]:
-    """The folder of a pool's answers to a benchmark, in which equal answers are equal texts, and the file of its labels."""
+    """The folder of a pool's answers to a benchmark, where equal answers have equal texts, and the label file."""
     if config.dataset[dataset].answer_kind == "latex":
         return f"matched_responses/{dataset}/{pool}", f"matched_labels/{dataset}/{pool}.parquet"
     return f"responses/{dataset}/{BENCHMARK}", f"labels/{dataset}/{BENCHMARK}.parquet"

@@ -1,4 +1,4 @@
-"""The page's tables: those of the analysis, with what a page can add: arrows, shades and titles."""
+"""The page's tables: those of the analysis with arrows, shades and titles added."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rgd.analysis.tables import pivot_for_people, task_table_for_people
 from rgd.analysis.writing import cell_texts, right_aligned
 
 Frames = Mapping[str, pd.DataFrame]
-"""The experiment's tables by name; one that was not made is not among them."""
+"""The experiment's tables by name; tables that were not made are absent."""
 Settings = Mapping[str, Any]
 REFERENCES = ("single", "oracle", "random", "majority")
 UP, DOWN = " ▲", " ▼"
@@ -27,9 +27,9 @@ class Table:
     Attributes:
         caption: what it shows.
         header: names of the columns.
-        right: whether each column stands to the right.
-        groups: heading over some rows ("" for none), and the texts of their cells.
-        shaded: the first of the columns that hold shares in per cent, shaded by their size; None where none does.
+        right: whether each column is right-aligned.
+        groups: heading above some rows ("" for none), and the texts of their cells.
+        shaded: the first of the columns with shares in per cent, which are shaded by size; None if there are none.
     """
 
     caption: str
@@ -41,7 +41,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the figures that say most: an accuracy with its interval, in per cent, and whose it is."""
+    """A headline figure: an accuracy with its interval, in per cent, and the router it belongs to."""
 
     name: str
     value: str
@@ -61,7 +61,7 @@ def _table(caption: str, frame: pd.DataFrame, shaded: int | None = None) -> Tabl
 
 
 def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
-    """The bounds, the best member, the best router with and without labels; of several datasets or pools the first, and its title."""
+    """The bounds, the best member and the best routers with and without labels, for the first dataset and pool; its title."""
     if "accuracy" not in frames:
         return [], ""
     accuracy = frames["accuracy"]
@@ -86,7 +86,7 @@ def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
 
 
 def accuracy(frames: Frames, settings: Settings) -> list[Table]:
-    """Routers by scenarios; an arrow where a router really differs from the baseline."""
+    """Routers by scenarios; an arrow marks a router that differs significantly from the baseline."""
     if "accuracy" not in frames:
         return []
     compared = against(frames["comparisons"], settings["baseline"], frames["accuracy"])
@@ -104,7 +104,7 @@ def differences(frames: Frames, settings: Settings) -> list[Table]:
 
 
 def costs(frames: Frames, settings: Settings) -> list[Table]:
-    """What each router's accuracy takes in calls and tokens."""
+    """The cost of each router's accuracy in calls and tokens."""
     if "costs" not in frames:
         return []
     return [_table(caption, frame) for caption, frame in costs_for_people(frames["costs"], settings["titles"]).items()]
@@ -129,7 +129,7 @@ def members(frames: Frames, settings: Settings) -> list[Table]:
 
 
 def generation(frames: Frames, settings: Settings) -> list[Table]:
-    """What became of the generators' draws; outcomes that never came are left out."""
+    """The outcomes of the generators' draws; outcomes that never occurred are left out."""
     if "generation" not in frames:
         return []
     tables = []
@@ -144,7 +144,7 @@ def generation(frames: Frames, settings: Settings) -> list[Table]:
 
 
 def diagnostics(frames: Frames, settings: Settings) -> list[Table]:
-    """Each check of the generated data, its figure and what to do."""
+    """Each check of the generated data, its figure, and what to do about it."""
     if "diagnostics" not in frames:
         return []
     people = checks.for_people(frames["diagnostics"], settings["titles"])

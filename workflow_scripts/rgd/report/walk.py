@@ -1,4 +1,4 @@
-"""The walk down: for some queries everything between the question and the answer, as data for the page."""
+"""The walk: for some queries everything between question and answer, as data for the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from rgd.routing.training import option_counts, training_ids
 from rgd.seeds import generator
 from rgd.tool.reasons import reasons
 
-# What a page can hold: rankings in all, queries of a dataset at least and at most, characters of an answer.
+# Limits of a page: rankings in total, fewest and most queries of a dataset, characters of an answer.
 MOST_RANKINGS, FEWEST_QUERIES, MOST_QUERIES, LONGEST_TEXT = 6000, 12, 240, 500
 SHOWN_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
 class Around:
-    """The queries that are shown of a query set, and the training queries around them.
+    """The queries shown of a query set, and the training queries around them.
 
     Attributes:
-        dataset, query_set: what they are queries of.
+        dataset, query_set: where the queries come from.
         ids: (n,) their ids.
         tasks: (n,) their tasks.
-        options: (n,) how many options each has.
+        options: (n,) how many options each query has.
         vectors: (n, d) of length 1.
         rows: (n, K) the nearest training rows, nearest first.
         similarity: (n, K).
@@ -53,12 +53,13 @@ class Around:
 def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of single queries.
 
-    Of a dataset that has a test, some test queries of the first seed; of tasks that are only described some training
-    queries of each scenario, each routed with the others as its neighbours, and the generator's answer for a label.
+    For a dataset with a test part, these are some test queries of the first seed. For tasks that are only described, these
+    are some training queries of each scenario: each is routed with the others as its neighbours, and the generator's
+    answer serves as its label.
 
     Args:
         root: the results' folder.
-        settings: as :func:`rgd.report.settings.settings` gives them.
+        settings: from :func:`rgd.report.settings.settings`.
     """
     most = int(np.clip(MOST_RANKINGS // max(len(settings["cells"]), 1), FEWEST_QUERIES, MOST_QUERIES))
     parts = {dataset: _tested(root, settings, dataset, most) for dataset in settings["tested"]}
@@ -68,7 +69,7 @@ def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def described(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each scenario of tasks that are only described."""
+    """The walk through each scenario of tasks that are only described."""
     return list(dict.fromkeys((cell[0], cell[1]) for cell in settings["cells"] if cell[0] not in settings["tested"]))
 
 
@@ -123,7 +124,7 @@ def _described(root: Path, settings: Mapping[str, Any], dataset: str, scenario: 
     rows = _sample(tasks, dataset, most)
     found, similarity = nearest(vectors[rows], vectors, settings["neighbours"] + 1, own=rows)
     if found.shape[1] < len(vectors) <= settings["neighbours"]:
-        # A router that looks at every training query of a small set looks at this one, too: after all others.
+        # In a small set a router may look at every training query; this query itself comes last.
         found = np.column_stack([found, rows.astype(found.dtype)])
         similarity = np.column_stack([similarity, np.ones(len(rows), dtype=similarity.dtype)])
     around = Around(
@@ -168,7 +169,7 @@ def _content(
 
 
 class Files:
-    """Artifacts by their place under the results' folder, and the digests of those that were read."""
+    """Artifacts by path relative to the results' folder, and the digests of those that were read."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -179,7 +180,7 @@ class Files:
         return read_table(self.path(name), columns)
 
     def path(self, name: str) -> Path:
-        """Where ``name`` lies."""
+        """The path of ``name``."""
         path = self.root / name
         self.digests.setdefault(name_under(self.root, path), known_digest(path)[:12])
         return path
@@ -190,7 +191,7 @@ def _sample(tasks: np.ndarray, dataset: str, most: int) -> np.ndarray:
     if len(tasks) <= most:
         return np.arange(len(tasks))
     order = generator(0, "report", dataset).permutation(len(tasks))
-    # Round by round one query of each task, so that every task is there.
+    # Take one query of each task in each round, so that every task is represented.
     rounds = np.zeros(len(tasks), dtype=int)
     for task in dict.fromkeys(tasks.tolist()):
         mine = order[tasks[order] == task]
@@ -211,7 +212,7 @@ def _training_ids(files: "Files", settings: Mapping[str, Any], dataset: str, sce
 
 
 def _scenario(files: "Files", settings: Mapping[str, Any], scenario: str, around: Around) -> dict[str, Any]:
-    """Title and size of a scenario, its training queries that are near some shown one, and which is near which."""
+    """Title and size of a scenario, its training queries near some shown query, and which is near which."""
     query_set = settings["query_sets"][scenario]
     questions = files.read(f"questions/{around.dataset}/{query_set}.parquet", ["query_id", "task", "question"])
     training = questions.take(rows_in(texts(questions["query_id"]), around.training).tolist())
@@ -254,7 +255,7 @@ def _pool(
 
 
 def _stored_routes(files: "Files", settings: Mapping[str, Any], cell: Sequence[str], ids: np.ndarray) -> dict[str, Any]:
-    """What the workflow routed the queries ``ids`` to, members by their place in the pool."""
+    """How the workflow routed the queries ``ids``; members are given by their index in the pool."""
     dataset, scenario, pool, router = cell
     routes = files.read(f"routes/{dataset}/{scenario}/{pool}/{router}.parquet")
     routes = routes.filter(routes["seed"].to_numpy() == settings["seed"])
@@ -273,7 +274,7 @@ def _stored_routes(files: "Files", settings: Mapping[str, Any], cell: Sequence[s
 
 
 def _routed(router: Router, queries: TestQueries, pool: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, of queries that the workflow did not route."""
+    """The same as :func:`_stored_routes` for queries that the workflow did not route."""
     found = route(router, queries, pool["codes"], pool["confidence"])
     answers = {name: decode(codes, pool["vocabulary"]) for name, codes in found.answers.items()}
     return {
@@ -324,7 +325,7 @@ def _cell(
 def _training_vectors(
     files: "Files", settings: Mapping[str, Any], cell: Sequence[str], around: Around
 ) -> np.ndarray | None:
-    """The vectors of the training queries, for a router that needs them."""
+    """The vectors of the training queries for a router that needs them."""
     file = _training_vectors_file(settings, cell)
     return None if file is None else vectors_of(files.path(file), around.training)
 
@@ -336,7 +337,7 @@ def _training_vectors_file(settings: Mapping[str, Any], cell: Sequence[str]) -> 
 
 
 def _why(router: Router, queries: TestQueries) -> dict[str, Any]:
-    """The scores, tasks and clusters behind the rankings, where the router tells any."""
+    """The scores, tasks and clusters behind the rankings, if the router gives any."""
     if router.use_features or router.transductive:
         return {"score": "", "scores": None, "tasks": None, "clusters": None}
     found = reasons(router, queries)
@@ -364,7 +365,7 @@ def _descriptions(files: Files, settings: Mapping[str, Any], dataset: str) -> di
 
 
 def _numbers(values: np.ndarray, decimals: int) -> list[list[float | None]]:
-    """Rows of numbers, None for what is none: JSON knows no NaN."""
+    """Rows of numbers, with None for NaN, which JSON lacks."""
     rounded = np.asarray(values, dtype=np.float64).round(decimals).tolist()
     return [[value if np.isfinite(value) else None for value in row] for row in rounded]
 
@@ -374,7 +375,7 @@ def _cut(words: str, most: int = LONGEST_TEXT) -> str:
 
 
 def asked_files(settings: Mapping[str, Any]) -> Sequence[str]:
-    """Every file that :func:`walk` reads, by its place under the results' folder."""
+    """Every file that :func:`walk` reads, as a path relative to the results' folder."""
     names = []
     for dataset, scenario, pool, router in settings["cells"]:
         query_set, members = settings["query_sets"][scenario], settings["pools"][pool]

@@ -1,4 +1,4 @@
-"""From routes and labels to the rows of a cell: the one place where test labels are read."""
+"""From routes and labels to the rows of a cell. Test labels are read only here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ RANDOM_SIZES = (1, 3)
 
 @dataclass(frozen=True)
 class Scores:
-    """What scoring gives: the cell, who was right on which query, and how often each member was asked.
+    """The results of scoring: the cell, which queries were answered correctly, and how often each member was asked.
 
     Attributes:
-        cell: schemas.CELLS, a row for each seed and variant.
-        outcomes: schemas.outcomes, a row for each seed and test query.
-        choices: schemas.CHOICES, a row for each seed, variant and member.
+        cell: schemas.CELLS, one row per seed and variant.
+        outcomes: schemas.outcomes, one row per seed and test query.
+        choices: schemas.CHOICES, one row per seed, variant and member.
     """
 
     cell: pa.Table
@@ -35,7 +35,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The benchmark's questions with what the pool answered: n queries, M members.
+    """The benchmark's questions with the pool's answers: n queries, M members.
 
     Attributes:
         query_ids: (n,) str.
@@ -43,8 +43,8 @@ class Benchmark:
         labels: (n,) int32 codes.
         answers: (n, M) int32 codes, -1 missing.
         vocabulary: code -> answer.
-        prompt_tokens: (n, M) float64, NaN where they are not known.
-        completion_tokens: (n, M) float64, NaN where they are not known.
+        prompt_tokens: (n, M) float64, NaN where unknown.
+        completion_tokens: (n, M) float64, NaN where unknown.
         members: the M member keys.
     """
 
@@ -59,19 +59,19 @@ class Benchmark:
 
     @property
     def correct(self) -> np.ndarray:
-        """(n, M) bool: which member is right on which query."""
+        """(n, M) bool: whether each member is right on each query."""
         return (self.answers == self.labels[:, None]) & (self.answers >= 0)
 
 
 def read_benchmark(
     labels: pa.Table, questions: pa.Table, responses: Sequence[pa.Table], members: Sequence[str]
 ) -> Benchmark:
-    """Put labels, tasks and the pool's responses side by side.
+    """Join labels, tasks and the pool's responses.
 
     Args:
         labels: query_id and label of the benchmark.
         questions: query_id and task of the benchmark.
-        responses: per member query_id, answer, prompt_tokens, completion_tokens of the benchmark.
+        responses: for each member query_id, answer, prompt_tokens, completion_tokens of the benchmark.
         members: the pool, in order.
 
     Raises:
@@ -80,7 +80,7 @@ def read_benchmark(
     query_ids = texts(responses[0]["query_id"])
     for table in responses[1:]:
         if not table["query_id"].equals(responses[0]["query_id"]):
-            raise ValueError("the members' responses are of different queries or in different orders")
+            raise ValueError("the members' responses have different queries or different orders")
     label = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
     task = texts(questions["task"])[rows_in(texts(questions["query_id"]), query_ids)]
     codes, vocabulary = encode([*(table["answer"] for table in responses), pa.array(label)])
@@ -103,7 +103,7 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
 def score_routes(
     routes: pa.Table, benchmark: Benchmark, cell: Mapping[str, str], interval: Mapping[str, Any]
 ) -> Scores:
-    """Score a router's routes: one row of the cell for each variant and seed.
+    """Score a router's routes: one row of the cell per variant and seed.
 
     Args:
         routes: schemas.routes.
@@ -144,13 +144,13 @@ def score_reference(
     cell: Mapping[str, str],
     interval: Mapping[str, Any],
 ) -> Scores:
-    """The rows of Oracle or of Random, exact, from the pool's answers.
+    """The exact rows of Oracle or Random, from the pool's answers.
 
     Args:
         reference: ``oracle`` or ``random``.
         benchmark: the questions, labels and the pool's answers.
         confidence: (n, M) float32.
-        train: the training rows of every seed: their confidences decide the z of a vote.
+        train: the training rows of every seed; their confidences determine the z-scores of votes.
         test: the test rows of every seed.
         cell: dataset, scenario, pool, router, family.
         interval: level, draws and seed of the bootstrap.
@@ -214,7 +214,7 @@ def _row(
     chosen: np.ndarray,
     interval: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A cell's row; ``given`` (n, M) is how often each member is asked for each query."""
+    """A cell's row; ``given`` (n, M) is how often each member is asked about each query."""
     found = accuracy_interval(correct, benchmark.tasks[chosen], interval["seed"], interval["draws"], interval["level"])
     pool = benchmark.correct[chosen]
     best_single, oracle = float(pool.mean(axis=0).max()), float(pool.any(axis=1).mean())
@@ -236,5 +236,5 @@ def _row(
 
 
 def _spent(given: np.ndarray, tokens: np.ndarray) -> float:
-    """Mean tokens per query of the members asked; NaN where some asked member's are not known."""
+    """Mean tokens per query of the members asked; NaN if those of some asked member are unknown."""
     return float(np.where(given > 0, given * tokens, 0.0).sum(axis=1).mean())

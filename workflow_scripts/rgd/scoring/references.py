@@ -1,4 +1,4 @@
-"""References that are no routers: the oracle, and the exact expectation of members drawn at random."""
+"""References that are not routers: the oracle, and the exact expectation of members drawn at random."""
 
 from itertools import combinations
 
@@ -10,22 +10,22 @@ from rgd.routing.votes import summed_z
 
 
 def oracle(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) float64: 1 where some member's answer (n, M) is right by ``labels`` (n,), else 0."""
+    """(n,) float64: 1 where the answer (n, M) of some member equals the label (n,), else 0."""
     return np.asarray(_right(answers, labels).any(axis=1), dtype=np.float64)
 
 
 def random_vote(answers: np.ndarray, labels: np.ndarray, size: int, z: np.ndarray | None = None) -> np.ndarray:
-    """Probability that a majority vote of ``size`` random members is right, exact.
+    """Exact probability that a majority vote of ``size`` random members is right.
 
-    The mean over all subsets of ``size`` members (all of a smaller pool) and, where answers tie, over all orders of the
-    members in the subset, by which the tie would go. With ``z`` a tie goes to the higher summed z before that, as in
-    every other vote. Answers that still tie have equally many givers, so each is as likely as another to have the
-    first of them. ``size`` 1 is the mean accuracy of the pool.
+    This is the mean over all subsets of ``size`` members (or the whole pool if it is smaller). Where answers tie, it is
+    also the mean over all orders of the subset's members, which would break the tie. With ``z``, the higher summed z
+    breaks a tie first, as in every other vote. Answers that still tie have equally many givers, so each is equally likely
+    to have the first of them. With ``size`` 1 this is the mean accuracy of the pool.
 
     Args:
         answers: (n, M) int32 codes, -1 missing.
         labels: (n,) int32 codes.
-        size: members drawn.
+        size: number of members drawn.
         z: (n, M) z-scores, NaN where a vote has none.
 
     Returns:

@@ -6,9 +6,9 @@ import numpy as np
 
 from rgd.seeds import generator
 
-# Bootstrap counts held at once: 32 MiB of int64.
+# Bootstrap counts in memory at once: 32 MiB of int64.
 BLOCK_ENTRIES = 4 * 1024 * 1024
-# Values that differ by less than this are one value.
+# Values that differ by less than this count as equal.
 DRAW_DECIMALS = 12
 
 
@@ -28,13 +28,13 @@ def accuracy_interval(
 
     Args:
         correct: (n,) in [0, 1]: right or wrong, or the probability of being right.
-        strata: (n,) the task of each query; every draw takes as many queries of a task as there are.
-        seed: of the bootstrap.
-        draws: bootstrap samples.
-        level: of the interval.
+        strata: (n,) the task of each query; every sample has as many queries of a task as there are.
+        seed: seed of the bootstrap.
+        draws: number of bootstrap samples.
+        level: level of the interval.
 
     Raises:
-        ValueError: no query, a value outside [0, 1], lengths that differ, or draws or level out of range.
+        ValueError: there is no query, a value is outside [0, 1], lengths differ, or draws or level is out of range.
     """
     values = np.asarray(correct, dtype=np.float64)
     if not ((values >= 0) & (values <= 1)).all():
@@ -47,7 +47,7 @@ def accuracy_interval(
         raise ValueError(f"draws = {draws} must be at least 1 and level = {level} between 0 and 1")
     sums = bootstrap_sums(values, strata, seed, draws)
     low, high = np.quantile(sums / len(values), [(1 - level) / 2, (1 + level) / 2])
-    # The sums are added in another order than the mean: keep the ends from crossing it by a rounding error.
+    # Sums are added in another order than in the mean: keep rounding errors from moving an end across it.
     mean = float(values.mean())
     slack = 1e-12
     return Interval(
@@ -58,9 +58,9 @@ def accuracy_interval(
 
 
 def bootstrap_means(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """Means of ``draws`` stratified bootstrap samples of the rows of ``values`` (n, R), (draws, R) float64.
+    """Means (draws, R) float64 of ``draws`` stratified bootstrap samples of the rows of ``values`` (n, R).
 
-    All columns share the samples, so that the difference of two columns' means is that of a paired bootstrap.
+    All columns share the samples, so the difference of two columns' means is that of a paired bootstrap.
     """
     random = generator(seed, "bootstrap", "rows")
     values = np.asarray(values, dtype=np.float64)
@@ -78,7 +78,7 @@ def bootstrap_means(values: np.ndarray, strata: np.ndarray, seed: int, draws: in
 
 
 def detectable_difference(difference_std: float, n_queries: int, level: float = 0.95, power: float = 0.8) -> float:
-    """The smallest true paired difference that ``n_queries`` show with probability ``power``, by the normal formula.
+    """The smallest true paired difference that ``n_queries`` detect with probability ``power``, by the normal formula.
 
     (z(1 - alpha / 2) + z(power)) sd / sqrt(n), where sd is the standard deviation of a query's difference
     (Cohen 1988, section 2.4).
@@ -89,10 +89,10 @@ def detectable_difference(difference_std: float, n_queries: int, level: float = 
 
 
 def combine_p_values(p_values: np.ndarray) -> float:
-    """One p-value of several tests of one hypothesis that may depend on each other in any way; NaN if all are.
+    """One p-value from several, arbitrarily dependent tests of one hypothesis; NaN if all are.
 
-    Twice their median, at most 1 (Meinshausen, Meier and Buehlmann 2009, section 2.2); a single one stays itself. Splits of the
-    same questions are such tests.
+    This is twice their median, at most 1 (Meinshausen, Meier and Buehlmann 2009, section 2.2); a single p-value stays as
+    it is. Splits of the same questions are such tests.
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     p_values = p_values[~np.isnan(p_values)]
@@ -114,7 +114,7 @@ def mcnemar(first_only: int, second_only: int) -> float:
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     """Adjusted p-values (m,) that control the false discovery rate (Benjamini and Hochberg 1995).
 
-    NaN (a test that was not made) stays NaN and does not count among the tests.
+    NaN (a test that was not made) stays NaN and does not count as a test.
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p_values.shape, np.nan)
@@ -123,16 +123,16 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
         return adjusted
     order = tested[np.argsort(p_values[tested], kind="stable")]
     scaled = p_values[order] * len(order) / np.arange(1, len(order) + 1)
-    # Going down from the largest, none may exceed the next larger one.
+    # Going down from the largest p-value, no adjusted value may exceed the previous one.
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return adjusted
 
 
 def bootstrap_sums(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """Sums of ``draws`` stratified bootstrap samples of ``values`` (n,), (draws,).
+    """Sums (draws,) of ``draws`` stratified bootstrap samples of ``values`` (n,).
 
-    How often each distinct value of a stratum is drawn is multinomial, so that no sample is ever written out: the cost
-    grows with the distinct values, two for right and wrong, and not with the queries.
+    How often each distinct value of a stratum is drawn is multinomial, so samples need not be written out. The cost grows
+    with the number of distinct values (two for right and wrong), not with the number of queries.
     """
     random = generator(seed, "bootstrap")
     sums = np.zeros(draws)
