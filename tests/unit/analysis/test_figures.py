@@ -81,7 +81,7 @@ def test_bars_are_means_over_the_datasets_that_all_have_the_cell(tmp_path, monke
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):
-    with pytest.raises(UserError, match="nothing to draw"):
+    with pytest.raises(UserError, match=r"\brouter\b"):
         grouped_bars(accuracy().query("family == 'reference'"), tmp_path / "bars.svg", REFERENCES)
 
 
@@ -118,5 +118,5 @@ def test_the_same_map_gives_the_same_svg(tmp_path):
 
 
 def test_too_few_queries_are_an_error(tmp_path):
-    with pytest.raises(UserError, match="at least 3"):
+    with pytest.raises(UserError, match=r"\b3\b.*\b2\b"):
         pca_of_queries([query_map(2)], tmp_path / "map.svg")

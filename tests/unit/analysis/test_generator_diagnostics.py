@@ -53,7 +53,7 @@ def test_own_accuracy_counts_a_missing_answer_as_another() -> None:
     answers = pa.table({"query_id": ["a", "b", "c", "d"], "answer": pa.array(["A", None, "B", "C"])})
     labels = pa.table({"query_id": ["d", "c", "b", "a"], "label": ["C", "A", "B", "A"]})
     assert own_accuracy(answers, labels) == 0.5
-    with pytest.raises(ValueError, match="different queries"):
+    with pytest.raises(ValueError, match=r"labels.*queries"):
         own_accuracy(answers.slice(1), labels)
 
 

@@ -55,7 +55,7 @@ def results(tmp_path: Path) -> Path:
 def test_with_all_cells_nothing_is_missing(results: Path) -> None:
     found = partial_table(results, CELLS, ORDER)
     assert (found.missing, len(found.accuracy)) == ([], 8)
-    assert state(found) == "All 4 cells are there."
+    assert state(found).startswith("All 4 ")
     assert "missing" not in found.people["quiz, p"].to_numpy()
 
 
@@ -66,7 +66,7 @@ def test_a_missing_cell_reads_missing_and_the_others_stay(results: Path) -> None
     table = found.people["quiz, p"].set_index(["router", "variant"])
     assert table.loc[("cascal", "top1"), ["real", "strong"]].tolist() == ["50.0", "missing"]
     assert table.loc[("topk", "top1"), ["real", "strong"]].tolist() == ["50.0", "same"]
-    assert "3 of 4 cells are there; 1 are missing, the first of them cascal on strong of quiz, pool p" in state(found)
+    assert all(word in state(found) for word in ("3 of 4 ", " 1 ", "cascal on strong of quiz, pool p"))
 
 
 def test_a_router_without_any_cell_has_a_row(results: Path) -> None:
@@ -104,11 +104,11 @@ def test_the_command_needs_partial_for_an_unfinished_experiment(
     config = load("config")
     made = [*sweep.router_cells(config), *sweep.reference_cells(config)][::2]
     assert main(["table", "--partial"]) == 1
-    assert "no cell of quickstart is there yet" in capsys.readouterr().err
+    assert "quickstart" in capsys.readouterr().err
     for cell in made:
         write_cell(tmp_path / "results", tuple(cell), "query-only")
     assert main(["table"]) == 1
-    assert "add --partial" in capsys.readouterr().err
+    assert "--partial" in capsys.readouterr().err
     assert main(["table", "--partial", "--config", "experiment=quickstart"]) == 0
     said = capsys.readouterr().out
     assert "missing" in said
@@ -119,4 +119,4 @@ def test_the_command_needs_partial_for_an_unfinished_experiment(
     assert main(["table"]) == 0
     assert capsys.readouterr().out == "the whole table\n"
     assert main(["table", "--config", "experimnt=quickstart"]) == 1
-    assert "Did you mean experiment?" in capsys.readouterr().err
+    assert "experiment?" in capsys.readouterr().err

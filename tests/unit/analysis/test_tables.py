@@ -89,13 +89,13 @@ def test_real_comes_first_where_no_order_is_given():
 
 
 def test_no_cells_is_an_error():
-    with pytest.raises(UserError, match="no result cells"):
+    with pytest.raises(UserError, match=r"\bcells\b"):
         accuracy_table(cells().iloc[:0])
 
 
 def test_two_rows_for_one_seed_are_refused():
     frame = cells()
-    with pytest.raises(ValueError, match="two rows for one seed"):
+    with pytest.raises(ValueError, match=rf"'router': '{frame['router'].iloc[0]}'.*'seed': {frame['seed'].iloc[0]}"):
         accuracy_table(pd.concat([frame, frame.iloc[[0]]]))
 
 
@@ -165,7 +165,7 @@ def test_equally_good_members_are_all_named():
 def test_a_response_that_is_absent_is_an_error():
     questions = pd.DataFrame({"query_id": ["a", "b"], "task": ["x", "x"]})
     labels = pd.DataFrame({"query_id": ["a", "b"], "label": ["A", "A"]})
-    with pytest.raises(UserError, match="one has no response to 1 queries, b"):
+    with pytest.raises(UserError, match=r"^one .*\b1 .*\bb\."):
         task_table({"one": pd.DataFrame({"query_id": ["a"], "answer": ["A"]})}, labels, questions)
 
 

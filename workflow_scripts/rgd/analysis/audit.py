@@ -1,4 +1,4 @@
-"""What may be wrong with the answers of a member, whatever its accuracy: an audit before anyone reads the results."""
+"""An audit of members' answers for faults that accuracy does not show, to do before reading the results."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from rgd.analysis.order import Titles, group_title
 from rgd.engines.served import is_asked
 from rgd.store.chunks import engine_of
 
-# Shares of a query set above which an answer's fault is flagged.
+# Shares of a query set's answers above which a fault is flagged.
 LIMITS = {"unparsed": 0.1, "truncated": 0.1, "empty": 0.01, "blocked": 0.01, "most_common": 0.5}
 MIXED, OTHER_MODEL = "mixed versions", "another model"
 SHARES = [*LIMITS, "trimmed"]
@@ -25,22 +25,22 @@ NOTE = (
 
 
 def audit(questions: pd.DataFrame, responses: pd.DataFrame, stored: pd.DataFrame | None) -> pd.DataFrame:
-    """A member's answers to a query set: one row for all of them, then one for each task.
+    """The audit of a member's answers to a query set: one row for all answers, then one per task.
 
     Args:
         questions: query_id and task.
-        responses: of the same queries in the same order: text, answer, finish_reason.
-        stored: of the same queries in the same order, from the store: trimmed, cost, served_model, provenance; None for
-            recorded answers, of which no more is known.
+        responses: text, answer, finish_reason of the same queries in the same order.
+        stored: trimmed, cost, served_model, provenance of the same queries in the same order, from the store; None for
+            recorded answers, for which these are unknown.
 
     Returns:
         Columns task (null for all), answers, the :data:`SHARES` (NaN where unknown), engines, served_models, cost, flags.
 
     Raises:
-        ValueError: the tables are of different queries.
+        ValueError: the tables have different queries.
     """
     if questions["query_id"].tolist() != responses["query_id"].tolist():
-        raise ValueError("the responses are of other queries than the questions, or in another order")
+        raise ValueError("responses and questions have different queries or different orders")
     frame = responses.assign(task=questions["task"].to_numpy())
     if stored is not None:
         frame = frame.assign(**{name: stored[name].to_numpy() for name in stored.columns})
@@ -59,7 +59,7 @@ def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
         "truncated": (frame["finish_reason"] == "length").mean() if has_text else np.nan,
         "empty": (texts == "").mean() if has_text else np.nan,
         "blocked": (frame["finish_reason"] == "blocked").mean() if has_text else np.nan,
-        # A lone answer is always the most common one.
+        # A single answer is always the most common one.
         "most_common": written.value_counts().iloc[0] / len(frame) if len(written) > 1 else np.nan,
         "trimmed": frame["trimmed"].mean() if is_stored else np.nan,
         "engines": "",
@@ -79,10 +79,10 @@ def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
 
 
 def audit_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
-    """For each dataset and query set the members' shares and flags, and task by task what could not be parsed, if any.
+    """The members' shares and flags for each dataset and query set, and unparsed answers task by task if there are any.
 
     Args:
-        table: as made by :func:`audit`, with dataset, query_set and member.
+        table: rows of :func:`audit`, with dataset, query_set and member.
         titles: names to show instead of keys, by kind (dataset, scenario).
     """
     tables = {}

@@ -1,7 +1,7 @@
-"""Benchmark routing scored: every rule, with more and more of the routed task's own queries labelled.
+"""Scores of benchmark routing: every rule, with growing shares of the routed task's own queries labelled.
 
-This is an analysis: it reads test labels, to score, for the oracle, and for the true accuracy of the predictors, which
-is an upper bound on what S3 can know. The router itself (rgd.routers.benchmark_routing) never does.
+As an analysis this module reads test labels: for scoring, for the oracle, and for the predictors' true accuracy, which is
+an upper bound on what S3 can know. The router itself (rgd.routers.benchmark_routing) never reads them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ FIGURES = ["accuracy", "ci_low", "ci_high", "mean_parameters_billion", "predicto
 
 @dataclass(frozen=True)
 class RightAnswers:
-    """Who was right: the M members' keys, their sizes in billions of parameters (M,), and (n, M) bool."""
+    """The M members' keys, their sizes in billions of parameters (M,), and whether each answered correctly, (n, M) bool."""
 
     members: tuple[str, ...]
     parameters_billion: np.ndarray
@@ -64,17 +64,17 @@ class RightAnswers:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """All that does not depend on the members, at one alpha: T training tasks, m training and n test queries.
+    """Everything that does not depend on the members, at one alpha: T training tasks, m training and n test queries.
 
     Attributes:
         tasks: (n,) str, the test queries' tasks.
-        own: (n,) the place of each test query's task among the training tasks, -1 if it is none of them.
-        task_of: (m,) the place of each training query's task.
-        measured: (m,) bool, the training queries that predictors are tested on.
+        own: (n,) the index of each test query's task among the training tasks, -1 if it is not one of them.
+        task_of: (m,) the index of each training query's task.
+        measured: (m,) bool, the training queries on which predictors are tested.
         near: the test queries' neighbours of the predictor, (n, k).
         distance: (n,) mean distance of each test query to its neighbours.
-        nested: for each task left out, and for none, the training queries' neighbours, (m, k).
-        distances: (T + 1, T) u(d) for each task left out, and for none.
+        nested: the training queries' neighbours (m, k) with each task left out, and with none left out.
+        distances: (T + 1, T) u(d) with each task left out, and with none left out.
     """
 
     tasks: np.ndarray
@@ -88,7 +88,7 @@ class Surroundings:
 
 
 def right_answers(responses: pa.Table, labels: pa.Table, query_ids: np.ndarray) -> np.ndarray:
-    """Which of ``query_ids`` (n,) a member answered correctly, (n,) bool; a missing answer is a wrong one.
+    """Which of ``query_ids`` (n,) a member answered correctly, (n,) bool; a missing answer is wrong.
 
     Args:
         responses: query_id and answer.
@@ -109,20 +109,20 @@ def surroundings(
     k: int = 5,
     distance_neighbours: int = 19,
 ) -> Iterator[tuple[float, Surroundings]]:
-    """For every alpha what the members' correctness is measured with; they share the search for neighbours.
+    """The basis for measuring the members' correctness at every alpha; one search for neighbours serves all.
 
     Args:
         train, test: (m, d) and (n, d) float32, L2-normalised.
         train_tasks, test_tasks: (m,) and (n,) str.
-        seed: the split's seed; the labelled share is drawn as the router draws it.
-        alphas, k, distance_neighbours: as the router's parameters.
+        seed: the split's seed; the labelled share is drawn as in the router.
+        alphas, k, distance_neighbours: the router's parameters of these names.
 
     Raises:
         UserError: a test task has fewer than two other tasks to learn from.
     """
     names, task_of = np.unique(train_tasks, return_inverse=True)
     own = places_of(test_tasks, names)
-    # Before the work: the fewest tasks that any test task can learn from.
+    # Checked before the work: the fewest tasks that any test task can learn from.
     for name, task in sorted(set(zip(test_tasks.tolist(), own.tolist(), strict=True))):
         others_of(task, len(names), "s3", name)
     depth = max(k, distance_neighbours)
@@ -150,12 +150,12 @@ def surroundings(
 
 @dataclass(frozen=True)
 class Choices:
-    """What the rules chose for n test queries, and how good the predictors were.
+    """The rules' choices for n test queries, and how good the predictors were.
 
     Attributes:
-        chosen: rule -> (n,) the member that every query goes to; one for all queries of a task.
+        chosen: rule -> (n,) the member that each query goes to, the same for all queries of a task.
         predictor_accuracy: (tasks, M) how often the thresholded predictor is right on the task's test queries.
-        p: (tasks, M) the estimate of it.
+        p: (tasks, M) the estimates of these accuracies.
     """
 
     chosen: dict[str, np.ndarray]
@@ -167,8 +167,8 @@ def choose(around: Surroundings, pool: RightAnswers, train_rows: np.ndarray, tes
     """Choose a member for every test task by every rule.
 
     Args:
-        around: of these training and test queries.
-        pool: of all queries.
+        around: the basis for these training and test queries.
+        pool: the members' correctness on all queries.
         train_rows, test_rows: (m,) and (n,) rows of ``pool.correct``.
     """
     known, truth = pool.correct[train_rows].astype(np.int8), pool.correct[test_rows]
@@ -212,21 +212,21 @@ def benchmark_routing_rows(
     interval: Mapping[str, Any],
     alphas: Sequence[float] = ALPHAS,
 ) -> list[dict[str, Any]]:
-    """One row for every pool, alpha and rule, on one split of a dataset.
+    """One row per pool, alpha and rule, on one split of a dataset.
 
     Args:
         embeddings: (n, d) float32 of all queries, L2-normalised.
         tasks: (n,) str.
-        pools: by name, over the same queries.
+        pools: pools by name, over the same queries.
         train_rows, test_rows: the split.
-        seed: of the split.
+        seed: the split's seed.
         interval: level, draws and seed of the bootstrap.
-        alphas: shares of the routed task's training queries that are labelled.
+        alphas: the shares of the routed task's training queries that are labelled.
 
     Returns:
         Dictionaries with pool, seed, rule, alpha, n_queries; accuracy over all test queries with its interval,
-        stratified by task; mean_parameters_billion of the members chosen, over the test queries (NaN where a size is
-        not known); predictor_accuracy and p_mae (mean absolute error of p), means over tasks and members, NaN for a
+        stratified by task; mean_parameters_billion of the chosen members, over the test queries (NaN if a size is
+        unknown); predictor_accuracy and p_mae (mean absolute error of p), means over tasks and members, NaN for a
         rule that does not use them.
     """
     rows = []
@@ -269,21 +269,21 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean of every figure over the seeds, and its standard deviation (n - 1; NaN for one seed) as ``FIGURE_std``.
 
     Args:
-        table: dataset and the columns of :func:`benchmark_routing_rows`; the order of rows is kept.
+        table: dataset and the columns of :func:`benchmark_routing_rows`; the row order is kept.
     """
-    # A figure that one seed lacks is not known: the others' mean would be of other splits.
+    # A figure that one seed lacks is unknown: the mean of the others would be over other splits.
     columns: dict[str, Any] = {figure: (figure, lambda values: values.mean(skipna=False)) for figure in FIGURES}
     columns |= {f"{figure}_std": (figure, "std") for figure in FIGURES if not figure.startswith("ci_")}
     return table.groupby(KEYS, sort=False, as_index=False).agg(n_seeds=("seed", "size"), **columns)
 
 
 def benchmark_routing_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
-    """For each dataset and pool the accuracy, the size chosen, and how good predictors and p are, by alpha.
+    """Accuracy, size of the chosen members, and quality of predictors and p by alpha, for each dataset and pool.
 
-    A cell reads ``62.4 ± 1.1``, mean and standard deviation over seeds; the latter is left out where there is one seed.
+    A cell reads ``62.4 ± 1.1``: mean and standard deviation over seeds. With one seed the latter is left out.
 
     Args:
-        table: as :func:`summary` takes it.
+        table: the argument of :func:`summary`.
         titles: names to show instead of keys, by kind (dataset, pool).
     """
     tables = {}

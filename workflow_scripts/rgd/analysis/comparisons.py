@@ -1,4 +1,4 @@
-"""Which routers differ: paired differences on the same test queries, tested, with the tests' number taken into account."""
+"""Which routers differ: paired differences on the same test queries, tested with a correction for multiple tests."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
@@ -25,7 +25,7 @@ def comparison_table(
 ) -> pd.DataFrame:
     """Every pair of (router, variant) of every dataset, scenario and pool, compared on the same test queries.
 
-    What does not depend on the scenario (learning-free routers, references) takes part in each.
+    Routers that do not depend on the scenario (learning-free ones, references) take part in every scenario.
 
     Args:
         outcomes: (dataset, scenario, pool, router) -> schemas.outcomes.
@@ -34,23 +34,25 @@ def comparison_table(
         interval: level, draws and seed of the bootstrap.
 
     Returns:
-        One row a pair: dataset, scenario, pool, first, first_variant, second, second_variant; difference (first minus
+        One row per pair: dataset, scenario, pool, first, first_variant, second, second_variant; difference (first minus
         second, mean over seeds), ci_low and ci_high (mean ends over seeds of the paired bootstrap), first_only and
-        second_only (queries that only one gets right, mean over seeds), p_value (exact McNemar, seeds combined; NaN where
+        second_only (queries that only one gets right, mean over seeds), p_value (exact McNemar, seeds combined; NaN if
         a correctness is a probability), q_value (p adjusted over all rows, Benjamini and Hochberg), detectable (the
-        smallest difference these queries show with 80 % power), verdict (better, worse, or empty where the difference is
-        not significant at a false discovery rate of 5 %).
+        smallest difference that these queries detect with 80 % power), verdict (better, worse, or empty if the difference
+        is not significant at a false discovery rate of 5 %).
 
     Raises:
         UserError: there are no outcomes.
-        ValueError: two cells of one group are of different test queries.
+        ValueError: two cells of one group have different test queries.
     """
     if not outcomes:
-        raise UserError("there are no result cells to compare: the experiment's sweep is empty.")
+        raise UserError(
+            "there are no result cells to compare: the experiment's sweep is empty. Name datasets, scenarios, pools and routers in its file."
+        )
     order = list(dict.fromkeys(router for *_, router in outcomes))
     groups: dict[tuple[str, str, str], dict[str, pd.DataFrame]] = {}
     for dataset, scenario, pool in dict.fromkeys(key[:3] for key in outcomes):
-        # A router's own cell of the scenario, else the one that stands for all scenarios.
+        # The router's cell of this scenario, or else its one cell for all scenarios.
         own = {router: (dataset, scenario, pool, router) for router in order}
         shared = {router: (dataset, REAL, pool, router) for router in order}
         shared = {router: key for router, key in shared.items() if families.get(key) in SCENARIO_INDEPENDENT}
@@ -106,11 +108,11 @@ def _pairs(
 def _by_seed(
     routers: Mapping[str, pd.DataFrame], names: Sequence[tuple[str, str]], tasks: Mapping[str, str]
 ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """For each seed the correctness (n, R) of all (router, variant) and the task (n,) of each query."""
+    """The correctness (n, R) of all (router, variant) and the task (n,) of each query, by seed."""
     reference = next(iter(routers.values()))
     for router, frame in routers.items():
         if not frame[["seed", "query_id"]].equals(reference[["seed", "query_id"]]):
-            raise ValueError(f"the outcomes of {router} are of other test queries than those of {next(iter(routers))}")
+            raise ValueError(f"the outcomes of {router} and {next(iter(routers))} have different test queries")
     columns = np.column_stack([routers[router][f"correct_{variant}"].to_numpy() for router, variant in names])
     strata = reference["query_id"].map(tasks).to_numpy().astype(str)
     seeds = reference["seed"].to_numpy()
@@ -146,16 +148,16 @@ def _pairs_of_seed(
 
 
 def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Each (router, variant) against the baseline's variant that makes as many calls, as far as there is one.
+    """Each (router, variant) against the baseline's variant with the same number of calls, if there is one.
 
     Args:
-        table: as made by :func:`comparison_table`.
+        table: from :func:`comparison_table`.
         baseline: a router.
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, for the calls per query.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`, for the calls per query.
 
     Returns:
         The rows of ``table`` that compare them, turned so that the baseline is ``second``, with the columns ``calls``
-        and ``same_calls``; where no variant of the baseline makes as many calls, its first stands in.
+        and ``same_calls``; if no variant of the baseline makes as many calls, its first one is used.
     """
     calls = {
         (row["dataset"], row["pool"], row["router"], row["variant"]): round(row["calls_per_query"], 6)
@@ -187,7 +189,7 @@ def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.Da
 
 
 def significant(compared: pd.DataFrame, better: str = "*", worse: str = "*") -> dict[tuple[str, ...], str]:
-    """The (dataset, scenario, pool, router, variant) of :func:`against` whose difference is significant, and its mark."""
+    """The mark of each (dataset, scenario, pool, router, variant) of :func:`against` with a significant difference."""
     real = compared[(compared["verdict"] != "") & compared["same_calls"]]
     keys = real[[*GROUP_KEYS, "first", "first_variant"]].itertuples(index=False, name=None)
     return {key: better if verdict == BETTER else worse for key, verdict in zip(keys, real["verdict"], strict=True)}
@@ -198,8 +200,8 @@ def comparisons_for_people(
 ) -> dict[str, pd.DataFrame]:
     """One table for each dataset and pool: every router's difference to the baseline, in points, by scenario.
 
-    A star marks a difference that is significant at a false discovery rate of 5 % over the whole table; a tilde one
-    to a variant of the baseline that makes another number of calls.
+    A star marks a difference that is significant at a false discovery rate of 5 % over the whole table. A tilde marks a
+    comparison with a variant of the baseline that makes a different number of calls.
     """
 
     def lines(part: pd.DataFrame) -> pd.DataFrame:
@@ -217,7 +219,7 @@ def _line(row: Mapping[str, Any], titles: Titles | None) -> tuple[str, dict[str,
 
 
 def smallest_shown(table: pd.DataFrame) -> str:
-    """A sentence about the differences that the test queries can show."""
+    """A sentence about the differences that the test queries can detect."""
     middle, most = 100 * table["detectable"].median(), 100 * table["detectable"].max()
     real = int((table["verdict"] != "").sum())
     return (

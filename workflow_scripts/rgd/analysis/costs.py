@@ -1,4 +1,4 @@
-"""What a routing costs and what it leaves: calls, tokens, regret, and which members it asks."""
+"""The costs of a routing: calls, tokens, regret, and which members it asks."""
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,10 @@ UNKNOWN = "not known"
 
 
 def costs_for_people(accuracy: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
-    """One table for each dataset, pool and scenario: accuracy beside what it took, from few calls to many.
+    """One table for each dataset, pool and scenario: accuracy beside its cost, in ascending order of calls.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`.
         titles: names to show instead of keys, by kind (dataset, pool, scenario).
     """
 

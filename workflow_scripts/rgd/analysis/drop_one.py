@@ -1,4 +1,4 @@
-"""How much a router depends on single members: the pool without each of them, on the same test queries."""
+"""How much a router depends on single members: results without each of them, on the same test queries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,16 +26,16 @@ def drop_one(
     tasks: Mapping[str, Mapping[str, str]],
     interval: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """What each router loses with each member, variant by variant.
+    """How much accuracy each router loses without each member, for each variant.
 
     Args:
-        outcomes: (dataset, scenario, pool, router) -> schemas.outcomes, of whole pools and of pools without a member
+        outcomes: (dataset, scenario, pool, router) -> schemas.outcomes, of whole pools and of pools without one member
             (see :mod:`rgd.routing.reduced`).
         tasks: dataset -> query_id -> task, the strata of the bootstrap.
         interval: level, draws and seed of the bootstrap.
 
     Raises:
-        ValueError: the test queries of two cells differ, or a whole pool's cell is not there.
+        ValueError: two cells have different test queries, or a whole pool's cell is missing.
     """
     rows = []
     for (dataset, scenario, key, router), frame in outcomes.items():
@@ -44,9 +44,9 @@ def drop_one(
             continue
         whole = outcomes.get((dataset, scenario, pool, router))
         if whole is None or not frame[["seed", "query_id"]].equals(whole[["seed", "query_id"]]):
-            raise ValueError(f"{router} on {pool} and on {key} are not of the same test queries")
+            raise ValueError(f"{router} has different test queries on {pool} and on {key}")
         strata = frame["query_id"].map(dict(tasks[dataset])).to_numpy().astype(str)
-        # A member's own row of the router `single` goes with the member.
+        # The router `single` loses a member's own variant together with the member.
         for column in [name for name in frame.columns if name.startswith("correct_") and name in whole.columns]:
             values = frame[column].to_numpy(dtype=float), whole[column].to_numpy(dtype=float)
             rows.append(

@@ -22,8 +22,8 @@ from rgd.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette (its yellow, too pale for small marks, made olive), told apart by readers with any kind of
-# colour vision; hatches and markers say the same again.
+# Okabe and Ito's palette, which readers with any colour vision can tell apart; its yellow, too pale for small marks, is
+# replaced by olive. Hatches and markers repeat the distinction.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#777777")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
@@ -31,9 +31,9 @@ LINE_STYLES = ("-", "--", ":", "-.")
 
 DOTS_PER_INCH = 150
 WIDEST = 16
-"""Inches of a figure's width."""
+"""Width of a figure in inches."""
 PANELS_IN_A_ROW = 4
-# From so many points on a map's dots are a picture inside the SVG, which would grow too large to open.
+# From this many points on, a map's dots are rasterised; otherwise the SVG would be too large to open.
 MOST_DRAWN = 2000
 
 
@@ -43,10 +43,10 @@ class QueryMap:
 
     Attributes:
         title: above the panel.
-        embeddings: (n, d) of the queries.
+        embeddings: (n, d), the queries' embeddings.
         tasks: (n,) the task of each query.
-        centroids: (k, d) of the clusters; k may be 0.
-        centroid_tasks: (k,) the task of each cluster, None where clusters are not made task by task.
+        centroids: (k, d), the clusters' centroids; k may be 0.
+        centroid_tasks: (k,) the task of each cluster; None if clusters are not formed task by task.
     """
 
     title: str
@@ -65,17 +65,18 @@ def grouped_bars(
 ) -> list[Path]:
     """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
 
-    The bars are the routers that depend on the scenario. Where there are several datasets a bar is the mean over them,
-    and is left out unless every dataset has it; which datasets and scenarios are shown, :func:`comparable` says. Whiskers are the cells' intervals; for a mean, half-widths are added
-    in quadrature, the datasets being independent. The axis starts above zero where nothing is lower.
+    The bars are the routers that depend on the scenario. With several datasets a bar is the mean over them, and it is left
+    out unless every dataset has it; :func:`comparable` selects the datasets and scenarios. Whiskers are the cells'
+    intervals; for a mean, half-widths add in quadrature because the datasets are independent. The axis starts above zero
+    if no value is lower.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, in the order to show.
-        svg: where to write; the PNG lies beside it.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`, in the order to show.
+        svg: where to write; the PNG is written beside it.
         references: legend text -> (router, variant) of the horizontal lines; lines without a cell are left out. An
             empty variant means the best of that router's variants.
         titles: names to show instead of the keys of scenarios, pools and routers.
-        scenarios: those that may be shown; by default all.
+        scenarios: the scenarios that may be shown; by default all.
 
     Returns:
         The paths of the SVG and the PNG.
@@ -88,13 +89,15 @@ def grouped_bars(
     mean = over_datasets(accuracy)
     bars = mean[mean["family"].isin(FAMILIES[:2])]
     if bars.empty:
-        raise UserError("there is nothing to draw: no cell of a router that learns from queries was made.")
+        raise UserError(
+            "there is nothing to draw: the experiment has no cell of a router that learns from queries. Add such a router."
+        )
     pools = list(dict.fromkeys(bars["pool"]))
     shown = list(dict.fromkeys(bars["scenario"]))
     keys = bars[["family", "router", "variant"]].drop_duplicates()
     series = [key for family in FAMILIES for key in keys[keys["family"] == family].itertuples(index=False, name=None)]
     with style() as pyplot:
-        # Panels stand beside each other as long as the bars stay wide enough to tell apart.
+        # Panels stand side by side as long as the bars stay wide enough to tell apart.
         wanted = max(3.5, 0.17 * len(series) * len(shown) + 0.8)
         beside = wanted * len(pools) <= WIDEST
         width = min(wanted, WIDEST)
@@ -108,7 +111,7 @@ def grouped_bars(
             squeeze=False,
             layout="constrained",
         )
-        # At the size of the font about 14 letters fill an inch.
+        # At this font size about 14 letters fill an inch.
         names = [textwrap.fill(titles.get(key, key), int(14 * width / len(shown)) - 2) for key in shown]
         datasets = accuracy["dataset"].nunique()
         handles: dict[str, Any] = {}
@@ -127,14 +130,14 @@ def grouped_bars(
 
 
 def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
-    """The rows of the scenarios and datasets of which means over datasets can be compared.
+    """The rows of scenarios and datasets whose means over datasets can be compared.
 
-    A dataset that has real queries alone, where others have generated ones, is left out, and then every scenario that some
-    dataset lacks: a bar beside another is the mean over the same datasets.
+    First, datasets that have only real queries are left out if others have generated ones. Then every scenario that some
+    dataset lacks is left out. All bars are then means over the same datasets.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
-        scenarios: those that may be shown; by default all.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`.
+        scenarios: the scenarios that may be shown; by default all.
     """
     if scenarios is not None:
         accuracy = accuracy[accuracy["scenario"].isin([REAL, *scenarios])]
@@ -143,7 +146,7 @@ def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -
     most = max(map(len, has.values()), default=0)
     kept = {dataset: names for dataset, names in has.items() if most == 1 or names != {REAL}}
     common = set.intersection(*kept.values()) if kept else set()
-    # What does not depend on the scenario stands under the real one, shown or not.
+    # Rows that do not depend on the scenario are listed under the real one, whether it is shown or not.
     independent = accuracy["family"].isin(SCENARIO_INDEPENDENT)
     return accuracy[accuracy["dataset"].isin(kept) & (accuracy["scenario"].isin(common) | independent)]
 
@@ -173,7 +176,7 @@ def _bars(
 ) -> dict[str, Any]:
     """Draw the bars of one pool and return the legend's entries.
 
-    Colour and hatch tell the router, lightness its variant.
+    Colour and hatch denote the router, lightness its variant.
     """
     from matplotlib.colors import to_rgb
 
@@ -195,7 +198,7 @@ def _bars(
             0.92 * step,
             yerr=[part["below"], part["above"]],
             color=[(1 - paleness) * part + paleness for part in to_rgb(COLOURS[place % len(COLOURS)])],
-            # One step on for each round through the colours, so that no pair of colour and hatch comes twice.
+            # Shift by one for each round through the colours, so that no pair of colour and hatch occurs twice.
             hatch=HATCHES[(place + place // len(COLOURS)) % len(HATCHES)],
             edgecolor="white",
             linewidth=0.4,
@@ -234,12 +237,11 @@ def pca_of_queries(
 ) -> list[Path]:
     """Queries and cluster centroids in the plane of two principal components, after Figure 4 of arXiv 2601.09692.
 
-    All panels share the plane, which is that of the first panel's queries, so that generated queries can be compared
-    with real ones.
+    All panels share the plane of the first panel's queries, so that generated queries can be compared with real ones.
 
     Args:
-        panels: one or more, beside each other.
-        svg: where to write; the PNG lies beside it.
+        panels: one or more panels, shown side by side.
+        svg: where to write; the PNG is written beside it.
         titles: names to show instead of the keys of tasks.
 
     Returns:
@@ -298,7 +300,7 @@ def pca_of_queries(
                     [], [], linestyle="", marker="o", markersize=8, color="white", markeredgecolor="black"
                 )
             axis.set_title(panel.title)
-            # In a grid only the lowest panel of a column has figures, and the last row may not be full.
+            # In a grid only the lowest panel of each column has tick labels, and the last row may be incomplete.
             axis.tick_params(axis="x", labelbottom=True)
             axis.set_xlabel(f"first component ({100 * explained[0]:.0f} % of variance)")
             axis.grid(visible=False)
@@ -309,8 +311,8 @@ def pca_of_queries(
 
 
 def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
-    """One legend below the panels, in as many columns as the figure's width holds."""
-    # An eight-point letter takes about 0.065 inches, a handle and the gap between columns 0.6.
+    """One legend below the panels, in as many columns as fit into the figure's width."""
+    # An eight-point letter takes about 0.065 inches, a handle with the gap between columns 0.6.
     column = 0.065 * max(map(len, handles)) + 0.6
     columns = max(1, min(len(handles), int(figure.get_figwidth() / column)))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False)
@@ -319,7 +321,7 @@ def legend(figure: "Figure", handles: Mapping[str, Any]) -> None:
 def principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre (d,), the first two principal directions (2, d) and their shares of the variance (2,).
 
-    The sign of a direction is free; the entry of the largest size is made positive.
+    The sign of a direction is arbitrary; the entry with the largest absolute value is made positive.
 
     Raises:
         UserError: fewer than 3 rows.
@@ -327,7 +329,9 @@ def principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     from sklearn.decomposition import PCA
 
     if len(embeddings) < 3:
-        raise UserError(f"a map of queries needs at least 3 of them, there are {len(embeddings)}.")
+        raise UserError(
+            f"a map needs at least 3 queries, but there are {len(embeddings)}. Generate more queries, or drop the figure."
+        )
     fit = PCA(n_components=2, random_state=0).fit(np.asarray(embeddings, dtype=np.float64))
     signs = np.sign(fit.components_[[0, 1], np.abs(fit.components_).argmax(axis=1)])
     return fit.mean_, fit.components_ * signs[:, None], fit.explained_variance_ratio_
@@ -335,7 +339,7 @@ def principal_plane(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 @contextmanager
 def style() -> Iterator[Any]:
-    """pyplot on the file-only backend under this project's style; closes what was drawn."""
+    """pyplot with the file-only backend and this project's style; closes its figures afterwards."""
     import matplotlib
 
     matplotlib.use("Agg")

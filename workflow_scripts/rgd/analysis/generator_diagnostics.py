@@ -1,4 +1,4 @@
-"""What a generator's queries are like for a pool: does the writer answer them as it says, do they tell members apart?"""
+"""A generator's queries for a pool: does their writer answer them as it says, and do they tell members apart?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,17 +27,17 @@ NOTE = (
 
 
 def differentiation(consensus: pa.Table, members: Sequence[str]) -> dict[str, float]:
-    """How far a query set tells the members of a pool apart, as means over its seeds.
+    """How well a query set tells the members of a pool apart, as means over its seeds.
 
     Args:
-        consensus: schemas.CONSENSUS: rows by seed, then member, then query.
+        consensus: schemas.CONSENSUS, sorted by seed, then member, then query.
         members: the pool, in order.
 
     Returns:
         n_queries; spread and range, the standard deviation (M in the denominator) and the width of the members' mean
-        consensus scores; disagreement, the share of queries with at least two different answers given; all_differ,
-        that of queries on which no two members agree; distinct_answers, their mean number; missing_answers, the
-        share of answers that are missing.
+        consensus scores; disagreement, the share of queries with at least two different answers; all_differ, the
+        share of queries on which no two members agree; distinct_answers, the mean number of different answers;
+        missing_answers, the share of missing answers.
     """
     means = mean_scores(consensus, members)
     seeds = consensus["seed"].to_numpy()
@@ -65,19 +65,19 @@ def differentiation(consensus: pa.Table, members: Sequence[str]) -> dict[str, fl
 
 
 def own_accuracy(answers: pa.Table, labels: pa.Table) -> float:
-    """Share of the labels (query_id, label) that are the answers (query_id, answer); a missing answer is none.
+    """Share of the labels (query_id, label) that equal the answers (query_id, answer); a missing answer equals none.
 
     Raises:
-        ValueError: the tables are of different queries.
+        ValueError: the tables have different queries.
     """
     frame = labels.to_pandas().merge(answers.to_pandas(), on="query_id", how="left", validate="one_to_one")
     if len(frame) != answers.num_rows or len(frame) != labels.num_rows:
-        raise ValueError("answers and labels are of different queries")
+        raise ValueError("answers and labels have different queries")
     return float((frame["answer"] == frame["label"]).mean())
 
 
 def draw_counts(counts: pa.Table) -> dict[str, Any]:
-    """What became of a query set's draws: draws, kept, surplus, dropped, and the reasons of the last with their numbers.
+    """The outcomes of a query set's draws: draws, kept, surplus, dropped, and the number dropped for each reason.
 
     Args:
         counts: outcome and draws of schemas.GENERATION_COUNTS.

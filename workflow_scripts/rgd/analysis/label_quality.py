@@ -1,4 +1,4 @@
-"""How good are a generator's own answers to its queries (arXiv 2601.09692, section 4.3.2, Tables 1 and 12)?"""
+"""The quality of a generator's own answers to its queries (arXiv 2601.09692, section 4.3.2, Tables 1 and 12)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ NOTHING_JUDGED = "Nothing is judged: this experiment has no referee, or no gener
 def label_quality(
     labels: pd.DataFrame, referee: pd.DataFrame, tasks: pd.DataFrame, interval: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Agreement of a query set's labels with the referee, over the queries the referee was asked.
+    """Agreement of a query set's labels with the referee, over the queries that the referee was asked.
 
     Args:
         labels: query_id and label.
@@ -37,9 +37,9 @@ def label_quality(
         interval: level, draws and seed of the bootstrap.
 
     Returns:
-        n_queries; how many of them have the outcome majority, tie, missing; unanimous, the share of queries on which
-        all draws give one answer; agreement over the queries with a majority, with ci_low and ci_high (NaN where no
-        query has one); agreement_lowest over all queries.
+        n_queries; the numbers with the outcomes majority, tie, missing; unanimous, the share of queries on which all
+        draws give the same answer; agreement over the queries with a majority, with ci_low and ci_high (NaN if no query
+        has one); agreement_lowest over all queries.
 
     Raises:
         ValueError: a query that the referee was asked has no label or no task.
@@ -67,7 +67,7 @@ def label_quality(
 
 
 def with_averages(table: pd.DataFrame) -> pd.DataFrame:
-    """``table`` (COLUMNS) and for each scenario that several datasets, and all of them, have a row of its means."""
+    """``table`` (COLUMNS) with a row of means for each scenario that all of several datasets have."""
     datasets = table["dataset"].nunique()
     if datasets < 2:
         return table
@@ -76,7 +76,7 @@ def with_averages(table: pd.DataFrame) -> pd.DataFrame:
     for scenario, part in table.groupby("scenario", sort=False):
         if len(part) < datasets:
             continue
-        # The datasets are independent: the half-widths of their intervals add in quadrature.
+        # The datasets are independent, so the half-widths of their intervals add in quadrature.
         row = {"dataset": AVERAGE, "scenario": scenario, **part[["referee", "draws"]].iloc[0], **part[means].mean()}
         row |= part[["n_queries", MAJORITY, TIE, MISSING]].sum().to_dict()
         row["ci_low"] = row["agreement"] - np.sqrt(((part["agreement"] - part["ci_low"]) ** 2).sum()) / datasets
@@ -86,7 +86,7 @@ def with_averages(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_quality_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
-    """Agreement by scenario and dataset, the referee's own accuracy first; then what it could not decide."""
+    """Agreement by scenario and dataset, with the referee's own accuracy first; then the undecided queries."""
     shares, counts = [], []
     for row in records(table):
         real = row["scenario"] == REAL

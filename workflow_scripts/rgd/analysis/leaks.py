@@ -1,4 +1,4 @@
-"""Does what a router is trained on, or what a generator was told, repeat a test question?"""
+"""Whether a router's training queries, or the descriptions given to a generator, repeat a test question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,12 +30,12 @@ def ids_of_test_parts(splits: pa.Table) -> list[str]:
 
 
 def repeated(texts: Sequence[str], test_questions: Sequence[str], within: bool = False) -> list[int]:
-    """For each text the test question that it repeats, as its place; -1 where it repeats none.
+    """The index of the test question that each text repeats; -1 if it repeats none.
 
     Args:
-        texts: what is checked.
-        test_questions: of several that are the same after normalisation the first counts.
-        within: whether a question that stands anywhere in the text counts; otherwise the text has to be the question.
+        texts: the texts to check.
+        test_questions: the test questions; among those equal after normalisation the first counts.
+        within: whether a question anywhere in the text counts; otherwise the whole text must be the question.
     """
     places: dict[str, int] = {}
     for place, question in enumerate(test_questions):
@@ -58,10 +58,10 @@ def leak_rows(
     test_vectors: np.ndarray,
     within: bool = False,
 ) -> pa.Table:
-    """What each text repeats and which test question it is most like: a table with the columns of schemas.LEAKS.
+    """The test question that each text repeats, and the most similar one: a table with the columns of schemas.LEAKS.
 
     Args:
-        query_ids: (n,) of the texts.
+        query_ids: (n,) the texts' ids.
         texts: (n,).
         vectors: (n, d) float32, L2-normalised.
         test: (m,) ids of the test questions, at least one.
@@ -90,7 +90,7 @@ def leak_table(found: Mapping[tuple[str, str], pa.Table], tested: Mapping[str, i
         threshold: the similarity from which a text is a near repeat.
 
     Returns:
-        One row for each dataset and source: n_texts, n_test_questions, exact, near (not the exact ones), highest and
+        One row per dataset and source: n_texts, n_test_questions, exact, near (without the exact ones), highest and
         median similarity to the nearest test question, threshold.
     """
     rows = []
@@ -119,7 +119,7 @@ def leaked_pairs(
     test_texts: Mapping[str, Mapping[str, str]],
     threshold: float,
 ) -> pd.DataFrame:
-    """The texts that repeat or nearly repeat a test question, beside it; the most similar of a source first.
+    """The texts that repeat or nearly repeat a test question, with that question; the most similar of a source first.
 
     Args:
         found: (dataset, source) -> schemas.LEAKS.
@@ -140,7 +140,7 @@ def leaked_pairs(
 
 
 def leaks_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
-    """One table for each dataset: sources by what they repeat."""
+    """One table for each dataset: sources by kind of repetition."""
 
     def line(row: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -157,7 +157,7 @@ def leaks_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[
 
 
 def _kinds(table: pa.Table, threshold: float) -> np.ndarray:
-    """``exact``, ``near`` or nothing for each row."""
+    """``exact``, ``near`` or an empty value for each row."""
     exact = table["repeats"].is_valid().to_numpy()
     near = table["similarity"].to_numpy() >= threshold
     return np.where(exact, EXACT, np.where(near, NEAR, ""))

@@ -22,13 +22,13 @@ def learning_curve(accuracy: pd.DataFrame, training: Mapping[tuple[str, str, str
     """Accuracy by number of training queries.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`, of cells of whole scenarios and of scenarios with
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`, for cells of whole scenarios and of scenarios with
             a size (see :mod:`rgd.routing.reduced`).
         training: (dataset, scenario, pool) -> training queries of the whole scenario.
 
     Returns:
-        One row for each router and variant and number of training queries: the sizes below the whole set in ascending
-        order, then the whole set; ``to_whole`` is the accuracy minus that on the whole set.
+        One row per router, variant and number of training queries: the sizes below the whole set in ascending order,
+        then the whole set; ``to_whole`` is the accuracy minus that on the whole set.
     """
     frame = accuracy.copy()
     parts = [whole_scenario(key) for key in frame["scenario"]]
@@ -37,7 +37,7 @@ def learning_curve(accuracy: pd.DataFrame, training: Mapping[tuple[str, str, str
     frame["whole"] = [float(training[key]) for key in keys]
     sizes = np.array([np.nan if size is None else size for _, size in parts])
     frame["n_training"] = np.where(np.isnan(sizes), frame["whole"], sizes)
-    # A size that the set does not reach is the whole set under another name.
+    # A size larger than the set is the whole set under another name.
     frame = frame[np.isnan(sizes) | (sizes < frame["whole"])]
     full = frame[frame["n_training"] == frame["whole"]].set_index(KEYS)["accuracy"]
     base = full.reindex(pd.MultiIndex.from_frame(frame[KEYS])).to_numpy()

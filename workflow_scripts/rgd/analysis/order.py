@@ -8,22 +8,22 @@ import pandas as pd
 from rgd.routing.reduced import REAL as REAL
 
 Titles = Mapping[str, Mapping[str, str]]
-"""Names to show in the place of keys, by what the key is of: dataset, pool, scenario."""
+"""Names to show instead of keys, by kind of key: dataset, pool, scenario."""
 AVERAGE = "average"
-"""In the place of a dataset: the mean over all of them."""
+"""Stands for the mean over all datasets where a dataset's key is expected."""
 FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
 SCENARIO_INDEPENDENT = ("learning-free", "reference")
 
 
 def ranks(values: Iterable[str], order: Sequence[str]) -> dict[str, int]:
-    """The place of each value: first those of ``order``, in that order, then the others by name."""
+    """The rank of each value: first those of ``order``, in that order, then the others by name."""
     present = set(values)
     known = [value for value in order if value in present]
     return {value: place for place, value in enumerate([*known, *sorted(present - set(known))])}
 
 
 def ordered(values: Iterable[str], order: Sequence[str]) -> list[str]:
-    """The distinct values, sorted as :func:`ranks` places them."""
+    """The distinct values, sorted by :func:`ranks`."""
     return list(ranks(values, order))
 
 
@@ -33,7 +33,7 @@ def row_label(router: str, variant: str) -> str:
 
 
 def group_title(titles: Titles | None, **keys: str) -> str:
-    """The names of ``keys`` (dataset=..., pool=..., scenario=...) as one; a key without a title stands for itself."""
+    """The names of ``keys`` (dataset=..., pool=..., scenario=...) joined; a key without a title is its own name."""
     return ", ".join((titles or {}).get(kind, {}).get(key, key) for kind, key in keys.items())
 
 

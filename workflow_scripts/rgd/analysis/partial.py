@@ -1,4 +1,4 @@
-"""The accuracy table of an experiment that is not finished: what is there, and what is missing as missing."""
+"""The accuracy table of an unfinished experiment: the finished cells, with the others marked as missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ MISSING = "missing"
 
 @dataclass(frozen=True)
 class Partial:
-    """A table of the cells that are there.
+    """A table of the cells that exist.
 
     Attributes:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`; empty where no cell is there.
-        people: tables to read, with ``missing`` where a cell is not there.
-        missing: the (dataset, scenario, pool, router) that are not there, in the sweep's order.
-        cells: how many the sweep has.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`; empty if no cell exists.
+        people: tables to read, with ``missing`` for cells that do not exist.
+        missing: the (dataset, scenario, pool, router) that do not exist, in the sweep's order.
+        cells: the number of cells in the sweep.
     """
 
     accuracy: pd.DataFrame
@@ -39,14 +39,14 @@ def partial_table(
     titles: Titles | None = None,
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
 ) -> Partial:
-    """Read the cells that are there and table them; one that is being written or removed meanwhile counts as missing.
+    """Make a table of the existing cells; a cell that is being written or removed meanwhile counts as missing.
 
     Args:
-        results: the folder of results.
+        results: the results' folder.
         cells: (dataset, scenario, pool, router) of the sweep -> the router's family.
         order: datasets, scenarios, pools and routers in their order.
         titles: names to show instead of keys, by kind (dataset, pool, scenario).
-        exclusions: cells that the experiment leaves out -> why.
+        exclusions: cells that the experiment leaves out -> the reason.
     """
     frames, missing = [], []
     for cell in cells:
@@ -81,7 +81,7 @@ def _with_missing(
     scenarios: Sequence[str],
     titles: Titles | None,
 ) -> pd.DataFrame:
-    """``table`` with ``missing`` in the cells that lack, and a row for every router of which no cell is there."""
+    """``table`` with ``missing`` in absent cells, and a row for every router without any cell."""
     table = table.copy()
     columns = {scenario: group_title(titles, scenario=scenario) for scenario in scenarios}
     for column in columns.values():
@@ -94,13 +94,13 @@ def _with_missing(
         if scenario in columns:
             table.loc[table["router"] == router, columns[scenario]] = MISSING
         elif scenario == REAL:
-            # The experiment trains on generated queries alone, and this cell does not depend on them.
+            # The experiment trains only on generated queries, and this cell does not depend on them.
             table.loc[table["router"] == router, list(columns.values())] = MISSING
     return table
 
 
 def state(partial: Partial) -> str:
-    """A sentence about what is there."""
+    """A sentence about how many cells exist."""
     made = partial.cells - len(partial.missing)
     if not partial.missing:
         return f"All {partial.cells} cells are there."

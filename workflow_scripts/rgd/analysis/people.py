@@ -1,4 +1,4 @@
-"""What the tables for people share: a table for each group, lines by columns, figures with their spread."""
+"""Shared parts of tables for people: one table per group, lines by columns, figures with their spread."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,7 +16,7 @@ def tables_by(
     titles: Titles | None,
     make: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
-    """A table for each value of some columns, under its title, in the order in which they come.
+    """One table per combination of values of some columns, by title, in order of appearance.
 
     Args:
         keys: columns of ``frame`` (dataset, pool, scenario), in the title's order.
@@ -33,12 +33,12 @@ def tables_by(
 def lines_by_columns(
     first: str, cells: Iterable[tuple[str, Mapping[str, str]]], absent: str = NOT_MADE
 ) -> pd.DataFrame:
-    """A table of texts, whose cells may come one by one.
+    """A table of texts, whose cells may be given one at a time.
 
     Args:
-        first: the column of the lines' names.
+        first: the column with the lines' names.
         cells: a line's name and some of its cells by column.
-        absent: what stands where a line lacks a column.
+        absent: the text of a cell that a line lacks.
     """
     lines: dict[str, dict[str, str]] = {}
     for name, found in cells:
@@ -47,5 +47,5 @@ def lines_by_columns(
 
 
 def with_spread(mean: float, spread: float, decimals: int = 1) -> str:
-    """``62.4 ± 1.1``; the mean alone where there is no spread (NaN)."""
+    """``62.4 ± 1.1``; only the mean if there is no spread (NaN)."""
     return f"{mean:.{decimals}f}" + ("" if np.isnan(spread) else f" ± {spread:.{decimals}f}")

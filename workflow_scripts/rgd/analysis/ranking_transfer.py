@@ -1,4 +1,4 @@
-"""Do generated queries rank the members of a pool as real ones do (arXiv 2601.09692, section 4.3.2, Table 2)?"""
+"""Whether generated queries rank a pool's members as real ones do (arXiv 2601.09692, section 4.3.2, Table 2)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ NOTE = (
 
 
 def mean_scores(consensus: pa.Table, members: Sequence[str]) -> dict[int, np.ndarray]:
-    """Each member's mean consensus score over the training queries, by seed: (M,) float64 in the order of ``members``.
+    """Each member's mean consensus score over the training queries by seed: (M,) float64 in the order of ``members``.
 
     Args:
         consensus: seed, member and consensus of schemas.CONSENSUS.
@@ -42,16 +42,16 @@ def ranking_transfer(
     """How well each scenario's ranking of the members agrees with the real one.
 
     Args:
-        scores: (dataset, scenario, pool) -> seed -> mean scores (M,) as of :func:`mean_scores`; the scenario ``real`` of
-            a dataset and pool is what the others are compared with, seed by seed.
+        scores: (dataset, scenario, pool) -> seed -> mean scores (M,) from :func:`mean_scores`; the others are compared
+            with the scenario ``real`` of the same dataset and pool, seed by seed.
         members: pool -> its members.
 
     Returns:
-        One row for each dataset, generated scenario and pool. ``tau`` is the mean over seeds, ``tau_std`` their standard
+        One row per dataset, generated scenario and pool. ``tau`` is the mean over seeds, ``tau_std`` their standard
         deviation (NaN for one seed), ``tau_lowest`` and ``tau_highest`` their extremes; ``ties`` counts the tied pairs
-        of both rankings over all seeds; ``shared_top`` is the mean number of members that are among the best two of
-        both; ``ranking`` and ``real_ranking`` name the members by mean score over seeds, the best first. Then for each
-        scenario and pool that all datasets have a row ``average``: the mean of the datasets' ``tau``.
+        of both rankings over all seeds; ``shared_top`` is the mean number of members among the best two of both;
+        ``ranking`` and ``real_ranking`` list the members by mean score over seeds, best first. Each scenario and pool
+        that all datasets have also gets a row ``average``: the mean of the datasets' ``tau``.
     """
     rows = []
     for (dataset, scenario, pool), by_seed in scores.items():
@@ -94,16 +94,16 @@ def _averages(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def possible_taus(members: int) -> np.ndarray:
-    """The values that tau can take for two rankings of ``members`` without ties, from 1 down to -1.
+    """The values of tau for two rankings of ``members`` without ties, from 1 down to -1.
 
-    Of P = M (M - 1) / 2 pairs some D are ordered differently: tau = 1 - 2 D / P.
+    If D of the P = M (M - 1) / 2 pairs are ordered differently, tau = 1 - 2 D / P.
     """
     pairs = members * (members - 1) // 2
     return 1 - 2 * np.arange(pairs + 1) / pairs
 
 
 def possible_note(members: Sequence[int]) -> str:
-    """What a tau of pools of these sizes can be, as a sentence."""
+    """A sentence about the possible values of tau for pools of these sizes."""
     parts = []
     for size in sorted(set(members)):
         values = possible_taus(size)
@@ -138,7 +138,7 @@ def _ties(scores: np.ndarray) -> int:
 
 
 def _top(scores: np.ndarray) -> set[int]:
-    """The best two members; of equals the first in the pool's order."""
+    """The best two members; ties go to the first in the pool's order."""
     return set(np.argsort(-scores, kind="stable")[:TOP].tolist())
 
 

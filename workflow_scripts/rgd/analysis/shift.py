@@ -11,7 +11,7 @@ from rgd.analysis.order import REAL, Titles, group_title, records
 from rgd.analysis.people import tables_by
 from rgd.seeds import generator
 
-# Permutations computed at once: 32 MiB of float64 for 2 x 1,000 queries.
+# Permutations computed at once; they take 32 MiB of float64 for 2 x 1,000 queries.
 BLOCK_ENTRIES = 4 * 1024 * 1024
 NOTE = (
     "Squared maximum mean discrepancy between a scenario's queries and the real train part (first split), in the space of the "
@@ -37,22 +37,22 @@ class Discrepancy:
 
 
 def discrepancy(first: np.ndarray, second: np.ndarray, permutations: int, seed: int) -> Discrepancy:
-    """Compare two samples of vectors, (m, d) and (n, d), each of at least two rows.
+    """Compare two samples of vectors, (m, d) and (n, d), each with at least two rows.
 
-    The bandwidth is the median of the distances between different rows of both samples together that are not zero; where
-    all rows are equal it is 1, and the discrepancy 0.
+    The bandwidth is the median of the nonzero distances between rows of both samples together. If all rows are equal, it is
+    1 and the discrepancy is 0.
 
     Args:
         first, second: the samples.
-        permutations: of the rows between the samples, for the p-value.
-        seed: of the permutations.
+        permutations: number of permutations of the rows between the samples, for the p-value.
+        seed: seed of the permutations.
 
     Raises:
         ValueError: a sample has fewer than two rows.
     """
     m, n = len(first), len(second)
     if min(m, n) < 2:
-        raise ValueError(f"a discrepancy needs two rows of each sample, there are {m} and {n}")
+        raise ValueError(f"a discrepancy needs two rows of each sample, but there are {m} and {n}")
     squared = _squared_distances(np.concatenate([first, second]).astype(np.float64))
     apart = squared[np.triu_indices(m + n, 1)]
     apart = apart[apart > 0]
@@ -63,7 +63,7 @@ def discrepancy(first: np.ndarray, second: np.ndarray, permutations: int, seed: 
     observed = np.zeros((m + n, 1))
     observed[:m] = 1.0
     value = float(_mmd2(kernel, observed, m, n)[0])
-    # Orders that are the same but for rounding count as equal.
+    # Permutations whose values differ only by rounding count as equal.
     slack = 1e-12
     at_least = 1
     block = max(1, BLOCK_ENTRIES // (m + n))
@@ -76,7 +76,7 @@ def discrepancy(first: np.ndarray, second: np.ndarray, permutations: int, seed: 
 
 
 def subsample(rows: int, most: int, seed: int, *purpose: str) -> np.ndarray:
-    """At most ``most`` of the row numbers 0, 1, ..., ascending, drawn without replacement."""
+    """At most ``most`` of the row numbers 0, 1, ..., drawn without replacement, in ascending order."""
     if rows <= most:
         return np.arange(rows)
     return np.sort(generator(seed, "subsample", *purpose).permutation(rows)[:most])
@@ -85,7 +85,7 @@ def subsample(rows: int, most: int, seed: int, *purpose: str) -> np.ndarray:
 def _squared_distances(points: np.ndarray) -> np.ndarray:
     norms = (points**2).sum(axis=1)
     squared = norms[:, None] + norms[None, :] - 2 * points @ points.T
-    # Of equal rows the difference is rounding noise of either sign.
+    # For equal rows the difference is rounding noise of either sign.
     squared[squared < 1e-12 * max(1.0, float(norms.max()))] = 0.0
     return squared
 
@@ -93,8 +93,8 @@ def _squared_distances(points: np.ndarray) -> np.ndarray:
 def _mmd2(kernel: np.ndarray, chosen: np.ndarray, m: int, n: int) -> np.ndarray:
     """The unbiased estimate for each column of ``chosen`` (m + n, B), 1 for a row of the first sample: (B,).
 
-    With s the column, K the kernel without its diagonal and r its row sums: s'Ks sums the kernel within the first sample,
-    s'r - s'Ks across the samples, and the rest of the total within the second.
+    Let s be the column, K the kernel without its diagonal, and r its row sums. Then s'Ks sums the kernel within the first
+    sample, s'r - s'Ks across the samples, and the rest of the total within the second.
     """
     within = np.einsum("ij,ij->j", chosen, kernel @ chosen)
     touching = chosen.T @ kernel.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Tables of an experiment, long ones to compute with and wide ones to read."""
+"""Tables of an experiment: long ones to compute with, wide ones to read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,23 +26,25 @@ def accuracy_table(
     pools: Sequence[str] = (),
     routers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """One row per (dataset, scenario, pool, router, variant), its seeds summarised.
+    """One row per (dataset, scenario, pool, router, variant), summarised over seeds.
 
     Args:
         cells: the rows of all result cells, with the columns of ``rgd.artifacts.schemas.CELLS``.
-        datasets, scenarios, pools, routers: the order of each; what is not named follows by name.
+        datasets, scenarios, pools, routers: the order of each; keys not in it follow by name.
 
     Returns:
-        The cells' columns without ``seed``: ``accuracy`` is the mean over seeds, ``ci_low`` and ``ci_high`` the mean
-        ends of the intervals over queries, the other figures means too (NaN where a seed has none). Added are ``accuracy_std``, the standard deviation over seeds (n - 1 in the denominator, NaN for one seed), and
-        ``n_seeds``.
+        The cells' columns without ``seed``: ``accuracy`` is the mean over seeds, ``ci_low`` and ``ci_high`` are the mean
+        ends of the intervals over queries, and the other figures are means too (NaN if a seed has none). Added are
+        ``accuracy_std``, the standard deviation over seeds (n - 1 in the denominator, NaN for one seed), and ``n_seeds``.
 
     Raises:
         UserError: there are no cells.
         ValueError: a cell has two rows for one seed.
     """
     if cells.empty:
-        raise UserError("there are no result cells to put into a table: the experiment's sweep is empty.")
+        raise UserError(
+            "there are no result cells for a table: the experiment's sweep is empty. Name datasets, scenarios, pools and routers in its file."
+        )
     repeated = cells.duplicated([*CELL_KEYS, "seed"])
     if repeated.any():
         raise ValueError(f"two rows for one seed: {cells.loc[repeated, [*CELL_KEYS, 'seed']].iloc[0].to_dict()}")
@@ -74,17 +76,17 @@ def pivot_for_people(
     exclusions: Mapping[tuple[str, str, str, str], str] | None = None,
     marked: Mapping[tuple[str, ...], str] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """What :func:`accuracy_table` holds, as one wide table per dataset and pool: routers by scenarios.
+    """The content of :func:`accuracy_table` as one wide table per dataset and pool: routers by scenarios.
 
-    A cell reads ``62.4 ± 1.1``: mean and standard deviation over seeds, in per cent; the standard deviation is left
-    out where there is one seed. Routers that do not depend on the scenario stand under ``real`` and as ``same`` in the
-    other columns. Any other missing cell reads ``not made``, or the reason of its exclusion.
+    A cell reads ``62.4 ± 1.1``: mean and standard deviation over seeds, in per cent. With one seed the standard deviation
+    is left out. Routers that do not depend on the scenario are listed under ``real``, with ``same`` in the other columns.
+    Any other missing cell reads ``not made``, or the reason for its exclusion.
 
     Args:
-        accuracy: as made by :func:`accuracy_table`; its order of rows is kept.
+        accuracy: from :func:`accuracy_table`; its row order is kept.
         scenarios: the columns; by default those that occur.
         titles: names to show instead of keys, by kind (dataset, pool, scenario).
-        exclusions: (dataset, scenario, pool, router) -> why that cell was left out.
+        exclusions: (dataset, scenario, pool, router) -> the reason why that cell was left out.
         marked: (dataset, scenario, pool, router, variant) -> the sign after its accuracy.
 
     Returns:
@@ -123,7 +125,7 @@ def _rows(frame: pd.DataFrame, columns: list[str]) -> list[tuple[Any, ...]]:
 
 
 def _row_order(part: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Families in order; within one, routers and variants as they come, so that a scenario's gap moves no row."""
+    """Families in order; within one, routers and variants in order of appearance, so that gaps in a scenario move no row."""
     keys = list(dict.fromkeys(_rows(part, ROW_KEYS)))
     family = ranks((key[0] for key in keys), FAMILIES)
     return sorted(keys, key=lambda key: family[key[0]])
@@ -135,13 +137,13 @@ def task_table(
     questions: pd.DataFrame,
     part: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """How often each member is right, per task and over all tasks; a missing answer is a wrong one.
+    """How often each member is right, per task and over all tasks; a missing answer is wrong.
 
     Args:
         responses: member -> its responses (columns ``query_id``, ``answer``), in pool order.
         labels: columns ``query_id`` and ``label``.
         questions: columns ``query_id`` and ``task``.
-        part: the query ids to count (a split's test part, say); default all.
+        part: the query ids to count, for example a split's test part; by default all.
 
     Returns:
         Columns ``task``, ``n_queries``, one per member (accuracy in 0..1), ``best`` (the members with the highest
@@ -159,8 +161,8 @@ def task_table(
         absent = frame.loc[~frame["query_id"].isin(answers.index), "query_id"]
         if len(absent):
             raise UserError(
-                f"{member} has no response to {len(absent)} queries, {absent.iloc[0]} the first: delete this member's "
-                "responses file and run snakemake again."
+                f"{member} has no response to {len(absent)} queries, the first being {absent.iloc[0]}. Delete this member's "
+                "responses file and rerun snakemake."
             )
         given = answers.reindex(frame["query_id"])
         frame[member] = (given.notna().to_numpy() & (given.to_numpy() == frame["label"].to_numpy())).astype(float)
@@ -176,7 +178,7 @@ def task_table(
 
 
 def task_table_for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """The task table with per cent and a star at the best members' figures instead of the column ``best``."""
+    """The task table in per cent, with a star at the best members' figures instead of the column ``best``."""
     shown = table[["task", "n_queries"]].copy()
     for member in table.columns.drop(["task", "n_queries", "best"]):
         shown[member] = [
@@ -187,14 +189,14 @@ def task_table_for_people(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """Draws per task (rows, and ``all`` last) and outcome (columns).
+    """Draws by task (rows, with ``all`` last) and outcome (columns).
 
     Args:
         counts: columns of ``rgd.artifacts.schemas.GENERATION_COUNTS``.
         wanted: task -> queries wanted; adds the column ``lacking``.
 
     Returns:
-        Columns ``task``, ``draws``, ``kept``, then the other outcomes by name, then ``lacking`` where asked for.
+        Columns ``task``, ``draws``, ``kept``, then the other outcomes by name, then ``lacking`` if requested.
     """
     table = counts.pivot_table(index="task", columns="outcome", values="draws", aggfunc="sum", fill_value=0)
     table = table.reindex(columns=["kept", *sorted(set(table.columns) - {"kept"})], fill_value=0)
@@ -208,7 +210,7 @@ def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = No
 def print_summary(tables: Mapping[str, pd.DataFrame], width: int = 100) -> str:
     """The tables of :func:`pivot_for_people` as text of at most ``width`` columns, for a terminal.
 
-    Family, router and variant share the first column; scenarios that find no room continue in a second block below.
+    Family, router and variant share the first column; scenarios that do not fit continue in another block below.
     """
     blocks = []
     for title, table in tables.items():

@@ -1,4 +1,4 @@
-"""Figures of what accuracy costs: against calls and tokens of the models asked, and against queries to train on."""
+"""Figures of accuracy against its cost: calls and tokens of the models asked, and training queries."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from rgd.errors import UserError
 
 TOKENS = ("prompt_tokens_per_query", "completion_tokens_per_query")
 KEYS = ["scenario", "pool", "family", "router", "variant"]
-# References that nobody can ask, as the oracle, are no routing to pay for.
+# References that cannot be run, such as the oracle, have no cost to compare.
 NOT_ASKED = ("oracle",)
 
 
@@ -22,12 +22,12 @@ def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) 
     """Accuracy, calls and tokens per query as means over the datasets that have a cell.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
-        scenarios: those that may be shown; by default all.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`.
+        scenarios: the scenarios that may be shown; by default all.
 
     Returns:
         Columns scenario, pool, family, router, variant, accuracy (per cent), calls, tokens (prompts and answers together;
-        NaN where they are not known); only rows that every dataset has.
+        NaN if unknown); only rows that every dataset has.
     """
     frame = comparable(accuracy, scenarios)
     frame = frame[~frame["router"].isin(NOT_ASKED)].copy()
@@ -39,15 +39,15 @@ def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) 
         tokens=("tokens", lambda values: values.mean(skipna=False)),
     )
     points["accuracy"] *= 100
-    # Sums of shares that are one number of calls differ in the last digits.
+    # Sums of shares that amount to the same number of calls differ in the last digits.
     points["calls"] = points["calls"].round(6)
     return points[points["datasets"] == frame["dataset"].nunique()].drop(columns="datasets").reset_index(drop=True)
 
 
 def frontier(cost: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
-    """The points that no other beats in both cost and accuracy, as places in ascending order of cost.
+    """The indices of the points that no other beats in both cost and accuracy, in ascending order of cost.
 
-    Of points with the same cost and accuracy the first counts. Points without a cost (NaN) are none.
+    Of points with the same cost and accuracy the first counts. Points without a cost (NaN) are left out.
     """
     order = [place for place in np.lexsort((-accuracy, cost)).tolist() if not np.isnan(cost[place])]
     found: list[int] = []
@@ -63,16 +63,16 @@ def accuracy_against_cost(
     titles: Mapping[str, str] | None = None,
     scenarios: Sequence[str] | None = None,
 ) -> list[Path]:
-    """Accuracy against calls and against tokens per query: a column per pool; the line joins what nothing beats in both.
+    """Accuracy against calls and against tokens per query, a column per pool; a line joins the points nothing beats in both.
 
-    Colour tells the router, the marker the scenario (a circle where it does not matter). The row of tokens is left out where
-    none are known.
+    Colour denotes the router, the marker the scenario (a circle if it does not matter). The row of tokens is left out if no
+    tokens are known.
 
     Args:
-        accuracy: as made by :func:`rgd.analysis.tables.accuracy_table`.
-        svg: where to write; the PNG lies beside it.
+        accuracy: from :func:`rgd.analysis.tables.accuracy_table`.
+        svg: where to write; the PNG is written beside it.
         titles: names to show instead of the keys of scenarios, pools and routers.
-        scenarios: those that may be shown; by default all.
+        scenarios: the scenarios that may be shown; by default all.
 
     Raises:
         UserError: there is nothing to draw, or a file cannot be written.
@@ -82,7 +82,9 @@ def accuracy_against_cost(
     titles = titles or {}
     points = cost_points(accuracy, scenarios)
     if points.empty:
-        raise UserError("there is nothing to draw: no cell was made for all datasets.")
+        raise UserError(
+            "there is nothing to draw: no cell exists for all datasets. Remove this figure, or the datasets that lack cells."
+        )
     pools = list(dict.fromkeys(points["pool"]))
     routers = list(dict.fromkeys(points["router"]))
     learned = points[~points["family"].isin(SCENARIO_INDEPENDENT)]
@@ -144,11 +146,11 @@ def learning_curves(
 ) -> list[Path]:
     """Accuracy against the number of training queries: a row per pool, a column per dataset and scenario.
 
-    Colour and marker tell the router, the line its variant; the band is the interval over the test queries.
+    Colour and marker denote the router, the line its variant; the band is the interval over the test queries.
 
     Args:
-        table: as made by :func:`rgd.analysis.learning_curve.learning_curve`.
-        svg: where to write; the PNG lies beside it.
+        table: from :func:`rgd.analysis.learning_curve.learning_curve`.
+        svg: where to write; the PNG is written beside it.
         titles: names to show instead of the keys of datasets, scenarios, pools and routers.
 
     Raises:
@@ -156,7 +158,9 @@ def learning_curves(
     """
     titles = titles or {}
     if table.empty:
-        raise UserError("there is nothing to draw: the learning curve has no cells.")
+        raise UserError(
+            "there is nothing to draw: the learning curve has no cells. Name sizes and routers under learning_curve."
+        )
     pools = list(dict.fromkeys(table["pool"]))
     groups = list(dict.fromkeys(zip(table["dataset"], table["scenario"], strict=True)))
     columns = min(len(groups), 4)

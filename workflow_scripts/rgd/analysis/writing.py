@@ -1,4 +1,4 @@
-"""A table as files: Parquet and CSV to compute with, Markdown and LaTeX to read."""
+"""Writes a table to files: Parquet and CSV to compute with, Markdown and LaTeX to read."""
 
 import os
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ def write_all(
     """Write ``frame`` as .parquet and beside it as .csv, .md and .tex, each whole or not at all.
 
     Args:
-        frame: the table with all its figures; Parquet and CSV hold it as it is.
+        frame: the table with all its figures, written unchanged to Parquet and CSV.
         parquet: path of the Parquet file.
-        people: title -> table, shown in Markdown and LaTeX instead of ``frame``.
-        note: a sentence under the tables in Markdown and LaTeX.
+        people: title -> table, written to Markdown and LaTeX instead of ``frame``.
+        note: a sentence below the tables in Markdown and LaTeX.
 
     Returns:
         The four paths, in the order above.
@@ -61,7 +61,7 @@ def write_all(
 
 
 def markdown(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
-    """Titles as headings and aligned pipe tables, so that the file reads well in a terminal too."""
+    """Titles as headings, and aligned pipe tables that are readable in a terminal too."""
     parts = []
     for title, table in tables.items():
         if title:
@@ -91,7 +91,7 @@ def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
 
 
 def text_table(table: pd.DataFrame) -> str:
-    """Columns two blanks apart under a header and a rule, numbers to the right."""
+    """Columns two spaces apart below a header and a rule, with numbers right-aligned."""
     texts = cell_texts(table)
     names = [str(name) for name in table.columns]
     widths = [max(len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
@@ -101,7 +101,7 @@ def text_table(table: pd.DataFrame) -> str:
 
 
 def tex_text(text: str) -> str:
-    """``text`` with every sign that LaTeX takes for a command replaced."""
+    """``text`` with every character special to LaTeX escaped."""
     return "".join(_TEX.get(sign, sign) for sign in text)
 
 
@@ -113,7 +113,7 @@ def _pad(row: list[str], widths: list[int], numeric: list[bool]) -> list[str]:
 
 
 def cell_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """Every cell as it is read: four significant digits of a float, nothing for what is missing."""
+    """Every cell as text: floats with four significant digits, missing values empty."""
 
     def text(value: object) -> str:
         if isinstance(value, float):
@@ -124,7 +124,7 @@ def cell_texts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def right_aligned(table: pd.DataFrame) -> list[bool]:
-    """Which columns stand to the right: numbers, and texts of which one begins with a digit, as ``62.4 ± 1.1``."""
+    """Which columns are right-aligned: numbers, and texts of which one begins with a digit, such as ``62.4 ± 1.1``."""
     return [
         pd.api.types.is_numeric_dtype(kind) or any(str(value)[:1].isdigit() for value in table.iloc[:, i])
         for i, kind in enumerate(table.dtypes)
@@ -132,5 +132,5 @@ def right_aligned(table: pd.DataFrame) -> list[bool]:
 
 
 def _plain(field: pa.Field) -> pa.Field:
-    """Text columns as ``string``, whichever of its widths pandas chose, so that the bytes do not depend on it."""
+    """Text columns as ``string``, so that the bytes do not depend on the width that pandas chose."""
     return pa.field(field.name, pa.string()) if pa.types.is_large_string(field.type) else field.remove_metadata()

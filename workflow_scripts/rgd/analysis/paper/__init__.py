@@ -4,4 +4,4 @@ BENCHMARKS = ("mmlu_pro", "supergpqa", "medmcqa", "bbeh")
 """The datasets that the paper averages over."""
 
 KEYS = ["scenario", "pool", "dataset", "router", "variant"]
-"""What a published value is of."""
+"""The keys of a published value."""

@@ -1,4 +1,4 @@
-"""This experiment's figures beside the paper's: one row a published value."""
+"""This experiment's figures beside the paper's: one row per published value."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ ACCURACY, TAU, AGREEMENT, REFEREE_ACCURACY = "accuracy", "kendall_tau", "label_a
 COLUMNS = ["source", "what", *KEYS, "published", "ours", "difference", "smallest_shown", "within", "reason", "note"]
 # The normal quantile of a two-sided test at 5 %.
 Z = 1.959963984540054
-# Of the reasons why a source's values have none beside them, the overview names so many.
+# How many reasons for values without a counterpart the overview names for each source.
 MOST_REASONS = 3
 NOTE = (
     "Ours, and in brackets what the paper prints; in per cent, tau as it is. A star marks a difference larger than what the test "
@@ -70,22 +70,22 @@ def published_table(
     """Every published value beside this experiment's.
 
     Args:
-        published: as of :func:`rgd.analysis.paper.values.read_published`.
-        ours: as of :func:`accuracy_values`, :func:`tau_values`, :func:`agreement_values`.
+        published: from :func:`rgd.analysis.paper.values.read_published`.
+        ours: from :func:`accuracy_values`, :func:`tau_values`, :func:`agreement_values`.
         names: kind of key (dataset, scenario, pool, router, variant) -> this experiment's key -> the paper's; a key that
-            is not named is its own.
-        reason: why a published row, given by this function with the paper's keys of one dataset, has no value here.
+            is not listed is the same in both.
+        reason: gives the reason why a published row, with the paper's keys of one dataset, has no value here.
 
     Returns:
-        The published rows with ``ours`` (NaN where there is none), ``difference`` (ours minus published),
-        ``smallest_shown`` (the smallest difference that could not be chance: 1.96 standard errors of the difference of
-        two independent shares on as many queries as ours; for tau one exchanged pair), ``within`` (whether the difference is
-        no larger; empty where there is no value) and ``reason`` (why there is none).
+        The published rows with ``ours`` (NaN if there is none), ``difference`` (ours minus published),
+        ``smallest_shown`` (the smallest difference beyond chance: 1.96 standard errors of the difference of two
+        independent shares on as many queries as ours; for tau one exchanged pair), ``within`` (whether the difference is
+        no larger; empty if there is no value) and ``reason`` (why there is no value).
     """
     values = pd.concat(list(ours), ignore_index=True) if ours else pd.DataFrame(columns=[*KEYS, "what", "family"])
     for kind in KEYS:
         values[kind] = values[kind].replace(dict(names.get(kind, {})))
-    # Under the key alone: what learns from no queries is made once, under real, and stands for every scenario.
+    # A router that learns from no queries has one cell, under real, which serves for every scenario.
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in records(values):
         scenario = "" if row["family"] in SCENARIO_INDEPENDENT else row["scenario"]
@@ -136,7 +136,7 @@ def missing_reason(
     Args:
         row: the published row's keys, of one dataset.
         own: kind of key -> the experiment's own keys of datasets, scenarios, pools, routers and members.
-        names: as of :func:`published_table`.
+        names: the argument of :func:`published_table`.
         exclude: the experiment's exclusions: dataset, scenario, pool, router (None for all) and reason.
         referee: whether the experiment has one.
     """
@@ -160,7 +160,7 @@ def missing_reason(
 
 
 def published_for_people(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """How many figures of each source are within reach of ours, and why the others have none."""
+    """How many figures of each source agree with ours within chance, and why the others have no counterpart."""
     rows = []
     for source, part in table.groupby("source", sort=False):
         made = part[part["reason"] == ""]

@@ -12,7 +12,7 @@ from rgd.analysis.paper.comparison import NOTE, REFEREE_ACCURACY, TAU
 
 @dataclass(frozen=True)
 class Layout:
-    """How the paper sets a table: which keys name a section, a row within it, and a column."""
+    """The layout of a table in the paper: which keys name a section, a row within it, and a column."""
 
     title: str
     sections: tuple[str, ...]
@@ -41,12 +41,12 @@ LAYOUTS: Mapping[str, Layout] = {
 def view(table: pd.DataFrame, number: str, titles: Titles | None = None) -> tuple[dict[str, pd.DataFrame], str]:
     """The rows of one of the paper's tables, in its layout, and the note under it.
 
-    A cell reads ``78.3 (78.9)``: ours and published, a star where they differ by more than the test queries can show;
-    ``[a] (78.9)`` where there is no value of ours for the reason [a], which the note tells.
+    A cell reads ``78.3 (78.9)``: ours and the published value. A star marks a difference larger than the test queries'
+    chance variation. A cell ``[a] (78.9)`` has no value of ours, for the reason [a] in the note.
 
     Args:
-        table: as made by :func:`published_table`.
-        number: of the paper's table.
+        table: from :func:`published_table`.
+        number: the number of the paper's table.
         titles: names to show instead of the paper's keys, by kind (dataset, pool, scenario, variant).
     """
     layout, titles = LAYOUTS[number], titles or {}

@@ -1,8 +1,9 @@
-"""The paper's figures (arXiv 2601.09692) as data, one value a row, with what is known to be wrong in the source.
+"""The paper's figures (arXiv 2601.09692) as data, one value per row, with the known errors of the source.
 
-The files say: source (the table), what (accuracy, referee_accuracy and label_agreement in per cent, kendall_tau), scenario,
-pool, dataset (``average``: over the four benchmarks), router and variant by this project's keys (a single model is the router
-``single`` and the model's key), published, note. What learns nothing from queries is repeated in the source's tables of all scenarios.
+The columns are: source (the table), what (accuracy, referee_accuracy and label_agreement in per cent, kendall_tau),
+scenario, pool, dataset (``average``: over the four benchmarks), router and variant by this project's keys (a single model
+is the router ``single`` with the model's key), published, note. The source repeats routers that learn nothing from queries
+in the tables of all scenarios.
 """
 
 from pathlib import Path
