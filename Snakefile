@@ -2,9 +2,9 @@
 #
 #   snakemake --cores N                                the default experiment, quickstart
 #   snakemake --cores N --config experiment=NAME       another one of config/experiment/
-#   snakemake --cores N questions | answers | tables | figures     a stage; after questions, each member is loaded once
+#   snakemake --cores N questions | answers | tables | figures     a stage; run after questions, answers loads each member once
 #   snakemake --cores N report | bundles               the page to look at; routers as tools for rgd route
-#   snakemake --cores N weights                        the models' weights alone, where there is a network
+#   snakemake --cores N weights                        only the models' weights, on a machine with a network
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
 import gc
@@ -16,7 +16,7 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# By its path, so that no other checkout answers for this one.
+# Run by path, so that no other checkout's copy runs instead.
 CHECKOUT = runpy.run_path(f"{workflow.basedir}/workflow_scripts/rgd/workflow/checkout.py")
 if problem := CHECKOUT["problem"](workflow.basedir):
     sys.exit(f"Checkout error: {problem}")
@@ -35,7 +35,7 @@ from rgd.workflow.resources import DRAW_FIRST, FETCH_FIRST, QUESTIONS_FIRST, Job
 from rgd.workflow.study import one_of, opened
 from rgd.workflow.targets import Targets, summary
 
-# A graph of thousands of jobs is built in a fifth less time while nobody looks for garbage among its millions of objects.
+# Without garbage collection over its millions of objects, a graph of thousands of jobs is built in a fifth less time.
 gc.disable()
 
 study = opened(Path(workflow.basedir) / "config", config)
@@ -76,7 +76,7 @@ include: "rules/tool.smk"
 jobs.place()
 
 
-# What takes a second, and what needs a network, which the nodes of a cluster may not have.
+# Rules that take about a second, and rules that need a network, which a cluster's nodes may lack.
 localrules:
     all,
     weights,

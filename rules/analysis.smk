@@ -22,7 +22,7 @@ rule comparison_table:
         titles=slices.canonical(study.titles),
         code=code("comparison_table.py"),
     message:
-        "Comparing every two routers of {wildcards.experiment}"
+        "Comparing all pairs of routers of {wildcards.experiment}"
     script:
         "../workflow_scripts/comparison_table.py"
 
@@ -68,7 +68,7 @@ rule cost_table:
         titles=slices.canonical(study.titles),
         code=code("cost_table.py"),
     message:
-        "What the accuracies of {wildcards.experiment} cost"
+        "Costs of the accuracies of {wildcards.experiment}"
     script:
         "../workflow_scripts/cost_table.py"
 
@@ -149,7 +149,7 @@ rule benchmark_routing_table:
         titles=slices.canonical(study.titles),
         code=code("benchmark_routing_table.py"),
     message:
-        "Benchmark routing of {wildcards.experiment}, rule by rule and by share of labelled queries"
+        "Benchmark routing of {wildcards.experiment} by rule and by share of labelled queries"
     script:
         "../workflow_scripts/benchmark_routing_table.py"
 
@@ -171,12 +171,12 @@ rule audit_table:
         store=study.config.paths.store,
     params:
         query_sets=slices.canonical([[*asked, study.members_of(pools)] for asked, pools in study.query_sets.items()]),
-        # A function, so that Snakemake takes the prompts' {question} for no wildcard.
+        # A function, so that Snakemake does not take {question} in the prompts for a wildcard.
         members=lambda wildcards: slices.canonical(slices.asked_under(study.config, study.folder, study.all_members)),
         titles=slices.canonical(study.titles),
         code=code("audit_table.py"),
     message:
-        "Looking over the answers of {wildcards.experiment}"
+        "Auditing the answers of {wildcards.experiment}"
     script:
         "../workflow_scripts/audit_table.py"
 
@@ -224,7 +224,7 @@ rule drop_one_table:
         titles=slices.canonical(study.titles),
         code=code("drop_one_table.py"),
     message:
-        "What routers of {wildcards.experiment} lose without each member"
+        "What the routers of {wildcards.experiment} lose without each member"
     script:
         "../workflow_scripts/drop_one_table.py"
 

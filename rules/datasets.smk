@@ -1,8 +1,8 @@
-# Benchmarks: their questions, apart from their labels, and how they are divided.
+# Benchmarks: questions, kept apart from labels, and splits.
 
 
-# What is fetched is given by its revision, so only that and the files' names are parameters: address, cache and mirror are
-# resources, which rerun nothing.
+# The revision determines the content, so only the revision and the files' names are parameters. Address, cache and mirror
+# are resources, which rerun nothing.
 rule fetch_questions:
     output:
         source=paths.source("{dataset}"),
@@ -74,12 +74,12 @@ rule splits:
         slice=lambda wildcards: slices.canonical(slices.splits(study.config, wildcards.dataset)),
         code=code("splits.py"),
     message:
-        "Dividing {wildcards.dataset} into train and test parts"
+        "Splitting {wildcards.dataset} into train and test parts"
     script:
         "../workflow_scripts/splits.py"
 
 
-# Tasks that are only described: their examples, if any, and nothing to be tested with.
+# Tasks that are only described: their examples, if any, and no test part.
 ruleorder: described_questions > benchmark_questions
 ruleorder: described_questions > splits
 
@@ -105,6 +105,6 @@ rule described_questions:
         slice=lambda wildcards: slices.canonical(slices.own_tasks(study.config, wildcards.dataset)),
         code=code("described_questions.py"),
     message:
-        "Writing down the examples of {wildcards.dataset}"
+        "Writing the examples of {wildcards.dataset}"
     script:
         "../workflow_scripts/described_questions.py"

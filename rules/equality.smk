@@ -1,4 +1,4 @@
-# Of answers that are mathematics: which are right, and which of a pool's are equal. Their only query set is the benchmark.
+# Mathematical answers: which are right, and which of a pool's answers are equal. Their only query set is the benchmark.
 
 
 rule grade_answers:
@@ -64,7 +64,7 @@ rule matched_responses:
     params:
         code=code("matched_responses.py"),
     message:
-        "Naming the answers of {wildcards.member} to {wildcards.dataset} as equal ones of {wildcards.pool}"
+        "Giving the answers of {wildcards.member} to {wildcards.dataset} the texts of equal answers in {wildcards.pool}"
     script:
         "../workflow_scripts/matched_responses.py"
 
@@ -88,6 +88,6 @@ rule matched_labels:
     params:
         code=code("matched_labels.py"),
     message:
-        "Naming the labels of {wildcards.dataset} as the right answers of {wildcards.pool}"
+        "Giving the labels of {wildcards.dataset} the texts of the right answers of {wildcards.pool}"
     script:
         "../workflow_scripts/matched_labels.py"

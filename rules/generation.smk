@@ -1,8 +1,7 @@
-# Generated scenarios: descriptions of the tasks, draws of a generator, the queries that are usable, those of them that tell
-# models apart.
+# Generated scenarios: task descriptions, a generator's draws, the usable queries, and those of them that tell models apart.
 
 
-# Where a dataset names a descriptor, a person's descriptions are its variant `human` alone.
+# If a dataset names a descriptor, the descriptions written by people are only its variant `human`.
 ruleorder: read_descriptions > human_descriptions
 
 
@@ -23,7 +22,7 @@ rule human_descriptions:
         slice=lambda wildcards: slices.canonical(slices.descriptions(study.config, wildcards.dataset)),
         code=code("human_descriptions.py"),
     message:
-        "Writing down the task descriptions of {wildcards.dataset}"
+        "Writing the task descriptions of {wildcards.dataset}"
     script:
         "../workflow_scripts/human_descriptions.py"
 
@@ -172,7 +171,7 @@ rule filtered_questions:
         "../workflow_scripts/filtered_questions.py"
 
 
-# A filtered set reuses the rows of the whole one: no model is loaded, asked or embedded with.
+# A filtered set reuses its parent's rows: no model is loaded, asked or used to embed.
 rule filtered_rows:
     input:
         rows=paths.result("{kind}", "{dataset}", "{drawn}"),

@@ -1,6 +1,6 @@
-# Models at work: weights, embeddings, answers. The rules that ask fill the store; the rules that read it need no model.
-# What changes no result (the engine, where weights and store lie, how many queries make a chunk) is a resource, because
-# a changed resource reruns nothing.
+# Models at work: weights, embeddings, answers. Rules that ask fill the store; rules that read it need no model.
+# Settings that change no result (the engine, the paths of weights and store, the size of a chunk) are resources, because a
+# changed resource reruns nothing.
 
 
 rule fetch_model:
@@ -73,7 +73,7 @@ rule embed_questions:
         "../workflow_scripts/embed_questions.py"
 
 
-# Embeddings that a user has are taken instead of computed.
+# Embeddings that the user provides are used instead of computed ones.
 ruleorder: recorded_embeddings > embed_questions
 
 
@@ -209,7 +209,7 @@ rule embed_answers:
         members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("embed_answers.py"),
     message:
-        "Embedding the {wildcards.text} texts of what {wildcards.pool} answered to {wildcards.query_set} of {wildcards.dataset}"
+        "Embedding the {wildcards.text} texts of the answers of {wildcards.pool} to {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/embed_answers.py"
 
@@ -332,7 +332,7 @@ rule tested_questions:
     params:
         code=code("tested_questions.py"),
     message:
-        "Taking the test questions of {wildcards.dataset}"
+        "Selecting the test questions of {wildcards.dataset}"
     script:
         "../workflow_scripts/tested_questions.py"
 
@@ -388,6 +388,6 @@ rule read_referee:
         draws=study.referee_draws,
         code=code("read_referee.py"),
     message:
-        "Reading what {wildcards.member} says of {wildcards.query_set} of {wildcards.dataset}"
+        "Reading the judgements of {wildcards.member} on {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/read_referee.py"

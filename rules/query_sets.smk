@@ -1,4 +1,4 @@
-# What the query sets are like: how they were written, their labels, what they leak, how far they are from the benchmark's.
+# Properties of the query sets: outcomes of draws, quality of labels, leaks, and distance from the benchmark.
 
 
 rule generation_table:
@@ -16,7 +16,7 @@ rule generation_table:
     params:
         code=code("generation_table.py"),
     message:
-        "What became of the generators' draws in {wildcards.experiment}"
+        "Outcomes of the generators' draws in {wildcards.experiment}"
     script:
         "../workflow_scripts/generation_table.py"
 
@@ -72,7 +72,7 @@ rule label_quality_table:
         titles=slices.canonical(study.titles),
         code=code("label_quality_table.py"),
     message:
-        "How good the labels of {wildcards.experiment} are"
+        "Quality of the labels of {wildcards.experiment}"
     script:
         "../workflow_scripts/label_quality_table.py"
 
@@ -106,7 +106,7 @@ rule generator_diagnostics_table:
         titles=slices.canonical(study.titles),
         code=code("generator_diagnostics_table.py"),
     message:
-        "What the generators' queries of {wildcards.experiment} are like"
+        "Properties of the generators' queries of {wildcards.experiment}"
     script:
         "../workflow_scripts/generator_diagnostics_table.py"
 
@@ -185,7 +185,7 @@ rule leak_table:
         titles=slices.canonical(study.titles),
         code=code("leak_table.py"),
     message:
-        "What repeats a test question in {wildcards.experiment}"
+        "Texts that repeat a test question in {wildcards.experiment}"
     script:
         "../workflow_scripts/leak_table.py"
 
@@ -208,7 +208,7 @@ rule shift:
         slice=slices.canonical(study.config.experiment.shift.model_dump()),
         code=code("shift.py"),
     message:
-        "Measuring how far {wildcards.scenario} lies from the real queries of {wildcards.dataset}"
+        "Measuring how far {wildcards.scenario} is from the real queries of {wildcards.dataset}"
     script:
         "../workflow_scripts/shift.py"
 
@@ -230,7 +230,7 @@ rule shift_table:
         titles=slices.canonical(study.titles),
         code=code("shift_table.py"),
     message:
-        "How far the queries of {wildcards.experiment} lie from real ones"
+        "How far the queries of {wildcards.experiment} are from real ones"
     script:
         "../workflow_scripts/shift_table.py"
 

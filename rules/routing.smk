@@ -1,5 +1,5 @@
-# Routers: consensus among the pool, fitting on a scenario's queries, routing the test queries, scoring.
-# The label firewall: `fit` gets a label file only for a router whose class says needs_labels, `route` never does.
+# Routers: consensus in the pool, fitting on a scenario's queries, routing the test queries, scoring.
+# The label firewall: `fit` gets a label file only for a router whose class declares needs_labels; `route` never gets one.
 
 
 rule neighbours:
@@ -44,12 +44,12 @@ rule train:
         members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("train.py"),
     message:
-        "Training sets of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
+        "Gathering the training sets of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
     script:
         "../workflow_scripts/train.py"
 
 
-# Read by analyses alone: a router that learns from consensus computes it with parameters of its own.
+# Only analyses read this: a router that learns from consensus computes it with its own parameters.
 rule consensus:
     input:
         training=paths.training("{dataset}", "{scenario}", "{pool}"),
@@ -67,7 +67,7 @@ rule consensus:
         members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
         code=code("consensus.py"),
     message:
-        "Consensus of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
+        "Computing the consensus of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
     script:
         "../workflow_scripts/consensus.py"
 

@@ -1,4 +1,4 @@
-# Routers as tools: bundles, which route alone, and the page on which people look at an experiment.
+# Products for people: bundles, which are routers as tools, and the page of an experiment.
 
 
 rule bundle:
@@ -21,7 +21,7 @@ rule bundle:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        # Where models lie and which server is asked: part of the bundle, but no text for its provenance.
+        # Paths of models and addresses of servers: part of the bundle, but kept out of its provenance.
         members=lambda wildcards: slices.canonical(
             tool_settings.asking(study.config, study.folder, inputs.cell(wildcards))
         ),
@@ -83,6 +83,6 @@ rule diagnostics_table:
         titles=slices.canonical(study.titles),
         code=code.of_routers("diagnostics_table.py", study.diagnosed, study),
     message:
-        "Looking over what {wildcards.experiment} learns from generated queries"
+        "Checking what {wildcards.experiment} learns from generated queries"
     script:
         "../workflow_scripts/diagnostics_table.py"

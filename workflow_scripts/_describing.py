@@ -1,4 +1,4 @@
-"""What the scripts share that ask a descriptor and that read what it wrote."""
+"""Shared code of the scripts that ask a descriptor and that read its descriptions."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from rgd.store.answers import AnswerSettings
 
 
 def requests_of_job(snakemake: Any, settings: AnswerSettings) -> list[Request]:
-    """The requests of a job, one for each of its tasks; its input ``shown`` has the questions or the descriptions."""
+    """The requests of a job, one per task; the job's input ``shown`` has the questions or descriptions to show."""
     slice_ = json.loads(snakemake.params.slice)
     if "reserved_per_task" in slice_:
         questions = read_table(snakemake.input.shown, ["query_id", "task", "question"])

@@ -1,4 +1,4 @@
-"""What every script does around its work: a log file, clean ends, provenance beside the outputs."""
+"""The frame of every script: a log file, clean exits, provenance beside the outputs."""
 
 import contextlib
 import io
@@ -14,11 +14,11 @@ from rgd.artifacts.provenance import definitions_file, write_definitions, write_
 from rgd.errors import UserError
 
 TOLD_TO_END = 128 + signal.SIGTERM
-"""The exit code of a job that SIGTERM has ended."""
+"""The exit code of a job terminated by SIGTERM."""
 
 
 class _Tee(io.TextIOBase):
-    """Text goes to the log file and to the terminal."""
+    """Writes text to the log file and to the terminal."""
 
     def __init__(self, *streams: TextIO) -> None:
         self.streams = streams
@@ -39,17 +39,17 @@ class _Tee(io.TextIOBase):
 
 @contextlib.contextmanager
 def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
-    """Run a script's work as a job: messages go to its log and to the terminal; afterwards provenance is written.
+    """Run a script's work as a job: send messages to its log and the terminal, then write provenance.
 
-    A mistake of the user ends the job with its one message; SIGTERM (a time limit, a scheduler) ends it as Ctrl-C does,
-    after the chunk of answers that is being asked.
+    A mistake of the user ends the job with one message. SIGTERM (a time limit, a scheduler) ends it like Ctrl-C, after
+    the current chunk of answers.
 
     Args:
-        snakemake: the object Snakemake gives to a script.
-        libraries: distributions whose versions the provenance tells beside those that the fingerprint counts.
+        snakemake: the object that Snakemake gives to a script.
+        libraries: distributions whose versions go into the provenance, besides those in the fingerprint.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TOLD_TO_END))
-    # Both stay open until the process ends, so that the log gets an unforeseen error's traceback as well.
+    # Both stay open until the process ends, so that the log also gets the traceback of an unexpected error.
     log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stderr = _Tee(log, sys.stderr)  # type: ignore[assignment]
     try:
@@ -61,16 +61,16 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
         sys.exit(1)
     except SystemExit as end:
         if end.code == TOLD_TO_END:
-            print(f"{snakemake.rule}: told to end; the next run goes on from what is done.", file=sys.stderr)
+            print(f"{snakemake.rule}: terminated; rerun to resume.", file=sys.stderr)
         raise
     except KeyboardInterrupt:
-        print(f"{snakemake.rule}: interrupted; run the same command again to go on.", file=sys.stderr)
+        print(f"{snakemake.rule}: interrupted; rerun to resume.", file=sys.stderr)
         sys.exit(130)
 
 
 def _refuse_other_code(scripts: Path) -> None:
-    """A job's Python may be another one than that of the Snakefile: one that imports another checkout's package."""
-    # By its path: the package, and this file too, may be the other checkout's.
+    """Refuse another checkout's package, which a job's Python may import if it is not the Snakefile's Python."""
+    # Run by path, because the package, and even this file, may be the other checkout's.
     problem = runpy.run_path(str(scripts / "rgd/workflow/checkout.py"))["code_problem"](scripts.parent)
     if problem:
         raise UserError(problem)
@@ -99,6 +99,6 @@ def _record(snakemake: Any, libraries: tuple[str, ...]) -> None:
 
         script, *plugins = code["of"]
         now = follow(script, plugins, code.get("files", ()))
-        # Code that was edited since the run began is not what the fingerprint says; the next run makes this anew.
+        # Code edited since the run began does not match the fingerprint; the next run rebuilds these outputs.
         if now.fingerprint == code["fingerprint"]:
             write_definitions(root, now.fingerprint, now.definitions())

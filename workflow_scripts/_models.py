@@ -1,4 +1,4 @@
-"""A model put to work by a script: its weights or its server, and its engine."""
+"""Models in scripts: their weights or server, and their engine."""
 
 import contextlib
 import json
@@ -18,13 +18,13 @@ from rgd.errors import UserError
 def model_of_job(
     snakemake: Any, kind: str, settings: Mapping[str, Any], spent: Callable[[], float] | None = None
 ) -> Iterator[Callable[[], Engine]]:
-    """A function that gives the engine of the job's model, which is loaded when it is first called.
+    """A function that returns the engine of the job's model; its first call loads the model.
 
     Args:
-        snakemake: the job; its resources say where the weights are found, or how the server is asked.
-        kind: of the engine.
-        settings: max_model_len and dtype, further arguments of the chat template in chat, and of an embedder pooling.
-        spent: what the model has cost before, in US dollars; asked only of a model with a budget.
+        snakemake: the job; its resources say where to find the weights, or how to ask the server.
+        kind: the kind of engine.
+        settings: max_model_len, dtype, chat (further arguments of the chat template) and, for an embedder, pooling.
+        spent: gives the cost of the model so far in US dollars; called only for a model with a budget.
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
@@ -58,14 +58,14 @@ def embed(engine: Engine, texts: Sequence[str], dimension: int) -> np.ndarray:
     vectors = engine.embed(texts)
     if len(vectors) and vectors.shape[1] != dimension:
         raise UserError(
-            f"the embedder gives vectors of {vectors.shape[1]} numbers, its file says dimension: {dimension}. Put the right "
-            "number there, or check which model it names."
+            f"the embedder's vectors have {vectors.shape[1]} numbers, but its file says dimension: {dimension}. Correct the "
+            "dimension, or check which model the file names."
         )
     return vectors
 
 
 def _told(engine: Callable[[], Engine], name: str) -> Callable[[], Engine]:
-    """``engine`` with a line about its first call, the one that loads: what a log has to show of a job's longest wait."""
+    """``engine`` with a log line about its first call, which loads the model and may be a job's longest wait."""
     loaded: list[Engine] = []
 
     def get() -> Engine:

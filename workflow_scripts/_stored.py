@@ -1,4 +1,4 @@
-"""What the scripts share that read answers which an earlier job has left in the store."""
+"""Shared code of the scripts that read answers left in the store by an earlier job."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from rgd.errors import UserError
 
 @contextlib.contextmanager
 def said_to_be_stored(claim: str) -> Iterator[None]:
-    """Read what the file ``claim`` of an earlier job says is in the store.
+    """Read answers that an earlier job's file ``claim`` says are in the store.
 
-    Should it not be there any more, or be damaged, the file is removed, so that the same command asks for it again.
+    If they are missing or damaged, the file is removed, so that rerunning the command asks for them again.
 
     Raises:
-        UserError: what the store said.
+        UserError: the store's error.
     """
     try:
         yield
     except UserError as error:
         Path(claim).unlink(missing_ok=True)
         raise UserError(
-            f"{error} The record {claim}, which says that all answers are in the store, is removed, so that the next run asks "
-            "for those that are missing."
+            f"{error} The record {claim}, which says that all answers are in the store, was removed. Rerun to ask for the "
+            "missing ones."
         ) from error

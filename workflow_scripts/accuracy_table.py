@@ -1,4 +1,4 @@
-"""Put the cells of an experiment into its main table, and what a person wants to see of it into a summary."""
+"""Make the main table of an experiment from its cells, and a summary to read."""
 
 import json
 

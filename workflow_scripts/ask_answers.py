@@ -1,4 +1,4 @@
-"""Ask a member what the store lacks of a query set, and of the experiment's other query sets that are there already."""
+"""Ask a member what the store lacks of a query set, and of the experiment's other query sets that already exist."""
 
 import json
 

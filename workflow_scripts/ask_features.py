@@ -1,4 +1,4 @@
-"""Ask a featurizer what the store lacks of a query set, and of the other query sets that are there and need it."""
+"""Ask a featurizer what the store lacks of a query set, and of the other existing query sets that need it."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Let a generator write queries until every task has enough that are usable, or its draws are used up."""
+"""Let a generator write queries until every task has enough usable ones or has used up its draws."""
 
 import functools
 import json

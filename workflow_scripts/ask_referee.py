@@ -1,4 +1,4 @@
-"""Ask a referee several times what the store lacks of a query set, and of the other sets that it judges and that are there."""
+"""Ask a referee, several times each, what the store lacks of a query set and of the other existing sets it judges."""
 
 import json
 

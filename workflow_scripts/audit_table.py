@@ -1,4 +1,4 @@
-"""Look over the answers of every member to every query set: what is cut off, empty, repeated, unreadable or mixed."""
+"""Audit the answers of every member to every query set: truncated, empty, repeated, unreadable or mixed ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Make or read a benchmark's questions; labels, its own division into parts, and what is dropped go to files of their own."""
+"""Make or read a benchmark's questions; labels, the benchmark's own parts and dropped rows go to separate files."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Table how well benchmark routing chooses one member for each task, by rule and by share of labelled queries."""
+"""Tabulate how well benchmark routing chooses one member for each task, by rule and by share of labelled queries."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Write a fitted router as a bundle, a folder that routes alone."""
+"""Write a fitted router as a bundle, a self-contained folder that can route."""
 
 import json
 from pathlib import Path

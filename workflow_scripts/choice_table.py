@@ -1,4 +1,4 @@
-"""How often each member of a pool is asked by each router."""
+"""Tabulate how often each router asks each member of a pool."""
 
 import json
 

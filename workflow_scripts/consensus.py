@@ -24,6 +24,6 @@ with running(snakemake, LIBRARIES):
         ("consensus", [each.scores.astype(np.float32) for each in found]),
         ("in_majority", [each.in_majority for each in found]),
     ):
-        # As the table's rows: by seed, then member, then query.
+        # In the order of the table's rows: by seed, then member, then query.
         table = table.append_column(name, [np.concatenate([each.T.ravel() for each in values])])
     write_table(snakemake.output.consensus, table, schemas.CONSENSUS)

@@ -1,4 +1,4 @@
-"""Draw accuracy against what it costs in calls and tokens."""
+"""Draw accuracy against its cost in calls and tokens."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Put accuracy beside what it costs in calls and tokens, and beside what the best choice would have given."""
+"""Tabulate accuracy beside its cost in calls and tokens, and beside the oracle's accuracy."""
 
 import json
 

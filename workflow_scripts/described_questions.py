@@ -1,4 +1,4 @@
-"""Write down the examples of tasks that are only described, and that there is nothing to test with."""
+"""Write the examples of tasks that are only described, with splits that have no test part."""
 
 import json
 
@@ -24,7 +24,7 @@ with running(snakemake):
     write_table(snakemake.output.labels, empty[schemas.LABELS], schemas.LABELS)
     write_table(snakemake.output.parts, empty[schemas.PARTS], schemas.PARTS)
     write_table(snakemake.output.dropped, empty[schemas.DROPPED], schemas.DROPPED)
-    # Nothing is divided: one row a seed says under which seeds routers are fitted.
+    # There is nothing to split: one row per seed says under which seeds routers are fitted.
     write_table(
         snakemake.output.splits,
         pa.table(splits | {"part": pa.nulls(len(settings["seeds"]), pa.string())}),

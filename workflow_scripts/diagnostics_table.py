@@ -1,4 +1,4 @@
-"""Look for signs that generated data cannot teach a router, and say what to do about each."""
+"""Check for signs that generated data cannot train a router, and say what to do about each."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What routers lose without each member of a pool."""
+"""Tabulate how much accuracy routers lose without each member of a pool."""
 
 import json
 

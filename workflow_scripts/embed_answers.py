@@ -1,4 +1,4 @@
-"""Embed every member's answers: what it wrote, or the options it chose. A text that several share is embedded once."""
+"""Embed every member's answers: their texts, or the options chosen. A text shared by several is embedded once."""
 
 import json
 
@@ -21,19 +21,19 @@ with running(snakemake, libraries=("torch", "transformers")):
     else:
         columns = [table["text"].to_pylist() for table in tables]
     if any(not table["query_id"].equals(tables[0]["query_id"]) for table in tables):
-        raise ValueError("the members' responses are of different queries or in different orders")
-    # By query and then by member: what is compared lies together.
+        raise ValueError("the members' responses have different queries or different orders")
+    # By query and then by member, so that vectors compared with each other are adjacent.
     said = [text for texts_of_query in zip(*columns, strict=True) for text in texts_of_query]
     given = np.array([text is not None for text in said])
     if not given.any():
         raise UserError(
-            f"the answers of {snakemake.wildcards.pool} have no text to embed: take a router with answer_text: option, "
-            "such as smoothie_option_text, which embeds the options that were chosen."
+            f"the answers of {snakemake.wildcards.pool} have no text to embed. Use a router with answer_text: option, such as "
+            "smoothie_option_text, which embeds the chosen options."
         )
     distinct, position = np.unique([text for text in said if text is not None], return_inverse=True)
     with model_of_job(snakemake, snakemake.resources.engine, settings) as engine:
         found = embed(engine(), distinct.tolist(), settings["dimension"])
-    # Where there is no answer there is no vector: zeros, which no text has.
+    # A missing answer has no vector: it gets zeros, which no text has.
     vectors = np.zeros((len(said), settings["dimension"]), dtype=np.float32)
     vectors[given] = found[position]
     query_ids = tables[0]["query_id"].to_numpy(zero_copy_only=False)

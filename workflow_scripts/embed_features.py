@@ -1,4 +1,4 @@
-"""Embed what a featurizer wrote about each query: its keywords and its step back, one vector beside the other."""
+"""Embed what a featurizer wrote about each query: the vectors of its keywords and its step back, concatenated."""
 
 import json
 

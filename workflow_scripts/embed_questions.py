@@ -1,4 +1,4 @@
-"""Embed the text of a query set's questions, without options or instruction."""
+"""Embed the texts of a query set's questions, without options or instruction."""
 
 import json
 

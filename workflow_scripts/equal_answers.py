@@ -14,6 +14,6 @@ with running(snakemake, LIBRARIES):
     table, undecided = equal_answers(answers.query_ids.tolist(), given, snakemake.threads)
     write_table(snakemake.output.equal, table, schemas.EQUAL_ANSWERS)
     print(
-        f"{table.num_rows} answers are another one written differently; {undecided} comparisons were not decided and count as "
-        "different"
+        f"{table.num_rows} answers equal another one that is written differently; {undecided} comparisons were undecided and "
+        "count as different"
     )

@@ -1,4 +1,4 @@
-"""See that a benchmark's files are here: in the user's mirror, or fetched from where they are published into the cache."""
+"""Find a benchmark's files in the user's mirror, or fetch the published ones into the cache."""
 
 import json
 from pathlib import Path

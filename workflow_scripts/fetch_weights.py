@@ -1,4 +1,4 @@
-"""Fetch a model's weights into the cache and check them; what is written says which weights these are."""
+"""Fetch a model's weights into the cache, check them, and write a record of which weights they are."""
 
 from _job import running
 from rgd.artifacts.files import write_json

@@ -1,4 +1,4 @@
-"""Keep the queries of a generated set that tell the models of a pool apart, by the pool's consensus on all of them."""
+"""Keep the queries of a generated set that tell a pool's members apart, by the pool's consensus on the whole set."""
 
 import json
 
@@ -24,4 +24,4 @@ with running(snakemake, LIBRARIES):
     write_table(snakemake.output.questions, questions.filter(pa.array(filtered.kept)), schemas.QUESTIONS)
     write_table(snakemake.output.counts, counts, schemas.FILTERING)
     best = " and ".join(members[position] for position in filtered.best)
-    print(f"{filtered.kept.sum()} of {questions.num_rows} queries are kept; the best by mean consensus are {best}")
+    print(f"{filtered.kept.sum()} of {questions.num_rows} queries kept; the best members by mean consensus are {best}")

@@ -1,4 +1,4 @@
-"""Take the rows of a filtered set's queries from what was made for the set before filtering: nothing is computed again."""
+"""Copy a filtered set's rows from its parent's file; nothing is computed again."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Fit a router, once for each seed, on the training queries of a scenario."""
+"""Fit a router on the training queries of a scenario, once per seed."""
 
 import json
 from dataclasses import replace

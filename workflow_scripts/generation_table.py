@@ -1,4 +1,4 @@
-"""Table what became of the generators' draws: how many were kept, and why the others were dropped."""
+"""Tabulate the outcomes of the generators' draws: how many were kept, and why the others were dropped."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What each generator's queries are like for each pool, beside the real ones."""
+"""Tabulate the properties of each generator's queries for each pool, beside the real ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Say which of a member's answers to mathematical questions are right: those get the label's own text."""
+"""Grade a member's answers to mathematical questions: right ones get the label's own text."""
 
 import pyarrow as pa
 
@@ -19,6 +19,4 @@ with running(snakemake, LIBRARIES):
     table = responses.set_column(place, "answer", pa.array(answers, pa.string()))
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     right = sum(labels[key] == answer for key, answer in zip(responses["query_id"].to_pylist(), answers, strict=True))
-    print(
-        f"{right} of {len(answers)} answers are right; {undecided} comparisons were not decided and count as different"
-    )
+    print(f"{right} of {len(answers)} answers are right; {undecided} comparisons were undecided and count as different")

@@ -1,4 +1,4 @@
-"""Write down the task descriptions that people wrote in the dataset's file."""
+"""Write the task descriptions from the dataset's file, which people wrote."""
 
 import json
 

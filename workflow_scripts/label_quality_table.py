@@ -1,4 +1,4 @@
-"""How often labels agree with a referee, after the paper's Tables 1 and 12."""
+"""Tabulate how often labels agree with a referee, after the paper's Tables 1 and 12."""
 
 import json
 

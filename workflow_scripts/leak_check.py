@@ -1,4 +1,4 @@
-"""Compare texts (generated queries, or descriptions of tasks) with the questions that some split tests."""
+"""Compare texts (generated queries or task descriptions) with the questions in some split's test part."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Accuracy by number of training queries."""
+"""Tabulate accuracy by number of training queries."""
 
 import json
 

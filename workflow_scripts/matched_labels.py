@@ -1,4 +1,4 @@
-"""Give the labels of mathematical questions the names that a pool's right answers have."""
+"""Replace the labels of mathematical questions by the texts of a pool's right answers."""
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ with running(snakemake):
     graded = [read_table(path, ["query_id", "answer"]) for path in snakemake.input.graded]
     query_ids = matched[0]["query_id"].to_pylist()
     if any(not table["query_id"].equals(matched[0]["query_id"]) for table in [*matched, *graded]):
-        raise ValueError("the members' responses are of different queries or in different orders")
+        raise ValueError("the members' responses have different queries or different orders")
     is_right = [
         [labels[key] == answer for key, answer in zip(query_ids, table["answer"].to_pylist(), strict=True)]
         for table in graded
@@ -21,4 +21,4 @@ with running(snakemake):
     named, ambiguous = labels_in_pool(labels, query_ids, [table["answer"].to_pylist() for table in matched], is_right)
     table = pa.table({"query_id": list(named), "label": list(named.values())})
     write_table(snakemake.output.labels, table, schemas.LABELS)
-    print(f"{ambiguous} labels equal several answers that differ: the one that most members gave counts")
+    print(f"{ambiguous} labels equal several different answers; the answer of most members is used")

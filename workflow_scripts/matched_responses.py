@@ -1,4 +1,4 @@
-"""Give equal answers of a pool one name."""
+"""Give equal answers of a pool the same text."""
 
 import pyarrow as pa
 

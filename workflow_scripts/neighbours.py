@@ -1,4 +1,4 @@
-"""Find, for every test query, the nearest training queries of a scenario; all routers and pools share them."""
+"""Find the nearest training queries of a scenario for every test query; all routers and pools share them."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""One of the paper's tables in its layout: this experiment's figures and the published ones."""
+"""Make one of the paper's tables in its layout: this experiment's figures and the published ones."""
 
 import json
 

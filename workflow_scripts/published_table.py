@@ -1,4 +1,4 @@
-"""Put this experiment's figures beside the paper's, one row a published value."""
+"""Put this experiment's figures beside the paper's, one row per published value."""
 
 import functools
 import json

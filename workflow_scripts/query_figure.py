@@ -14,7 +14,7 @@ from rgd.routers.cascal import Cascal
 
 LIBRARIES = ("matplotlib", "scikit-learn")
 
-# Of a larger set so many are drawn, by a fixed seed: more dots only cover each other.
+# Most dots of a query set; a larger set is sampled with a fixed seed, since more dots only cover each other.
 MOST_QUERIES = 3000
 
 with running(snakemake, LIBRARIES):

@@ -1,4 +1,4 @@
-"""Read a member's answers to a query set from the store and extract what it chose."""
+"""Read a member's answers to a query set from the store and extract its choices."""
 
 import json
 

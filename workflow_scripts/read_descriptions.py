@@ -1,4 +1,4 @@
-"""Read the descriptions that a descriptor wrote from the store, clean and check them."""
+"""Read a descriptor's descriptions from the store, then clean and check them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Read what a featurizer wrote about a query set from the store: keywords and a step back for each query."""
+"""Read a featurizer's texts about a query set from the store: keywords and a step back for each query."""
 
 import json
 
@@ -18,4 +18,4 @@ with running(snakemake):
     table = feature_rows(questions["query_id"], texts)
     write_table(snakemake.output.features, table, schemas.FEATURES)
     unread = table["parsed"].to_pylist().count(False)
-    print(f"{table.num_rows - unread} texts read, {unread} not in the form that was asked for")
+    print(f"{table.num_rows - unread} texts read, {unread} not in the requested form")

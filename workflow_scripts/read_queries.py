@@ -1,4 +1,4 @@
-"""Read what a generator wrote from the store: the usable queries, its own answers as labels, and what was dropped."""
+"""Read a generator's queries from the store: the usable ones, its own answers as labels, and counts of dropped draws."""
 
 import json
 from pathlib import Path
@@ -38,4 +38,4 @@ with running(snakemake):
     write_table(snakemake.output.questions, questions, schemas.QUESTIONS)
     write_table(snakemake.output.labels, questions, schemas.LABELS)
     write_table(snakemake.output.counts, outcomes, schemas.GENERATION_COUNTS)
-    print(f"{questions.num_rows} queries of {sum(drawn.values())} draws")
+    print(f"{questions.num_rows} queries from {sum(drawn.values())} draws")

@@ -1,4 +1,4 @@
-"""Read what a referee answered from the store, and take the answer that most of its draws give."""
+"""Read a referee's answers from the store and take the answer that most of its draws give."""
 
 import json
 

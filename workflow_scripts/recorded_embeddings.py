@@ -1,4 +1,4 @@
-"""Take the embeddings of a benchmark's questions from a file that the user has."""
+"""Take the embeddings of a benchmark's questions from the user's file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Take a member's answers from a file that the user has."""
+"""Take a member's answers from the user's file."""
 
 from pathlib import Path
 
@@ -14,5 +14,5 @@ with running(snakemake):
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
     print(
-        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} no letter of theirs)"
+        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} not a letter of their question)"
     )

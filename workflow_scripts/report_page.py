@@ -1,4 +1,4 @@
-"""Write the page on which people look at an experiment: one HTML file that asks nothing of any server."""
+"""Write the page of an experiment: one HTML file that needs no server."""
 
 import json
 from pathlib import Path

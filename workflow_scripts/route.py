@@ -28,7 +28,7 @@ with running(snakemake, LIBRARIES):
     questions = read_table(snakemake.input.questions, ["query_id", *(name for name in declared if declared[name])])
     options = option_counts(questions)
     if texts(questions["query_id"]).tolist() != answers.query_ids.tolist():
-        raise ValueError("questions and responses are in different orders")
+        raise ValueError("questions and responses have different orders")
     features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
     if training:
         ids_of_training = training_ids(read_table(snakemake.input.training, ["seed", "query_id", "member"]))

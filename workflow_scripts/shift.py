@@ -1,4 +1,4 @@
-"""Measure how far a scenario's queries lie from the real ones that train, by their embeddings."""
+"""Measure how far a scenario's queries are from the real training queries, by their embeddings."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How far the generators' queries lie from real ones, dataset by dataset."""
+"""Tabulate how far the generators' queries are from real ones, dataset by dataset."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Divide a benchmark's questions into train, test and reserved parts."""
+"""Split a benchmark's questions into train, test and reserved parts."""
 
 import json
 

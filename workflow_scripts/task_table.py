@@ -1,4 +1,4 @@
-"""Table how often each member is right, task by task, over all questions of each benchmark."""
+"""Tabulate how often each member is right, task by task, over all questions of each benchmark."""
 
 import itertools
 import json

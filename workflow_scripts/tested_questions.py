@@ -1,4 +1,4 @@
-"""The benchmark's questions that the first split tests: what a referee is asked to learn how good it is."""
+"""Select the benchmark's questions in the first split's test part; a referee answers them to measure its accuracy."""
 
 from _job import running
 from rgd.artifacts import schemas

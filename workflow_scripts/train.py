@@ -1,4 +1,4 @@
-"""Gather the training sets of a scenario and pool: for every seed what each member answered to the queries that train."""
+"""Gather the training sets of a scenario and pool: each member's answers to the training queries of every seed."""
 
 import json
 
