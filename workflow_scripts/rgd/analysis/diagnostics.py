@@ -191,13 +191,13 @@ def told_apart(members: Sequence[str], scores: np.ndarray) -> Finding:
     means = scores.mean(axis=0).round(DECIMALS)
     best, worst = int(means.argmax()), int(means.argmin())
     ratios = np.array([_ratio(scores[:, best] - scores[:, member]) for member in range(len(means))])
-    near = int((ratios < LEAST_RATIO).sum())
+    near = int((ratios.round(DECIMALS) < LEAST_RATIO).sum())
     return _finding(
         "spread of the ranking",
         float(ratios[worst]),
         f"{members[best]} is {ratios[worst]:.1f} standard errors ahead of {members[worst]}; {near} of {len(means)} members are within "
         f"{LEAST_RATIO:g} of the best",
-        bool(ratios[worst] >= LEAST_RATIO),
+        bool(ratios[worst].round(DECIMALS) >= LEAST_RATIO),
         "The pool's ranking could be chance. Generate more queries, or give the pool members of different strength or training.",
     )
 
@@ -326,4 +326,4 @@ def _ratio(difference: np.ndarray) -> float:
     error = float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else float("inf")
     if round(error, DECIMALS) == 0:
         return float("inf") if round(mean, DECIMALS) else 0.0
-    return round(mean / error, DECIMALS)
+    return mean / error
