@@ -26,9 +26,9 @@ class Smoothie(Router):
     Embeddings are normalised to length 1; an answer without one is at squared distance 2 from every other.
 
     Args:
-        mean: distances are averaged over the nearest training queries (``local``), over those of the nearest one's
-            task (``task``), or over all (``global``).
-        neighbours: number of nearest training queries for ``local``.
+        mean: d_ij over the nearest training queries (``local``), those of the nearest one's ``task``, or all
+            (``global``).
+        neighbours: how many training queries ``local`` looks at.
 
     Learned:
         distances_ (groups, P) float32, mean squared distances of the P pairs of members, and for ``task`` the group of
@@ -79,9 +79,8 @@ class Smoothie(Router):
 
     def rank(self, queries: TestQueries) -> np.ndarray:
         """Rank by the errors e_i around each query."""
-        scores = self.scores(queries)
-        # float32 distances carry 7 digits: errors equal to 6 decimals are tied. One mean over all queries is exact.
-        return rank_members(scores if self.mean == "global" else scores.round(6), self.members_)
+        # float32 distances carry 7 digits: errors equal to 6 decimals are tied.
+        return rank_members(self.scores(queries).round(6), self.members_)
 
 
 def pair_distances(embeddings: np.ndarray | Sliced) -> np.ndarray:
