@@ -12,7 +12,7 @@ from rgd.cli import main
 from rgd.config import load
 from rgd.datasets import hosts
 from rgd.errors import UserError
-from tests import ROOT
+from tests import ROOT, names
 from tests.data_server import REPO, Published
 
 # Composes whole configurations: seconds a test.
@@ -82,29 +82,24 @@ def test_the_experiments_datasets_are_fetched_and_listed(
         ("quickstart", "made by the project", None, ""),
     ]
     assert data(config, "fetch", "--experiment", "mine", "--data-root", root) == 0
-    assert "fetching 1 file, 25 bytes" in capsys.readouterr().out
+    assert f"{root}/hub/{REPO}/mine.csv: 25 bytes" in capsys.readouterr().out
     assert states(config, capsys, *where)[0] == ("mine", "fetched", 25, COMMIT)
     assert data(config, "list", *where) == 0
     assert f"25 bytes  {COMMIT[:12]}" in capsys.readouterr().out
     assert load(config, "mine", data_root=root).name == "mine"
     assert data(config, "fetch", "quickstart", "--data-root", root) == 0
-    assert "quickstart: nothing to be fetched, the project makes it" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("quickstart: ")
+    assert sorted(path.name for path in (tmp_path / "data/hub").iterdir()) == [REPO.split("/")[0]]
 
 
 def test_without_a_mirror_the_workflow_fetches_what_is_pinned(config: Path, tmp_path: Path) -> None:
     cache = f"paths.cache={tmp_path / 'cache'}"
     assert load(config, "mine", [cache]).paths.data_root is None
-    with pytest.raises(
-        UserError, match=r"is not here, and site\.use_hub = false\. Run `rgd data fetch --experiment mine"
-    ):
+    with pytest.raises(UserError, match=rf"{REPO} .*site\.use_hub = false.*rgd data fetch --experiment mine"):
         load(config, "mine", [cache, "site.use_hub=false"])
-    with pytest.raises(
-        UserError, match=r"source\.revision = null, so nothing says what of .* Name a commit, or: run `rgd data"
-    ):
+    with pytest.raises(UserError, match=rf"source\.revision = null.*{REPO}.*rgd data fetch"):
         load(config, "mine", [cache, "dataset.mine.source.revision=null"])
-    with pytest.raises(
-        UserError, match=r"there is no hub/someone/questions/mine\.csv under data_root=.*`rgd data fetch"
-    ):
+    with pytest.raises(UserError, match=rf"hub/{REPO}/mine\.csv .*data_root=.*rgd data fetch"):
         load(config, "mine", [cache], data_root=str(tmp_path))
     here = tmp_path / "cache/data/hub" / REPO / "mine.csv"
     here.parent.mkdir(parents=True)
@@ -114,8 +109,9 @@ def test_without_a_mirror_the_workflow_fetches_what_is_pinned(config: Path, tmp_
 
 def test_an_unknown_dataset_names_the_nearest(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert data(config, "list", "mmlu_por") == 1
-    assert "mmlu_por is no dataset" in (said := capsys.readouterr().err)
-    assert "Did you mean mmlu_pro?" in said
+    said = capsys.readouterr().err
+    assert names(said, "mmlu_por")
+    assert names(said, "mmlu_pro")
 
 
 def test_a_refusal_is_one_line(
@@ -136,11 +132,9 @@ def test_a_dataset_of_mathematics_has_the_scenario_real_alone(config: Path, tmp_
     source = {"file": str(own), "columns": columns}
     (config / "dataset/sums.yaml").write_text(yaml.safe_dump(dataset | {"adapter": "mathematics", "source": source}))
     changes = ["experiment.datasets=[sums]", "experiment.pools=[quickstart]"]
-    with pytest.raises(UserError, match="answers by the likelihood of options, and the questions of sums have none"):
+    with pytest.raises(UserError, match=r"quickstart.*sums"):
         load(config, "mine", changes)
-    with pytest.raises(
-        UserError, match=r"Add to exclude: \{dataset: sums, scenario: qwen2\.5-coder-0\.5b, reason: …\}"
-    ):
+    with pytest.raises(UserError, match=r"exclude: \{dataset: sums, scenario: qwen2\.5-coder-0\.5b, "):
         load(config, "mine", [*changes, "experiment.scenarios=[real,qwen2.5-coder-0.5b]"])
 
 
@@ -148,12 +142,12 @@ def test_an_absent_file_of_ones_own_is_named_before_anything_starts(config: Path
     dataset = yaml.safe_load((config / "dataset/mine.yaml").read_text())
     own = {"columns": COLUMNS, "file": str(tmp_path / "own.csv")}
     (config / "dataset/mine.yaml").write_text(yaml.safe_dump(dataset | {"source": own}))
-    with pytest.raises(UserError, match=r"dataset/mine\.yaml: source\.file: there is no .*own\.csv\. Correct the path"):
+    with pytest.raises(UserError, match=r"dataset/mine\.yaml: source\.file: .*own\.csv"):
         load(config, "mine")
     (config / "dataset/mine.yaml").write_text(yaml.safe_dump(dataset | {"source": own | {"file": "own.csv"}}))
-    with pytest.raises(UserError, match=r"read from a folder of data, and none is given\. Add data_root=DIR"):
+    with pytest.raises(UserError, match=r"dataset/mine\.yaml: source .*data_root=DIR.*own\.csv"):
         load(config, "mine")
-    with pytest.raises(UserError, match=r"there is no own\.csv under data_root="):
+    with pytest.raises(UserError, match=r"dataset/mine\.yaml: .*own\.csv .*data_root="):
         load(config, "mine", data_root=str(tmp_path))
     (tmp_path / "own.csv").write_text("q")
     assert load(config, "mine", data_root=str(tmp_path)).name == "mine"

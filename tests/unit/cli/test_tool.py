@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle, and models that answer B."""
 
     def opened(*arguments: object):
-        # Every run of the command loads its models anew.
+        # Every run of the command loads its models again.
         return engines(dict.fromkeys([f"m{i}" for i in range(6)], "B"))[0](*arguments)
 
     monkeypatch.setattr("rgd.engines.opening.opened", opened)
@@ -103,14 +104,14 @@ def test_members_are_asked_and_vote(folder: Path, tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x", "--file", "y"], "give a QUERY or --file, not both"),
-        (["--option", "x"], "--option belongs to a QUERY"),
-        (["x", "--nearest", "-1"], "--nearest -1: give a number from 0"),
-        (["x", "--variant", "top9"], "variant 'top9': this router has top1, top3"),
-        (["--file", "nowhere.csv"], "--file nowhere.csv"),
-        (["--file", "nowhere.txt"], "--file nowhere.txt"),
-        ([" "], "query 1 of 1 is ' '"),
-        (["x", "--answer", "--option", "y"], "there are 1 options"),
+        (["x", "--file", "y"], "QUERY.*--file"),
+        (["--option", "x"], "--option.*QUERY"),
+        (["x", "--nearest", "-1"], "--nearest -1"),
+        (["x", "--variant", "top9"], "'top9'.*top1, top3"),
+        (["--file", "nowhere.csv"], r"nowhere\.csv"),
+        (["--file", "nowhere.txt"], r"nowhere\.txt"),
+        ([" "], "empty"),
+        (["x", "--answer", "--option", "y"], "1 option"),
     ],
 )
 def test_mistakes_are_one_message(
@@ -119,16 +120,13 @@ def test_mistakes_are_one_message(
     code, out, error = run(capsys, "route", "--bundle", str(folder), *arguments)
     assert (code, out) == (1, "")
     assert error.startswith("rgd: ")
-    assert message in error
+    assert re.search(message, error)
     assert len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [
-        ('{"text": "x"}', "line 1: there is no column question, only text"),
-        ('{"question": "x", "options": 3}', "options is 3"),
-    ],
+    [('{"text": "x"}', "line 1: .*question.*text"), ('{"question": "x", "options": 3}', "options.*3")],
 )
 def test_a_row_that_is_no_query_is_told_with_its_number(
     folder: Path, line: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -136,7 +134,7 @@ def test_a_row_that_is_no_query_is_told_with_its_number(
     monkeypatch.setattr("sys.stdin", io.StringIO(line))
     code, _, error = run(capsys, "route", "--bundle", str(folder))
     assert code == 1
-    assert message in error
+    assert re.search(message, error)
 
 
 def test_a_path_that_is_no_router_cannot_be_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -86,31 +86,29 @@ def test_keys_stand_for_the_papers_in_suffixes_too(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"tables": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
-        ({"figures": ["learning_curve"]}, "learning_curve is to be made, but learning_curve = null"),
-        ({"tables": ["drop_one"]}, "drop_one is to be made, but drop_one = null"),
-        ({"referee": {"member": "qwen2.5-coder-1.5b"}}, "Did you mean qwen2.5-coder-1.5b-examples?"),
-        ({"referee": REFEREE | {"scenarios": ["real"]}}, "real, which is no generated, unfiltered scenario"),
-        ({"learning_curve": {"sizes": []}}, "learning_curve.sizes"),
-        ({"learning_curve": {"sizes": [10], "routers": ["cascall"]}}, "Did you mean cascal?"),
-        ({"drop_one": {"scenarios": ["reel"]}}, "drop_one.scenarios names reel"),
-        ({"stands_for": {"router": {"cascalll": "cascal"}}}, "stands_for.router names cascalll"),
-        ({"stands_for": {"router": {"smoothie": "cascal"}}}, "both stand for cascal"),
+        ({"tables": ["learning_curve"]}, "learning_curve.*null"),
+        ({"figures": ["learning_curve"]}, "learning_curve.*null"),
+        ({"tables": ["drop_one"]}, "drop_one.*null"),
+        ({"referee": {"member": "qwen2.5-coder-1.5b"}}, r"referee\.member.*qwen2\.5-coder-1\.5b-examples"),
+        ({"referee": REFEREE | {"scenarios": ["real"]}}, r"referee\.scenarios.*real"),
+        ({"learning_curve": {"sizes": []}}, r"learning_curve\.sizes"),
+        ({"learning_curve": {"sizes": [10], "routers": ["cascall"]}}, r"learning_curve\.routers.*cascall.*\bcascal\b"),
+        ({"drop_one": {"scenarios": ["reel"]}}, r"drop_one\.scenarios.*reel"),
+        ({"stands_for": {"router": {"cascalll": "cascal"}}}, r"stands_for\.router.*cascalll"),
+        ({"stands_for": {"router": {"smoothie": "cascal"}}}, "stands_for.*smoothie.*cascal"),
         ({"tables": ["table_4"]}, "tables"),
     ],
 )
 def test_a_mistake_has_one_message_that_names_the_file(folder: Path, changes: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=rf"experiment/quickstart\.yaml: .*{said}"):
         experiment(folder, **changes)
-    assert said in str(caught.value)
-    assert "experiment/quickstart.yaml" in str(caught.value)
 
 
 def test_a_pool_of_two_has_nobody_to_spare(folder: Path) -> None:
     file = folder / "pool/quickstart.yaml"
     content = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump(content | {"members": content["members"][:2]}, sort_keys=False))
-    with pytest.raises(UserError, match="less than two members"):
+    with pytest.raises(UserError, match=r"drop_one.*quickstart"):
         experiment(folder, drop_one={})
 
 
@@ -120,21 +118,19 @@ def test_a_pool_of_two_has_nobody_to_spare(folder: Path) -> None:
         (
             "latent_truth",
             {"price": "dollars"},
-            "what a call to the member smollm2-135m-examples costs is not known. Give api.price",
+            r"price = dollars.*smollm2-135m-examples.*api\.price_prompt",
         ),
-        ("latent_truth", {"price": "seconds"}, "Give answers_per_minute of its model's file, or prices."),
-        ("latent_truth", {"prices": {f"{MEMBER}s": 1}}, f"Did you mean {MEMBER}?"),
-        ("cascal", {"price": "tokens"}, "the method cascal does not weigh prices"),
-        ("cascal", {"prices": {MEMBER: 1}}, "the method cascal does not weigh prices"),
+        ("latent_truth", {"price": "seconds"}, r"price = seconds.*answers_per_minute.*prices\."),
+        ("latent_truth", {"prices": {f"{MEMBER}s": 1}}, rf"prices.*{MEMBER}s.*{MEMBER}\b"),
+        ("cascal", {"price": "tokens"}, "cascal.*price"),
+        ("cascal", {"prices": {MEMBER: 1}}, "cascal.*prices"),
     ],
 )
 def test_prices_of_calls_are_known_and_of_use(folder: Path, router: str, changes: dict[str, object], said: str) -> None:
     file = folder / f"router/{router}.yaml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes, sort_keys=False))
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=rf"router/{router}\.yaml: .*{said}"):
         load(folder)
-    assert said in str(caught.value)
-    assert f"router/{router}.yaml" in str(caught.value)
 
 
 def test_prices_given_for_all_members_are_enough(folder: Path) -> None:

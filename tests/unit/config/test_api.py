@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rgd.config import load, load_all, slices
 from rgd.config.schema import Config, Model
 from rgd.errors import UserError
-from tests import ROOT
+from tests import ROOT, names
 
 CONFIG = ROOT / "config"
 NAME = "gemini-2.5-flash"
@@ -30,11 +30,11 @@ def api(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"api": None}, "the engine gemini asks a server: give api, and no weights"),
-        ({"weights": {"path": "folder"}}, "give api, and no weights"),
-        ({"engine": "vllm"}, "the engine vllm runs weights in the job: give weights, and no api"),
-        ({"asks": {"default": {"way": "likelihood", "prompt": "p"}}}, "asks.default has the way likelihood"),
-        ({"api": api(budget_dollars=5)}, "budget_dollars needs prices"),
+        ({"api": None}, "gemini.*api.*weights"),
+        ({"weights": {"path": "folder"}}, "gemini.*api.*weights"),
+        ({"engine": "vllm"}, "vllm.*weights.*api"),
+        ({"asks": {"default": {"way": "likelihood", "prompt": "p"}}}, r"asks\.default.*likelihood.*generate"),
+        ({"api": api(budget_dollars=5)}, "budget_dollars.*price_prompt.*price_completion"),
         ({"api": api(base_url="localhost:8000")}, "base_url"),
         ({"api": api(base_url="http://user:password@host/v1")}, "base_url"),
         ({"api": api(concurrency=0)}, "concurrency"),
@@ -50,13 +50,14 @@ def test_mistakes_are_told_without_a_key_that_stands_in_place_of_its_variable(tm
     wrong = FILE | {"weights": {"path": "folder"}, "api": FILE["api"] | {"key_variable": "AIzaSecret", "budget": 5}}
     (folder / "model" / f"{NAME}.yaml").write_text(yaml.safe_dump(wrong))
     text = load_all(folder)[1]["model", NAME]
-    assert f"model/{NAME}.yaml: api.key_variable: string should match" in text
-    assert "unknown key api.budget. Did you mean budget_dollars?" in text
+    assert f"model/{NAME}.yaml: api.key_variable:" in text
+    assert names(text, "api.budget")
+    assert names(text, "budget_dollars")
     assert "Secret" not in text
 
 
 def test_what_writes_must_have_what_it_needs() -> None:
-    with pytest.raises(UserError, match=rf"{NAME}.yaml: engine = vllm, but the model {NAME} has gemini"):
+    with pytest.raises(UserError, match=rf"generator/{NAME}\.yaml: engine = vllm.*{NAME}.*gemini"):
         load(CONFIG, overrides=[f"+generator.{NAME}.engine=vllm"])
 
 

@@ -12,7 +12,7 @@ from rgd.config.files import CATALOGUES
 from rgd.config.reference import DOCS, artifacts_page, configuration_page
 from rgd.config.references import members
 from rgd.errors import UserError
-from tests import ROOT, paper_world, recorded_world
+from tests import ROOT, names, paper_world, recorded_world
 
 CONFIG = ROOT / "config"
 
@@ -66,7 +66,7 @@ def test_data_root_is_set_from_the_command_line() -> None:
 def test_unknown_experiment_names_the_nearest(folder: Path) -> None:
     text = message(folder, experiment="quikstart")
     assert "quikstart" in text
-    assert "Did you mean quickstart?" in text
+    assert names(text, "quickstart")
 
 
 def test_unknown_member_names_file_value_and_nearest(folder: Path) -> None:
@@ -76,34 +76,32 @@ def test_unknown_member_names_file_value_and_nearest(folder: Path) -> None:
     text = message(folder)
     assert "pool/quickstart.yaml" in text
     assert known[0].replace("smollm2", "smolm2") in text
-    assert f"Did you mean {known[0]}?" in text
+    assert names(text, known[0])
 
 
 def test_unknown_key_names_file_key_and_nearest(folder: Path) -> None:
     edit(folder / "model" / "smollm2-135m.yaml", max_model_length=3)
     text = message(folder)
     assert "model/smollm2-135m.yaml" in text
-    assert "unknown key max_model_length" in text
-    assert "Did you mean max_model_len?" in text
+    assert names(text, "max_model_length")
+    assert names(text, "max_model_len")
 
 
 def test_wrong_type_names_key_and_value(folder: Path) -> None:
     edit(folder / "model" / "smollm2-135m.yaml", parameters_billion="much")
     text = message(folder)
-    assert "parameters_billion = 'much'" in text
-    assert "valid number" in text
+    assert "model/smollm2-135m.yaml: parameters_billion = 'much'" in text
 
 
 def test_value_out_of_range_names_the_range(folder: Path) -> None:
     edit(folder / "generator" / "qwen2.5-coder-1.5b.yaml", top_p=1.5)
     text = message(folder)
-    assert "top_p = 1.5" in text
-    assert "less than or equal to 1" in text
+    assert re.search(r"generator/qwen2\.5-coder-1\.5b\.yaml: top_p = 1\.5: .*\b1\b", text)
 
 
 def test_key_that_is_no_safe_path_is_refused(folder: Path) -> None:
     edit(folder / "pool" / "quickstart.yaml", members=["../../etc/passwd", "x"])
-    assert "no safe part of a path" in message(folder)
+    assert "pool/quickstart.yaml: members.0 = '../../etc/passwd'" in message(folder)
 
 
 def test_file_name_that_is_no_safe_path_is_refused(folder: Path) -> None:
@@ -114,13 +112,13 @@ def test_file_name_that_is_no_safe_path_is_refused(folder: Path) -> None:
 
 def test_unknown_override_names_the_nearest_key(folder: Path) -> None:
     text = message(folder, overrides=["router.avengers.n_cluster=32"])
-    assert "n_cluster" in text
-    assert "Did you mean n_clusters?" in text
+    assert names(text, "n_cluster")
+    assert names(text, "n_clusters")
 
 
 def test_override_of_an_unknown_router_names_the_nearest(folder: Path) -> None:
     text = message(folder, overrides=["router.avenger.n_clusters=32"])
-    assert "Did you mean avengers?" in text
+    assert names(text, "avengers")
 
 
 def test_unknown_router_parameter_in_a_file(folder: Path) -> None:
@@ -134,7 +132,7 @@ def test_missing_prompt_is_named(folder: Path) -> None:
     edit(folder / "generator" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instructions")
     text = message(folder)
     assert "prompts/generate_instructions.txt" in text
-    assert "Did you mean generate_instruction?" in text
+    assert names(text, "generate_instruction")
 
 
 def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
@@ -146,8 +144,8 @@ def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
 
 def test_unknown_featurizer_names_the_nearest(folder: Path) -> None:
     text = message(folder, overrides=["router.llmrank.features=qwen2.5-coder-1.5"])
-    assert "router/llmrank.yaml: features names qwen2.5-coder-1.5" in text
-    assert "Did you mean qwen2.5-coder-1.5b?" in text
+    assert re.search(r"router/llmrank\.yaml: features .*qwen2\.5-coder-1\.5\b", text)
+    assert names(text, "qwen2.5-coder-1.5b")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +267,9 @@ def test_a_folder_of_any_name_composes_with_what_only_tests_use(folder: Path) ->
 def test_experiments_that_share_a_dataset_must_share_its_seeds(folder: Path) -> None:
     content = yaml.safe_load((folder / "experiment" / "quickstart.yaml").read_text())
     (folder / "experiment" / "other.yaml").write_text(yaml.safe_dump(content | {"seeds": [7]}))
-    assert "they share" in message(folder, experiment="other")
+    text = message(folder, experiment="other")
+    assert "experiment/other.yaml: seeds = [7]" in text
+    assert "experiment/quickstart.yaml" in text
 
 
 def test_slices_do_not_see_what_changes_no_result(folder: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_served_embedder_has_an_address_and_another_one_weights() -> None:
     assert here == there != newer
     assert here["weights"] == "openai:m"
     for wrong in ({"engine": "openai"}, {"api": api}, served | {"weights": spec["weights"]}, served | {"api": None}):
-        with pytest.raises(ValidationError, match=r"the engine .* give"):
+        with pytest.raises(ValidationError, match=r"engine .*(weights|api)"):
             Embedder.model_validate(spec | wrong)
     with pytest.raises(ValidationError, match="engine"):
         Embedder.model_validate(served | {"engine": "gemini"})
@@ -61,13 +61,13 @@ def test_a_served_embedder_has_an_address_and_another_one_weights() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"hub": HUB | {"file": "model.safetensors"}}, "needs sha256 and bytes"),
-        ({"hub": HUB | {"file": "model.safetensors"}, "sha256": "0" * 64}, "needs sha256 and bytes"),
-        ({"wheels": {"packages": ["p==1"], "files": ["f"]}}, "needs sha256 and bytes"),
-        ({"hub": HUB, **DIGEST}, "a whole repository has no one sha256"),
-        ({"hub": HUB, "format": "gguf"}, "name the GGUF file"),
-        ({"hub": HUB | {"also": ["config.json"]}}, "also names further files"),
-        ({}, "no source"),
+        ({"hub": HUB | {"file": "model.safetensors"}}, "sha256 .*bytes"),
+        ({"hub": HUB | {"file": "model.safetensors"}, "sha256": "0" * 64}, "sha256 .*bytes"),
+        ({"wheels": {"packages": ["p==1"], "files": ["f"]}}, "sha256 .*bytes"),
+        ({"hub": HUB, **DIGEST}, r"hub\.file.*sha256"),
+        ({"hub": HUB, "format": "gguf"}, r"hub\.file.*GGUF"),
+        ({"hub": HUB | {"also": ["config.json"]}}, "also .*file"),
+        ({}, "path, hub or wheels"),
     ],
 )
 def test_weights_that_could_not_be_checked_are_refused(given: dict[str, object], message: str) -> None:

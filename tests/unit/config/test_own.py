@@ -54,32 +54,32 @@ def test_beside_a_benchmark_the_benchmark_alone_is_tested(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "changes", "message"),
     [
-        ("experiment/own.yaml", {"scenarios": ["real"]}, "own is only described: it has no real queries"),
+        ("experiment/own.yaml", {"scenarios": ["real"]}, r"scenarios = \['real'\].*\bown\b"),
         (
             "experiment/own.yaml",
             {"routers": ["cascal", "topk"], "bundles": []},
-            "the router topk takes its ranking from labelled",
+            "topk.*own",
         ),
-        ("experiment/own.yaml", {"bundles": ["knn"]}, "bundles names knn, which is no router of this experiment"),
-        ("experiment/own.yaml", {"baseline": "topk"}, "baseline names topk"),
-        ("dataset/own.yaml", {"examples": {"kitchn": ["x"]}}, "examples.kitchn is of no task"),
-        ("dataset/own.yaml", {"tasks": {"kitchen": " "}}, "tasks.kitchen is empty, and no model describes it"),
-        ("dataset/own.yaml", {"recorded": "x"}, "reads no questions: leave recorded out"),
+        ("experiment/own.yaml", {"bundles": ["knn"]}, "bundles.*knn"),
+        ("experiment/own.yaml", {"baseline": "topk"}, "baseline.*topk"),
+        ("dataset/own.yaml", {"examples": {"kitchn": ["x"]}}, r"examples\.kitchn"),
+        ("dataset/own.yaml", {"tasks": {"kitchen": " "}}, r"tasks\.kitchen.*descriptor"),
+        ("dataset/own.yaml", {"recorded": "x"}, "described.*recorded"),
         (
             "dataset/own.yaml",
             {"descriptor": "gemini-2.5-flash", "reserved_per_task": 5},
-            "is to see 5 questions of kitchen .* examples has 0",
+            "5 .*kitchen .*reserved_per_task.*examples.* 0",
         ),
         (
             "dataset/own.yaml",
             {"adapter": "bbeh", "examples": {"kitchen": ["x"]}},
-            "examples are for the adapter described",
+            "examples.*described",
         ),
     ],
 )
 def test_mistakes_are_named(folder: Path, file: str, changes: dict, message: str) -> None:
     edit(folder, file, **changes)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=rf"{file}: .*{message}"):
         load(folder, "own")
 
 

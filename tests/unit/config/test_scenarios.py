@@ -10,7 +10,7 @@ import yaml
 from rgd.config import generated, load, load_all, scenarios, slices, sweep
 from rgd.config.scenarios import Scenario
 from rgd.errors import UserError
-from tests import ROOT
+from tests import ROOT, names
 
 CONFIG = ROOT / "config"
 WRITER = "qwen2.5-coder-1.5b"
@@ -25,7 +25,7 @@ KEPT = {
     "pool": ["quickstart", "large_recorded"],
     "router": ["knn", "topk"],
 }
-"""A few files of each group, because every test composes the configuration anew."""
+"""A few files of each group, because every test composes the whole configuration."""
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def test_the_parts_of_a_key(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("qwen2.5-coder-1.5", "no config/generator/qwen2.5-coder-1.5.yaml. Did you mean qwen2.5-coder-1.5b?"),
-        ("qwen2.5-coder-1.5-short-1k", "Did you mean qwen2.5-coder-1.5b?"),
-        (f"{WRITER}-3k", "no dataset defines the size 3k. Did you mean 2k?"),
-        (f"{WRITER}-1k-filtered-quickstrt", "no config/pool/quickstrt.yaml. Did you mean quickstart?"),
-        (f"{WRITER}-shrt", "'shrt' is no suffix of a generator. Did you mean short?"),
-        (f"{WRITER}-1k-short", "The form is GENERATOR[-short|-shortest|-human][-20k][-filtered-POOL]"),
-        (f"{WRITER}-filtered", "Did you mean filtered-POOL?"),
-        ("benchmark", "A scenario is `real` or GENERATOR"),
+        ("qwen2.5-coder-1.5", r"config/generator/qwen2\.5-coder-1\.5\.yaml.*qwen2\.5-coder-1\.5b"),
+        ("qwen2.5-coder-1.5-short-1k", r"qwen2\.5-coder-1\.5\.yaml.*qwen2\.5-coder-1\.5b"),
+        (f"{WRITER}-3k", "3k.*2k.*generated_sizes"),
+        (f"{WRITER}-1k-filtered-quickstrt", r"config/pool/quickstrt\.yaml.*quickstart"),
+        (f"{WRITER}-shrt", "'shrt'.*short"),
+        (f"{WRITER}-1k-short", r"'1k-short'.*" + re.escape(scenarios.GRAMMAR)),
+        (f"{WRITER}-filtered", "'filtered'.*filtered-POOL"),
+        ("benchmark", "real.*" + re.escape(scenarios.GRAMMAR)),
     ],
 )
 def test_a_key_that_is_no_scenario_is_named_with_the_nearest_part(folder: Path, key: str, expected: str) -> None:
@@ -88,20 +88,21 @@ def test_a_key_that_is_no_scenario_is_named_with_the_nearest_part(folder: Path, 
     text = message(folder)
     assert text.startswith(f"{folder}/experiment/quickstart.yaml: scenarios")
     assert repr(key) in text
-    assert expected in text
+    assert re.search(expected, text)
 
 
 def test_a_filter_needs_a_pool_that_can_be_asked(folder: Path) -> None:
     with_scenarios(folder, "real", f"{WRITER}-filtered-large_recorded")
-    assert "large_recorded, which has recorded answers to the benchmark alone" in message(folder)
+    assert names(message(folder), "large_recorded")
 
 
 def test_a_size_that_this_dataset_does_not_define(folder: Path) -> None:
     edit(folder / "dataset/bbeh.yaml", generated_sizes={"7k": 7000})
     with_scenarios(folder, "real", f"{WRITER}-7k")
     text = message(folder)
-    assert "dataset/quickstart.yaml does not define (generated_sizes: 1k, 2k)" in text
-    assert "Add generated_sizes.7k" in text
+    assert "dataset/quickstart.yaml" in text
+    assert "1k, 2k" in text
+    assert names(text, "generated_sizes.7k")
 
 
 def test_a_size_is_a_number_with_k_or_m(folder: Path) -> None:
@@ -114,7 +115,9 @@ def test_short_descriptions_need_a_descriptor(folder: Path) -> None:
     with_scenarios(folder, "real", f"{WRITER}-human")
     load(folder)
     with_scenarios(folder, "real", f"{WRITER}-shortest")
-    assert "quickstart.yaml has descriptor = null. Name a file of config/descriptor" in message(folder)
+    text = message(folder)
+    assert names(text, f"{WRITER}-shortest")
+    assert re.search(r"dataset/quickstart\.yaml.*descriptor = null", text)
 
 
 def test_what_is_excluded_needs_nothing(folder: Path) -> None:
@@ -126,12 +129,12 @@ def test_what_is_excluded_needs_nothing(folder: Path) -> None:
 
 def test_a_descriptor_needs_reserved_questions(folder: Path) -> None:
     edit(folder / "dataset/quickstart.yaml", reserved_per_task=0)
-    assert "reserved_per_task = 0. Set reserved_per_task: 5" in message(folder)
+    assert re.search(r"dataset/quickstart\.yaml: .*reserved_per_task = 0", message(folder))
 
 
 def test_unknown_descriptor_names_the_nearest(folder: Path) -> None:
     edit(folder / "dataset/quickstart.yaml", descriptor="gemini-2.5-flsh")
-    assert "Did you mean gemini-2.5-flash?" in message(folder)
+    assert names(message(folder), "gemini-2.5-flash")
 
 
 @pytest.mark.parametrize(("kind", "place"), [("default", "{questions}"), ("shortest", "{description}")])
@@ -139,8 +142,8 @@ def test_a_descriptors_prompt_must_show_what_it_is_about(folder: Path, kind: str
     prompts = yaml.safe_load((folder / "descriptor/gemini-2.5-flash.yaml").read_text())["prompts"]
     edit(folder / "descriptor/gemini-2.5-flash.yaml", prompts=prompts | {kind: "ask_reasoning"})
     text = message(folder)
-    assert "descriptor/gemini-2.5-flash.yaml names the prompt ask_reasoning" in text
-    assert f"Write {place} where it belongs" in text
+    assert re.search(r"descriptor/gemini-2\.5-flash\.yaml .*ask_reasoning", text)
+    assert place in text
 
 
 def test_a_generator_must_be_allowed_as_many_draws_as_a_size_wants(folder: Path) -> None:
@@ -148,14 +151,14 @@ def test_a_generator_must_be_allowed_as_many_draws_as_a_size_wants(folder: Path)
     with_scenarios(folder, "real", f"{WRITER}-9k")
     text = message(folder)
     assert f"generator/{WRITER}.yaml: max_draws_per_task" in text
-    assert "Raise it" in text
+    assert names(text, f"{WRITER}-9k")
 
 
 @pytest.mark.parametrize("suffix", ["short", "human-2k", "filtered-anything", "filtered"])
 def test_a_generator_is_not_named_as_another_ones_scenario(folder: Path, suffix: str) -> None:
     shutil.copy(folder / f"generator/{WRITER}.yaml", folder / f"generator/{WRITER}-{suffix}.yaml")
     key = f"{WRITER}-{suffix}"
-    assert f"generator/{key}.yaml: the name is that of a scenario" in load_all(folder)[1]["generator", key]
+    assert f"generator/{key}.yaml: " in load_all(folder)[1]["generator", key]
     with_scenarios(folder, "real", key)
     assert f"generator/{key}.yaml" in message(folder)
 

@@ -141,19 +141,17 @@ def test_tables_order_the_further_products_after_the_experiments_own(folder: Pat
 @pytest.mark.parametrize(
     ("further", "words"),
     [
-        ({"pools": ["hlaf"]}, "also.0.pools names hlaf, which is no pool. Did you mean half?"),
-        ({"routers": ["cascal", "cascal"]}, "also.0.routers = ['cascal', 'cascal'] names something twice"),
-        ({}, "it repeats the whole experiment"),
-        ({"pool": ["half"]}, "unknown key also.0.pool. Did you mean pools?"),
+        ({"pools": ["hlaf"]}, r"also\.0\.pools.*hlaf.*half"),
+        ({"routers": ["cascal", "cascal"]}, r"also\.0\.routers = \['cascal', 'cascal'\]"),
+        ({}, r"also\.0"),
+        ({"pool": ["half"]}, r"also\.0\.pool\b.*pools"),
     ],
 )
 def test_a_mistake_in_a_further_sweep_is_named(folder: Path, further: dict[str, object], words: str) -> None:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=rf"experiment/test\.yaml: .*{words}"):
         experiment(folder, also=[further])
-    assert "experiment/test.yaml" in str(caught.value)
-    assert words in str(caught.value)
 
 
 def test_further_sweeps_share_the_splits_of_their_datasets(folder: Path) -> None:
-    with pytest.raises(UserError, match="for the same dataset quickstart"):
+    with pytest.raises(UserError, match=r"seeds = \[5\].*quickstart"):
         experiment(folder, datasets=["other"], seeds=[5], also=[{"datasets": ["quickstart"]}])

@@ -20,31 +20,30 @@ def test_sound_questions_pass() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": "C"}, "label 'C' is outside its options A to B"),
+        ({"label": "C"}, "label 'C'.*A to B"),
         ({"label": "a"}, "label 'a'"),
         ({"label": "AB"}, "label 'AB'"),
         ({"label": ""}, "label ''"),
-        ({"question": " "}, "question is empty"),
-        ({"task": ""}, "task is empty"),
+        ({"question": " "}, "question.*empty"),
+        ({"task": ""}, "task.*empty"),
         ({"options": ()}, "0 options"),
         ({"options": tuple(map(str, range(21)))}, "21 options"),
-        ({"options": ("1", " ")}, "an option is empty"),
-        ({"options": ("2", "2 ")}, "repeated option '2'"),
-        ({"options": ("2",), "label": "A"}, "1 options; allowed are 2 to 20"),
-        ({"part": "dev"}, "part is 'dev'"),
-        ({"answer_kind": "latex", "label": " "}, "there is no answer"),
-        ({"answer_kind": "number"}, "answer_kind is 'number'"),
+        ({"options": ("1", " ")}, "option.*empty"),
+        ({"options": ("2", "2 ")}, "option '2'"),
+        ({"options": ("2",), "label": "A"}, "1 options.*2 to 20"),
+        ({"part": "dev"}, "part.*'dev'"),
+        ({"answer_kind": "latex", "label": " "}, "no answer"),
+        ({"answer_kind": "number"}, "answer_kind.*'number'"),
     ],
 )
 def test_a_fault_names_its_row(change: dict[str, Any], message: str) -> None:
     bad = replace(GOOD, query_id="q-7", **change)
-    with pytest.raises(UserError, match=r"question 1 \('q-7'\)") as caught:
+    with pytest.raises(UserError, match=rf"question 1 \('q-7'\): .*{message}"):
         validate([GOOD, bad])
-    assert message in str(caught.value)
 
 
 def test_repeated_ids_name_both_rows() -> None:
-    with pytest.raises(UserError, match=r"question 2 \('q-1'\): row 0 has the same query_id"):
+    with pytest.raises(UserError, match=r"question 2 \('q-1'\): row 0"):
         validate([GOOD, replace(GOOD, query_id="q-2"), GOOD])
 
 

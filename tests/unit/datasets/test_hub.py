@@ -88,7 +88,7 @@ def test_what_is_there_is_not_asked_for_again(tmp_path: Path, published: Publish
     published.files[NEWER, "data/test.csv"] = b"newer"
     fetch(tmp_path)
     published.asked.clear()
-    assert "there already (3 bytes)" in fetch(tmp_path)[0]
+    assert "test.csv: already present" in fetch(tmp_path)[0]
     assert published.asked == []
     fetch(tmp_path, revision=NEWER)
     assert (tmp_path / "hub" / REPO / "test.csv").read_bytes() == b"newer"
@@ -101,7 +101,7 @@ def test_the_users_own_file_stays(tmp_path: Path, published: Published) -> None:
     own = tmp_path / "hub" / REPO / "test.csv"
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    assert "from elsewhere; it stays" in fetch(tmp_path)[0]
+    assert str(own) in fetch(tmp_path)[0]
     assert own.read_text() == "mine"
     assert published.asked == []
 
@@ -133,10 +133,10 @@ def test_what_is_not_pinned_is_refused_or_told(
     tmp_path: Path, published: Published, host: str, revision: str | None
 ) -> None:
     published.files[NEWER, "data/test.csv"] = b"newest"
-    with pytest.raises(UserError, match=rf"source\.revision = {revision} is no commit.*--allow-moving"):
+    with pytest.raises(UserError, match=rf"{REPO}: source\.revision = {revision}.*--allow-moving"):
         fetch(tmp_path, host=host, revision=revision)
     told = fetch(tmp_path, host=host, revision=revision, allow_moving=True)
-    assert f"the newest commit is {NEWER}: pin it" in told[0]
+    assert NEWER in told[0]
     assert (tmp_path / "hub" / REPO / "test.csv").read_bytes() == b"newest"
     fetch(tmp_path, host=host, revision=revision)
 
@@ -145,12 +145,12 @@ def test_what_is_not_pinned_is_refused_or_told(
 @pytest.mark.parametrize(
     ("status", "code", "message"),
     [
-        (401, "", "answers 401.*accept the conditions.*HF_TOKEN"),
-        (403, "GatedRepo", "answers 403.*accept the conditions.*HF_TOKEN"),
-        (404, "EntryNotFound", r"answers 404.*correct source\.repo, source\.revision or source\.remote"),
-        (404, "RevisionNotFound", "answers 404"),
-        (429, "", "answers 429.*wait a few minutes"),
-        (500, "", "answers 500"),
+        (401, "", "401.*HF_TOKEN"),
+        (403, "GatedRepo", "403.*HF_TOKEN"),
+        (404, "EntryNotFound", r"404.*source\.repo, source\.revision or source\.remote"),
+        (404, "RevisionNotFound", "404"),
+        (429, "", "429"),
+        (500, "", "500"),
     ],
 )
 def test_a_refusal_is_one_message(
@@ -169,9 +169,7 @@ def test_no_network_is_one_message(
 ) -> None:
     for variable in ("HF_ENDPOINT", hosts.GITHUB_FILES):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    with pytest.raises(
-        UserError, match=r"http://127\.0\.0\.1:9 cannot be reached .*on a machine that has one and copy DIR"
-    ):
+    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9 .*HTTPS_PROXY.*rgd data fetch"):
         fetch(tmp_path, host=host)
 
 
@@ -180,7 +178,7 @@ def test_a_damaged_file_is_not_kept(tmp_path: Path, published: Published, large:
     published.files[COMMIT, "data/test.csv"] = b"right"
     published.damages["data/test.csv"] = b"wrong"
     published.large = {"data/test.csv"} if large else set()
-    with pytest.raises(UserError, match=r"arrived with 5 bytes and the hash .* Nothing of it was kept"):
+    with pytest.raises(UserError, match=rf"data/test\.csv of {REPO} .*5 bytes.*5 bytes"):
         fetch(tmp_path)
     assert names(tmp_path) == []
     published.damages.clear()
@@ -216,7 +214,7 @@ def test_too_little_room_is_told_before_anything_is_fetched(
 ) -> None:
     published.files[COMMIT, "data/test.csv"] = b"12345"
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4))
-    with pytest.raises(UserError, match=r"needs 5 bytes in .*, where 4 bytes are free: make room"):
+    with pytest.raises(UserError, match=rf"{REPO} .*5 bytes.*4 bytes"):
         fetch(tmp_path)
     assert not any(path.startswith("GET") for path in published.asked)
 
@@ -231,14 +229,12 @@ def test_a_disk_that_fills_up_is_one_message(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(hosts.HOSTS[host], "download", full)
-    with pytest.raises(
-        UserError, match=r"cannot write to .*: No space left on device\. Check its permissions and free space"
-    ):
+    with pytest.raises(UserError, match=rf"{REPO}: No space left on device.*--data-root"):
         fetch(tmp_path, host=host)
     assert names(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, published: Published) -> None:
     (tmp_path / "hub").write_text("a file")
-    with pytest.raises(UserError, match="cannot write to"):
+    with pytest.raises(UserError, match=rf"hub/{REPO}: .*--data-root"):
         fetch(tmp_path)

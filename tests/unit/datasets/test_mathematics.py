@@ -88,7 +88,7 @@ def test_a_label_as_it_stands(tmp_path: Path) -> None:
     assert questions(settings, tmp_path) == [
         Question("row-00000", "halves", "Half of 3?", (), "latex", r"\frac32", None)
     ]
-    with pytest.raises(UserError, match="names no source"):
+    with pytest.raises(UserError, match=r"mathematics.*source"):
         questions(settings, None)
 
 
@@ -112,16 +112,16 @@ def test_own_parts_are_kept_under_every_seed_and_the_test_part_stays_whole() -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"columns": None}, "reads a table: give source.columns"),
-        ({"columns": {"question": "q", "label": "a", "label_form": "letter"}}, "mathematics knows text, boxed"),
+        ({"columns": None}, r"mathematics.*source\.columns"),
+        ({"columns": {"question": "q", "label": "a", "label_form": "letter"}}, r"label_form = letter.*text, boxed"),
         (
             {"columns": {"question": "q", "label": "a", "label_form": "text", "options": "o"}},
-            r"needs source\.columns\.options, and mathematics has none",
+            r"source\.columns\.options.*mathematics",
         ),
-        ({"file": "all.parquet", "remote": None}, "nothing says which task a row is of"),
-        ({"file": "{subject}.parquet"}, r"has the place \{subject\}: there are \{task\} and \{part\} alone"),
-        ({"file": "../{task}.parquet"}, "leads out of the repository's folder"),
-        ({"repo": None}, "revision and remote are of a repository"),
+        ({"file": "all.parquet", "remote": None}, r"source\.columns\.task"),
+        ({"file": "{subject}.parquet"}, r"\{subject\}.*\{task\}.*\{part\}"),
+        ({"file": "../{task}.parquet"}, r"\.\./\{task\}\.parquet"),
+        ({"repo": None}, "revision .*remote .*repo"),
     ],
 )
 def test_a_file_that_cannot_be_is_told(change: dict[str, Any], message: str) -> None:

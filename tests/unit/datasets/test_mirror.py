@@ -148,16 +148,16 @@ def test_a_mirror_of_another_revision_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "hub/o/n"
     folder.mkdir(parents=True)
     source = {"repo": "o/n", "revision": "a" * 40, "file": "x.csv"}
-    with pytest.raises(UserError, match=r"hub/o/n/x.csv is missing: run `rgd data fetch"):
+    with pytest.raises(UserError, match=r"hub/o/n/x\.csv .*rgd data fetch"):
         folder_of(source, ["t"], [tmp_path])
     (folder / "x.csv").write_text("a\n")
     assert folder_of(source, ["t"], [tmp_path]) == folder
     (folder / ".rgd-fetched.json").write_text(json.dumps({"files": {"x.csv": {"revision": "b" * 40}}}))
-    with pytest.raises(UserError, match=f"fetched at the revision {'b' * 40}"):
+    with pytest.raises(UserError, match=rf"x\.csv .*{'b' * 40}.*{'a' * 40}"):
         folder_of(source, ["t"], [tmp_path])
     assert folder_of(source | {"revision": "b" * 40}, ["t"], [tmp_path]) == folder
     (folder / ".rgd-fetched.json").write_text("{")
-    with pytest.raises(UserError, match="is damaged"):
+    with pytest.raises(UserError, match=r"\.rgd-fetched\.json.*rgd data fetch"):
         folder_of(source, ["t"], [tmp_path])
 
 
@@ -173,15 +173,15 @@ def test_the_content_of_ones_own_files_decides_their_digest(tmp_path: Path) -> N
 
 
 def test_a_broken_task_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nycc a task of BBEH"):
+    with pytest.raises(UserError, match=r"bbeh_nycc/task\.json"):
         bbeh.questions(bbeh_settings("nycc"), tmp_path)
-    with pytest.raises(UserError, match="add source"):
+    with pytest.raises(UserError, match=r"bbeh.*source"):
         bbeh.questions(bbeh_settings("nycc"), None)
     file = tmp_path / "tasks/bbeh_nycc/task.json"
     file.parent.mkdir(parents=True)
     for content in ("{", json.dumps({"items": []}), json.dumps([1])):
         file.write_text(content)
-        with pytest.raises(UserError, match="no task file of BBEH"):
+        with pytest.raises(UserError, match=r"bbeh_nycc/task\.json"):
             bbeh.questions(bbeh_settings("nycc"), tmp_path)
 
 

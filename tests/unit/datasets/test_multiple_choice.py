@@ -167,23 +167,23 @@ def test_rows_of_other_tasks_are_left_out_and_rows_without_one_are_faulty(tmp_pa
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
 def test_a_missing_column_names_the_nearest(tmp_path: Path, suffix: str) -> None:
     file = write(tmp_path / f"mine{suffix}", ROWS)
-    with pytest.raises(UserError, match=r"no column lable\. Did you mean label\?.*source\.columns"):
+    with pytest.raises(UserError, match=r"\blable\b.*\blabel\b.*source\.columns"):
         read(tmp_path, file, label="lable")
-    with pytest.raises(UserError, match=r"no column zzz\. It has id, question, options, label, task\."):
+    with pytest.raises(UserError, match=r"\bzzz\b.*id, question, options, label, task"):
         read(tmp_path, file, label="zzz")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("mine.parquet", b"PAR1 no", "mine.parquet cannot be read as parquet"),
-        ("mine.jsonl", b'{"id": 1}\n{"id"', "mine.jsonl cannot be read as jsonl .line 2"),
-        ("mine.jsonl", b"[1]\n", "line 1 is no object"),
-        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,t,too,many\n", "line 2 has more cells than the header"),
-        ("mine.csv", b"id,label\n\xff\xfe,A\n", "mine.csv cannot be read as csv"),
-        ("mine.xlsx", b"", "ends in .xlsx, which is no known format: use .parquet, .jsonl, .csv"),
-        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,Sums more\n", "row 0: the column options holds 'x'"),
-        ("mine.csv", b"", "has no column id. It has no column"),
+        ("mine.parquet", b"PAR1 no", "mine.parquet .*parquet"),
+        ("mine.jsonl", b'{"id": 1}\n{"id"', "mine.jsonl .*line 2"),
+        ("mine.jsonl", b"[1]\n", "mine.jsonl .*line 1"),
+        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,t,too,many\n", "mine.csv .*line 2"),
+        ("mine.csv", b"id,label\n\xff\xfe,A\n", "mine.csv .*csv"),
+        ("mine.xlsx", b"", r"mine\.xlsx .*\.xlsx.*\.parquet, \.jsonl, \.csv"),
+        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,Sums more\n", "mine.csv, row 0.*options.*'x'"),
+        ("mine.csv", b"", r"mine\.csv .*\bid\b"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -193,10 +193,10 @@ def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str, co
 
 
 def test_an_absent_file_and_an_absent_task(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"mine\.csv is missing"):
+    with pytest.raises(UserError, match=r"mine\.csv .*source\.file"):
         read(tmp_path, "mine.csv")
     file = write(tmp_path / "mine.csv", ROWS)
-    with pytest.raises(UserError, match=r"no question of the task sums; .*\['Sums_more'\]"):
+    with pytest.raises(UserError, match=r"\bsums\b.*\['Sums_more'\]"):
         read(tmp_path, file, ("sums",))
-    with pytest.raises(UserError, match="names no source"):
+    with pytest.raises(UserError, match=r"multiple_choice.*source"):
         questions({"source": {"columns": COLUMNS}, "tasks": ["t"]}, None)

@@ -1,7 +1,8 @@
-"""Looks before a long run, at made-up machines and clusters."""
+"""Checks before a long run, on made-up machines and clusters."""
 
 import importlib.metadata
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -136,12 +137,12 @@ def test_gpus_of_this_machine_are_counted_and_measured(config: Config) -> None:
     )
     assert doctor.local_gpus(lambda _: None) == []
     wanted = large(config)
-    assert "here: none" in said(doctor.gpus(wanted, {}, []))
+    assert "model/large" in said(doctor.gpus(wanted, {}, []))
     assert levels(doctor.gpus(wanted, {}, [Gpu("A100", 85.9)] * 3)) == [FIX]
     assert levels(doctor.gpus(wanted, {}, [Gpu("A100", 85.9)] * 4)) == [OK]
     # 140 GB of weights on four GPUs, of which vLLM takes nine tenths.
     small = said(doctor.gpus(wanted, {}, [Gpu("A10", 24.0)] * 4))
-    assert "model/large needs more than 39 GB on each of 4 GPUs" in small
+    assert re.search(r"model/large .*39 GB .*4 GPUs", small)
     assert "config/model/large.yaml" in small
 
 
@@ -167,18 +168,18 @@ def test_a_cluster_that_has_what_is_wanted(config: Config) -> None:
 @pytest.mark.parametrize(
     ("changes", "answers", "words"),
     [
-        ({"gpu_partition": "gpus"}, {}, "site.cluster.gpu_partition names gpus, which is no partition"),
-        ({"longest_minutes": 1440}, {}, "set longest_minutes: 720"),
-        ({"account": "theirs"}, {}, "the account theirs is not yours"),
-        ({}, {"sinfo_-h": "(null) 1000\n"}, "no node of the partition gpu has more than 0 GPUs; model/large wants 4"),
-        ({}, {"sinfo_-h": "gpu:2(S:0-1) 1000\n"}, "no node of the partition gpu has more than 2 GPUs"),
+        ({"gpu_partition": "gpus"}, {}, r"site\.cluster\.gpu_partition .*gpus.*cpu, gpu, scrap"),
+        ({"longest_minutes": 1440}, {}, "longest_minutes: 720"),
+        ({"account": "theirs"}, {}, "theirs.*lab, other"),
+        ({}, {"sinfo_-h": "(null) 1000\n"}, "partition gpu .*0 GPUs.*model/large .*4"),
+        ({}, {"sinfo_-h": "gpu:2(S:0-1) 1000\n"}, "partition gpu .*2 GPUs"),
         (
             {},
             {"sinfo_-h": "gpu:4 64000\n(null) 2000000000\n"},
-            "with 4 GPUs has up to 64000 MB; model/large wants 1000000",
+            "4 GPUs .*64000 MB.*model/large .*1000000",
         ),
-        ({"partition": None, "gpu_partition": "scrap", "longest_minutes": 2881}, {}, "cpu gives at most 2880"),
-        ({}, {"config": "MinJobAge = 30 sec\n"}, "it forgets a job 30 s after its end"),
+        ({"partition": None, "gpu_partition": "scrap", "longest_minutes": 2881}, {}, "2881.*cpu .*2880"),
+        ({}, {"config": "MinJobAge = 30 sec\n"}, "30 s .*MinJobAge"),
     ],
 )
 def test_what_a_cluster_lacks(config: Config, changes: dict[str, object], answers: dict[str, str], words: str) -> None:
@@ -186,7 +187,7 @@ def test_what_a_cluster_lacks(config: Config, changes: dict[str, object], answer
     findings = list(doctor.slurm(with_site(config, **usual | changes), large(config), {}, cluster(**answers)))
     broken = [finding for finding in findings if finding.level == FIX]
     assert len(broken) == 1
-    assert words in str(broken[0])
+    assert re.search(words, str(broken[0]), re.DOTALL)
 
 
 def test_a_partition_that_cancels_what_it_preempts_is_told(config: Config, small: dict[str, Model]) -> None:
@@ -252,7 +253,9 @@ def test_weights_that_are_not_here(config: Config, tmp_path: Path) -> None:
     assert "Terms of Some Lab" in said(iter(granted))
     assert "rgd models fetch" in said(iter(granted))
     assert FIX in levels(doctor.weights(elsewhere, wanted, {}, refuse))
-    assert "it does not answer (no route)" in said(doctor.weights(elsewhere, wanted, {}, silent))
+    silence = list(doctor.weights(elsewhere, wanted, {}, silent))
+    assert silence[-1].level == FIX
+    assert "(no route)" in silence[-1].text
 
 
 def test_weights_that_are_here(config: Config, tmp_path: Path) -> None:
@@ -268,7 +271,8 @@ def test_room_on_the_disk(config: Config, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(supplies.shutil, "disk_usage", lambda _: usage._replace(free=12_000_000_000))
     findings = {finding.text: finding for finding in doctor.disk(elsewhere, wanted, {})}
     (short,) = [finding for finding in findings.values() if finding.level == FIX]
-    assert "16 GB are wanted for paths.cache" in short.text
+    assert "paths.cache" in short.text
+    assert "16 GB" in short.text
 
 
 def test_a_key_is_named_and_never_shown(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a person types besides snakemake: the command ``rgd``.
+"""The command ``rgd``, which people use besides snakemake.
 
 A module for each group of commands adds them to the parser. Whatever takes time to import is imported by the command that
 needs it, so that ``rgd --help`` answers at once.
@@ -15,12 +15,12 @@ from rgd.cli.arguments import add_commands
 from rgd.errors import UserError
 from rgd.workflow.checkout import checkout_of, code_problem
 
-# What reads no checkout's configuration and none of its results.
+# Commands that read neither a checkout's configuration nor its results.
 ANYWHERE = ("route", "serve", "import-released")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that ``arguments`` name (default: those of the process); its exit code."""
+    """Run the command that ``arguments`` name (default: those of the process), and return its exit code."""
     options = parser().parse_args(arguments)
     try:
         _refuse_other_code(options)
@@ -31,19 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rgd: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("rgd: interrupted; run the same command again to go on.", file=sys.stderr)
+        print("rgd: interrupted; rerun the command to resume.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader has seen enough, as in `rgd store ls | head`; nothing is left to be flushed at the exit.
+        # The reader closed the pipe, as in `rgd store ls | head`; without this, the flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _refuse_other_code(options: argparse.Namespace) -> None:
-    """A command that reads a checkout's files is run by that checkout's code.
+    """Refuse to read one checkout's files with another checkout's code.
 
     Raises:
-        UserError: it is another's.
+        UserError: the code is another checkout's.
     """
     if options.command in ANYWHERE:
         return
@@ -56,7 +56,7 @@ def _refuse_other_code(options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data, beside the workflow.")
+    top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
     commands = add_commands(top, name="command")
     for group in (planning, table, store, import_released, data, models, doctor, tool):
         group.add(commands)

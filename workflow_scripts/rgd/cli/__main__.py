@@ -1,4 +1,4 @@
-"""``python -m rgd.cli``, where the command ``rgd`` is not on the PATH."""
+"""``python -m rgd.cli``, for when the command ``rgd`` is not on the PATH."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the commands' arguments share."""
+"""Arguments that several commands share."""
 
 import argparse
 from collections.abc import Callable
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Run = Callable[[argparse.Namespace], int]
-"""What a command does with its options; its exit code."""
+"""Runs a command with its options, and returns its exit code."""
 
 
 def add_command(commands: "Commands", name: str, text: str, run: Run | None = None) -> argparse.ArgumentParser:
-    """A command: what it is for in one line, and what runs it; None where only its own commands run."""
+    """Add a command: its purpose in one line, and what runs it; None if it has only subcommands."""
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     if run is not None:
         command.set_defaults(run=run)
@@ -20,13 +20,13 @@ def add_command(commands: "Commands", name: str, text: str, run: Run | None = No
 
 
 def add_commands(command: argparse.ArgumentParser, required: bool = True, name: str = argparse.SUPPRESS) -> "Commands":
-    """The commands of a command; ``name`` is the option that says which was given."""
+    """Add subcommands to a command; the option ``name`` holds the one that was given."""
     return command.add_subparsers(title="commands", metavar="COMMAND", required=required, dest=name)
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
     """The experiment and its settings, as Snakemake takes them."""
-    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as of snakemake")
+    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
 
 
 def add_experiment(command: argparse.ArgumentParser) -> None:

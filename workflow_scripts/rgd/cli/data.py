@@ -1,4 +1,4 @@
-"""The commands ``rgd data``: what the datasets read, what of it is here, and fetching the rest."""
+"""The commands ``rgd data``: what the datasets read, which files are here, and fetching the rest."""
 
 import argparse
 import json
@@ -18,24 +18,24 @@ MADE = "made by the project"
 
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``rgd``."""
-    data = add_command(commands, "data", "what the datasets read: what of it is here, and fetching the rest")
+    data = add_command(commands, "data", "show what the datasets read and which files are here, and fetch the rest")
     subcommands = add_commands(data)
     fetch = add_command(
-        subcommands, "fetch", "fetch datasets at the revisions that their files name into a mirror", run_fetch
+        subcommands, "fetch", "fetch datasets into a mirror, at the revisions that their files name", run_fetch
     )
     fetch.add_argument(
-        "--data-root", type=Path, required=True, metavar="DIR", help="where to; afterwards the data_root of a run"
+        "--data-root", type=Path, required=True, metavar="DIR", help="target folder, to be given as data_root to runs"
     )
     fetch.add_argument(
         "--allow-moving",
         action="store_true",
-        help="take the newest commit where a dataset's file names none, and say which it is",
+        help="take the newest commit if a dataset's file names none, and report it",
     )
     listing = add_command(
         subcommands, "list", "show the files that datasets read, and which of them are here", run_list
     )
     listing.add_argument(
-        "--data-root", type=Path, metavar="DIR", help="where (default: the cache of what runs fetched)"
+        "--data-root", type=Path, metavar="DIR", help="folder to look in (default: the cache of what runs fetched)"
     )
     listing.add_argument("--json", action="store_true", help="print JSON")
     for command, default in ((fetch, "the experiment's"), (listing, "all")):
@@ -47,7 +47,7 @@ def add(commands: "Commands") -> None:
 
 
 def run_fetch(options: argparse.Namespace) -> int:
-    """``rgd data fetch``: each source once, also where several datasets share it."""
+    """``rgd data fetch``: each source once, even if several datasets share it."""
     from rgd.config.products import listed
     from rgd.config.slices import fetching
     from rgd.datasets.hub import fetch
@@ -58,7 +58,7 @@ def run_fetch(options: argparse.Namespace) -> int:
         source = config.dataset[name].source
         if source is None or source.repo is None:
             where = "the project makes it" if source is None else f"it is a file of your own, {source.file}"
-            print(f"{name}: nothing to be fetched, {where}")
+            print(f"{name}: nothing to fetch, {where}")
             continue
         wanted = fetching(config, name)
         if wanted not in done:
@@ -105,7 +105,7 @@ def _named(config: "Config", options: argparse.Namespace, default: Iterable[str]
     for name in options.names:
         if name not in config.dataset:
             raise UserError(
-                f"{name} is no dataset: there is no {options.config}/dataset/{name}.yaml. "
+                f"unknown dataset {name}: there is no {options.config}/dataset/{name}.yaml. "
                 + nearest(name, config.dataset)
             )
     return options.names or list(default)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command to those of ``rgd``."""
-    command = add_command(commands, "doctor", "check before a long run that everything it needs is here", run)
+    command = add_command(commands, "doctor", "check before a long run that everything it needs is available", run)
     command.description = (
-        "Check that everything an experiment needs is here: GPUs, memory, disk, weights, data, keys, the cluster. "
+        "Check that everything an experiment needs is available: GPUs, memory, disk, weights, data, keys, the cluster. "
         "Exit code 1 if something is missing; nothing is changed."
     )
     add_settings(command)
-    command.add_argument("--offline", action="store_true", help="do not ask the hub whether it gives out the weights")
+    command.add_argument("--offline", action="store_true", help="do not ask the hub whether it provides the weights")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,5 +33,5 @@ def run(options: argparse.Namespace) -> int:
     for finding in chain(drafts(broken), examine(config, Path.cwd(), network=not options.offline)):
         print(finding, flush=True)
         to_fix += finding.level == FIX
-    print(f"{to_fix} to fix" if to_fix else "all is here")
+    print(f"{to_fix} to fix" if to_fix else "nothing to fix")
     return int(to_fix > 0)

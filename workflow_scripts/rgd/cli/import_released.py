@@ -15,8 +15,8 @@ def add(commands: "Commands") -> None:
     command = add_command(
         commands, "import-released", "import answers from the files of the paper's released code", run
     )
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="where the released code has written")
-    command.add_argument("target", type=Path, metavar="DIR", help="where to; afterwards the data_root of a run")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="output folder of the released code")
+    command.add_argument("target", type=Path, metavar="DIR", help="target folder, to be given as data_root to runs")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,13 +18,11 @@ def add(commands: "Commands") -> None:
     models = add_command(commands, "models", "the models, what they need, and the commits that are fetched", run_list)
     models.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
     subcommands = add_commands(models, required=False)
-    pin = add_command(
-        subcommands, "pin", "replace branches in the models' files by the commits that the hub has now", run_pin
-    )
+    pin = add_command(subcommands, "pin", "replace branches in the models' files by the hub's present commits", run_pin)
     fetch = add_command(
         subcommands,
         "fetch",
-        "fetch the weights of an experiment into the cache, as on a login node before jobs that have no network",
+        "fetch an experiment's weights into the cache, such as on a login node for jobs without a network",
         run_fetch,
     )
     for command, default in ((pin, "all"), (fetch, "the experiment's")):
@@ -35,7 +33,9 @@ def add(commands: "Commands") -> None:
             help=f"files of config/model or config/embedder (default: {default})",
         )
     pin.add_argument(
-        "--check", action="store_true", help="change nothing: ask the hub whether it has what the files name"
+        "--check",
+        action="store_true",
+        help="change nothing; ask the hub whether it has the revisions that the files name",
     )
     add_experiment(fetch)
 
@@ -74,7 +74,7 @@ def run_fetch(options: argparse.Namespace) -> int:
 
 
 def weights_of(config: "Config", names: Sequence[str]) -> "dict[str, Weights]":
-    """The weights of the experiment's models and embedders, or of these alone, by the name of their file.
+    """The weights of the experiment's models and embedders, or only those in ``names``, by the name of their file.
 
     Raises:
         UserError: the experiment has no weights of that name.
@@ -87,7 +87,7 @@ def weights_of(config: "Config", names: Sequence[str]) -> "dict[str, Weights]":
     for name in names:
         if name not in known:
             raise UserError(
-                f"the experiment {config.name} fetches no weights of {name}. {nearest(name, known)} Another experiment is named "
+                f"the experiment {config.name} needs no weights of {name}. {nearest(name, known)} Name another experiment "
                 "with --experiment."
             )
     return {name: known[name] for name in names or known}

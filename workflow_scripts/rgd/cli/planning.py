@@ -19,12 +19,12 @@ def add(commands: "Commands") -> None:
         "what a run would do and why, what it would ask, how long it takes and what it costs",
         run_plan,
     )
-    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as of snakemake (default: the experiment)")
+    plan.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: the experiment)")
     plan.add_argument("--json", action="store_true", help="print JSON, with every job")
     explain = add_command(
         commands, "explain", "how a file of the results came about, and what has changed since", run_explain
     )
-    explain.add_argument("path", type=Path, metavar="FILE", help="as results/cells/D/S/P/R.parquet")
+    explain.add_argument("path", type=Path, metavar="FILE", help="such as results/cells/D/S/P/R.parquet")
     adopt = add_command(
         commands, "adopt", "take over results that were copied here, checked against their provenance", run_adopt
     )
@@ -32,13 +32,13 @@ def add(commands: "Commands") -> None:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="paths.results (default: %(default)s)"
     )
     prune = add_command(
-        commands, "prune", "list results that no experiment needs any more; the store is never touched", run_prune
+        commands, "prune", "list results that no experiment needs any longer; the store is never touched", run_prune
     )
     prune.add_argument("--yes", action="store_true", help="delete them")
     for command in (plan, explain, prune):
         add_settings(command)
     for command in (plan, explain):
-        command.add_argument("--profile", metavar="DIR", help="as of snakemake")
+        command.add_argument("--profile", metavar="DIR", help="as for snakemake")
 
 
 def run_plan(options: argparse.Namespace) -> int:

@@ -29,18 +29,25 @@ def add(commands: "Commands") -> None:
         return command
 
     listing = add_one(
-        "ls", "show what the store holds: for each settings the model, how it was asked, answers, engines", run_ls
+        "ls",
+        "show what the store holds: for each set of settings the model, how it was asked, answers, engines",
+        run_ls,
     )
     listing.add_argument("--json", action="store_true", help="print JSON")
     verify = add_one(
         "verify", "read everything in the store and check it; exit code 1 if anything is damaged", run_verify
     )
-    compact = add_one("compact", "merge many small files into a few large ones; other jobs may go on", run_compact)
+    compact = add_one(
+        "compact", "merge many small files into a few large ones; other jobs may run meanwhile", run_compact
+    )
     export = add_one("export", "write answers to a file or folder that another store can import", run_export)
-    export.add_argument("target", type=Path, metavar="FILE.tar|DIR", help="where to; must not be there yet")
+    export.add_argument("target", type=Path, metavar="FILE.tar|DIR", help="target, which must not exist yet")
     for command in (listing, verify, compact, export):
         command.add_argument(
-            "keys", nargs="*", metavar="KEY", help="settings as ls names them, or how they begin (default: all)"
+            "keys",
+            nargs="*",
+            metavar="KEY",
+            help="keys of settings as ls shows them, or their first characters (default: all)",
         )
     add_one("import", "add the answers of an export that this store lacks", run_import).add_argument(
         "source", type=Path, metavar="FILE.tar|DIR", help="what `rgd store export` wrote"
@@ -102,7 +109,7 @@ def run_verify(options: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     for line in found.left_over:
         print(line)
-    twice = f", {found.duplicates:,} of them twice (the first file by name counts)" if found.duplicates else ""
+    twice = f", {found.duplicates:,} of them duplicates (the first file by name counts)" if found.duplicates else ""
     print(f"{found.answers:,} answers in {found.files:,} files{twice}; {len(found.damaged)} damaged")
     return 1 if found.damaged else 0
 
@@ -113,7 +120,7 @@ def run_compact(options: argparse.Namespace) -> int:
 
     for folder in upkeep.folders(options.store, options.keys):
         done = upkeep.compact(folder)
-        twice = f", {done.repeated:,} answers that stood there twice left out" if done.repeated else ""
+        twice = f", {done.repeated:,} duplicate answers removed" if done.repeated else ""
         print(f"{done.key}: {done.before:,} files before, {done.after:,} now{twice}")
     return 0
 
@@ -132,5 +139,5 @@ def run_import(options: argparse.Namespace) -> int:
     from rgd.store import exchange
 
     done = exchange.import_answers(options.store, options.source)
-    print(f"{done.added:,} answers added under {done.settings} settings, {done.known:,} were in the store already")
+    print(f"{done.added:,} answers added under {done.settings} settings, {done.known:,} were already in the store")
     return 0

@@ -1,4 +1,4 @@
-"""The command ``rgd table``: an experiment's main table, also of what is there while jobs still run or have failed."""
+"""The command ``rgd table``: an experiment's main table, also from the cells made so far while jobs run or after some failed."""
 
 import argparse
 from pathlib import Path
@@ -21,11 +21,11 @@ NOTE = (
 
 def add(commands: "Commands") -> None:
     """Add the command to those of ``rgd``."""
-    command = add_command(commands, "table", "the accuracy table, also of an experiment that is not finished", run)
+    command = add_command(commands, "table", "the accuracy table, also of an unfinished experiment", run)
     command.add_argument(
         "--partial",
         action="store_true",
-        help="make it of the cells that are there, while jobs run or after some have failed; the others read missing",
+        help="use the cells made so far, while jobs run or after some failed; the others read missing",
     )
     add_settings(command)
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     summary = folder / "summary.txt"
     if not summary.is_file():
         raise UserError(
-            f"{summary} is not made yet. Run snakemake to make it, or add --partial for a table of what is there."
+            f"{summary} does not exist yet. Run snakemake to make it, or add --partial for a table of the cells made so far."
         )
     print(summary.read_text(encoding="utf-8").rstrip("\n"))
     return 0
@@ -58,7 +58,7 @@ def _print_partial(config: "Config", parquet: Path) -> None:
     excluded: dict[Key, str] = dict(sweep.excluded_cells(config).items())
     found = partial_table(results, _families(config), slices.tables(config), slices.titles(config), excluded)
     if found.accuracy.empty:
-        raise UserError(f"no cell of {config.name} is there yet under {results}/cells. Run snakemake first.")
+        raise UserError(f"{results}/cells has no cell of {config.name} yet. Run snakemake first.")
     note = NOTE.format(state=state(found))
     paths = write_all(found.accuracy, parquet, found.people, note)
     print(print_summary(found.people), note, "\n".join(map(str, paths)), sep="\n\n")

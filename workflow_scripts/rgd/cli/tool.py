@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
     from rgd.tool.queries import Query
 
-# Queries of a file that are embedded and routed together.
+# Number of queries of a file that are embedded and routed together.
 BATCH = 256
 
 
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``rgd``."""
     export = add_command(
-        commands, "export", "write a fitted router as a bundle, a folder that routes alone", run_export
+        commands, "export", "write a fitted router as a bundle, a folder that routes on its own", run_export
     )
-    export.add_argument("router", type=Path, metavar="FILE", help="as results/routers/D/S/P/R.parquet")
-    export.add_argument("target", type=Path, metavar="DIR", help="where to; a folder that is not there yet")
-    export.add_argument("--seed", type=int, help="of the fit (default: the experiment's first)")
+    export.add_argument("router", type=Path, metavar="FILE", help="such as results/routers/D/S/P/R.parquet")
+    export.add_argument("target", type=Path, metavar="DIR", help="target folder, which must be new or empty")
+    export.add_argument("--seed", type=int, help="seed of the fit (default: the experiment's first)")
     add_settings(export)
 
     route = add_command(
@@ -43,10 +43,10 @@ def add(commands: "Commands") -> None:
         "--file",
         type=Path,
         metavar="FILE",
-        help="queries: .jsonl, .csv or .parquet with a column question (and options), any other file a query a line; - for "
+        help="queries: .jsonl, .csv or .parquet with a column question (and options), any other file with one query per line; - for "
         "the standard input",
     )
-    route.add_argument("--json", action="store_true", help="print a JSON object a line")
+    route.add_argument("--json", action="store_true", help="print one JSON object per line")
     route.add_argument("--nearest", type=int, default=3, metavar="N", help="training queries to show (default: 3)")
     route.add_argument("--answer", action="store_true", help="ask the chosen models and let them vote")
     route.add_argument(
@@ -57,18 +57,21 @@ def add(commands: "Commands") -> None:
     serve = add_command(
         commands,
         "serve",
-        "answer as an OpenAI-compatible server on this machine alone, with the model name `router`",
+        "run an OpenAI-compatible server on this machine only, with the model name `router`",
         run_serve,
     )
     serve.add_argument(
-        "--port", type=int, default=8040, help="of http://127.0.0.1:PORT/v1 (default: %(default)s); 0 takes a free one"
+        "--port",
+        type=int,
+        default=8040,
+        help="port of http://127.0.0.1:PORT/v1 (default: %(default)s); 0 picks a free one",
     )
     for command in (route, serve):
         command.add_argument(
-            "--bundle", type=Path, required=True, metavar="DIR", help="what `rgd export` or the workflow wrote"
+            "--bundle", type=Path, required=True, metavar="DIR", help="folder that `rgd export` or the workflow wrote"
         )
         command.add_argument(
-            "--cache", default=DEFAULT_CACHE, metavar="DIR", help="of model weights (default: %(default)s)"
+            "--cache", default=DEFAULT_CACHE, metavar="DIR", help="cache of model weights (default: %(default)s)"
         )
         command.add_argument("--threads", type=int, default=1, help="CPU threads of models (default: %(default)s)")
         command.add_argument("--offline", action="store_true", help="never contact the model hub")
@@ -84,7 +87,7 @@ def run_export(options: argparse.Namespace) -> int:
     cell = settings.cell_of(options.router)
     settings.check_cell(config, cell)
     if options.target.exists() and (not options.target.is_dir() or any(options.target.iterdir())):
-        raise UserError(f"{options.target} is there already and is not empty: name another folder, or delete it.")
+        raise UserError(f"{options.target} already exists and is not empty. Name another folder, or delete it.")
     export(
         options.target,
         settings.paths(config, cell),
@@ -104,9 +107,9 @@ def run_route(options: argparse.Namespace) -> int:
     if options.query is not None and options.file is not None:
         raise UserError("give a QUERY or --file, not both.")
     if options.option and options.query is None:
-        raise UserError("--option belongs to a QUERY; in a file each question has options of its own.")
+        raise UserError("--option belongs to a QUERY; in a file each question has its own options.")
     if options.nearest < 0:
-        raise UserError(f"--nearest {options.nearest}: give a number from 0.")
+        raise UserError(f"--nearest {options.nearest}: give 0 or more.")
     given = queries.read(options.file)
     if options.query is not None:
         given = iter([queries.Query(options.query, tuple(options.option))])
@@ -139,7 +142,7 @@ def run_serve(options: argparse.Namespace) -> int:
 
 
 def decision_lines(decision: Any) -> list[str]:
-    """A decision for people."""
+    """A decision as lines of text for people."""
     longest = max(len(ranked.title) for ranked in decision.ranking)
     lines = [decision.query] if decision.query else []
     for place, ranked in enumerate(decision.ranking, start=1):
@@ -159,7 +162,7 @@ def decision_lines(decision: Any) -> list[str]:
 def _reply_lines(reply: Any) -> list[str]:
     votes = [f"asked    {each.member}: {each.letter or _one_line(each.text) or 'nothing'}" for each in reply.given]
     shown = f"{reply.letter}. {reply.text}" if reply.letter else reply.text
-    return [*decision_lines(reply.decision), *votes, f"answer   {shown or 'none that can be read'}"]
+    return [*decision_lines(reply.decision), *votes, f"answer   {shown or 'none that is readable'}"]
 
 
 def _reply(reply: Any) -> dict[str, Any]:

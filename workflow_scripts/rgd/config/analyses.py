@@ -1,4 +1,4 @@
-"""What the analyses of an experiment need of its configuration: checks across sections, and the paper's names for keys."""
+"""What an experiment's analyses need from its configuration: checks across sections, and the paper's names for keys."""
 
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,29 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 
 NEEDS = {"learning_curve": "learning_curve", "drop_one": "drop_one"}
-"""Tables and figures that need a section of the experiment; without a referee the tables that need one say so."""
+"""The section that a table or figure needs. Tables that need a referee say so themselves."""
 
 
 def check_analyses(config: Config, folder: Path) -> None:
-    """Check what the experiment says of its analyses.
+    """Check the experiment's settings of its analyses.
 
     Raises:
-        UserError: a name that is no part of the experiment, a table without the section that it needs, or two keys that stand
-            for one of the paper's.
+        UserError: a name that is not in the experiment, a table without the section that it needs, or two keys that stand
+            for the same name of the paper.
     """
     where = file_of(folder, "experiment", config.name)
     experiment, order = config.experiment, listed(config)
     for table in [*experiment.tables, *experiment.figures]:
         section = NEEDS.get(table)
         if section is not None and getattr(experiment, section) is None:
-            raise UserError(f"{where}: {table} is to be made, but {section} = null. Add the section, or leave it out.")
+            raise UserError(
+                f"{where}: {table} needs the section {section}, which is null. Add the section, or remove {table}."
+            )
 
     def check(key: str, names: list[str] | None, known: tuple[str, ...] | list[str], what: str) -> None:
         for name in names or []:
             if name not in known:
-                raise UserError(f"{where}: {key} names {name}, which is no {what}. " + nearest(name, list(known)))
+                raise UserError(f"{where}: {key} names {name}, which is not a {what}. " + nearest(name, list(known)))
 
     generated = [scenario for scenario in order.scenarios if scenario != REAL]
     if experiment.referee is not None:
@@ -52,8 +54,8 @@ def check_analyses(config: Config, folder: Path) -> None:
         pool = config.pool.get(cell.pool)
         if pool is not None and len(pool.members) < 3:
             raise UserError(
-                f"{where}: drop_one leaves less than two members of the pool {cell.pool}, which has {len(pool.members)}. "
-                "Leave the section out, or give the pool three members."
+                f"{where}: drop_one needs pools of at least three members, but {cell.pool} has {len(pool.members)}. "
+                "Remove the section, or add members to the pool."
             )
     stands_for, own = experiment.stands_for, _own(config)
     kinds = {"dataset": own["dataset"], "pool": own["pool"], "router": own["router"], "member": own["variant"]}
@@ -65,12 +67,12 @@ def check_analyses(config: Config, folder: Path) -> None:
             other = taken.setdefault(names.get(key, key), key)
             if other != key:
                 raise UserError(
-                    f"{where}: stands_for: {other} and {key} both stand for {names.get(key, key)}. Leave one of them out."
+                    f"{where}: stands_for: {other} and {key} both stand for {names.get(key, key)}. Remove one of them."
                 )
 
 
 def names_in_paper(config: Config) -> dict[str, dict[str, str]]:
-    """By kind (dataset, scenario, pool, router, variant) the keys of the experiment that are called otherwise in the paper."""
+    """The experiment's keys that have other names in the paper, by kind (dataset, scenario, pool, router, variant)."""
     stands_for = config.experiment.stands_for
     found = {
         "dataset": dict(stands_for.dataset),
@@ -90,7 +92,7 @@ def names_in_paper(config: Config) -> dict[str, dict[str, str]]:
 
 
 def published(config: Config) -> dict[str, Any]:
-    """What decides the table of published values: the experiment's keys, the paper's for them, and what is left out."""
+    """What determines the table of published values: the experiment's keys, the paper's names for them, and the exclusions."""
     return {
         "own": _own(config),
         "names": names_in_paper(config),
@@ -100,7 +102,7 @@ def published(config: Config) -> dict[str, Any]:
 
 
 def published_titles(config: Config, titles: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Titles by the paper's keys, for what the experiment has."""
+    """The experiment's titles, by the paper's keys."""
     names = names_in_paper(config)
     asked = members(config)
     models = {key: asked[key].model.title for key in _own(config)["variant"] if key in asked}

@@ -1,4 +1,4 @@
-"""The configuration that a command is meant for, given as one gives it to snakemake: ``--config KEY=VALUE ...``."""
+"""The configuration of a command, given as for snakemake: ``--config KEY=VALUE ...``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,16 +20,16 @@ def configuration(settings: Sequence[str], *, check_data: bool = True) -> Config
 
     Args:
         settings: experiment=NAME, data_root=DIR, overrides=[...].
-        check_data: as of :func:`rgd.config.load`.
+        check_data: as in :func:`rgd.config.load`.
 
     Raises:
-        UserError: a setting that is none, or a mistake in the configuration.
+        UserError: a malformed or unknown setting, or a mistake in the configuration.
     """
     return compose(FOLDER, _given(settings), check_data=check_data)
 
 
 def configuration_and_broken(settings: Sequence[str], *, check_data: bool = True) -> tuple[Config, Broken]:
-    """As :func:`configuration`, and what is wrong with the files of catalogues that were left out."""
+    """As :func:`configuration`, with the faults of the catalogue files that were left out."""
     return load_all(FOLDER, **_arguments(_given(settings)), check_data=check_data)
 
 
@@ -39,10 +39,10 @@ def compose(folder: Path, given: Mapping[str, Any], *, check_data: bool = True) 
     Args:
         folder: config/.
         given: experiment, data_root, and overrides (a text, or a list of them).
-        check_data: as of :func:`rgd.config.load`.
+        check_data: as in :func:`rgd.config.load`.
 
     Raises:
-        UserError: a key that is none of these, or a mistake in the configuration.
+        UserError: an unknown key, or a mistake in the configuration.
     """
     return load(folder, **_arguments(given), check_data=check_data)
 
@@ -63,7 +63,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of :func:`rgd.config.load` for what ``--config`` gave."""
     for key in given:
         if key not in KEYS:
-            raise UserError(f"--config {key}={given[key]}: there is no such key. " + nearest(key, list(KEYS)))
+            raise UserError(f"--config {key}={given[key]}: unknown key. " + nearest(key, list(KEYS)))
     overrides = given.get("overrides", [])
     return {
         "experiment": str(given.get("experiment", DEFAULT_EXPERIMENT)),

@@ -33,7 +33,7 @@ def load(
 
     Raises:
         UserError: a file or override that Hydra cannot read, an unknown key or name, a value of the wrong type or out
-            of range, a key that is no safe part of a path. The message names the file, the key, the value, the fix.
+            of range, a key that cannot be part of a path. The message names the file, the key, the value, the fix.
     """
     return load_all(folder, experiment, overrides, data_root, check_data)[0]
 
@@ -162,7 +162,7 @@ def _fault_of_file(file: Path) -> str | None:
         content = OmegaConf.load(file)
     except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
         return _one_line(error)
-    return None if isinstance(content, DictConfig) else "it does not hold keys and values"
+    return None if isinstance(content, DictConfig) else "it does not consist of keys and values"
 
 
 def _one_line(error: Exception) -> str:
@@ -194,7 +194,7 @@ def _validated(tree: dict[str, Any], folder: Path, overrides: list[str], broken:
 
 
 def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
-    """``text`` as Hydra takes it: maps replace what is there, and a key that the schema has need not be in the file."""
+    """``text`` in Hydra's form: a map replaces the existing one, and a key of the schema need not be in the file."""
     sign, rest = re.match(r"([+~]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     for group in names:
         # Longest first, so that a name is not taken for the beginning of a longer one.
@@ -202,7 +202,7 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
             if rest.startswith(f"{group}.{name}."):
                 tail = rest.removeprefix(f"{group}.{name}.")
                 if group == "router" and not re.match(rf"({'|'.join(Router.model_fields)})\b", tail):
-                    # `router.avengers.n_clusters` is what one means and what one types.
+                    # Users write `router.avengers.n_clusters`.
                     tail = f"parameters.{tail}"
                 path, _, value = f"{group}.{_mangled(name)}.{tail}".partition("=")
                 if not sign and value.startswith("{"):
@@ -267,8 +267,8 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
             lines.append(f"{where}: the key {key} is missing. Add it; docs/configuration.md says what it means.")
         elif problem["type"] == "string_pattern_mismatch" and problem["ctx"]["pattern"] == KEY_PATTERN:
             lines.append(
-                f"{where}: {key} = {problem['input']!r} is no safe part of a path. Use letters, digits, dots, "
-                "underscores and hyphens only, starting with a letter or digit."
+                f"{where}: {key} = {problem['input']!r} cannot be part of a path. Use only letters, digits, dots, "
+                "underscores and hyphens, starting with a letter or digit."
             )
         elif problem["type"] == "literal_error":
             choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
@@ -277,7 +277,7 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
             )
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            # A whole section is too long to show, and who writes an API key where its variable belongs keeps it secret.
+            # A whole section is too long to show, and key_variable may hold a secret key by mistake.
             shown = not isinstance(problem["input"], dict) and location[-1:] != ["key_variable"]
             given = f" = {problem['input']!r}" if shown else ""
             lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}.")

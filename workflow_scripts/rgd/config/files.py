@@ -38,12 +38,12 @@ def names_in(folders: list[Path], group: str) -> list[str]:
     """The names of a catalogue's files, sorted.
 
     Raises:
-        UserError: two of the folders have a file of one name.
+        UserError: two of the folders have a file of the same name.
     """
     found: dict[str, Path] = {}
     for path in (path for folder in folders for path in sorted((folder / group).glob("*.yaml"))):
         if path.stem in found:
-            raise UserError(f"{path} and {found[path.stem]} have one name. Rename one of them.")
+            raise UserError(f"{path} and {found[path.stem]} have the same name. Rename one of them.")
         found[path.stem] = path
     return sorted(found)
 

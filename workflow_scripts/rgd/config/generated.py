@@ -13,7 +13,7 @@ from rgd.generation.scenario import wanted_per_task
 
 
 def made(config: Config) -> list[tuple[str, Scenario]]:
-    """Every dataset with each generated scenario on which some cell of it is trained."""
+    """Every dataset with each generated scenario that one of its cells trains on."""
     return [
         (dataset, scenarios.parse(config, query_set))
         for dataset, query_set in sweep.needed(config)
@@ -22,15 +22,15 @@ def made(config: Config) -> list[tuple[str, Scenario]]:
 
 
 def drawn(config: Config) -> list[tuple[str, str]]:
-    """(dataset, query set) of all that generators write; of a filtered scenario the set before filtering."""
+    """(dataset, query set) of everything that generators write; for a filtered scenario, the set before filtering."""
     return list(unique((dataset, scenario.drawn) for dataset, scenario in made(config)))
 
 
 def asked(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
     """The pools whose members answer each query set, by dataset and query set, as in :func:`rgd.config.sweep.needed`.
 
-    A filtered set is part of the set before filtering, and so are its answers: here it stands for that set, which the
-    pool that filters it answers as well.
+    A filtered set reuses the answers to the set before filtering, so it is listed under that set, which the filtering
+    pool answers too.
     """
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for (dataset, query_set), pools in sweep.needed(config).items():
@@ -41,12 +41,12 @@ def asked(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def whole(config: Config, query_set: str) -> str:
-    """The key of the set before filtering; the benchmark and sets that are not filtered are that themselves."""
+    """The key of the set before filtering; that of the benchmark or an unfiltered set is its own."""
     return query_set if query_set == BENCHMARK else scenarios.parse(config, query_set).drawn
 
 
 def queries(config: Config, dataset: str, scenario: Scenario) -> int:
-    """How many queries the generator shall write for ``scenario``, over all tasks of ``dataset``.
+    """How many queries the generator is to write for ``scenario``, over all tasks of ``dataset``.
 
     Raises:
         UserError: the dataset does not define the scenario's size.
@@ -67,7 +67,7 @@ def check(config: Config, folder: Path) -> None:
     """Check that every dataset has what the experiment's generated scenarios name.
 
     Raises:
-        UserError: a size or a descriptor is missing, or a generator may not draw often enough.
+        UserError: a size or a descriptor is missing, or max_draws_per_task is too small.
     """
     where = file_of(folder, "experiment", config.name)
     for dataset, scenario in made(config):
@@ -79,7 +79,7 @@ def check(config: Config, folder: Path) -> None:
         if scenario.variant in (SHORT, SHORTEST) and spec.descriptor is None:
             raise UserError(
                 f"{where}: the scenario {scenario.key} needs the {scenario.variant} descriptions of {dataset}, which a "
-                f"descriptor rewrites from its own, and {file_of(folder, 'dataset', dataset)} has descriptor = null. Name a file of "
+                f"descriptor writes, but {file_of(folder, 'dataset', dataset)} has descriptor = null. Name a file of "
                 "config/descriptor there, or exclude the scenario for this dataset."
             )
         most = max(wanted_per_task(number, list(spec.tasks)).values())
@@ -87,5 +87,5 @@ def check(config: Config, folder: Path) -> None:
         if cap < most:
             raise UserError(
                 f"{file_of(folder, 'generator', scenario.generator)}: max_draws_per_task = {cap}, but the scenario {scenario.key} "
-                f"of {dataset} wants {most} queries of a task. Raise it (twice the queries per task is a fair start)."
+                f"of {dataset} needs {most} queries per task. Raise it (try twice the queries per task)."
             )

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that helps after a wrong name: the nearest right one, else all of them."""
+    """A hint for a wrong name: the nearest known name, or else all of them."""
     known = sorted(known)
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {close[0]}?"
-    return f"There are: {', '.join(known)}." if known else "There are none."
+    return f"Known: {', '.join(known)}." if known else "None are known."

@@ -1,4 +1,4 @@
-"""Which models an experiment runs, and which embedders: what has to be there before it starts."""
+"""The models and embedders that an experiment runs, which must be available before it starts."""
 
 from rgd.config import generated, scenarios, sweep
 from rgd.config.products import unique

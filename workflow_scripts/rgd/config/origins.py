@@ -9,7 +9,7 @@ from rgd.config.schema import Config
 
 
 class _Origin(NamedTuple):
-    """Rules and parameter by pattern, the first key in the parameter (``*``: any, or none); file, and key where not the same."""
+    """Patterns of the rule, the parameter and its first key (``*``: any or none); the file, and the key there if it differs."""
 
     rules: str
     parameter: str
@@ -21,7 +21,7 @@ class _Origin(NamedTuple):
 _MODEL, _PROMPT = "config/model/{model}.yaml", "config/prompts/{prompt}.txt"
 _EXPERIMENT, _DATASET = "config/experiment/{experiment}.yaml", "config/dataset/{dataset}.yaml"
 
-# The first that fits counts; where a name in braces is not known, the next.
+# The first match counts; an entry is skipped if a name in its braces is unknown.
 _ORIGINS = (
     _Origin("*", "titles", "scenario", "config/generator/{second}.yaml", "title"),
     _Origin("*", "titles", "*", "config/{first}/{second}.yaml", "title"),
@@ -55,7 +55,7 @@ _ORIGINS = (
 
 
 def origin(config: Config, rule: str, wildcards: Mapping[str, str], parameter: str, path: tuple[str, ...]) -> str:
-    """``FILE: KEY`` of a value in the parameter of a rule's job; the parameter itself where no file is known.
+    """``FILE: KEY`` of a value in a job's parameter; the rule, parameter and path if no file is known.
 
     Args:
         config: the configuration.
@@ -79,12 +79,12 @@ def origin(config: Config, rule: str, wildcards: Mapping[str, str], parameter: s
 
 
 def asked(config: Config, wildcards: Mapping[str, str]) -> str | None:
-    """The model that a job with these wildcards asks; None where it asks none."""
+    """The model that a job with these wildcards asks; None if it asks none."""
     return _names(config, wildcards, "").get("model")
 
 
 def _names(config: Config, wildcards: Mapping[str, str], second: str) -> dict[str, str]:
-    """What stands for the names in braces: the wildcards, and what they lead to."""
+    """Values for the names in braces: the wildcards, and what follows from them."""
     names = {**wildcards, "experiment": config.name}
     dataset = config.dataset.get(wildcards.get("dataset", ""))
     if dataset is not None:

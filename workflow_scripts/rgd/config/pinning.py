@@ -1,4 +1,4 @@
-"""Which commit of the hub each model's file names: shown, checked against the hub, and filled in where it names a branch."""
+"""The hub's commits that models' files name: list them, check them against the hub, and replace branches by commits."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -32,10 +32,10 @@ class Pin:
 
 
 def pins(folder: Path, names: Iterable[str] = ()) -> Iterator[Pin]:
-    """The files of models and embedders under ``folder`` with weights on the hub; with ``names``, those of them.
+    """The files of models and embedders under ``folder`` with weights on the hub; with ``names``, only those.
 
     Raises:
-        UserError: a name that is no such file.
+        UserError: there is no such file of one of the names.
     """
     import yaml
 
@@ -47,7 +47,7 @@ def pins(folder: Path, names: Iterable[str] = ()) -> Iterator[Pin]:
             yield Pin(file, hub["repo"], str(hub["revision"]))
     if missing := sorted(wanted - found):
         raise UserError(
-            f"there is no {folder}/model/{missing[0]}.yaml with weights on the hub. `rgd models` lists them."
+            f"there is no {folder}/model/{missing[0]}.yaml with weights on the hub. Run `rgd models` for a list."
         )
 
 
@@ -55,7 +55,7 @@ def catalogue(folder: Path) -> list[dict[str, object]]:
     """A row for every model: where it comes from, which commit, its GPUs and memory, its licence, what to accept first.
 
     Raises:
-        UserError: a file that is no model.
+        UserError: a file is not a valid model.
     """
     import yaml
     from pydantic import ValidationError
@@ -85,10 +85,10 @@ def catalogue(folder: Path) -> list[dict[str, object]]:
 
 
 def commit_on_the_hub(repo: str, revision: str) -> str:
-    """The commit that ``revision`` of ``repo`` is on the hub.
+    """The commit that ``revision`` of ``repo`` points to on the hub.
 
     Raises:
-        UserError: the hub does not answer, or knows no such repository or revision.
+        UserError: the hub does not answer, or does not have the repository or revision.
     """
     import huggingface_hub
 
@@ -96,24 +96,26 @@ def commit_on_the_hub(repo: str, revision: str) -> str:
         found = huggingface_hub.HfApi().model_info(repo, revision=revision, timeout=10).sha
     except Exception as error:  # the client's network errors share no base class
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"the hub gives no commit for {revision} of {repo}: {reason}") from error
+        raise UserError(f"the hub returned no commit for the revision {revision} of {repo}: {reason}") from error
     assert found is not None
     return found
 
 
 def pin(pinned: Pin, ask: Callable[[str, str], str]) -> str:
-    """Put the commit that a file's branch or tag is now in its place in that file; the commit.
+    """Replace a file's branch or tag by the commit that it points to now, and return that commit.
 
     Args:
         pinned: the file.
-        ask: gives the commit of a repository and a revision, as :func:`commit_on_the_hub`.
+        ask: returns the commit of a repository and a revision, as :func:`commit_on_the_hub`.
 
     Raises:
-        UserError: the hub gives none, or the file has several lines ``revision:``.
+        UserError: the hub returns none, or the file does not have exactly one line ``revision:``.
     """
     text = pinned.file.read_text(encoding="utf-8")
     if len(_LINE.findall(text)) != 1:
-        raise UserError(f"{pinned.file}: not one line begins with revision:. Write the commit yourself.")
+        raise UserError(
+            f"{pinned.file}: expected exactly one line that begins with revision:. Write the commit yourself."
+        )
     commit = ask(pinned.repo, pinned.revision)
     pinned.file.write_text(_LINE.sub(lambda line: line["key"] + commit, text), encoding="utf-8")
     return commit

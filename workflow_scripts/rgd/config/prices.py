@@ -1,4 +1,4 @@
-"""What a call to a member costs, by the router's file and the members' models' files."""
+"""What a call to a member costs, according to the files of the router and of the members' models."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,15 +8,15 @@ from rgd.config.schema import Model, Router
 def member_rates(
     router: Router, models: Mapping[str, Model], pool: Sequence[str]
 ) -> dict[str, list[float | None]] | None:
-    """Of each member of ``pool`` what a ``call``, a token of its ``prompt`` and one of its ``completion`` cost.
+    """The price of a ``call``, of a ``prompt`` token and of a ``completion`` token, for each member of ``pool``.
 
     Args:
-        router: whose unit and prices count.
-        models: the members that have a model's file; recorded ones have none.
+        router: gives the unit and the prices.
+        models: by member; recorded members have none.
         pool: member keys.
 
     Returns:
-        The three lists, a call None where the files do not say its price; None where all calls cost 1.
+        The three lists, where a call is None if the files do not give its price; None if every call costs 1.
     """
     if router.price == "calls" and not any(member in router.prices for member in pool):
         return None

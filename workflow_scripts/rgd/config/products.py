@@ -1,4 +1,4 @@
-"""The products of which an experiment consists: its own one, and further ones such as ablations."""
+"""The products that make up an experiment: its own, and additional ones such as ablations."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
@@ -18,7 +18,7 @@ class Product(NamedTuple):
 
 
 def products(config: Config) -> list[Product]:
-    """The experiment's own product and its further ones, in which a list that is left out is the experiment's."""
+    """The experiment's own product and the additional ones, where an omitted list is the experiment's."""
     experiment = config.experiment
     own = Product(*(tuple(getattr(experiment, key)) for key in Product._fields))
     further = [

@@ -71,9 +71,9 @@ def recorded_embeddings_file(config: Config, dataset: str) -> str:
 def check_catalogues(config: Config, folder: Path, broken: Broken) -> Config:
     """``config`` without the entries of catalogues that cannot be used; ``broken`` gets what is wrong with them.
 
-    An entry cannot be used if it names what is not there, or an entry that cannot be used, or shares a key with another.
+    An entry cannot be used if it names an entry that is missing or cannot be used, or shares a key with another.
     """
-    # What an entry may name is looked at before it.
+    # Entries are checked after those that they may name.
     checks: dict[str, Callable[[Config, Path, str, Broken], None]] = {
         "model": _check_model,
         "pool": _check_pool,
@@ -102,7 +102,7 @@ def _find(name: str, group: str, config: Config, broken: Broken, where: str, wha
         raise UserError(broken[group, name])
     known = getattr(config, group)
     if name not in known:
-        raise UserError(f"{where} names {name}, which is no {what}. " + nearest(name, known))
+        raise UserError(f"{where} names {name}, but there is no such {what}. " + nearest(name, known))
 
 
 def _find_member(name: str, known: Iterable[str], broken: Broken, where: str, what: str) -> None:
@@ -113,7 +113,7 @@ def _find_member(name: str, known: Iterable[str], broken: Broken, where: str, wh
     for (group, model), fault in broken.items():
         if group == "model" and (name == model or name.startswith(f"{model}-")):
             raise UserError(fault)
-    raise UserError(f"{where} names {name}, which is no {what}. " + nearest(name, known))
+    raise UserError(f"{where} names {name}, but there is no such {what}. " + nearest(name, known))
 
 
 def _check_model(config: Config, folder: Path, name: str, broken: Broken) -> None:
@@ -124,7 +124,7 @@ def _check_model(config: Config, folder: Path, name: str, broken: Broken) -> Non
         if common:
             raise UserError(
                 f"the member key {common[0]} is defined by {file} and {file_of(folder, 'model', other)}. Rename the ask or "
-                "the model: one key has one content."
+                "the model, so that each key is unique."
             )
     for ask in model.asks.values():
         _check_prompt(folder, file, ask.prompt)
@@ -147,16 +147,16 @@ def _check_recorded_pool(config: Config, file: Path, pool: Pool) -> None:
     for member in pool.members:
         if member in asked:
             raise UserError(
-                f"{file}: the recorded member {member} is a member of config/model/{asked[member].model_name}.yaml too. "
-                "Rename one of them: one key has one content."
+                f"{file}: the recorded member {member} is also a member of config/model/{asked[member].model_name}.yaml. "
+                "Rename one of them, so that each key is unique."
             )
         others = {
             spec.recorded for spec in config.pool.values() if spec.recorded is not None and member in spec.members
         }
         if elsewhere := sorted(others - {pool.recorded}):
             raise UserError(
-                f"{file}: the recorded member {member} lies in the folder {pool.recorded}, in another pool in {elsewhere[0]}. "
-                "Rename one of the files: one key has one content."
+                f"{file}: the recorded member {member} is in the folder {pool.recorded}, but in another pool in {elsewhere[0]}. "
+                "Rename one of the files, so that each key is unique."
             )
 
 
@@ -173,11 +173,11 @@ def _check_generator(config: Config, folder: Path, name: str, broken: Broken) ->
     """A generator's name is a scenario's key, so it can be neither a reserved one nor another generator with suffixes."""
     file, generator = file_of(folder, "generator", name), config.generator[name]
     if name in (REAL, BENCHMARK):
-        raise UserError(f"{file}: `{name}` stands for real data. Rename the file.")
+        raise UserError(f"{file}: the name `{name}` is reserved for real data. Rename the file.")
     first = next((other for other in config.generator if ambiguous([other, name]) == (other, name)), None)
     if first is not None:
         raise UserError(
-            f"{file}: the name is that of a scenario of the generator {first}, since {name[len(first) :]} reads as suffixes "
+            f"{file}: the name reads as a scenario of the generator {first} with the suffixes {name[len(first) :]} "
             f"({GRAMMAR}). Rename the file."
         )
     _find(generator.model, "model", config, broken, f"{file}: model", "model")
@@ -212,7 +212,7 @@ def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> N
         _find(dataset.descriptor, "descriptor", config, broken, f"{file}: descriptor", "descriptor")
         if dataset.reserved_per_task == 0:
             raise UserError(
-                f"{file}: the descriptor {dataset.descriptor} sees the reserved questions of a task, and "
+                f"{file}: the descriptor {dataset.descriptor} needs reserved questions, but "
                 "reserved_per_task = 0. Set reserved_per_task: 5."
             )
 
@@ -221,8 +221,8 @@ def check_references(config: Config, folders: Sequence[Path], broken: Broken, ch
     """Check that every name in the experiment resolves and that experiments which share artifacts agree.
 
     Args:
-        config: with usable entries of catalogues alone.
-        folders: the configuration; behind it that of the tests, for an experiment of theirs.
+        config: only with entries of catalogues that can be used.
+        folders: the configuration; for an experiment of the tests also their configuration, as the second folder.
         broken: what is wrong with the other entries.
         check_data: whether the files of the datasets must be there.
 
@@ -246,12 +246,12 @@ def check_references(config: Config, folders: Sequence[Path], broken: Broken, ch
         for key in ("datasets", "scenarios", "pools", "routers", "seeds"):
             values = getattr(sweep, key, None) or []
             if len(set(values)) < len(values):
-                raise UserError(f"{where}: {at}{key} = {values} names something twice. Name each once.")
+                raise UserError(f"{where}: {at}{key} = {values} names something twice. Name everything once.")
     for key, names in {"baseline": [experiment.baseline], "bundles": experiment.bundles}.items():
         for item in names:
             if item not in experiment.routers:
                 raise UserError(
-                    f"{where}: {key} names {item}, which is no router of this experiment. "
+                    f"{where}: {key} names {item}, which is not a router of this experiment. "
                     + nearest(item, experiment.routers)
                 )
     if experiment.referee is not None:
@@ -279,13 +279,13 @@ def _check_prices(config: Config, folder: Path) -> None:
                 rates = member_rates(spec, models, [member])
                 if rates is not None and rates["call"] == [None]:
                     raise UserError(
-                        f"{file_of(folder, 'router', name)}: price = {spec.price}, but what a call to the member {member} costs is not "
-                        f"known. Give {wanted[spec.price]}, or prices.{member} here."
+                        f"{file_of(folder, 'router', name)}: price = {spec.price}, but the price of a call to the member {member} is "
+                        f"unknown. Give {wanted[spec.price]}, or prices.{member} here."
                     )
 
 
 def _check_described(config: Config, folder: Path) -> None:
-    """Tasks that are only described have generated queries alone, and no labels but the generators'."""
+    """Tasks that are only described have only generated queries, and only the generators' labels."""
     from rgd.routers import load
 
     order, where = listed(config), file_of(folder, "experiment", config.name)
@@ -294,15 +294,15 @@ def _check_described(config: Config, folder: Path) -> None:
         names = [name for name in product.datasets if name in described]
         if names and not any(scenario != REAL for scenario in product.scenarios):
             raise UserError(
-                f"{where}: scenarios = {list(product.scenarios)}, and {names[0]} is only described: it has no real queries. Name a "
+                f"{where}: scenarios = {list(product.scenarios)}, but {names[0]} is only described: it has no real queries. Name a "
                 f"generator of config/generator, such as scenarios: [{next(iter(config.generator), 'GENERATOR')}]."
             )
     if described and len(described) == len(order.datasets):
         free = [name for name in order.routers if load(config.router[name].method).family == "learning-free"]
         if free:
             raise UserError(
-                f"{where}: the router {free[0]} takes its ranking from labelled questions, or is a member alone, and "
-                f"{described[0]} is only described. Leave it out, and give the baseline another name."
+                f"{where}: the router {free[0]} takes its ranking from labelled questions, or is a single member, but "
+                f"{described[0]} is only described. Remove it, and set baseline to another router."
             )
 
 
@@ -323,7 +323,7 @@ def _check_mathematics(config: Config, folder: Path) -> None:
                 )
                 if scenario != REAL and not left_out:
                     raise UserError(
-                        f"{where}: the scenario {scenario} is made of questions with options, and the answers to {dataset} are "
+                        f"{where}: the scenario {scenario} has questions with options, but the answers to {dataset} are "
                         f"mathematics. Add to exclude: {{dataset: {dataset}, scenario: {scenario}, reason: …}}, or give {dataset} "
                         "an experiment with scenarios: [real]."
                     )
@@ -331,7 +331,7 @@ def _check_mathematics(config: Config, folder: Path) -> None:
                 for member in config.pool[pool].members if config.pool[pool].recorded is None else []:
                     if known[member].ask.way != "generate":
                         raise UserError(
-                            f"{where}: {member}, of the pool {pool}, answers by the likelihood of options, and the questions of "
+                            f"{where}: {member}, of the pool {pool}, answers by the likelihood of options, but the questions of "
                             f"{dataset} have none. Name a pool whose members generate."
                         )
                     file = file_of(folder, "model", known[member].model_name)
@@ -339,7 +339,7 @@ def _check_mathematics(config: Config, folder: Path) -> None:
 
 
 def _check_mirror(config: Config, folder: Path) -> None:
-    """What the experiment reads from the mirror and from recorded answers must be there."""
+    """The files that the experiment reads from the mirror and from recorded answers must exist."""
     wanted: dict[str, str] = {}
     for name in listed(config).datasets:
         dataset = config.dataset[name]
@@ -352,13 +352,13 @@ def _check_mirror(config: Config, folder: Path) -> None:
         for key in dict.fromkeys(key for product in swept for key in product.pools if config.pool[key].recorded):
             if dataset.recorded is None:
                 raise UserError(
-                    f"{where} names no folder of recorded answers, which the pool {key} consists of. Add recorded: NAME."
+                    f"{where}: recorded = null, but the pool {key} consists of recorded answers. Add recorded: NAME."
                 )
             scenarios = [list(product.scenarios) for product in swept if key in product.pools]
             if generated := [names for names in scenarios if names != [REAL]]:
                 raise UserError(
-                    f"{file_of(folder, 'experiment', config.name)}: the pool {key} has recorded answers to the benchmark alone, so "
-                    f"scenarios = {generated[0]} cannot be made. Set scenarios: [real]."
+                    f"{file_of(folder, 'experiment', config.name)}: the pool {key} has recorded answers to the benchmark only, so "
+                    f"scenarios = {generated[0]} cannot be run. Set scenarios: [real]."
                 )
             for member in config.pool[key].members:
                 wanted[recorded_file(config, name, member)] = f"{file_of(folder, 'pool', key)}: members"
@@ -386,7 +386,7 @@ def _source_files(config: Config, where: str, dataset: Dataset) -> list[str]:
     """The files of a dataset's source that must lie under data_root.
 
     Raises:
-        UserError: one elsewhere is missing, or nothing says which revision is to be fetched.
+        UserError: a file elsewhere is missing, or the revision to fetch is unknown.
     """
     source = dataset.source
     if source is None:
@@ -403,14 +403,14 @@ def _source_files(config: Config, where: str, dataset: Dataset) -> list[str]:
     if all((cache / name).is_file() for name in names):
         return []
     command = (
-        f"Run `rgd data fetch --experiment {config.name} --data-root DIR` where there is a network, and add data_root=DIR to "
+        f"Run `rgd data fetch --experiment {config.name} --data-root DIR` on a machine with a network, and add data_root=DIR to "
         "--config"
     )
     if not config.site.use_hub:
-        raise UserError(f"{where}: source: {source.repo} is not here, and site.use_hub = false. {command}.")
+        raise UserError(f"{where}: source: {source.repo} has not been fetched, and site.use_hub = false. {command}.")
     if source.revision is None:
         raise UserError(
-            f"{where}: source.revision = null, so nothing says what of {source.repo} is to be fetched. Name a commit, or: "
+            f"{where}: source.revision = null, so the version of {source.repo} to fetch is unknown. Name a commit, or "
             f"{command[0].lower() + command[1:]}."
         )
     return []
@@ -432,7 +432,7 @@ def _check_scenario(config: Config, where: str, key: str, broken: Broken) -> Non
         raise UserError(f"{where}: {error}") from None
     if scenario.pool is not None and config.pool[scenario.pool].recorded is not None:
         raise UserError(
-            f"{where}: {key} is filtered by the pool {scenario.pool}, which has recorded answers to the benchmark alone. "
+            f"{where}: {key} is filtered by the pool {scenario.pool}, which has recorded answers to the benchmark only. "
             "Name a pool of models that can be asked."
         )
 
@@ -442,13 +442,13 @@ def _check_place(folder: Path, where: Path, prompt: str, place: str) -> None:
     file = prompt_file(folder, prompt)
     if place not in file.read_text(encoding="utf-8"):
         raise UserError(
-            f"{where} names the prompt {prompt}, which does not show what it is asked about. Write {place} where it "
+            f"{where} names the prompt {prompt}, which lacks the placeholder {place}. Write it where it "
             f"belongs in {file}."
         )
 
 
 def _check_engine(config: Config, file: Path, spec: Descriptor | Featurizer | Generator) -> None:
-    """What writes must have what it needs: a server's model is asked by its own engine, weights run in the others."""
+    """A writer's engine must suit its model: only its own engine asks a server's model, and only the others run weights."""
     own = config.model[spec.model].engine
     if spec.engine not in (None, own) and (own in SERVED or spec.engine in SERVED):
         raise UserError(f"{file}: engine = {spec.engine}, but the model {spec.model} has {own}. Set engine: null.")
@@ -463,7 +463,9 @@ def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
 
 def _check_module(file: Path, key: str, name: str, package: str, known: list[str]) -> None:
     if name not in known:
-        raise UserError(f"{file}: {key} names {name}, which is no module of rgd.{package}. " + nearest(name, known))
+        raise UserError(
+            f"{file}: {key} names {name}, but there is no such module in rgd.{package}. " + nearest(name, known)
+        )
 
 
 def _check_router(file: Path, router: Router) -> None:
@@ -487,7 +489,7 @@ def _check_router(file: Path, router: Router) -> None:
         )
     if router.features is not None and not made.use_features:
         raise UserError(
-            f"{file}: features = {router.features}, but the method {method} with these parameters uses none. "
+            f"{file}: features = {router.features}, but the method {method} with these parameters does not use them. "
             "Set features: null."
         )
 
@@ -502,13 +504,13 @@ def _check_shared_seeds(config: Config, folders: Sequence[Path]) -> None:
         if common and seeds != config.experiment.seeds:
             raise UserError(
                 f"{file_of(folders[0], 'experiment', config.name)}: seeds = {config.experiment.seeds}, but {path} has "
-                f"{seeds} for the same dataset {common[0]}, whose splits/{common[0]}.parquet they share. Make them equal, or "
+                f"{seeds} for the same dataset {common[0]}, and they share splits/{common[0]}.parquet. Make the seeds equal, or "
                 "give one experiment a dataset of its own name."
             )
 
 
 def _seeds_and_datasets(path: Path) -> tuple[object, set[str]]:
-    """What another experiment's file says; no datasets where it cannot be read, which its own run says."""
+    """What another experiment's file says; no datasets if it cannot be read, which its own run reports."""
     import yaml
 
     try:

@@ -1,7 +1,7 @@
 """Keys of generated scenarios: who wrote the queries, from which descriptions, how many, and which of them are used.
 
 The grammar is ``GENERATOR[-short|-shortest|-human][-SIZE][-filtered-POOL]``, where a size is a number with k or m. The
-scenario ``real`` is none of these: it trains on the benchmark's own questions.
+scenario ``real`` is not generated: it trains on the benchmark's own questions.
 """
 
 import re
@@ -14,14 +14,14 @@ from rgd.errors import UserError
 
 DEFAULT, SHORT, SHORTEST, HUMAN = "default", "short", "shortest", "human"
 VARIANTS = (DEFAULT, SHORT, SHORTEST, HUMAN)
-"""The descriptions that a generator can get; ``default`` is what a key without such a suffix means."""
+"""The kinds of description that a generator can get; a key without such a suffix means ``default``."""
 
 GRAMMAR = "GENERATOR[-short|-shortest|-human][-20k][-filtered-POOL]"
 
 _NAMED = f"{SHORTEST}|{SHORT}|{HUMAN}"
 _SIZE = SIZE_PATTERN.strip("^$")
 _SUFFIXES = re.compile(rf"(?:-({_NAMED}))?(?:-({_SIZE}))?(?:-filtered-(.+))?", re.DOTALL)
-# What a generator's name may not go on with after another generator's whole name: also suffixes that are cut short.
+# What must not follow another generator's name within a generator's name; incomplete suffixes count too.
 _LIKE_SUFFIXES = re.compile(rf"(?:-(?:{_NAMED}))?(?:-{_SIZE})?(?:-filtered(?:-.*)?)?", re.DOTALL)
 
 
@@ -32,9 +32,9 @@ class Scenario:
     Attributes:
         key: its name in paths, and that of its query set.
         generator: the file of config/generator.
-        variant: of the descriptions, one of ``VARIANTS``.
+        variant: kind of description, one of ``VARIANTS``.
         size: a key of the dataset's generated_sizes; None for its generated_queries.
-        pool: the pool by whose consensus the queries are filtered; None for all of them.
+        pool: the pool whose consensus filters the queries; None for no filter.
     """
 
     key: str
@@ -45,7 +45,7 @@ class Scenario:
 
     @property
     def drawn(self) -> str:
-        """The key of the query set before filtering: of what the generator wrote."""
+        """The key of the query set before filtering, which holds all that the generator wrote."""
         return key_of(self.generator, self.variant, self.size)
 
 
@@ -56,10 +56,10 @@ def key_of(generator: str, variant: str = DEFAULT, size: str | None = None, pool
 
 
 def parse(config: Config, key: str) -> Scenario:
-    """The parts of a scenario's ``key``; whether a dataset has what they name is :func:`rgd.config.sweep.check`'s concern.
+    """The parts of a scenario's ``key``; :func:`rgd.config.generated.check` checks that the datasets have what they name.
 
     Raises:
-        UserError: no generator of that name, a suffix that is none, an unknown pool, or a size that no dataset defines.
+        UserError: an unknown generator, suffix or pool, or a size that no dataset defines.
     """
     return read(key, config.generator, sizes(config), config.pool)
 
@@ -70,10 +70,10 @@ def sizes(config: Config) -> list[str]:
 
 
 def read(key: str, generators: Collection[str], known_sizes: Collection[str], pools: Collection[str]) -> Scenario:
-    """As :func:`parse`, with the names that are known.
+    """As :func:`parse`, given the known names.
 
     Raises:
-        UserError: ``key`` is no scenario.
+        UserError: ``key`` is not a scenario.
     """
     begun = sorted((name for name in generators if key == name or key.startswith(f"{name}-")), key=len, reverse=True)
     for generator in begun:
@@ -92,7 +92,7 @@ def read(key: str, generators: Collection[str], known_sizes: Collection[str], po
         rest = key[len(begun[0]) + 1 :]
         wrong = next((part for part in rest.split("-") if part not in (*VARIANTS[1:], *known_sizes, "filtered")), rest)
         hint = nearest(wrong, (*VARIANTS[1:], *known_sizes, "filtered-POOL"))
-        raise UserError(f"scenario {key!r}: {rest!r} is no suffix of a generator. {hint} The form is {GRAMMAR}.")
+        raise UserError(f"scenario {key!r}: {rest!r} is not a suffix of a generator. {hint} The form is {GRAMMAR}.")
     suffix = next(match for start in range(len(key) + 1) if (match := _SUFFIXES.fullmatch(key, start)))
     name = key[: suffix.start()]
     raise UserError(
@@ -102,14 +102,14 @@ def read(key: str, generators: Collection[str], known_sizes: Collection[str], po
 
 
 def pattern(config: Config) -> str:
-    """A regular expression of the keys of what generators can write: all scenarios but the filtered ones."""
+    """A regular expression for the keys of what generators can write: all scenarios except the filtered ones."""
     generators = "|".join(map(re.escape, config.generator)) or "(?!)"
     size = f"(?:-(?:{'|'.join(sizes(config))}))?" if sizes(config) else ""
     return f"(?:{generators})(?:-(?:{_NAMED}))?{size}"
 
 
 def ambiguous(generators: Collection[str]) -> tuple[str, str] | None:
-    """Two generators of which the second one's name could be the first one's scenario, or None."""
+    """Two generators where the second one's name could be a scenario of the first; None if there are none."""
     for first in generators:
         for second in generators:
             if second.startswith(f"{first}-") and _LIKE_SUFFIXES.fullmatch(second, len(first)):

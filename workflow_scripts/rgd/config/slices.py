@@ -1,6 +1,6 @@
-"""Slices: the least part of the configuration that can change a rule's output, as canonical JSON.
+"""Slices: the smallest part of the configuration that can change a rule's output, as canonical JSON.
 
-Snakemake reruns a job when the text of its parameters changes, so what is left out here reruns nothing: titles, engine,
+Snakemake reruns a job when the text of its parameters changes, so whatever is left out here reruns nothing: titles, engine,
 threads, memory, chunk sizes, addresses, folders.
 """
 
@@ -35,7 +35,7 @@ def api(model: Model | Embedder) -> dict[str, Any] | None:
 
 
 def model_identity(model: Model | Embedder) -> str:
-    """What a model is: its weights', or of an API the provider, the model and its revision; not the address."""
+    """What identifies a model: its weights, or for an API the provider, model and revision, but not the address."""
     if model.api is None:
         assert model.weights is not None  # the schema's rule
         return model.weights.identity
@@ -44,12 +44,12 @@ def model_identity(model: Model | Embedder) -> str:
 
 
 def writing_engine(config: Config, spec: Descriptor | Featurizer | Generator) -> str:
-    """What runs the model of a descriptor, featurizer or generator: what its file says, else the model's own engine."""
+    """The engine for a descriptor, featurizer or generator: the one that its file names, else the model's own."""
     return spec.engine or config.model[spec.model].engine
 
 
 def benchmark(config: Config, dataset: str) -> dict[str, Any]:
-    """What makes the benchmark's questions."""
+    """What determines the benchmark's questions."""
     spec = config.dataset[dataset]
     return {
         "adapter": spec.adapter,
@@ -61,13 +61,13 @@ def benchmark(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def own_tasks(config: Config, dataset: str) -> dict[str, Any]:
-    """What is written down of tasks that are only described."""
+    """What the dataset's file says about tasks that are only described."""
     spec = config.dataset[dataset]
     return {"tasks": list(spec.tasks), "examples": dict(spec.examples), "seeds": list(config.experiment.seeds)}
 
 
 def _read_of(source: Source) -> dict[str, Any]:
-    """What is read of a source: not where it is fetched from, nor in which folder of this machine a file of one's own lies."""
+    """What determines the rows of a source: neither where it is fetched from, nor the folder of a user's own file."""
     read = source.model_dump(exclude={"host", "remote"})
     if source.repo is None and Path(source.file).is_absolute():
         read["file"] = divided(source.file)[1]
@@ -75,14 +75,14 @@ def _read_of(source: Source) -> dict[str, Any]:
 
 
 def fetching(config: Config, dataset: str) -> dict[str, Any]:
-    """What fetching a dataset's files needs: rgd.datasets.hub."""
+    """What :mod:`rgd.datasets.hub` needs to fetch a dataset's files."""
     source = config.dataset[dataset].source
-    assert source is not None  # a dataset without one has nothing to be fetched
+    assert source is not None  # a dataset without one has nothing to fetch
     return {"source": source.model_dump(), "tasks": list(config.dataset[dataset].tasks)}
 
 
 def fetched(config: Config, dataset: str) -> dict[str, Any]:
-    """What is fetched of a dataset, wherever it is fetched from."""
+    """What is fetched for a dataset, wherever it comes from."""
     source = config.dataset[dataset].source
     assert source is not None
     names = [file.name for file in source_files(source.model_dump(), list(config.dataset[dataset].tasks))]
@@ -90,7 +90,7 @@ def fetched(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def data_roots(config: Config, dataset: str) -> list[str]:
-    """The folder in which a dataset's files are looked for: the user's, else the cache of what the workflow fetched."""
+    """The folder to search for a dataset's files: the user's, else the cache of files that the workflow fetched."""
     source, root = config.dataset[dataset].source, config.paths.data_root
     if source is None:
         return []
@@ -102,7 +102,7 @@ def data_roots(config: Config, dataset: str) -> list[str]:
 
 
 def splits(config: Config, dataset: str) -> dict[str, Any]:
-    """What divides the benchmark."""
+    """What determines the benchmark's splits."""
     spec = config.dataset[dataset]
     return {
         "seeds": list(config.experiment.seeds),
@@ -117,20 +117,20 @@ def descriptions(config: Config, dataset: str) -> dict[str, Any]:
 
 
 def describing(config: Config, folder: Path, dataset: str, variant: str) -> dict[str, Any]:
-    """What decides the texts of a dataset's descriptor: rgd.store.answers.AnswerSettings."""
+    """What determines the texts of a dataset's descriptor, as rgd.store.answers.AnswerSettings."""
     spec = config.descriptor[str(config.dataset[dataset].descriptor)]
     return _writing(config, spec, _prompt(folder, getattr(spec.prompts, variant)))
 
 
 def described(config: Config, dataset: str, variant: str) -> dict[str, Any]:
-    """What a descriptor is shown: of every task its reserved questions, or its default description."""
+    """What a descriptor is shown for every task: its reserved questions, or its default description."""
     spec = config.dataset[dataset]
     shown = {"reserved_per_task": spec.reserved_per_task} if variant == scenarios.DEFAULT else {}
     return {"tasks": list(spec.tasks), **shown}
 
 
 def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
-    """What decides the text of a generator's draws: rgd.store.answers.AnswerSettings, its prompt the texts in JSON."""
+    """What determines the text of a generator's draws, as rgd.store.answers.AnswerSettings; its prompts are one JSON text."""
     spec = config.generator[generator]
     prompt = {
         "instruction": _prompt(folder, spec.prompt),
@@ -140,7 +140,7 @@ def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
 
 
 def drawing(config: Config, dataset: str, scenario: str) -> dict[str, Any]:
-    """How many queries are wanted of a scenario's generator, and when it stops trying."""
+    """How many queries a scenario's generator is to write, and when it stops trying."""
     found = scenarios.parse(config, scenario)
     spec = config.generator[found.generator]
     return {
@@ -151,13 +151,13 @@ def drawing(config: Config, dataset: str, scenario: str) -> dict[str, Any]:
 
 
 def featurizing(config: Config, folder: Path, featurizer: str) -> dict[str, Any]:
-    """What decides the texts of a featurizer: rgd.store.answers.AnswerSettings."""
+    """What determines the texts of a featurizer, as rgd.store.answers.AnswerSettings."""
     spec = config.featurizer[featurizer]
     return _writing(config, spec, _prompt(folder, spec.prompt))
 
 
 def answering(config: Config, folder: Path, member: str, answer_kind: str = LETTER) -> dict[str, Any]:
-    """What decides a member's answers to questions of a kind: rgd.store.answers.AnswerSettings."""
+    """What determines a member's answers to questions of a kind, as rgd.store.answers.AnswerSettings."""
     found = members(config)[member]
     model, ask = found.model, found.ask
     return {
@@ -170,7 +170,7 @@ def answering(config: Config, folder: Path, member: str, answer_kind: str = LETT
 
 
 def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list[Any]]:
-    """Each member and the settings of its answers in the store, by kind of answer; None for a recorded member's."""
+    """Each member with the settings of its answers in the store, by kind of answer; None for a recorded member."""
     asked = members(config)
     kinds = sorted({spec.answer_kind for spec in config.dataset.values()})
     return [
@@ -180,7 +180,7 @@ def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list
 
 
 def embedding(spec: Embedder) -> dict[str, Any]:
-    """What decides a text's vector."""
+    """What determines a text's vector."""
     return {
         "weights": model_identity(spec),
         "max_model_len": spec.max_model_len,
@@ -197,13 +197,13 @@ def model_of(config: Config, member: str) -> tuple[str, Model]:
 
 
 def router(config: Config, name: str) -> dict[str, Any]:
-    """What decides what a router learns."""
+    """What determines what a router learns."""
     spec = config.router[name]
     return {"method": spec.method, "parameters": spec.parameters}
 
 
 def fitting(config: Config, name: str, pool: Sequence[str], knows_sizes: bool = False) -> dict[str, Any]:
-    """What decides what a router learns from a pool: prices (rgd.config.prices) where calls cost not all 1, sizes if it knows them."""
+    """What determines what a router learns from a pool, with prices unless every call costs 1, and sizes if it knows them."""
     rates = member_rates(config.router[name], {key: found.model for key, found in members(config).items()}, pool)
     found = router(config, name) | ({} if rates is None else {"prices": rates})
     if knows_sizes:
@@ -213,18 +213,18 @@ def fitting(config: Config, name: str, pool: Sequence[str], knows_sizes: bool = 
 
 
 def routing(config: Config, name: str) -> dict[str, Any]:
-    """What decides the answers a fitted router gives."""
+    """What determines the answers that a fitted router gives."""
     spec = config.router[name]
     return {**router(config, name), "variants": spec.variants, "aggregate": spec.aggregate}
 
 
 def consensus(config: Config) -> dict[str, Any]:
-    """What decides the consensus artifact."""
+    """What determines the consensus artifact."""
     return {"vote_weight": config.vote_weight, "min_votes": config.min_votes}
 
 
 def parameters_billion(config: Config) -> dict[str, float | None]:
-    """The size of every member of the experiment's pools, from its model's file or its recorded pool's; None unknown."""
+    """The size of every member of the experiment's pools, from the file of its model or recorded pool; None if unknown."""
     known = members(config)
     sizes: dict[str, float | None] = {}
     for pool in (config.pool[name] for name in listed(config).pools):
@@ -246,7 +246,7 @@ def tables(config: Config) -> dict[str, Any]:
 
 
 def titles(config: Config) -> dict[str, dict[str, str]]:
-    """Names that tables and figures show in place of keys, by what the key is of."""
+    """Names that tables and figures show in place of keys, by kind of key."""
     order = listed(config)
     return {
         "dataset": {key: config.dataset[key].title for key in order.datasets},
@@ -256,7 +256,7 @@ def titles(config: Config) -> dict[str, dict[str, str]]:
 
 
 def scenario_title(config: Config, key: str) -> str:
-    """The generator's title, and in words what the suffixes of the scenario's key say."""
+    """The generator's title, followed by the suffixes of the scenario's key in words."""
     scenario = scenarios.parse(config, key)
     words = [config.generator[scenario.generator].title]
     if scenario.variant != scenarios.DEFAULT:
@@ -284,7 +284,7 @@ def _writing(config: Config, spec: Descriptor | Featurizer | Generator, prompt: 
 
 
 def _model(model: Model) -> dict[str, Any]:
-    """What of a model decides its answers. A server's number format is not ours to say, nor to be asked anew for."""
+    """What determines a model's answers. A server chooses its own number format, so dtype does not count there."""
     return {
         "weights": model_identity(model),
         "max_model_len": model.max_model_len,

@@ -51,7 +51,7 @@ def excluded_cells(config: Config) -> dict[Cell, str]:
 
 
 def exclusion(config: Config, cell: Cell) -> str | None:
-    """The reason why the experiment leaves out ``cell``, or None where it does not."""
+    """The reason why the experiment leaves out ``cell``, or None if it does not."""
     for rule in config.experiment.exclude:
         if all(getattr(rule, key) in (None, getattr(cell, key)) for key in Cell._fields):
             return rule.reason
@@ -76,7 +76,7 @@ def tested_cells(config: Config) -> list[Cell]:
 
 
 def generated_cells(config: Config) -> list[tuple[str, str, str]]:
-    """Dataset, scenario and pool of everything that some router learns from generated queries."""
+    """Every dataset, scenario and pool for which some router learns from generated queries."""
     return list(
         unique((cell.dataset, cell.scenario, cell.pool) for cell in router_cells(config) if cell.scenario != REAL)
     )
@@ -136,7 +136,7 @@ def _chosen(config: Config, routers: list[str] | None, scenarios: list[str] | No
 def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
     """The pools that answer each query set, by dataset and query set: those with a cell that trains or is tested on it.
 
-    A dataset's benchmark comes first; every cell is tested on it, but where tasks are only described.
+    A dataset's benchmark comes first. Every cell is tested on it, except where tasks are only described.
     """
     order = listed(config)
     sets = unique((BENCHMARK, *map(query_set, order.scenarios)))
@@ -149,7 +149,7 @@ def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def _wanted(config: Config) -> tuple[Cell, ...]:
-    """The routers' cells, those that are left out among them."""
+    """The routers' cells, including the excluded ones."""
     once = {router: load(config.router[router].method).family == LEARNING_FREE for router in listed(config).routers}
     return unique(
         Cell(dataset, scenario, pool, router)

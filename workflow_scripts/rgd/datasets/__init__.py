@@ -1,4 +1,4 @@
-"""Benchmarks: one adapter a module, loaded by its name.
+"""Benchmarks: one adapter per module, loaded by name.
 
 An adapter is a module of this package with a function ``questions(settings, folder) -> list[Question]``.
 """

@@ -13,7 +13,7 @@ MIN_OPTIONS, MAX_OPTIONS = 2, 20
 LETTER = "letter"
 PARTS = ("train", "test")
 ONE_OPTION, REPEATED_OPTION = "one_option", "repeated_option"
-"""Faults that a published benchmark may have and keep, so that its published count of questions stays."""
+"""Faults that a benchmark's file may accept, to keep the published number of questions."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Question:
 
 
 class Dropped(NamedTuple):
-    """A row that is not used: which row, the class of its fault (as it is counted), and the fault itself."""
+    """An unused row: its number and id, the class of its fault (for counting), and the fault in detail."""
 
     row: int
     query_id: str
@@ -49,7 +49,7 @@ def validate(questions: Iterable[Question]) -> None:
 
     Raises:
         UserError: naming the first row (by number and id) with an empty text, a repeated id or option, too few or too many
-            options, another answer kind, a label that is none of its options' letters, or a part that is none.
+            options, an unknown answer kind or part, or a label that is not the letter of an option.
     """
     _, dropped = sound(questions)
     for row, query_id, _, detail in dropped:
@@ -57,9 +57,9 @@ def validate(questions: Iterable[Question]) -> None:
 
 
 def sound(questions: Iterable[Question], accept: Collection[str] = ()) -> tuple[list[Question], list[Dropped]]:
-    """Divide questions into usable ones and the others, each with its fault.
+    """Separate usable questions from the others, each with its fault.
 
-    Of several questions with one id the first stays.
+    Of several questions with the same id, the first is kept.
 
     Args:
         questions: in the order of their rows.
@@ -79,7 +79,7 @@ def sound(questions: Iterable[Question], accept: Collection[str] = ()) -> tuple[
 
 
 def sample(questions: Sequence[Question], sizes: Mapping[str, int], seed: int) -> list[Question]:
-    """The questions in order, of each part in ``sizes`` as many as it says, drawn with ``seed``; all where there are fewer."""
+    """The questions in order; of each part in ``sizes`` at most that many, drawn with ``seed``."""
     left_out: set[int] = set()
     for part, size in sizes.items():
         rows = [row for row, question in enumerate(questions) if question.part == part]

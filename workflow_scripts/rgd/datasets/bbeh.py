@@ -22,17 +22,17 @@ _KEY = re.compile(r"\(?([A-Z])\)?")
 def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
     """The questions of the settings' tasks, from a task.json for each.
 
-    Options are taken out of the question's text, in order, and are lettered by their places.
+    Options are taken out of the question's text, in order, and are lettered by position.
 
     Args:
         settings: source (file) and tasks.
         folder: what the files' names are relative to.
 
     Raises:
-        UserError: there is no source, or a file is no JSON of the expected form.
+        UserError: there is no source, or a file is not JSON of the expected form.
     """
     if folder is None:
-        raise UserError("the dataset's file names no source, which the adapter bbeh reads: add source.")
+        raise UserError("the adapter bbeh needs a source, but the dataset's file has none. Add source.")
     files = source_files(settings["source"], settings["tasks"])
     return [question for file in files if file.task for question in _task(folder / file.name, file.task)]
 
@@ -42,13 +42,15 @@ def _task(path: Path, task: str) -> list[Question]:
         examples = json.loads(path.read_text(encoding="utf-8"))["examples"]
         return [parse(task, number, example["input"], example["target"]) for number, example in enumerate(examples)]
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: is {task} a task of BBEH, and the mirror whole?") from error
+        raise UserError(
+            f"{path} is missing. Check that {task} is a task of BBEH and that the mirror is complete."
+        ) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no task file of BBEH ({error}): fetch it again.") from error
+        raise UserError(f"{path} is not a task file of BBEH ({error}). Fetch it again.") from error
 
 
 def parse(task: str, number: int, text: str, target: str) -> Question:
-    """A question of ``task`` from its text and its key; a key that is none of the options leaves an empty label."""
+    """A question of ``task`` from its text and its key; a key that is not one of the options gives an empty label."""
     key = target.strip()
     options: tuple[str, ...]
     if task in WORDS:
@@ -58,13 +60,13 @@ def parse(task: str, number: int, text: str, target: str) -> Question:
         marks = list(_OPTION.finditer(text))
         ends = [mark.start() for mark in marks[1:]] + [len(text)]
         pieces = [text[mark.end() : end] for mark, end in zip(marks, ends, strict=True)]
-        # What follows the last option's line is the question's, such as how to write the answer.
+        # Text after the last option's line belongs to the question, such as how to write the answer.
         last, _, after = pieces[-1].partition("\n") if pieces else ("", "", "")
         options = tuple(piece.strip() for piece in [*pieces[:-1], last])
         before = text[: marks[0].start()] if marks else text
         body = "\n".join(part.strip() for part in (before.removesuffix("Options:\n"), after) if part.strip())
         letters = [mark.group(1) for mark in marks]
         found = _KEY.fullmatch(key)
-        # A letter that stands at two options is the first one's.
+        # A letter that marks two options means the first.
         label = chr(ord("A") + letters.index(found.group(1))) if found and found.group(1) in letters else ""
     return Question(f"{task}-{number:04d}", task, body.strip(), options, LETTER, label)

@@ -1,4 +1,4 @@
-"""Tasks of one's own that are only described: no questions with answers, at most some examples for a descriptor."""
+"""A user's own tasks that are only described: no questions with answers, at most some examples for a descriptor."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 
     Args:
         settings: tasks, and examples of each (task -> texts).
-        folder: nothing is read.
+        folder: not used.
 
     Raises:
-        UserError: an example stands there twice.
+        UserError: an example is repeated.
     """
     del folder
     made = []
@@ -28,7 +28,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
         for number, text in enumerate(texts):
             if text.strip() in [other.strip() for other in texts[:number]]:
                 raise UserError(
-                    f"examples.{task} has {text.strip()[:60]!r} twice: give another question, or lower reserved_per_task."
+                    f"examples.{task} has {text.strip()[:60]!r} twice. Give another question, or lower reserved_per_task."
                 )
             made.append(Question(f"{task}-example-{number:02d}", task, text.strip(), (), EXAMPLE, ""))
     return made

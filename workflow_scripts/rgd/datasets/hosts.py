@@ -1,4 +1,4 @@
-"""The places that publish repositories of data: which commit a name is, what they state of a file, and its bytes."""
+"""Hosts of data repositories: the commit behind a name, a file's stated size and hash, and its bytes."""
 
 import abc
 import contextlib
@@ -14,15 +14,15 @@ from typing import Any
 from rgd.errors import UserError
 
 GITHUB_FILES, GITHUB_API = "RGD_GITHUB_FILES", "RGD_GITHUB_API"
-"""Environment variables with the addresses of a mirror of GitHub, as HF_ENDPOINT has that of the Hugging Face hub."""
+"""Environment variables with the addresses of a GitHub mirror, like HF_ENDPOINT for the Hugging Face hub."""
 TIMEOUT_S = 10
-# Faults of this machine's disk, which say nothing about the host.
+# Errors of this machine's disk, which say nothing about the host.
 _OF_THE_DISK = (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A file of a repository: its name, its size in bytes, and the hash that the host states for it ("" where it states none)."""
+    """A file of a repository: its name, its size in bytes, and the hash that the host states ("" if none)."""
 
     name: str
     size: int
@@ -30,14 +30,14 @@ class Piece:
 
 
 class Host(abc.ABC):
-    """A place that publishes repositories of data.
+    """A host of data repositories.
 
     Args:
         repo: owner/name.
 
     Attributes:
-        address: of the files.
-        page: where a person looks at the repository.
+        address: base address of the files.
+        page: the repository's web page.
     """
 
     address: str
@@ -48,19 +48,19 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def commit(self, revision: str | None) -> str:
-        """The commit that a branch or tag is now; of the main branch for None."""
+        """The commit that a branch or tag points to; None stands for the main branch."""
 
     @abc.abstractmethod
     def piece(self, name: str, commit: str) -> Piece:
-        """What the host says of a file."""
+        """The size and hash that the host states for a file."""
 
     @abc.abstractmethod
     def download(self, piece: Piece, commit: str, folder: Path) -> Path:
-        """Where in ``folder`` the file now lies."""
+        """Download a file into ``folder``, and return its path."""
 
     @contextlib.contextmanager
     def asking(self, what: str) -> Iterator[None]:
-        """Ask for ``what`` in the block: what the clients raise, which has no common base class, becomes one message.
+        """Turn errors of the clients in this block, which share no base class, into one message about ``what``.
 
         Raises:
             UserError: the host cannot be reached, or refuses or lacks ``what``.
@@ -83,25 +83,25 @@ class Host(abc.ABC):
     def _refused(self, what: str, status: int | None, error: Exception) -> UserError:
         if status in (401, 403):
             fix = (
-                f"open {self.page} in a browser, accept the conditions if it names some, and set HF_TOKEN to a token of that "
-                "account (or run `hf auth login`); a name that does not exist is answered so as well"
+                f"open {self.page} in a browser, accept the conditions if there are any, and set HF_TOKEN to a token of that "
+                "account (or run `hf auth login`); the host answers the same for a name that does not exist"
             )
         elif status == 404:
-            fix = f"look at {self.page} and correct source.repo, source.revision or source.remote in the dataset's file"
+            fix = f"check {self.page} and correct source.repo, source.revision or source.remote in the dataset's file"
         elif status == 429:
-            fix = "it is asked too often: wait a few minutes and run the same command again"
+            fix = "too many requests: wait a few minutes, then run the same command again"
         else:
             fix = (
                 "connect to the network (behind a proxy set HTTPS_PROXY), or run `rgd data fetch --data-root DIR` on a machine "
-                "that has one and copy DIR here"
+                "with a network and copy DIR here"
             )
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         said = f"answers {status}" if status else f"cannot be reached ({reason})"
-        return UserError(f"{what} of {self.repo}: {self.address} {said}. To mend it: {fix}.")
+        return UserError(f"{what} of {self.repo}: {self.address} {said}. Fix: {fix}.")
 
 
 class HuggingFace(Host):
-    """Datasets of the Hugging Face hub, or of the mirror that HF_ENDPOINT names; a token is the hub client's own."""
+    """Datasets of the Hugging Face hub, or of the mirror that HF_ENDPOINT names; the hub's client finds the token."""
 
     def __init__(self, repo: str) -> None:
         super().__init__(repo)
@@ -172,7 +172,7 @@ class GitHub(Host):
     def _reply(self, method: str, url: str, what: str) -> Iterator[Any]:
         import httpx2
 
-        # Without compression, so that the length that is stated is that of the file.
+        # Without compression, so that the stated length is the file's.
         plain = {"Accept-Encoding": "identity"}
         with (
             self.asking(what),

@@ -28,19 +28,19 @@ def fetch(
     allow_moving: bool = False,
     report: Callable[[str], None] = print,
 ) -> None:
-    """Put the files of a dataset's source under ``root``/hub; those that are there at the same revision stay.
+    """Fetch the files of a dataset's source into ``root``/hub, except those already there at the same revision.
 
-    A file is whole or absent under its name, whatever happens meanwhile. Files that the user put there stay as they are.
+    A file is complete or absent, even after an interruption. Files that the user put there are left alone.
 
     Args:
         source: repo, host, revision, file and remote of the dataset.
         tasks: the dataset's tasks.
         root: the folder to be given as data_root.
-        allow_moving: take a branch or tag, or the newest commit where the revision is None; which commit it was is told.
-        report: told of each file.
+        allow_moving: accept a branch or tag, or take the newest commit if the revision is None; the commit is reported.
+        report: called with a line for each file.
 
     Raises:
-        UserError: the revision is no commit, the host cannot be reached, refuses or lacks a file, a file arrived damaged, or
+        UserError: the revision is not a commit, the host cannot be reached, refuses or lacks a file, a file is damaged, or
             the folder cannot be written.
     """
     import filelock
@@ -58,8 +58,8 @@ def fetch(
         if all((folder / name).is_file() for name in wanted):
             return
         raise UserError(
-            f"{source['repo']}: source.revision = {source['revision']} is no commit, and what is not pinned may change: name the "
-            "40 hexadecimal digits of one, or add --allow-moving, which takes the newest and tells its commit."
+            f"{source['repo']}: source.revision = {source['revision']} is not a commit, so the data may change. Name a commit "
+            "(40 hexadecimal digits), or add --allow-moving to take the newest commit and report it."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def fetch(
             have = manifest(folder)
             if not pinned:
                 commit = host.commit(source["revision"])
-                report(f"{source['repo']}: the newest commit is {commit}: pin it as source.revision")
+                report(f"{source['repo']}: the newest commit is {commit}; pin it as source.revision")
             lacking = {
                 name: names for name, names in wanted.items() if not _is_there(folder, name, have, commit, report)
             }
@@ -84,11 +84,11 @@ def _is_there(
     if not path.is_file():
         return False
     if name not in have:
-        report(f"{path}: there already, from elsewhere; it stays ({readable_size(path.stat().st_size)})")
+        report(f"{path}: already present, not fetched by rgd; left as it is ({readable_size(path.stat().st_size)})")
         return True
     there = have[name]["revision"] == commit and have[name]["bytes"] == path.stat().st_size
     if there:
-        report(f"{path}: there already ({readable_size(path.stat().st_size)})")
+        report(f"{path}: already present ({readable_size(path.stat().st_size)})")
     return there
 
 
@@ -105,7 +105,7 @@ def _fetch_all(
     free = shutil.disk_usage(folder).free
     if total > free:
         raise UserError(
-            f"{host.repo} needs {readable_size(total)} in {folder}, where {readable_size(free)} are free: make room."
+            f"{host.repo} needs {readable_size(total)} in {folder}, but only {readable_size(free)} are free. Make room."
         )
     report(
         f"{host.repo}: fetching {len(pieces)} file{'s' * (len(pieces) > 1)}, {readable_size(total)}, at {commit[:12]} from {host.address}"
@@ -130,7 +130,7 @@ def _fetch_all(
 
 
 def _as_one(arrived: Sequence[Path], target: Path) -> Path:
-    """The one file that arrived, or a Parquet file of the rows of all."""
+    """The only downloaded file, or a Parquet file with the rows of all."""
     if len(arrived) == 1 and arrived[0].suffix == target.suffix:
         return arrived[0]
     tables = [
@@ -142,7 +142,7 @@ def _as_one(arrived: Sequence[Path], target: Path) -> Path:
 
 
 def _check(path: Path, piece: Piece, repo: str) -> None:
-    """The size and the hash that the host states: SHA-256 of a large file, git's own hash of a small one."""
+    """Check a file against the stated size and hash: SHA-256 for a large file, git's blob hash for a small one."""
     size = path.stat().st_size
     if len(piece.stated_hash) == 64:
         found = digest(path)
@@ -152,18 +152,18 @@ def _check(path: Path, piece: Piece, repo: str) -> None:
         found = piece.stated_hash
     if size != piece.size or found != piece.stated_hash:
         raise UserError(
-            f"{piece.name} of {repo} arrived with {size:,} bytes and the hash {found or 'none'}; stated are {piece.size:,} bytes and "
-            f"{piece.stated_hash or 'no hash'}. Nothing of it was kept: run the same command again."
+            f"{piece.name} of {repo} arrived with {size:,} bytes and hash {found or 'none'}; expected {piece.size:,} bytes and hash "
+            f"{piece.stated_hash or 'none'}. The file was discarded. Run the same command again."
         )
 
 
 def _cannot_keep(folder: Path, error: OSError) -> UserError:
     return UserError(
-        f"cannot write to {folder}: {error.strerror or error}. Check its permissions and free space, or name another --data-root; "
+        f"cannot write to {folder}: {error.strerror or error}. Check its permissions and free space, or name another --data-root, "
         "then run the same command again."
     )
 
 
 def readable_size(count: int) -> str:
-    """A number of bytes for people."""
+    """A number of bytes in readable form."""
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"

@@ -23,7 +23,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
     source, tasks = settings["source"], settings["tasks"]
     columns = source["columns"]
     if folder is None:
-        raise UserError("the dataset's file names no source, which the adapter mathematics reads: add source.")
+        raise UserError("the adapter mathematics needs a source, but the dataset's file has none. Add source.")
     return checked_tasks(
         [_question(row, columns, tasks) for row in read_rows(source, tasks, folder, column_names(columns))], tasks
     )

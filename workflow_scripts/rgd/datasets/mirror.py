@@ -12,17 +12,17 @@ from rgd.datasets.base import PARTS
 from rgd.errors import UserError
 
 DATA_CACHE = "data"
-"""The folder of the cache that holds what a workflow fetched, in the layout of a mirror."""
+"""Subfolder of the cache with what a workflow fetched, in the layout of a mirror."""
 
 MANIFEST = ".rgd-fetched.json"
-"""In a repository's folder: what `rgd data fetch` put there, by file: remote, revision, sha256, bytes."""
+"""The list in a repository's folder of what `rgd data fetch` put there; by file: remote, revision, sha256, bytes."""
 
 
 PRESENT, FETCHED, MISSING = "present", "fetched", "missing"
 
 
 class SourceFile(NamedTuple):
-    """A file of a source, and the task and the part (train, test) that its name says its rows are of; None: it says none."""
+    """A file of a source, with the task and part (train, test) of its rows where its name gives them, else None."""
 
     name: str
     task: str | None
@@ -43,12 +43,12 @@ def source_files(source: Mapping[str, Any], tasks: Sequence[str]) -> list[Source
 
 
 def fill(pattern: str, task: str | None, part: str | None) -> str:
-    """``pattern`` with its places {task} and {part} filled."""
+    """``pattern`` with its placeholders {task} and {part} filled in."""
     return pattern.replace("{task}", task or "").replace("{part}", part or "")
 
 
 def divided(file: str) -> tuple[str, str]:
-    """The path of a file of one's own as a folder and what is named in it: /data/{task}/a.csv is /data and {task}/a.csv."""
+    """Split the path of a user's own file into a folder and a name: /data/{task}/a.csv into /data and {task}/a.csv."""
     parts = Path(file).parts
     places = [place for place, part in enumerate(parts) if "{" in part]
     first = min([*places, len(parts) - 1])
@@ -56,15 +56,15 @@ def divided(file: str) -> tuple[str, str]:
 
 
 def folder_of(source: Mapping[str, Any], tasks: Sequence[str], roots: Sequence[Path]) -> Path:
-    """The folder that the names of a source's files are relative to: the first of those under ``roots`` that has all of them.
+    """The folder of a source's files: the first under ``roots`` that has all of them.
 
     Args:
         source: repo, revision and file of the dataset.
         tasks: the dataset's tasks.
-        roots: where to look: the user's data_root and the cache of what was fetched, or the folder of a file of one's own.
+        roots: where to look: the user's data_root and the cache of fetched files, or the folder of the user's own file.
 
     Raises:
-        UserError: none has them, or they were fetched at another revision.
+        UserError: no folder has them, or they were fetched at another revision.
     """
     names = [file.name for file in source_files(source, tasks)]
     folders = [root if source["repo"] is None else root / "hub" / source["repo"] for root in roots]
@@ -75,27 +75,27 @@ def folder_of(source: Mapping[str, Any], tasks: Sequence[str], roots: Sequence[P
     absent = [folder / name for folder in folders for name in names if not (folder / name).is_file()]
     found = f"{absent[0]} is missing" if absent else "no data_root is given in --config"
     if source["repo"] is None:
-        raise UserError(f"{found}: correct source.file in the dataset's file, or data_root.")
+        raise UserError(f"{found}. Correct source.file in the dataset's file, or data_root.")
     raise UserError(
-        f"{source['repo']} is read from a mirror, and {found}: run `rgd data fetch DATASET --data-root DIR` where there is a network, "
+        f"{source['repo']} is read from a mirror, but {found}. Run `rgd data fetch DATASET --data-root DIR` on a machine with a network, "
         "and add data_root=DIR to --config."
     )
 
 
 def _check_revision(folder: Path, source: Mapping[str, Any], names: Sequence[str]) -> None:
-    """What `rgd data fetch` put into a mirror must be of the revision that is asked for; a mirror of one's own says none."""
+    """Files that `rgd data fetch` put into a mirror must have the right revision; a user's own mirror states none."""
     fetched = manifest(folder)
     for name in names:
         revision = fetched.get(name, {}).get("revision")
         if source["revision"] is not None and revision not in (None, source["revision"]):
             raise UserError(
-                f"{folder / name} was fetched at the revision {revision}, and the dataset's file names {source['revision']}: "
-                "run `rgd data fetch` again, or correct source.revision."
+                f"{folder / name} was fetched at the revision {revision}, but the dataset's file names {source['revision']}. "
+                "Run `rgd data fetch` again, or correct source.revision."
             )
 
 
 def manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """What was fetched into a repository's folder, by file name; empty where nothing was.
+    """What was fetched into a repository's folder, by file name; empty if nothing was.
 
     Raises:
         UserError: the list is damaged.
@@ -106,13 +106,13 @@ def manifest(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and run `rgd data fetch` again.") from error
+        raise UserError(f"{path} is damaged ({error}). Delete it and run `rgd data fetch` again.") from error
 
 
 def state_of_files(source: Mapping[str, Any], tasks: Sequence[str], root: Path) -> list[dict[str, Any]]:
-    """Which files of a source lie under ``root``: a row a file, with file, state, bytes and revision.
+    """Which files of a source lie under ``root``: one row per file, with file, state, bytes and revision.
 
-    The state is ``fetched`` (by rgd, at the revision), ``present`` or ``missing``; of a missing file bytes is None.
+    The state is ``fetched`` (by rgd, at the revision), ``present`` or ``missing``; bytes is None for a missing file.
     """
     folder = root / "hub" / source["repo"] if source["repo"] else root
     fetched = manifest(folder) if source["repo"] else {}

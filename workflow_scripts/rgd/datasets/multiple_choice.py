@@ -22,12 +22,12 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 
     Raises:
         UserError: a file is missing or unreadable, lacks a column, has no question of some task, or the column of options
-            holds no lists.
+            does not hold lists.
     """
     source, tasks = settings["source"], settings["tasks"]
     columns = source["columns"]
     if folder is None:
-        raise UserError("the dataset's file names no source, which the adapter multiple_choice reads: add source.")
+        raise UserError("the adapter multiple_choice needs a source, but the dataset's file has none. Add source.")
     return checked_tasks(
         [_question(row, columns, tasks) for row in read_rows(source, tasks, folder, column_names(columns))], tasks
     )
@@ -57,14 +57,14 @@ def _options(row: Row, names: str | Sequence[str]) -> tuple[str, ...]:
             cell = None
     if not isinstance(cell, list):
         raise UserError(
-            f"{row.file.name}, row {row.number}: the column {names} holds {row.values[names]!r}, which is no list of options: "
-            "name the columns that hold an option each (source.columns.options: [a, b, …])."
+            f"{row.file.name}, row {row.number}: the column {names} holds {row.values[names]!r}, which is not a list of options. "
+            "If each option has a column, name them all (source.columns.options: [a, b, …])."
         )
     return tuple("" if option is None else str(option) for option in cell)
 
 
 def _letter(label: Any, form: str, options: Sequence[str]) -> str:
-    """The letter of the right option; what names none of them is given back as it stands, for the check of the questions."""
+    """The letter of the right option. A label that names no option stays as it is, and later fails the questions' check."""
     text = "" if label is None else str(label).strip()
     if form == "letter":
         return text.upper()

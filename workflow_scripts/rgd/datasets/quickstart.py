@@ -1,4 +1,4 @@
-"""The quickstart benchmark: closed-ended questions with certain answers, which lie beside this module.
+"""The quickstart benchmark: closed-ended questions with certain answers, stored beside this module.
 
 ``python -m dev.quickstart_questions`` made the file once, from data libraries and one seed.
 """
@@ -13,7 +13,7 @@ from rgd.errors import UserError
 
 FILE = Path(__file__).with_suffix(".jsonl")
 SEED = 1
-"""The seed of which the file's questions are."""
+"""The seed that made the file's questions."""
 
 
 def questions(settings: Mapping[str, Any], folder: Path | None = None) -> list[Question]:
@@ -21,7 +21,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None = None) -> list[Q
 
     Args:
         settings: ``seed``, ``questions_per_task`` (None for all) and ``tasks``.
-        folder: not used: the file lies beside this module.
+        folder: not used; the file lies beside this module.
 
     Raises:
         UserError: a seed, a task or a number of questions that the file does not have.
@@ -34,11 +34,13 @@ def questions(settings: Mapping[str, Any], folder: Path | None = None) -> list[Q
     seed, count = settings["seed"], settings["questions_per_task"]
     if seed != SEED:
         raise UserError(
-            f"quickstart: seed = {seed}, but its questions are those of seed {SEED}. Set seed: {SEED} in the dataset's file."
+            f"quickstart: seed = {seed}, but its questions were made with seed {SEED}. Set seed: {SEED} in the dataset's file."
         )
     for task in settings["tasks"]:
         if task not in of_task:
-            raise UserError(f"quickstart: there are no questions of the task {task}. There are: {', '.join(of_task)}.")
+            raise UserError(
+                f"quickstart: there are no questions for the task {task}. Name tasks from {', '.join(of_task)}."
+            )
         if count is not None and not 1 <= count <= len(of_task[task]):
             raise UserError(
                 f"quickstart: questions_per_task = {count}, but the task {task} has {len(of_task[task])} questions. Set "

@@ -20,9 +20,9 @@ def split(
 ) -> pa.Table:
     """Assign every question to a part, once for each seed, stratified by task.
 
-    Of each task, ``reserved_per_task`` questions are set aside, the same for every seed; of the n others,
-    floor(train_share n) train and the rest test. A benchmark that divides its questions itself keeps its parts under every
-    seed; what is reserved then comes from its train part, so that its test part stays whole.
+    For each task, ``reserved_per_task`` questions are set aside, the same for every seed; of the n others,
+    floor(train_share n) are for training and the rest for testing. A benchmark with its own split keeps it under every
+    seed; its reserved questions come from its train part, so that its test part stays whole.
 
     Args:
         query_ids: (n,) the questions' ids.
@@ -30,7 +30,7 @@ def split(
         seeds: one split each.
         train_share: in (0, 1).
         reserved_per_task: questions that a descriptor model may see.
-        own_parts: query_id -> train or test, of a benchmark that divides its questions itself; else empty.
+        own_parts: query_id -> train or test, for a benchmark with its own split; else empty.
 
     Returns:
         A table with the columns of schemas.SPLITS: rows by seed, then in the questions' order.
@@ -62,13 +62,13 @@ def rows_of_part(splits: pa.Table, query_ids: np.ndarray, part: str) -> dict[int
     """For each seed, the rows of ``query_ids`` that are in ``part``, ascending.
 
     Raises:
-        ValueError: the splits are of other questions.
+        ValueError: the splits belong to other questions.
     """
     seeds = splits["seed"].to_numpy()
     found = {}
     for seed in dict.fromkeys(seeds.tolist()):
         rows = splits.filter(seeds == seed)
         if rows["query_id"].to_pylist() != query_ids.tolist():
-            raise ValueError(f"the splits of seed {seed} are of other questions than those given")
+            raise ValueError(f"the splits of seed {seed} belong to other questions than those given")
         found[seed] = np.flatnonzero(rows["part"].to_numpy(zero_copy_only=False) == part)
     return found

@@ -1,4 +1,4 @@
-"""Tables of questions: their files in several formats, and what the named columns say of each row."""
+"""Tables of questions: their files in several formats, and what the named columns say about each row."""
 
 import csv
 import difflib
@@ -16,7 +16,7 @@ from rgd.errors import UserError
 
 
 class Row(NamedTuple):
-    """A row of a table: where it stands, what its file's name says of it, and its columns."""
+    """A row of a table: its file, its number in the file, and its values by column."""
 
     file: SourceFile
     number: int
@@ -30,10 +30,10 @@ def read_rows(source: Mapping[str, Any], tasks: Sequence[str], folder: Path, col
         source: file and rows of the dataset.
         tasks: the dataset's tasks.
         folder: what the files' names are relative to.
-        columns: what is read.
+        columns: the columns to read.
 
     Raises:
-        UserError: a file is missing, unreadable, in no known format, or lacks a column.
+        UserError: a file is missing, unreadable, in an unknown format, or lacks a column.
     """
     for file in source_files(source, tasks):
         for number, values in enumerate(read_table_file(folder / file.name, columns)[: source["rows"]]):
@@ -49,14 +49,14 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None) -> list[di
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UserError(
-            f"{path} ends in {path.suffix or 'nothing'}, which is no known format: use {', '.join(READERS)}."
+            f"{path} ends in {path.suffix or 'nothing'}, which is not a known format. Use {', '.join(READERS)}."
         )
     try:
         return reader(path, columns)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: correct source.file in the dataset's file, or data_root.") from error
+        raise UserError(f"{path} is missing. Correct source.file in the dataset's file, or data_root.") from error
     except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}): is it whole? Copy it anew.") from error
+        raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}). Copy it again.") from error
 
 
 def _parquet(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
             if not isinstance(row, dict):
-                raise ValueError(f"line {number} is no object")
+                raise ValueError(f"line {number} is not a JSON object")
             rows.append(row)
     present = list(dict.fromkeys(name for row in rows for name in row))
     wanted = _needed(path, columns, present)
@@ -102,20 +102,20 @@ def _needed(path: Path, columns: Sequence[str] | None, present: Sequence[str]) -
     for name in columns or []:
         if name not in present:
             close = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
-            hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(present) or 'no column'}."
+            hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(present) or 'no columns'}."
             raise UserError(f"{path} has no column {name}. {hint} The dataset's file names it under source.columns.")
     return list(present if columns is None else dict.fromkeys(columns))
 
 
 def column_names(columns: Mapping[str, Any]) -> list[str]:
-    """The columns of the table that are read, of ``source.columns``."""
+    """The columns of the table that ``source.columns`` names."""
     named = [columns[key] for key in ("id", "question", "options", "label", "task", "part")]
     lists = [[name] if isinstance(name, str) else name for name in named if name is not None]
     return [name for names in lists for name in names]
 
 
 def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
-    """query_id, task, question and part of a row; an empty cell is an empty text."""
+    """query_id, task, question and part of a row; an empty cell becomes an empty text."""
 
     def text(key: str) -> str:
         value = row.values[columns[key]]
@@ -135,7 +135,7 @@ def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> dict
 
 
 def checked_tasks(questions: Sequence[Question], tasks: Sequence[str]) -> list[Question]:
-    """The questions of ``tasks``, and those without a task, which are faulty.
+    """The questions of ``tasks``, and the faulty ones without a task.
 
     Raises:
         UserError: a task has no question.
@@ -144,7 +144,7 @@ def checked_tasks(questions: Sequence[Question], tasks: Sequence[str]) -> list[Q
     missing = [task for task in tasks if task not in found]
     if missing:
         raise UserError(
-            f"there is no question of the task {missing[0]}; the tasks of the file are {sorted(found)}: correct `tasks` in the "
+            f"there are no questions for the task {missing[0]}; the file has the tasks {sorted(found)}. Correct `tasks` in the "
             "dataset's file."
         )
     return [question for question in questions if not question.task or question.task in tasks]

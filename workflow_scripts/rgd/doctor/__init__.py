@@ -1,6 +1,6 @@
-"""Looks before a long run: what the experiment needs of the machine, the network and the cluster, and what is missing.
+"""Checks before a long run: what the experiment needs from the machine, the network and the cluster, and what is missing.
 
-Each look gives findings: what is so, and what to do where it is not enough. None of them changes anything.
+Each check yields findings: what it found, and what to do if that is not enough. No check changes anything.
 """
 
 import importlib.metadata
@@ -19,13 +19,13 @@ from rgd.workflow.checkout import environment_problem, path_problem
 
 
 def examine(config: Config, project: Path, run: Run = run_command, *, network: bool = True) -> Iterator[Finding]:
-    """All findings about the experiment of ``config``, one look after the other.
+    """All findings about the experiment of ``config``, one check after another.
 
     Args:
         config: with the experiment and the site.
         project: the folder that holds envs/.
-        run: asks the system's commands.
-        network: False asks no hub.
+        run: runs commands of the system.
+        network: whether to ask the hub.
     """
     needed, vectors = models(config), embedders(config)
     on_cluster = run(["sinfo", "--version"]) is not None
@@ -41,8 +41,8 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
             yield Finding(
                 FIX,
                 "SLURM",
-                "the site names partitions, and `sinfo` is not here",
-                "run this on a login node of the cluster, or name another site in config/config.yaml",
+                "the site names partitions, but `sinfo` is not installed here",
+                "run this on a login node of the cluster, or choose another site in config/config.yaml",
             )
     yield from weights(config, needed, vectors, ask_hub if network else None)
     yield from data(config)
@@ -53,11 +53,13 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
 def drafts(broken: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
     """Files of the configuration that have a mistake, and that the experiment does not use."""
     for fault in dict.fromkeys(broken.values()):
-        yield Finding(NOTE, "configuration", fault, "the experiment does not use this file; correct it before one does")
+        yield Finding(
+            NOTE, "configuration", fault, "this experiment does not use the file; correct it before one that does"
+        )
 
 
 def installation(project: Path, interpreter: Path) -> Iterator[Finding]:
-    """Whether jobs can be started by ``interpreter``, and whether the environment in ``project`` works."""
+    """Whether ``interpreter`` can start jobs, and whether the environment in ``project`` works."""
     complaint = path_problem(interpreter)
     if complaint is not None:
         yield Finding(FIX, "path", complaint)
@@ -67,13 +69,13 @@ def installation(project: Path, interpreter: Path) -> Iterator[Finding]:
 
 
 def lock_file(folder: Path) -> Path:
-    """The lock file in ``folder`` that the present environment was installed from; without a sign of it the CPU's."""
+    """The lock file in ``folder`` that the present environment was installed from; the CPU's if that is unknown."""
     installed = next(Path(sys.prefix).glob(".installed-*"), None)
     return folder / (installed.name.removeprefix(".installed-") if installed else "lock-cpu.txt")
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """The versions that a lock file pins, by distribution; none where there is no such file."""
+    """The versions that a lock file pins, by distribution; empty if there is no such file."""
     try:
         return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
     except OSError:
@@ -81,16 +83,16 @@ def pins(lock: Path) -> dict[str, str]:
 
 
 def reinstallation(project: Path, lock: Path) -> str:
-    """The commands, to be given in ``project``, that put the versions of ``lock`` into the present environment."""
+    """The commands, run in ``project``, that install the versions of ``lock`` into the present environment."""
     if Path(sys.prefix).resolve() != (project / ".venv").resolve():
         return f"{sys.executable} -m pip install --no-deps -r envs/{lock.name}"
-    # While its stamp is newer than the lock file, make takes .venv for complete.
+    # While its stamp is newer than the lock file, make considers .venv complete.
     chosen = "" if lock.name == "lock-cpu.txt" else f" LOCK=envs/{lock.name}"
     return f"rm -f .venv/.installed-*; make install{chosen}"
 
 
 def versions(wanted: Mapping[str, str], installed: Callable[[str], str], remedy: str) -> Iterator[Finding]:
-    """Whether what is installed is what the lock file pins; ``remedy`` is what to do if not."""
+    """Whether the installed versions are those that the lock file pins; ``remedy`` is what to do if not."""
     if not wanted:
         yield Finding(
             NOTE, "versions", "there is no lock file here to compare with", "run this in the project's folder"
@@ -108,4 +110,4 @@ def versions(wanted: Mapping[str, str], installed: Callable[[str], str], remedy:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         yield Finding(FIX, "versions", ", ".join(wrong[:3]) + more, remedy)
     else:
-        yield Finding(OK, "versions", f"all {len(wanted)} packages are those of the lock file")
+        yield Finding(OK, "versions", f"all {len(wanted)} packages match the lock file")

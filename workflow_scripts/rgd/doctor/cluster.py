@@ -1,4 +1,4 @@
-"""Looks at a cluster with SLURM."""
+"""Checks of a SLURM cluster."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from rgd.doctor.machine import gpu_memory_gb, with_gpus
 STAND_IN = "profiles/slurm/without-accounting"
 """The folder with a stand-in for sacct."""
 LEAST_JOB_AGE = 200
-"""Seconds for which SLURM must remember a job that has ended: squeue is asked every 180 seconds where little happens."""
+"""Seconds that SLURM must remember an ended job: when little happens, squeue is asked only every 180 seconds."""
 
 
 def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder], run: Run) -> Iterator[Finding]:
@@ -21,12 +21,12 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
         yield Finding(
             FIX,
             "SLURM",
-            "`sinfo` is here, and the controller does not answer",
-            "ask the site, or wait until it is back",
+            "`sinfo` is installed here, but the controller does not answer",
+            "ask the administrators, or wait until it is back",
         )
         return
     partitions = {record["PartitionName"]: record for record in map(_record, shown.splitlines()) if record}
-    yield Finding(OK, "SLURM", f"it answers; partitions: {', '.join(partitions)}")
+    yield Finding(OK, "SLURM", f"the controller answers; partitions: {', '.join(partitions)}")
     yield from _partitions(config, partitions)
     gpu_place = config.site.cluster.gpu_partition or config.site.cluster.partition
     yield from _cluster_gpus(needed, vectors, gpu_place, config.site.cluster.largest_memory_mb, run)
@@ -37,7 +37,7 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
         yield Finding(
             NOTE,
             "SLURM",
-            "it has no accounting: where its controller is away for a moment, snakemake asks sacct in vain, and may hang",
+            "the cluster has no accounting: if its controller is briefly unavailable, snakemake asks sacct in vain and may hang",
             f"export PATH=$PWD/{STAND_IN}:$PATH",
         )
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", settings, re.MULTILINE)
@@ -45,8 +45,8 @@ def slurm(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Emb
         yield Finding(
             FIX,
             "SLURM",
-            f"it forgets a job {age[1]} s after its end (MinJobAge), before squeue is asked again",
-            "give snakemake --slurm-status-command sacct, where there is accounting",
+            f"SLURM forgets a job {age[1]} s after its end (MinJobAge), before squeue is asked again",
+            "run snakemake with --slurm-status-command sacct, if the cluster has accounting",
         )
 
 
@@ -54,7 +54,7 @@ def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> 
     cluster = config.site.cluster
     usual = next((name for name, record in partitions.items() if record.get("Default") == "YES"), "")
     for key in ("partition", "gpu_partition", "served_partition"):
-        # Where the site names none, SLURM's own choice; of the other two, that is as the first.
+        # If the site names no partition, SLURM's default counts; the other two keys default to `partition`.
         named = getattr(cluster, key) or (usual if key == "partition" else "")
         for name in named.split(","):
             if not name:
@@ -63,7 +63,7 @@ def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> 
                 yield Finding(
                     FIX,
                     "SLURM",
-                    f"site.cluster.{key} names {name}, which is no partition",
+                    f"site.cluster.{key} names {name}, which is not a partition",
                     f"name one of {', '.join(partitions)} in config/site/",
                 )
                 continue
@@ -72,7 +72,7 @@ def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> 
                 yield Finding(
                     FIX,
                     "SLURM",
-                    f"jobs may ask for {cluster.longest_minutes} minutes (site.cluster.longest_minutes), {name} gives at most {longest}",
+                    f"jobs may request {cluster.longest_minutes} minutes (site.cluster.longest_minutes), but {name} allows at most {longest}",
                     f"set longest_minutes: {longest} in config/site/",
                 )
             if partitions[name].get("State", "UP") != "UP":
@@ -81,8 +81,8 @@ def _partitions(config: Config, partitions: Mapping[str, Mapping[str, str]]) -> 
                 yield Finding(
                     NOTE,
                     "SLURM",
-                    f"{name} cancels the jobs that it preempts (PreemptMode=CANCEL), and SLURM then never says that they have ended",
-                    "take a partition that puts them back into the queue (REQUEUE), or end and repeat the run when it hangs",
+                    f"{name} cancels the jobs that it preempts (PreemptMode=CANCEL), and SLURM then never reports their end",
+                    "use a partition that requeues them (PreemptMode=REQUEUE), or stop and rerun snakemake if it hangs",
                 )
 
 
@@ -95,7 +95,7 @@ def _cluster_gpus(
 ) -> Iterator[Finding]:
     on_gpus = {**with_gpus(needed, "model"), **with_gpus(vectors, "embedder")}
     if not on_gpus:
-        yield Finding(OK, "GPUs", "no model of this experiment needs one")
+        yield Finding(OK, "GPUs", "no model of this experiment needs a GPU")
         return
     chosen = ["-p", partition] if partition else []
     nodes = (run(["sinfo", "-h", "-N", "-t", "idle,mixed,allocated", "-o", "%G %m", *chosen]) or "").splitlines()
@@ -106,11 +106,11 @@ def _cluster_gpus(
         yield Finding(
             FIX,
             "GPUs",
-            f"no node of {where} has more than {max(counts, default=0)} GPUs; {file} wants {most}",
+            f"no node of {where} has more than {max(counts, default=0)} GPUs; {file} needs {most}",
             "set gpu_partition in config/site/ to a partition with such nodes, or lower gpus in the model's file",
         )
         return
-    yield Finding(OK, "GPUs", f"nodes of {where} have up to {max(counts)}; a job takes up to {most} ({file})")
+    yield Finding(OK, "GPUs", f"nodes of {where} have up to {max(counts)} GPUs; a job uses up to {most} ({file})")
     memory_mb = max(
         int(node.split()[1].rstrip("+")) for node, count in zip(nodes, counts, strict=True) if count >= most
     )
@@ -119,18 +119,20 @@ def _cluster_gpus(
         yield Finding(
             FIX,
             "memory",
-            f"a node of {where} with {most} GPUs has up to {memory_mb} MB; {file} wants {wanted_mb}",
+            f"a node of {where} with {most} GPUs has up to {memory_mb} MB; {file} needs {wanted_mb}",
             "lower memory_mb in the model's file, or name a partition with larger nodes",
         )
     elif largest_mb is not None and largest_mb > memory_mb:
         yield Finding(
             NOTE,
             "memory",
-            f"further tries may ask for {largest_mb} MB (site.cluster.largest_memory_mb), and a node of {where} has {memory_mb}",
+            f"retries may request {largest_mb} MB (site.cluster.largest_memory_mb), but a node of {where} has {memory_mb}",
             f"set largest_memory_mb: {memory_mb} in config/site/",
         )
     large = max(filter(None, map(gpu_memory_gb, on_gpus.values())), default=0.0)
-    yield Finding(NOTE, "GPUs", f"SLURM does not say how much memory they have; a model wants {large:.0f} GB on each")
+    yield Finding(
+        NOTE, "GPUs", f"SLURM does not report how much memory GPUs have; a model needs {large:.0f} GB on each"
+    )
 
 
 def _account(account: str | None, run: Run) -> Iterator[Finding]:

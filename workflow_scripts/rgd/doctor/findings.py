@@ -1,4 +1,4 @@
-"""What a look finds, and how commands of the system are asked."""
+"""What a check finds, and how commands of the system are run."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,9 +15,9 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        level: ``ok``, ``note`` (to be known) or ``fix`` (the run would fail).
-        subject: what was looked at.
-        text: what is so.
+        level: ``ok``, ``note`` (good to know) or ``fix`` (the run would fail).
+        subject: what was checked.
+        text: what was found.
         remedy: what to do.
     """
 
@@ -31,11 +31,11 @@ class Finding:
 
 
 Run = Callable[[Sequence[str]], str | None]
-"""Runs a command and gives what it says; None where it is not there, fails, or takes too long."""
+"""Runs a command and returns its output; None if it is missing, fails, or takes too long."""
 
 
 def run_command(arguments: Sequence[str]) -> str | None:
-    """What ``arguments`` says, see :data:`Run`."""
+    """The output of ``arguments``, see :data:`Run`."""
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Looks at this machine: GPUs and memory, against what the models want."""
+"""Checks of this machine: whether its GPUs and memory are enough for the models."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from rgd.doctor.findings import FIX, OK, Finding, Run
 
 BYTES_OF_A_NUMBER = {"bfloat16": 2, "float16": 2, "float32": 4}
 SHARE_OF_GPU = 0.9
-"""Of a GPU's memory that vLLM takes, for weights and attention cache."""
+"""Share of a GPU's memory that vLLM takes for weights and attention cache."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ def local_gpus(run: Run) -> list[Gpu]:
 
 
 def gpus(needed: Mapping[str, Model], vectors: Mapping[str, Embedder], found: Sequence[Gpu]) -> Iterator[Finding]:
-    """Whether this machine's GPUs are enough, and large enough, for each model that runs on some."""
+    """Whether this machine has enough GPUs, with enough memory, for each model that runs on GPUs."""
     on_gpus = {**with_gpus(needed, "model"), **with_gpus(vectors, "embedder")}
     if not on_gpus:
-        yield Finding(OK, "GPUs", "no model of this experiment needs one")
+        yield Finding(OK, "GPUs", "no model of this experiment needs a GPU")
         return
     here = ", ".join(f"{gpu.name} with {gpu.memory_gb:.0f} GB" for gpu in found) or "none"
     few = {file: spec.gpus for file, spec in on_gpus.items() if spec.gpus > len(found)}
@@ -41,7 +41,7 @@ def gpus(needed: Mapping[str, Model], vectors: Mapping[str, Embedder], found: Se
         yield Finding(
             FIX,
             "GPUs",
-            f"here: {here}; {len(few)} files want more (up to {most}), such as {next(iter(few))}",
+            f"here: {here}; {len(few)} files need more (up to {most}), such as {next(iter(few))}",
             "run on a machine that has them or on a cluster (--profile profiles/slurm), or serve the model elsewhere (engine: openai)",
         )
     smallest = min((gpu.memory_gb for gpu in found), default=0.0)
@@ -55,22 +55,22 @@ def gpus(needed: Mapping[str, Model], vectors: Mapping[str, Embedder], found: Se
             FIX,
             "GPUs",
             f"{file} needs more than {wanted:.0f} GB on each of {on_gpus[file].gpus} GPUs for its weights alone; here: {here}",
-            f"raise gpus in config/{file}.yaml, or run it on larger ones",
+            f"raise gpus in config/{file}.yaml, or run it on larger GPUs",
         )
     if not few and not small:
         yield Finding(OK, "GPUs", f"{here}; enough for {len(on_gpus)} models")
 
 
 def gpu_memory_gb(spec: Model | Embedder) -> float | None:
-    """The least memory of a GPU on which a model's weights fit, in GB; None where its size is not known."""
+    """The least memory per GPU that holds a model's weights, in GB; None if its size is unknown."""
     size = weights_gb(spec)
     return None if size is None else size / max(1, spec.gpus) / SHARE_OF_GPU
 
 
 def weights_gb(spec: Model | Embedder) -> float | None:
-    """The weights in memory and, but for a packed format, on the disk, in GB at most; None where nothing says it.
+    """An upper bound on the weights in memory and, except in a packed format, on disk, in GB; None if unknown.
 
-    A job's memory takes them while they are loaded, so weights of less than two bytes a number are no larger than that.
+    A job's memory holds them while they are loaded, so memory_mb bounds weights of less than two bytes a number.
     """
     size = getattr(spec, "parameters_billion", None)
     if size is not None:
@@ -79,7 +79,7 @@ def weights_gb(spec: Model | Embedder) -> float | None:
 
 
 def memory(needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iterator[Finding]:
-    """Whether this machine has the memory that the largest model's job asks for."""
+    """Whether this machine has the memory that the largest model's job requests."""
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     wanted, file = max(
         (spec.memory_mb, file) for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
@@ -88,11 +88,11 @@ def memory(needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iter
         yield Finding(
             FIX,
             "memory",
-            f"{present / 1e3:.0f} GB here; the job of {file} takes up to {wanted / 1e3:.0f} GB",
+            f"{present / 1e3:.0f} GB here; the job of {file} uses up to {wanted / 1e3:.0f} GB",
             "run it on a larger machine or on a cluster",
         )
     else:
-        yield Finding(OK, "memory", f"{present / 1e3:.0f} GB; a job takes up to {wanted / 1e3:.0f} GB ({file})")
+        yield Finding(OK, "memory", f"{present / 1e3:.0f} GB; a job uses up to {wanted / 1e3:.0f} GB ({file})")
 
 
 def files_of(specs: Mapping[str, Model] | Mapping[str, Embedder], group: str) -> Iterable[tuple[str, Model | Embedder]]:

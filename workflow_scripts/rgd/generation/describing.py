@@ -17,7 +17,7 @@ from rgd.engines.prompts import parse_prompt
 from rgd.errors import UserError
 
 _PLACE = re.compile(r"\{questions\}|\{description\}")
-# What models put around a description although they are asked for it alone: a heading, a label, emphasis, quotation marks.
+# What models put around a description even when asked for the description only: a heading, a label, emphasis, quotation marks.
 _LABEL = re.compile(
     r"^(?:#+\s*)?[*_]*(?:(?:task|question|short(?:er)?)\s+)*description[*_]*\s*(?::[*_]*|\n)\s*", re.IGNORECASE
 )
@@ -32,10 +32,10 @@ def reserved_questions(
     Args:
         questions: query_id, task and question of the benchmark.
         per_task: how many are reserved.
-        own_parts: query_id -> train or test, of a benchmark that divides its questions itself; else empty.
+        own_parts: query_id -> train or test, for a benchmark with its own split; else empty.
     """
     query_ids, tasks = (questions[name].to_numpy(zero_copy_only=False) for name in ("query_id", "task"))
-    # They are the same for every seed and share, so that any split tells which they are.
+    # They are the same for every seed and share, so any split gives them.
     parts = split(query_ids, tasks, [0], 0.5, per_task, own_parts)
     rows = rows_of_part(parts, query_ids, RESERVED)[0]
     texts = questions["question"].take(pa.array(rows)).to_pylist()
@@ -55,24 +55,24 @@ def requests_for(shown: Mapping[str, str], prompt: str) -> list[Request]:
 
     Args:
         shown: task -> its numbered questions, or its default description.
-        prompt: the text of the prompt's file, with the place {questions} or {description}.
+        prompt: the text of the prompt's file, with the placeholder {questions} or {description}.
 
     Raises:
-        UserError: there is nothing to show of a task.
+        UserError: there is nothing to show for a task.
     """
     turns = parse_prompt(prompt)
     requests = []
     for task, text in shown.items():
         if not text.strip():
-            raise UserError(f"there is nothing to show a descriptor of the task {task!r}: raise reserved_per_task.")
-        # Split before it is filled, so that nothing in the text is taken for a place.
+            raise UserError(f"a descriptor has nothing to read about the task {task!r}. Raise reserved_per_task.")
+        # Split before filling in, so that nothing in the text is mistaken for a placeholder.
         messages = tuple(Message(turn.role, text.join(_PLACE.split(turn.content))) for turn in turns)
         requests.append(Request(messages, question=text))
     return requests
 
 
 def clean(text: str) -> str:
-    """A description as the generator's prompt takes it: on one line, without what models put around it."""
+    """A description in the form that a generator's prompt needs: on one line, without what models put around it."""
     text = text.strip()
     while (stripped := _without_wrapping(_LABEL.sub("", text, count=1))) != text:
         text = stripped
@@ -104,13 +104,13 @@ def descriptions_from(tasks: Sequence[str], answers: Sequence[Mapping[str, Any]]
     if empty:
         raise UserError(
             f"the descriptor wrote nothing for the tasks {', '.join(empty)}. In its file in config/descriptor, change the prompt, "
-            "or raise max_tokens should the model think before it writes, or raise seed to ask with another draw; or write the "
-            "descriptions yourself under tasks in the dataset's file, with descriptor: null."
+            "raise max_tokens (if the model thinks before it writes), or raise seed for another draw. Or write the "
+            "descriptions yourself under tasks in the dataset's file, and set descriptor: null there."
         )
     cut_off = [task for task, why in zip(tasks, reasons, strict=True) if why == "length"]
     if cut_off:
         raise UserError(
-            f"the descriptions of the tasks {', '.join(cut_off)} were cut off: raise max_tokens in the descriptor's file in "
+            f"the descriptions of the tasks {', '.join(cut_off)} were cut off. Raise max_tokens in the descriptor's file in "
             "config/descriptor."
         )
     return pa.table({"task": list(tasks), "description": texts})

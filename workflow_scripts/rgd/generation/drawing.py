@@ -24,7 +24,7 @@ DRAWS_PER_BLOCK = 4
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """How far a task is: queries wanted and kept, draws asked so far."""
+    """A task's progress: queries wanted and kept, draws asked so far."""
 
     task: str
     wanted: int
@@ -57,13 +57,13 @@ def next_draws(
 ) -> list[tuple[str, int]]:
     """The next round: (task, draw number) for all tasks that lack queries, whole blocks at a time; empty when done.
 
-    A task is asked as many draws as it lacks queries, divided by the share of its draws kept so far; but a round at
-    most doubles what was drawn before, so that one unlucky round does not ask for all that the cap allows.
+    A round asks for a task's missing queries, divided by the share of its draws kept so far. It at most doubles the
+    draws of the task, so that one unlucky round does not use up all that the cap allows.
 
     Args:
         progress: one entry per task.
         max_draws_per_task: no draw beyond this number, even when queries are still missing.
-        draws_per_block: rounds end at a multiple of this, or at the cap, so that the last queries that lack are not
+        draws_per_block: rounds end at a multiple of this, or at the cap, so that the last missing queries are not
             asked for one at a time.
 
     Raises:
@@ -74,7 +74,7 @@ def next_draws(
         if max_draws_per_task < state.wanted:
             raise UserError(
                 f"max_draws_per_task is {max_draws_per_task}, but {state.wanted} queries are wanted for task "
-                f"{state.task!r}: raise max_draws_per_task (twice the queries per task is a fair start)."
+                f"{state.task!r}. Raise max_draws_per_task (try twice the queries per task)."
             )
         lacking = state.wanted - state.kept
         if lacking <= 0:
@@ -91,8 +91,8 @@ def accept(
 ) -> tuple[list[GeneratedQuery], Counter[str]]:
     """Judge the draws of one task in the order of their numbers, up to the ``wanted``-th query kept.
 
-    Dropped are texts that are not a block, questions that repeat a kept query of the task, and questions of the
-    benchmark. The options are put in a random order, because models rarely give the last option as the answer.
+    Texts that are not a block, questions that repeat a kept query of the task, and questions of the benchmark are
+    dropped. The options are shuffled, because models rarely give the last option as the answer.
 
     Args:
         task: the task's name.
@@ -102,7 +102,7 @@ def accept(
         seed: the generator's seed, from which the order of the options is derived.
 
     Returns:
-        The kept queries, in draw order, and the number of draws per outcome: ``kept``, ``surplus`` (not looked at),
+        The kept queries, in draw order, and the number of draws per outcome: ``kept``, ``surplus`` (not judged),
         ``repeats_query``, ``repeats_benchmark`` or a reason of :mod:`rgd.generation.tagged_block`.
     """
     kept: list[GeneratedQuery] = []
@@ -149,4 +149,4 @@ def shortfall_message(counts: Mapping[str, Mapping[str, int]], wanted: Mapping[s
                 "the generator's prompts, raise max_tokens if draws are truncated, or raise max_draws_per_task."
             )
     short = [f"{task} {counts[task][KEPT]} of {wanted[task]}" for task in wanted if counts[task][KEPT] < wanted[task]]
-    return f"fewer queries than wanted at the cap of draws: {'; '.join(short)}" if short else None
+    return f"fewer queries than wanted within max_draws_per_task: {'; '.join(short)}" if short else None

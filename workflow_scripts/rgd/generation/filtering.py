@@ -27,7 +27,7 @@ EASY = "too_many_agree"
 
 @dataclass(frozen=True)
 class Filtered:
-    """What became of n queries: the two best members' positions in the pool, and an outcome for each query, (n,)."""
+    """The result for n queries: the two best members' positions in the pool, and an outcome for each query, (n,)."""
 
     best: tuple[int, int]
     outcome: np.ndarray
@@ -44,7 +44,7 @@ def filter_queries(answers: np.ndarray, found: Consensus, members: Sequence[str]
     Args:
         answers: (n, M) int32 codes, -1 missing.
         found: the pool's consensus on these queries.
-        members: the pool; of two members with one mean consensus the first by name is the better one.
+        members: the pool; ties in mean consensus are broken by name.
     """
     first, second = rank_members(found.scores.mean(axis=0), np.asarray(members))[:BEST].tolist()
     both = found.in_majority[:, first] & found.in_majority[:, second]
@@ -64,7 +64,7 @@ def count_table(tasks: np.ndarray, filtered: Filtered, members: Sequence[str]) -
         found, numbers = np.unique(filtered.outcome, return_counts=True)
         outcomes = ", ".join(f"{name} {number}" for name, number in zip(found.tolist(), numbers.tolist(), strict=True))
         raise UserError(
-            f"the filter keeps none of {len(tasks)} queries ({outcomes}): let the generator write more (generated_sizes in the "
+            f"the filter keeps none of {len(tasks)} queries ({outcomes}). Generate more queries (generated_sizes in the "
             "dataset's file), or filter by another pool."
         )
     first, second = (members[position] for position in filtered.best)
@@ -77,12 +77,12 @@ def count_table(tasks: np.ndarray, filtered: Filtered, members: Sequence[str]) -
 
 
 def rows_of_queries(path: str, columns: Sequence[str], vectors: str | None, query_ids: pa.ChunkedArray) -> pa.Table:
-    """The rows of a file that belong to some of its queries, in the file's order.
+    """The rows of a file that belong to the given queries, in the file's order.
 
     Args:
         path: a Parquet file with a column query_id.
-        columns: those to read but ``vectors``.
-        vectors: a column of vectors, of which only the rows that are kept are held; None where there is none.
+        columns: the columns to read, without ``vectors``.
+        vectors: a column of vectors, of which only the kept rows are held in memory; None if there is none.
         query_ids: the queries.
     """
     table = read_table(path, list(columns))

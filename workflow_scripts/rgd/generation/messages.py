@@ -19,7 +19,7 @@ def read_example(text: str, name: str) -> WorkedExample:
     """Split the text of an example file into the description and the block that begins at its first ``[QUESTION]``.
 
     Args:
-        text: what the file holds.
+        text: the file's content.
         name: the file, for messages.
 
     Raises:
@@ -33,14 +33,14 @@ def read_example(text: str, name: str) -> WorkedExample:
         )
     if isinstance(query, Rejection):
         raise UserError(
-            f"{name}: the worked example is no complete block ({query.reason}). After the description it needs the "
+            f"{name}: the worked example is not a complete block ({query.reason}). After the description it needs the "
             "lines [QUESTION], [OPTION A] to [OPTION D] with different texts, and [ANSWER] with one letter."
         )
     return WorkedExample(" ".join(description.split()), render(query))
 
 
 def build_messages(instruction: str, examples: Sequence[WorkedExample], description: str) -> list[dict[str, str]]:
-    """The messages for one draw; every draw of a task gets the same ones and differs by its seed alone.
+    """The messages for one draw; every draw of a task gets the same ones and differs only by its seed.
 
     Worked examples are earlier turns of the chat: small models copy the form of a turn far more reliably than they
     follow a description of it.
@@ -48,13 +48,13 @@ def build_messages(instruction: str, examples: Sequence[WorkedExample], descript
     Args:
         instruction: the system message.
         examples: shown in this order.
-        description: of the task that a question is wanted for; it is the last turn, as those of the examples before it.
+        description: of the task to write a question for; it is the last turn, like the examples' descriptions before it.
 
     Raises:
         UserError: ``description`` is empty.
     """
     if not description.strip():
-        raise UserError("a task's description is empty: write one under `tasks` in the dataset's file.")
+        raise UserError("a task's description is empty. Write one under `tasks` in the dataset's file.")
     messages = [{"role": "system", "content": instruction.strip()}]
     for example in examples:
         messages.append({"role": "user", "content": example.description})

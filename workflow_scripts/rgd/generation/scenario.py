@@ -1,4 +1,4 @@
-"""A generated scenario from end to end: what to ask a generator, when to stop, and the query set that comes of it."""
+"""A generated scenario from end to end: what to ask a generator, when to stop, and the resulting query set."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from rgd.store.answers import AnswerSettings, Store
 
 
 def wanted_per_task(queries: int, tasks: Sequence[str]) -> dict[str, int]:
-    """``queries`` spread evenly: where they do not divide, the first tasks get one more."""
+    """``queries`` spread evenly over ``tasks``; the first tasks get one more if there is a remainder."""
     share, rest = divmod(queries, len(tasks))
     return {task: share + (position < rest) for position, task in enumerate(tasks)}
 
@@ -20,7 +20,7 @@ def wanted_per_task(queries: int, tasks: Sequence[str]) -> dict[str, int]:
 def requests_for(
     descriptions: Mapping[str, str], instruction: str, examples: Sequence[str], draws: Sequence[tuple[str, int]]
 ) -> list[Request]:
-    """The request of every (task, draw number): all draws of a task share the prompt and differ in the draw alone."""
+    """The request of every (task, draw number): all draws of a task share the prompt and differ only in the draw."""
     worked = [read_example(text, f"worked example {number}") for number, text in enumerate(examples, start=1)]
     messages = {
         task: tuple(Message(turn["role"], turn["content"]) for turn in build_messages(instruction, worked, description))

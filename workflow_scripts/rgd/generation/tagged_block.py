@@ -63,9 +63,9 @@ class Rejection:
 def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
     """Read the first block of ``text``.
 
-    Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are left out.
-    Tags stand at the start of a line. The answer is one letter, alone on the line of its tag or on the next one with
-    any text; a pair of brackets around it or a full stop after it does no harm.
+    Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are ignored.
+    Tags stand at the start of a line. The answer is one letter, alone on the line of its tag or on the next
+    non-empty line; brackets around it or a full stop after it are allowed.
 
     Args:
         text: what the model wrote.

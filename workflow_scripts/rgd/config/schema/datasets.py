@@ -79,14 +79,14 @@ class Source(Section):
     @model_validator(mode="after")
     def _names_files_that_can_be(self) -> "Source":
         if self.repo is None and (self.revision is not None or self.remote is not None):
-            raise ValueError("revision and remote are of a repository, and repo is null: give repo, or leave them out")
+            raise ValueError("revision and remote need a repository, but repo is null: give repo, or remove them")
         remote = [self.remote] if isinstance(self.remote, str) else self.remote or []
         for name in [self.file, *remote]:
             unknown = sorted(set(re.findall(r"\{([^}]*)\}", name)) - {"task", "part"})
             if unknown:
-                raise ValueError(f"{name} has the place {{{unknown[0]}}}: there are {{task}} and {{part}} alone")
+                raise ValueError(f"{name} has the placeholder {{{unknown[0]}}}: use only {{task}} and {{part}}")
             if self.repo is not None and (name.startswith("/") or ".." in name.split("/")):
-                raise ValueError(f"{name} leads out of the repository's folder: name a file in it")
+                raise ValueError(f"{name} is outside the repository's folder: name a file in it")
         return self
 
 
@@ -144,27 +144,25 @@ class Dataset(Section):
         if self.is_tested:
             if self.examples:
                 raise ValueError(
-                    f"examples are for the adapter {DESCRIBED}: a benchmark's questions are examples enough"
+                    f"examples are only for the adapter {DESCRIBED}, because a benchmark has questions: remove them"
                 )
             return self
         given = [name for name in ("source", "recorded", "recorded_embeddings") if getattr(self, name) is not None]
         if given:
-            raise ValueError(
-                f"the adapter {DESCRIBED} reads no questions: leave {given[0]} out, or name another adapter"
-            )
+            raise ValueError(f"the adapter {DESCRIBED} reads no questions: remove {given[0]}, or name another adapter")
         unknown = sorted(set(self.examples) - set(self.tasks))
         if unknown:
-            raise ValueError(f"examples.{unknown[0]} is of no task: name it under tasks as well")
+            raise ValueError(f"examples.{unknown[0]} does not belong to a task: add {unknown[0]} under tasks")
         empty = [task for task, text in self.tasks.items() if not text.strip()]
         if self.descriptor is None and empty:
             raise ValueError(
-                f"tasks.{empty[0]} is empty, and no model describes it: say what is asked, or name a descriptor and give examples"
+                f"tasks.{empty[0]} is empty, and descriptor = null: describe the task, or name a descriptor and give examples"
             )
         few = [task for task in self.tasks if len(self.examples.get(task, [])) < self.reserved_per_task]
         if self.descriptor is not None and few:
             raise ValueError(
-                f"the descriptor is to see {self.reserved_per_task} questions of {few[0]} (reserved_per_task), and examples has "
-                f"{len(self.examples.get(few[0], []))}: add some, or describe the tasks yourself with descriptor: null"
+                f"the descriptor needs {self.reserved_per_task} questions of {few[0]} (reserved_per_task), but examples has "
+                f"{len(self.examples.get(few[0], []))}: add some, or set descriptor: null and describe the tasks yourself"
             )
         return self
 
@@ -185,12 +183,12 @@ class Dataset(Section):
         assert self.source is not None
         assert columns is not None
         if (columns.options is None) != (self.adapter == MATHEMATICS):
-            raise ValueError("multiple_choice needs source.columns.options, and mathematics has none")
+            raise ValueError("source.columns.options is required for multiple_choice, and must be null for mathematics")
         forms = ("text", "boxed") if self.adapter == MATHEMATICS else ("letter", "index_from_0", "index_from_1", "text")
         if columns.label_form not in forms:
             raise ValueError(
-                f"source.columns.label_form = {columns.label_form}: {self.adapter} knows {', '.join(forms)}"
+                f"source.columns.label_form = {columns.label_form}: {self.adapter} accepts {', '.join(forms)}"
             )
         if columns.task is None and "{task}" not in self.source.file and len(self.tasks) > 1:
-            raise ValueError("nothing says which task a row is of: give source.columns.task, or one task")
+            raise ValueError("the task of a row is unknown: give source.columns.task, or name only one task")
         return self

@@ -88,7 +88,9 @@ class FurtherSweep(Section):
     @model_validator(mode="after")
     def _differs_from_the_experiment(self) -> "FurtherSweep":
         if not self.model_fields_set:
-            raise ValueError("it repeats the whole experiment: name datasets, scenarios, pools or routers of its own")
+            raise ValueError(
+                "the sweep repeats the whole experiment: give it datasets, scenarios, pools or routers of its own"
+            )
         return self
 
 

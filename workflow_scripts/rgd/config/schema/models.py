@@ -24,7 +24,7 @@ class Hub(Section):
     @model_validator(mode="after")
     def _further_files_have_a_main_one(self) -> "Hub":
         if self.file is None and self.also:
-            raise ValueError("also names further files beside file, which is null: give file, or no also")
+            raise ValueError("also lists additional files, but file is null: give file, or remove also")
         return self
 
 
@@ -54,10 +54,12 @@ class Weights(Section):
             return self
         whole = self.hub is not None and self.hub.file is None
         if whole and self.format != "safetensors":
-            raise ValueError("hub.file is null, which takes the whole repository as safetensors: name the GGUF file")
+            raise ValueError(
+                "hub.file is null, which fetches the whole repository as safetensors: set hub.file to the GGUF file"
+            )
         if whole and (self.wheels is not None or self.sha256 is not None):
             raise ValueError(
-                "hub.file is null, and a whole repository has no one sha256 and no wheels: give hub.file, or leave them out"
+                "hub.file is null, and a whole repository has neither sha256 nor wheels: give hub.file, or remove sha256 and wheels"
             )
         if not whole and (self.sha256 is None or self.bytes is None):
             raise ValueError("a file needs sha256 and bytes: it is checked before it is loaded")
@@ -179,7 +181,7 @@ class Model(Section):
         scored = [name for name, ask in self.asks.items() if ask.way == "likelihood"]
         if self.engine in SERVED and scored:
             raise ValueError(
-                f"asks.{scored[0]} has the way likelihood, which the engine {self.engine} cannot answer: set way: generate"
+                f"asks.{scored[0]}.way = likelihood, which the engine {self.engine} does not support: set way: generate"
             )
         return self
 

@@ -25,10 +25,10 @@ class Pool(Section):
     @model_validator(mode="after")
     def _sizes_are_of_members(self) -> "Pool":
         if self.recorded is None and self.parameters_billion:
-            raise ValueError("parameters_billion is for recorded members; a model's size stands in its own file")
+            raise ValueError("parameters_billion is for recorded members; a model's own file gives its size")
         unknown = sorted(set(self.parameters_billion) - set(self.members))
         if unknown:
-            raise ValueError(f"parameters_billion names {unknown[0]}, which is no member of this pool")
+            raise ValueError(f"parameters_billion names {unknown[0]}, which is not a member of this pool")
         return self
 
 
