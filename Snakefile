@@ -22,7 +22,8 @@ if problem := CHECKOUT["problem"](workflow.basedir):
     sys.exit(f"Checkout error: {problem}")
 
 from rgd.config import analyses, scenarios, slices
-from rgd.config.references import BENCHMARK, REAL, recorded_embeddings_file, recorded_file
+from rgd.routing.reduced import BENCHMARK, REAL
+from rgd.config.members import recorded_embeddings_file, recorded_file
 from rgd.planning.takeover import take_over
 from rgd.planning.graph import Memory
 from rgd.report import page as report_page

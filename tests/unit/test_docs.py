@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rgd.config import load, sweep
-from rgd.config.references import members
+from rgd.config.members import members
 from tests import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]

@@ -9,8 +9,8 @@ import yaml
 
 from rgd.config import load, load_all, slices
 from rgd.config.files import CATALOGUES
-from rgd.config.reference import DOCS, artifacts_page, configuration_page
-from rgd.config.references import members
+from rgd.config.members import members
+from rgd.config.pages import DOCS, artifacts_page, configuration_page
 from rgd.errors import UserError
 from tests import ROOT, names, paper_world, recorded_world
 
@@ -301,7 +301,7 @@ def test_the_order_of_keys_in_a_file_does_not_matter(folder: Path) -> None:
 
 
 def test_reference_pages_are_up_to_date() -> None:
-    hint = "run python -m rgd.config.reference"
+    hint = "run python -m rgd.config.pages"
     assert (DOCS / "configuration.md").read_text(encoding="utf-8") == configuration_page(), hint
     assert (DOCS / "artifacts.md").read_text(encoding="utf-8") == artifacts_page(), hint
 

@@ -9,10 +9,10 @@ import yaml
 
 from rgd.config import load, slices, sweep
 from rgd.config.products import listed, products
-from rgd.config.references import BENCHMARK, REAL
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.routers import load as load_router
+from rgd.routing.reduced import BENCHMARK, REAL
 from tests import ROOT
 
 CONFIG = ROOT / "config"

@@ -6,10 +6,11 @@ from typing import Any
 from rgd.config import scenarios, sweep
 from rgd.config.files import file_of
 from rgd.config.hints import nearest
+from rgd.config.members import members
 from rgd.config.products import listed, unique
-from rgd.config.references import REAL, members
 from rgd.config.schema import Config
 from rgd.errors import UserError
+from rgd.routing.reduced import REAL
 
 NEEDS = {"learning_curve": "learning_curve", "drop_one": "drop_one"}
 """The section that a table or figure needs. Tables that need a referee say so themselves."""

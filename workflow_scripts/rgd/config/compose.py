@@ -10,9 +10,9 @@ from pydantic_core import ErrorDetails
 
 from rgd.config import generated
 from rgd.config.analyses import check_analyses
+from rgd.config.checks import check_catalogues, check_experiment
 from rgd.config.files import CATALOGUES, Broken, fault_of_name, file_of, names_in, searched
 from rgd.config.hints import nearest
-from rgd.config.references import check_catalogues, check_references
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
 
@@ -57,7 +57,7 @@ def load_all(
     for (group, name), fault in broken.items():
         if any(text.lstrip("+~").startswith(f"{group}.{name}.") for text in overrides):
             raise UserError(fault)
-    check_references(config, folders, broken, check_data)
+    check_experiment(config, folders, broken, check_data)
     generated.check(config, folder)
     check_analyses(config, folder)
     return config, broken

@@ -5,11 +5,11 @@ from pathlib import Path
 from rgd.config import scenarios, sweep
 from rgd.config.files import file_of
 from rgd.config.products import unique
-from rgd.config.references import BENCHMARK
 from rgd.config.scenarios import SHORT, SHORTEST, Scenario
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.generation.scenario import wanted_per_task
+from rgd.routing.reduced import BENCHMARK
 
 
 def made(config: Config) -> list[tuple[str, Scenario]]:

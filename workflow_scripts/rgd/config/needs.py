@@ -1,8 +1,8 @@
 """The models and embedders that an experiment runs, which must be available before it starts."""
 
 from rgd.config import generated, scenarios, sweep
+from rgd.config.members import members
 from rgd.config.products import unique
-from rgd.config.references import members
 from rgd.config.schema import Config, Embedder, Model
 
 

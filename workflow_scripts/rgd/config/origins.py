@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatch
 from typing import NamedTuple
 
-from rgd.config.references import members
+from rgd.config.members import members
 from rgd.config.schema import Config
 
 

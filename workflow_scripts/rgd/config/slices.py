@@ -11,12 +11,13 @@ from typing import Any
 
 from rgd.config import generated, scenarios
 from rgd.config.files import prompt_file
+from rgd.config.members import members
 from rgd.config.prices import member_rates
 from rgd.config.products import listed
-from rgd.config.references import REAL, members
 from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
 from rgd.datasets.base import LETTER
 from rgd.datasets.mirror import DATA_CACHE, divided, source_files
+from rgd.routing.reduced import REAL
 
 
 def canonical(content: Any) -> str:

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 from rgd.config.products import listed, products, unique
-from rgd.config.references import BENCHMARK, REAL
 from rgd.config.schema import Config
 from rgd.routers import load
-from rgd.routing.reduced import of_size, whole_scenario, without
+from rgd.routing.reduced import BENCHMARK, REAL, of_size, whole_scenario, without
 
 LEARNING_FREE = "learning-free"
 

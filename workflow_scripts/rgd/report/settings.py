@@ -4,8 +4,8 @@ from typing import Any
 
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.products import listed
-from rgd.config.references import BENCHMARK, REAL
 from rgd.config.schema import Config
+from rgd.routing.reduced import BENCHMARK, REAL
 from rgd.tool.settings import member_title
 
 TABLES = ("accuracy", "comparisons", "costs", "choices", "tasks")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config import scenarios, slices
-from rgd.config.references import REAL, members
+from rgd.config.members import members
 from rgd.config.schema import Config, Embedder, Model
 from rgd.config.sweep import Cell, query_set
 from rgd.errors import UserError
 from rgd.routers import make
-from rgd.routing.reduced import whole_pool
+from rgd.routing.reduced import REAL, whole_pool
 from rgd.tool.exporting import check_routes_alone
 
 

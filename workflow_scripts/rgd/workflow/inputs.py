@@ -10,10 +10,9 @@ from typing import Any
 
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.products import unique
-from rgd.config.references import BENCHMARK, REAL
 from rgd.datasets.mirror import content_digest
 from rgd.report import page
-from rgd.routing.reduced import whole_pool, whole_scenario
+from rgd.routing.reduced import BENCHMARK, REAL, whole_pool, whole_scenario
 from rgd.tool import settings as tool_settings
 from rgd.workflow import paths
 from rgd.workflow.study import QuerySet, Study, Trained

@@ -9,13 +9,13 @@ from typing import Any
 
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.command_line import compose
+from rgd.config.members import Member, members, recorded_members
 from rgd.config.products import listed, unique
-from rgd.config.references import BENCHMARK, REAL, Member, members, recorded_members
 from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Router
 from rgd.errors import UserError
 from rgd.report import settings as report_settings
 from rgd.routers import load as load_router
-from rgd.routing.reduced import MARK, WITHOUT, whole_pool, whole_scenario
+from rgd.routing.reduced import BENCHMARK, MARK, REAL, WITHOUT, whole_pool, whole_scenario
 
 QuerySet = tuple[str, str]
 """A dataset and one of its query sets."""

@@ -14,7 +14,7 @@ from rgd.answers.responses import option_texts
 from rgd.artifacts import schemas
 from rgd.artifacts.files import matrix
 from rgd.config import load, load_all, slices
-from rgd.config.references import recorded_file
+from rgd.config.members import recorded_file
 from rgd.datasets.base import validate
 from rgd.datasets.mirror import folder_of
 from rgd.datasets.multiple_choice import questions as read_questions

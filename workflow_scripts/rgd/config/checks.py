@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rgd.answers.latex import LATEX
 from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
+from rgd.config.members import member_key, members, recorded_file, recorded_members
 from rgd.config.prices import member_rates
 from rgd.config.products import listed, products
 from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
 from rgd.config.schema import (
     SERVED,
-    Ask,
     Config,
     Dataset,
     Descriptor,
@@ -20,7 +19,6 @@ from rgd.config.schema import (
     Featurizer,
     FurtherSweep,
     Generator,
-    Model,
     Pool,
     Router,
 )
@@ -28,44 +26,6 @@ from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.errors import UserError
 from rgd.routing.reduced import BENCHMARK, REAL
-
-
-class Member(NamedTuple):
-    """A member of a pool: a model and how it is asked."""
-
-    model_name: str
-    model: Model
-    ask: Ask
-
-
-def members(config: Config) -> dict[str, Member]:
-    """All members that the model files define, by key: MODEL for the ask ``default``, else MODEL-ASK."""
-    return {
-        _member_key(name, ask_name): Member(name, model, ask)
-        for name, model in config.model.items()
-        for ask_name, ask in model.asks.items()
-    }
-
-
-def _member_key(model: str, ask: str) -> str:
-    return model if ask == "default" else f"{model}-{ask}"
-
-
-def recorded_members(config: Config) -> dict[str, str]:
-    """The members whose answers a user already has, and the recorded pool's folder that holds each."""
-    pools = [pool for pool in config.pool.values() if pool.recorded is not None]
-    return {member: str(pool.recorded) for pool in pools for member in pool.members}
-
-
-def recorded_file(config: Config, dataset: str, member: str) -> str:
-    """Where a recorded member's answers to a dataset lie, under paths.data_root."""
-    return f"recorded/{config.dataset[dataset].recorded}/{recorded_members(config)[member]}/{member}.parquet"
-
-
-def recorded_embeddings_file(config: Config, dataset: str) -> str:
-    """Where a dataset's given embeddings lie, under paths.data_root."""
-    spec = config.dataset[dataset]
-    return f"recorded/{spec.recorded}/{spec.recorded_embeddings}"
 
 
 def check_catalogues(config: Config, folder: Path, broken: Broken) -> Config:
@@ -118,9 +78,9 @@ def _find_member(name: str, known: Iterable[str], broken: Broken, where: str, wh
 
 def _check_model(config: Config, folder: Path, name: str, broken: Broken) -> None:
     file, model = file_of(folder, "model", name), config.model[name]
-    keys = {_member_key(name, ask) for ask in model.asks}
+    keys = {member_key(name, ask) for ask in model.asks}
     for other, spec in config.model.items():
-        common = sorted(keys & {_member_key(other, ask) for ask in spec.asks} if other != name else ())
+        common = sorted(keys & {member_key(other, ask) for ask in spec.asks} if other != name else ())
         if common:
             raise UserError(
                 f"the member key {common[0]} is defined by {file} and {file_of(folder, 'model', other)}. Rename the ask or "
@@ -217,7 +177,7 @@ def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> N
             )
 
 
-def check_references(config: Config, folders: Sequence[Path], broken: Broken, check_data: bool = True) -> None:
+def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, check_data: bool = True) -> None:
     """Check that every name in the experiment resolves and that experiments which share artifacts agree.
 
     Args:

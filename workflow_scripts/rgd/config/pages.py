@@ -1,6 +1,6 @@
 """The reference pages generated from the schemas: docs/configuration.md and docs/artifacts.md.
 
-``python -m rgd.config.reference`` rewrites both. A test fails if they differ from the schemas.
+``python -m rgd.config.pages`` rewrites both. A test fails if they differ from the schemas.
 """
 
 import inspect
@@ -127,7 +127,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration reference",
         "",
-        "Generated from the schema (`python -m rgd.config.reference`). Each key is listed under the file that holds it.",
+        "Generated from the schema (`python -m rgd.config.pages`). Each key is listed under the file that holds it.",
         "",
     ]
     for title, section in _sections():
@@ -185,7 +185,7 @@ def artifacts_page() -> str:
     lines = [
         "# Artifacts",
         "",
-        "Generated from the schemas (`python -m rgd.config.reference`). All artifacts are Parquet files (zstd) under `results/`.",
+        "Generated from the schemas (`python -m rgd.config.pages`). All artifacts are Parquet files (zstd) under `results/`.",
         "A `….provenance.json` beside each one records how it was made. `D` is a dataset, `Q` a query set (`benchmark`, or the",
         "key of a generated scenario), `S` a scenario, `P` a pool, `M` a member, `R` a router, `F` a featurizer.",
         "",

@@ -1,0 +1,44 @@
+"""Members of pools: models and how they are asked, and those whose answers are recorded."""
+
+from typing import NamedTuple
+
+from rgd.config.schema import Ask, Config, Model
+
+
+class Member(NamedTuple):
+    """A member of a pool: a model and how it is asked."""
+
+    model_name: str
+    model: Model
+    ask: Ask
+
+
+def members(config: Config) -> dict[str, Member]:
+    """All members that the model files define, by key: MODEL for the ask ``default``, else MODEL-ASK."""
+    return {
+        member_key(name, ask_name): Member(name, model, ask)
+        for name, model in config.model.items()
+        for ask_name, ask in model.asks.items()
+    }
+
+
+def member_key(model: str, ask: str) -> str:
+    """The key of a model's member for one of its asks."""
+    return model if ask == "default" else f"{model}-{ask}"
+
+
+def recorded_members(config: Config) -> dict[str, str]:
+    """The members whose answers a user already has, and the recorded pool's folder that holds each."""
+    pools = [pool for pool in config.pool.values() if pool.recorded is not None]
+    return {member: str(pool.recorded) for pool in pools for member in pool.members}
+
+
+def recorded_file(config: Config, dataset: str, member: str) -> str:
+    """Where a recorded member's answers to a dataset lie, under paths.data_root."""
+    return f"recorded/{config.dataset[dataset].recorded}/{recorded_members(config)[member]}/{member}.parquet"
+
+
+def recorded_embeddings_file(config: Config, dataset: str) -> str:
+    """Where a dataset's given embeddings lie, under paths.data_root."""
+    spec = config.dataset[dataset]
+    return f"recorded/{spec.recorded}/{spec.recorded_embeddings}"
