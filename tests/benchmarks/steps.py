@@ -70,7 +70,8 @@ def job(step: str, router: str | None, members: list[str], folder: Path) -> Job:
     settings = router_settings(router)
     kind = load(settings["method"])
     sizes = {"parameters_billion": [1.0] * len(members)} if kind.knows_sizes else {}
-    parameters = {"slice": json.dumps(settings | sizes), "members": pool}
+    wanted = ("method", "parameters") if step == "fit" else ("method", "parameters", "variants", "aggregate")
+    parameters = {"slice": json.dumps({key: settings[key] for key in wanted} | sizes), "members": pool}
     if step == "fit":
         inputs = {"training": at.training, "questions": at.questions, "embeddings": at.embeddings}
         if kind.needs_labels:
