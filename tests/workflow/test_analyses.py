@@ -181,7 +181,7 @@ def test_a_learning_curve_is_fitted_on_every_size_and_the_whole(unmade: Project)
     jobs = planned(unmade, "results/tables/tiny/learning_curve.md")
     # Two routers that learn, on one scenario: two sizes and the whole.
     assert (jobs["fit"], jobs["route"], jobs["score"]) == (6, 6, 6)
-    assert (jobs["consensus"], jobs["neighbours"]) == (3, 3)
+    assert (jobs["train"], jobs["neighbours"]) == (3, 3)
     assert jobs["ask_answers"] == len(MEMBERS)
 
 
@@ -199,7 +199,7 @@ def test_what_is_embedded_for_the_whole_serves_every_size_and_smaller_pool(unmad
 def test_a_pool_without_a_member_asks_nothing_anew(unmade: Project) -> None:
     jobs = planned(unmade, "results/tables/tiny/drop_one.md")
     assert jobs["fit"] == 2 * (1 + len(MEMBERS))
-    assert jobs["consensus"] == 1 + len(MEMBERS)
+    assert jobs["train"] == 1 + len(MEMBERS)
     assert jobs["ask_answers"] == len(MEMBERS)
 
 
@@ -253,8 +253,8 @@ def test_the_learning_curve_ends_at_the_cell_of_the_whole_set(analysed: Project)
         assert part["n_training"].tolist() == [8, 14]
         assert part["accuracy"].iloc[-1] == pytest.approx(accuracy["real", router, variant])
     for size, expected in {8: 8, 5000: 14}.items():
-        consensus = pd.read_parquet(analysed.folder / f"results/consensus/tiny/real@{size}/tiny.parquet")
-        assert consensus.groupby("seed")["query_id"].nunique().tolist() == [expected, expected]
+        training = pd.read_parquet(analysed.folder / f"results/training/tiny/real@{size}/tiny.parquet")
+        assert training.groupby("seed")["query_id"].nunique().tolist() == [expected, expected]
 
 
 def test_a_pool_without_a_member_never_asks_it(analysed: Project) -> None:

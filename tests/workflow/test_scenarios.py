@@ -165,8 +165,8 @@ def test_a_filtered_set_is_rows_of_the_whole_one_in_everything(scenarios: Projec
     assert sum(row["queries"] for row in counts if row["outcome"] == "kept") == kept.num_rows
     assert {row["first"] for row in counts} | {row["second"] for row in counts} <= set(RUN_MEMBERS)
     assert not list((scenarios.folder / "results/asked/answers").glob(f"*/{FILTERED}"))
-    consensus = table(scenarios, f"consensus/tiny/{FILTERED}/tiny")
-    assert set(consensus["query_id"].to_pylist()) == wanted
+    training = table(scenarios, f"training/tiny/{FILTERED}/tiny")
+    assert set(training["query_id"].to_pylist()) == wanted
 
 
 @pytest.mark.slow
