@@ -1,4 +1,4 @@
-"""The benchmarks run: at their tiny size, in a minute, which says nothing about speed."""
+"""The benchmarks run and measure what the workflow runs: at their tiny size, which says nothing about speed."""
 
 import os
 import subprocess
@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-from tests import ROOT
+from tests import ROOT, tiny_models
+from tests.benchmarks import inference
+from tests.benchmarks.__main__ import bench, growth
+from tests.benchmarks.sizes import MMLU_PRO, SCALING, SUPERGPQA, TINY
 
 COMMANDS = {
     "routers": ["tests.benchmarks", "--sizes", "tiny", "--no-scaling"],
@@ -15,9 +18,10 @@ COMMANDS = {
         for name in ("store", "inference", "dag", "overhead", "sweep")
     },
 }
-pytestmark = [pytest.mark.slow, pytest.mark.ci]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_benchmark_runs_at_its_tiny_size(name: str) -> None:
     results = ROOT / "results/bench"
@@ -28,3 +32,36 @@ def test_a_benchmark_runs_at_its_tiny_size(name: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in results.glob("*")} == before
+
+
+@pytest.mark.slow
+def test_cells_and_baselines_run_and_are_measured(tmp_path):
+    rows = bench(TINY, ("smoothie", "cascal"), True, tmp_path)
+    assert [found["name"] for found in rows] == ["neighbours", "train", "consensus", "smoothie", "cascal"]
+    for found in rows:
+        assert found["seconds"] == pytest.approx(sum(found["steps"].values()), abs=0.01)
+        assert found["peak_memory_mb"] >= 0
+        assert (found["baseline_seconds"] is None) == (found["name"] in ("train", "consensus"))
+
+
+def test_sizes_are_the_papers():
+    assert (MMLU_PRO.train, MMLU_PRO.test, len(MMLU_PRO.tasks)) == (7089, 4737, 14)
+    assert (SUPERGPQA.train, SUPERGPQA.test, len(SUPERGPQA.tasks)) == (15917, 10612, 13)
+    assert [round(size.train / SCALING[0].train) for size in SCALING] == [1, 4, 16]
+    assert len({size.test for size in SCALING}) == 1
+
+
+def test_growth_is_relative_to_the_smallest_and_to_the_size_before():
+    rows = [{"name": "a", "train": 10, "seconds": 2.0}, {"name": "a", "train": 40, "seconds": 5.0}]
+    assert growth(rows) == [f"{'a':20}1x: 1.0   4x: 2.5   (from size to size 2.5)"]
+
+
+@pytest.mark.slow
+def test_the_engine_writes_what_vllm_writes_by_hand_and_both_are_timed(tmp_path, capsys):
+    folder = tiny_models.build(tmp_path / "model")
+    row = inference.bench(folder, "tiny", count=4, max_tokens=8, rounds=1)
+    assert row["same_texts"]
+    assert row["tokens"] > 0
+    assert row["ratio"] == pytest.approx(row["baseline_seconds"] / row["seconds"], rel=0.05)
+    assert 0 < row["store_share"] < 1
+    assert f"ratio {row['ratio']:.3f}" in inference.line(row)
