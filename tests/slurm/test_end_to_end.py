@@ -65,7 +65,7 @@ def test_slurm_was_asked_for_few_jobs_with_what_the_models_need(submitted: Proje
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
     # A job of the cluster for each member, whatever the number of its query sets, and a further one to read its answers.
     assert Counter(job["Comment"] for job in of(jobs, "answers_")) == {
-        f"rule_answers_letter_{member}_answer": 1 for member in MEMBERS
+        f"rule_answers_letter_{member}_ask_answers": 1 for member in MEMBERS
     }
     assert len(of(jobs, "responses_")) == len(MEMBERS)
     # All seven cells are a job, also those of the references.
@@ -79,7 +79,7 @@ def test_slurm_was_asked_for_few_jobs_with_what_the_models_need(submitted: Proje
         assert "gpu" not in job.get("TresPerJob", "")
     assert len(jobs) <= 24
     # What takes a second or needs a network has run where snakemake ran.
-    assert not of(jobs, "descriptions") + of(jobs, "fetch_")
+    assert not of(jobs, "human_descriptions") + of(jobs, "fetch_")
     minutes = yaml.safe_load((submitted.folder / "config/site/tests.yaml").read_text())["cluster"]["longest_minutes"]
     for job in of(jobs, "answers_"):
         hours, rest, _ = map(int, job["TimeLimit"].split(":"))
