@@ -51,6 +51,7 @@ rule ask_descriptions:
             slices.describing(study.config, study.folder, wildcards.dataset, wildcards.variant)
         ),
         slice=lambda wildcards: slices.canonical(slices.described(study.config, wildcards.dataset, wildcards.variant)),
+        code=code("ask_descriptions.py"),
     message:
         "Describing the tasks of {wildcards.dataset}, {wildcards.variant}"
     script:
@@ -110,6 +111,7 @@ rule ask_queries:
             slices.generation(study.config, study.folder, study.generator_name(wildcards))
         ),
         slice=lambda wildcards: slices.canonical(slices.drawing(study.config, wildcards.dataset, wildcards.drawn)),
+        code=code("ask_queries.py"),
     message:
         "Drawing the queries {wildcards.drawn} for {wildcards.dataset}"
     script:

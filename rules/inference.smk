@@ -1,6 +1,9 @@
 # Models at work: weights, embeddings, answers. Rules that ask fill the store; rules that read it need no model.
 # Settings that change no result (the engine, the paths of weights and store, the size of a chunk) are resources, because a
-# changed resource reruns nothing.
+# changed resource reruns nothing. A rule that asks follows the code that decides what is asked, and not the code that asks.
+
+POOLING = "rgd.engines.pooling"
+"""From the tokens of a text to its vector."""
 
 
 rule fetch_model:
@@ -66,7 +69,7 @@ rule embed_questions:
         **jobs.embedding(jobs.queries),
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
-        code=code("embed_questions.py"),
+        code=code("embed_questions.py", [POOLING]),
     message:
         "Embedding the queries {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -125,6 +128,7 @@ rule ask_answers:
         settings=lambda wildcards: slices.canonical(
             slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
         ),
+        code=code("ask_answers.py"),
     message:
         "{wildcards.member} answers {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -207,7 +211,7 @@ rule embed_answers:
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
         members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
-        code=code("embed_answers.py"),
+        code=code("embed_answers.py", [POOLING]),
     message:
         "Embedding the {wildcards.text} texts of the answers of {wildcards.pool} to {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -236,6 +240,7 @@ rule ask_features:
         settings=lambda wildcards: slices.canonical(
             slices.featurizing(study.config, study.folder, wildcards.featurizer)
         ),
+        code=code("ask_features.py"),
     message:
         "{wildcards.featurizer} describes {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -285,7 +290,7 @@ rule embed_features:
         **jobs.embedding(jobs.feature_texts),
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
-        code=code("embed_features.py"),
+        code=code("embed_features.py", [POOLING]),
     message:
         "Embedding what {wildcards.featurizer} wrote about {wildcards.query_set} of {wildcards.dataset}"
     script:
@@ -309,7 +314,7 @@ rule embed_descriptions:
         **jobs.embedding(jobs.tasks),
     params:
         slice=lambda wildcards: slices.canonical(slices.embedding(study.embedder(wildcards))),
-        code=code("embed_descriptions.py"),
+        code=code("embed_descriptions.py", [POOLING]),
     message:
         "Embedding the {wildcards.variant} descriptions of {wildcards.dataset}"
     script:
@@ -360,6 +365,7 @@ rule ask_referee:
     params:
         settings=lambda wildcards: slices.canonical(slices.answering(study.config, study.folder, wildcards.member)),
         draws=study.referee_draws,
+        code=code("ask_referee.py"),
     message:
         "{wildcards.member} judges {wildcards.query_set} of {wildcards.dataset}"
     script:

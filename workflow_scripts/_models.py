@@ -23,13 +23,13 @@ def model_of_job(
     Args:
         snakemake: the job; its resources say where to find the weights, or how to ask the server.
         kind: the kind of engine.
-        settings: max_model_len, dtype, chat (further arguments of the chat template) and, for an embedder, pooling.
+        settings: dtype, chat (further arguments of the chat template) and, for an embedder, pooling.
         spent: gives the cost of the model so far in US dollars; called only for a model with a budget.
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
     model = {
-        "max_model_len": settings["max_model_len"],
+        "max_model_len": resources.max_model_len,
         "dtype": settings["dtype"],
         "chat": settings.get("chat", {}),
         "pooling": settings.get("pooling"),

@@ -4,7 +4,7 @@ import json
 
 from _asking import fill_query_sets
 from _job import running
-from rgd.answers.features import requests_for
+from rgd.answers.requests import feature_requests
 from rgd.artifacts.files import read_table, write_json
 from rgd.store.answers import AnswerSettings
 
@@ -14,6 +14,6 @@ with running(snakemake):
         snakemake,
         settings,
         snakemake.wildcards.featurizer,
-        lambda path: requests_for(read_table(path, ["question"]), settings.prompt),
+        lambda path: feature_requests(read_table(path, ["question"]), settings.prompt),
     )
     write_json(snakemake.output.asked, {"settings": settings.key, "texts": texts})

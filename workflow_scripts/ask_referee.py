@@ -4,7 +4,7 @@ import json
 
 from _asking import fill_query_sets
 from _job import running
-from rgd.answers.referee import referee_requests
+from rgd.answers.requests import referee_requests
 from rgd.artifacts.files import read_table, write_json
 from rgd.store.answers import AnswerSettings
 

@@ -7,7 +7,7 @@ import pandas as pd
 from _job import running
 from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people
 from rgd.analysis.writing import write_all
-from rgd.answers.responses import requests_for
+from rgd.answers.requests import requests_for
 from rgd.artifacts.files import read_table
 from rgd.store.answers import AnswerSettings, Store
 

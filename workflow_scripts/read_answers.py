@@ -4,7 +4,8 @@ import json
 
 from _job import running
 from _stored import said_to_be_stored
-from rgd.answers.responses import requests_for, response_rows
+from rgd.answers.requests import requests_for
+from rgd.answers.responses import response_rows
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store

@@ -4,7 +4,8 @@ import json
 
 from _job import running
 from _stored import said_to_be_stored
-from rgd.answers.features import feature_rows, requests_for
+from rgd.answers.features import feature_rows
+from rgd.answers.requests import feature_requests
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store
@@ -12,7 +13,7 @@ from rgd.store.answers import AnswerSettings, Store
 with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     questions = read_table(snakemake.input.questions, ["query_id", "question"])
-    keys = [request.query_key for request in requests_for(questions, settings.prompt)]
+    keys = [request.query_key for request in feature_requests(questions, settings.prompt)]
     with said_to_be_stored(snakemake.input.asked):
         texts = Store(snakemake.resources.store).read(settings, keys)["text"].to_pylist()
     table = feature_rows(questions["query_id"], texts)

@@ -4,7 +4,8 @@ import json
 
 from _job import running
 from _stored import said_to_be_stored
-from rgd.answers.referee import referee_requests, referee_rows
+from rgd.answers.referee import referee_rows
+from rgd.answers.requests import referee_requests
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store

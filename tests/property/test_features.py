@@ -5,7 +5,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.answers.features import MOST_KEYWORDS, Features, feature_rows, feature_vectors, parse, requests_for
+from rgd.answers.features import MOST_KEYWORDS, Features, feature_rows, feature_vectors, parse
+from rgd.answers.requests import feature_requests
 from rgd.artifacts import schemas
 
 TAGS = ["[KEYWORDS]", "[STEP BACK]", "[QUESTION]"]
@@ -75,7 +76,7 @@ def test_small_slips_of_form_are_read():
 
 def test_a_request_shows_the_question_and_no_option():
     questions = pa.table({"question": ["Why?", "How?"], "options": [["because", "so"], ["thus", "so"]]})
-    requests = requests_for(questions, PROMPT)
+    requests = feature_requests(questions, PROMPT)
     assert [request.question for request in requests] == ["Why?", "How?"]
     assert all(request.options == () for request in requests)
     assert [request.messages[-1].content.strip() for request in requests] == ["Why?", "How?"]

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from rgd.answers.referee import majority_of_draws, referee_requests
+from rgd.answers.referee import majority_of_draws
+from rgd.answers.requests import referee_requests
 from rgd.artifacts import schemas
 from rgd.artifacts.files import from_matrix, write_table
 from rgd.config import load, slices

@@ -5,7 +5,8 @@ import pytest
 
 from rgd.answers.extraction import ANSWER_IS, BOXED, NO_RULE, extract_latex
 from rgd.answers.latex import boxed
-from rgd.answers.responses import option_texts, requests_for, response_rows
+from rgd.answers.requests import requests_for
+from rgd.answers.responses import option_texts, response_rows
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from rgd.analysis.label_quality import (
     with_averages,
 )
 from rgd.analysis.order import AVERAGE
-from rgd.answers.referee import majority_of_draws, referee_requests, referee_rows
+from rgd.answers.referee import majority_of_draws, referee_rows
+from rgd.answers.requests import referee_requests
 from rgd.artifacts import schemas
 from tests.slow_twins.rankings import majority_of_draws as majority_by_count
 

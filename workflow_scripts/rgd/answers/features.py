@@ -15,8 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from rgd.artifacts import schemas
-from rgd.engines.base import Request
-from rgd.engines.prompts import render
 
 MOST_KEYWORDS = 5
 
@@ -61,16 +59,6 @@ def _keywords(text: str) -> tuple[str, ...]:
         if keyword:
             distinct.setdefault(keyword.casefold(), keyword)
     return tuple(distinct.values())[:MOST_KEYWORDS]
-
-
-def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
-    """One request for every row of ``questions``, in order, with only its question.
-
-    Args:
-        questions: a table with a column question.
-        prompt: the text of the prompt file.
-    """
-    return [render(prompt, question) for question in questions["question"].to_pylist()]
 
 
 def feature_rows(query_ids: pa.ChunkedArray, texts: Sequence[str]) -> pa.Table:

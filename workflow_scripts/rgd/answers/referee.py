@@ -2,26 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from rgd.answers.responses import requests_for, response_rows
-from rgd.engines.base import Request
+from rgd.answers.responses import response_rows
 
 MAJORITY, TIE, MISSING = "majority", "tie", "missing"
-
-
-def referee_requests(questions: pa.Table, prompt: str, draws: int) -> list[Request]:
-    """The requests of draws 0, 1, ... of every question, a question's draws next to each other.
-
-    Args:
-        questions: a table with the columns of schemas.QUESTIONS.
-        prompt: the text of the prompt file.
-        draws: number of draws of each question.
-    """
-    return [replace(request, draw=draw) for request in requests_for(questions, prompt) for draw in range(draws)]
 
 
 def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, draws: int) -> pa.Table:
@@ -29,7 +16,7 @@ def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way:
 
     Args:
         questions: a table with the columns of schemas.QUESTIONS.
-        answers: rows of the store (see :func:`rgd.answers.responses.response_rows`), in the order of :func:`referee_requests`.
+        answers: rows of the store (see :func:`rgd.answers.responses.response_rows`), in the order of :func:`rgd.answers.requests.referee_requests`.
         way: ``likelihood`` or ``generate``.
         draws: number of draws of each question.
     """

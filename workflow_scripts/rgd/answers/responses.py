@@ -1,4 +1,4 @@
-"""The requests to a member, made from questions, and the rows of its responses, extracted from its answers."""
+"""The rows of a member's responses, extracted from its answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,25 +7,11 @@ import pyarrow as pa
 
 from rgd.answers.extraction import LIKELIHOOD_PER_BYTE, after_reasoning, choose, extract, extract_latex
 from rgd.answers.latex import LATEX
-from rgd.engines.base import Request
-from rgd.engines.prompts import letter, render
+from rgd.engines.prompts import letter
 
 LIKELIHOOD, GENERATE = "likelihood", "generate"
 MEAN_LOG_PROBABILITY = "mean_log_probability"
 NO_CONFIDENCE = "none"
-
-
-def requests_for(questions: pa.Table, prompt: str) -> list[Request]:
-    """One request for every row of ``questions`` (question, options), in order.
-
-    Args:
-        questions: a table with the columns of schemas.QUESTIONS.
-        prompt: the text of the prompt file.
-    """
-    return [
-        render(prompt, question, options)
-        for question, options in zip(questions["question"].to_pylist(), questions["options"].to_pylist(), strict=True)
-    ]
 
 
 def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:

@@ -23,8 +23,13 @@ from rgd.errors import UserError
 
 PACKAGE = "rgd"
 DECIDES_NOTHING = {
+    "_asking": "the order in which a loaded model is asked about several query sets",
     "_job": "the frame of every script: its log, exit and provenance",
+    "_models": "the loading of a job's model",
+    "_stored": "what is said if an answer is missing",
     "rgd.engines.opening": "the location of weights and the access to a server; the parameters say which model it is",
+    "rgd.store.answers": "the place of answers; the parameters and the requests say which answers they are",
+    "rgd.store.fill": "asking for the answers that the store lacks",
 }
 """Modules that affect no result and are therefore not followed, and what they hold."""
 ROOT = Path(__file__).parents[2]

@@ -24,6 +24,7 @@ from rgd.config.schema import (
 )
 from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
+from rgd.engines.prompts import parse_prompt, unread_turn
 from rgd.errors import UserError
 from rgd.routing.reduced import BENCHMARK, REAL
 
@@ -143,7 +144,7 @@ def _check_generator(config: Config, folder: Path, name: str, broken: Broken) ->
     _find(generator.model, "model", config, broken, f"{file}: model", "model")
     _check_engine(config, file, generator)
     for prompt in [generator.prompt, *generator.examples]:
-        _check_prompt(folder, file, prompt)
+        _text_of_prompt(folder, file, prompt)
 
 
 def _check_featurizer(config: Config, folder: Path, name: str, broken: Broken) -> None:
@@ -415,10 +416,30 @@ def _check_engine(config: Config, file: Path, spec: Descriptor | Featurizer | Ge
 
 
 def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
+    """Check a prompt that consists of turns."""
+    file, text = _text_of_prompt(folder, where, prompt)
+    if odd := unread_turn(text):
+        number, line = odd
+        raise UserError(
+            f"{file}, line {number}: {line!r} looks like the beginning of a turn, which is a line with [system], [user] or "
+            "[assistant] alone. Correct the line."
+        )
+    try:
+        parse_prompt(text)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+
+
+def _text_of_prompt(folder: Path, where: Path, prompt: str) -> tuple[Path, str]:
+    """The file of a prompt and its text."""
     file = prompt_file(folder, prompt)
     if not file.is_file():
         known = [path.stem for path in (folder / "prompts").glob("*.txt")]
         raise UserError(f"{where} names the prompt {prompt}, but there is no {file}. " + nearest(prompt, known))
+    try:
+        return file, file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8.") from None
 
 
 def _check_module(file: Path, key: str, name: str, package: str, known: list[str]) -> None:

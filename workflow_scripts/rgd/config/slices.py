@@ -17,6 +17,7 @@ from rgd.config.products import listed
 from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
 from rgd.datasets.base import LETTER
 from rgd.datasets.mirror import DATA_CACHE, divided, source_files
+from rgd.engines.prompts import in_one_form, text_in_one_form
 from rgd.routing.reduced import REAL
 
 
@@ -134,8 +135,8 @@ def generation(config: Config, folder: Path, generator: str) -> dict[str, Any]:
     """What determines the text of a generator's draws, as rgd.store.answers.AnswerSettings; its prompts are one JSON text."""
     spec = config.generator[generator]
     prompt = {
-        "instruction": _prompt(folder, spec.prompt),
-        "examples": [_prompt(folder, example) for example in spec.examples],
+        "instruction": text_in_one_form(_text(folder, spec.prompt)),
+        "examples": [text_in_one_form(_text(folder, example)) for example in spec.examples],
     }
     return _writing(config, spec, canonical(prompt))
 
@@ -285,14 +286,19 @@ def _writing(config: Config, spec: Descriptor | Featurizer | Generator, prompt: 
 
 
 def _model(model: Model) -> dict[str, Any]:
-    """What determines a model's answers. A server chooses its own number format, so dtype does not count there."""
+    """What determines a model's answers. A server chooses its own number format and trims no prompt, so neither dtype nor
+    max_model_len counts there."""
     return {
         "weights": model_identity(model),
-        "max_model_len": model.max_model_len,
+        "max_model_len": model.max_model_len if model.api is None else None,
         "dtype": model.dtype if model.api is None else "served",
         "chat": model.chat,
     }
 
 
 def _prompt(folder: Path, name: str) -> str:
+    return in_one_form(_text(folder, name))
+
+
+def _text(folder: Path, name: str) -> str:
     return prompt_file(folder, name).read_text(encoding="utf-8")

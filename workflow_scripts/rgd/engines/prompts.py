@@ -8,24 +8,58 @@ from typing import Any
 from rgd.engines.base import Message, Request
 from rgd.errors import UserError
 
-_HEADER = re.compile(r"^\[(system|user|assistant)\][ \t]*\n", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[(system|user|assistant)\][ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
+_LIKE_A_HEADER = re.compile(r"\W*(?:system|user|assistant)\W*", re.IGNORECASE)
 _ELLIPSIS = " … "
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def parse_prompt(template: str) -> tuple[Message, ...]:
     """The turns of a prompt file.
 
-    A turn begins with a line ``[system]``, ``[user]`` or ``[assistant]``; a file without such lines is one ``text``
-    for a model that continues text. A final ``[assistant]`` turn is the beginning of the model's own answer.
+    A turn begins with a line ``[system]``, ``[user]`` or ``[assistant]``, in upper or lower case; a file without such
+    lines is one ``text`` for a model that continues text. A final ``[assistant]`` turn is the beginning of the model's own
+    answer. A byte order mark, the form of the line ends and blank lines around a turn do not count.
+
+    Raises:
+        UserError: there is text before the first turn.
     """
-    parts = _HEADER.split(template)
+    parts = _HEADER.split(_plain(template))
     if len(parts) == 1:
-        return (Message("text", template.strip()),)
+        return (Message("text", parts[0].strip()),)
     if parts[0].strip():
         raise UserError(
             f"prompt: text before the first [user] or [system] line: {parts[0].strip()[:60]!r}; move it under one of them."
         )
-    return tuple(Message(role, content.strip()) for role, content in zip(parts[1::2], parts[2::2], strict=True))
+    turns = zip(parts[1::2], parts[2::2], strict=True)
+    return tuple(Message(role.lower(), content.strip()) for role, content in turns)
+
+
+def in_one_form(template: str) -> str:
+    """A prompt file's text in the one form that all files with the same turns have, so that equal prompts have equal keys.
+
+    Raises:
+        UserError: there is text before the first turn.
+    """
+    turns = parse_prompt(template)
+    return "".join(turn.content + "\n" if turn.role == "text" else f"[{turn.role}]\n{turn.content}\n" for turn in turns)
+
+
+def text_in_one_form(text: str) -> str:
+    """:func:`in_one_form` of a text that has no turns, such as a worked example."""
+    return _plain(text).strip() + "\n"
+
+
+def unread_turn(template: str) -> tuple[int, str] | None:
+    """The number and text of the first line that looks like the beginning of a turn but is none, such as ``[user]:``."""
+    for number, line in enumerate(_plain(template).split("\n"), start=1):
+        if _LIKE_A_HEADER.fullmatch(line) and not _HEADER.fullmatch(line):
+            return number, line.strip()
+    return None
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix(_BYTE_ORDER_MARK).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def render(template: str, question: str, options: Sequence[str] = (), *, draw: int = 0) -> Request:

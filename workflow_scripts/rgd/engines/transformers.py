@@ -11,6 +11,7 @@ import numpy as np
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import Branches, chosen, prepare
 from rgd.engines.memory import is_out_of_memory
+from rgd.engines.pooling import cut, pooled
 from rgd.errors import UserError
 from rgd.weights.cache import cannot_load
 
@@ -145,25 +146,14 @@ class TransformersEngine:
         """Embed ``texts`` by the last layer's vectors, their mean or the last one: (n, d) float32, rows of length 1."""
         import torch
 
-        limit = self.settings.max_model_len
-        lengths = [len(ids) for ids in self.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]]
+        limits = cut(self.settings.max_model_len)
+        lengths = [len(ids) for ids in self.tokenizer(list(texts), **limits)["input_ids"]]
         vectors: list[np.ndarray | None] = [None] * len(texts)
 
         def embed_batch(batch: Sequence[int]) -> None:
-            fed = self.tokenizer(
-                [texts[i] for i in batch], truncation=True, max_length=limit, padding=True, return_tensors="pt"
-            )
-            fed = fed.to(self.device)
-            hidden = self.model(**fed).last_hidden_state.float()
-            mask = fed["attention_mask"]
-            if self.settings.pooling == "last":
-                # The last token that is not padding, on whichever side the tokenizer pads.
-                last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
-                pooled = hidden[torch.arange(len(batch), device=mask.device), last]
-            else:
-                shares = mask[..., None].float()
-                pooled = (hidden * shares).sum(dim=1) / shares.sum(dim=1)
-            for index, row in zip(batch, torch.nn.functional.normalize(pooled, dim=1).cpu().numpy(), strict=True):
+            fed = self.tokenizer([texts[i] for i in batch], **limits, padding=True, return_tensors="pt").to(self.device)
+            rows = pooled(self.model(**fed).last_hidden_state, fed["attention_mask"], self.settings.pooling)
+            for index, row in zip(batch, rows.cpu().numpy(), strict=True):
                 vectors[index] = row
 
         with torch.inference_mode():

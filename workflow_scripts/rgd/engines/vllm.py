@@ -11,6 +11,7 @@ import numpy as np
 from rgd.engines.base import Answer, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import chosen, prepare
 from rgd.engines.memory import is_out_of_memory
+from rgd.engines.pooling import cut, of_length_one
 from rgd.engines.prompts import fit_context
 from rgd.errors import UserError
 from rgd.seeds import derive_seed
@@ -228,11 +229,9 @@ class VllmEngine:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embed ``texts`` by the last layer, pooled: (n, d) float32, rows of length 1. A text too long loses its end."""
-        cut = {"truncation": True, "max_length": self.settings.max_model_len}
-        prompts = [self.tokenizer(text, **cut)["input_ids"] for text in texts]
-        rows = [output.outputs.embedding for output in self._run(prompts)]
-        vectors = np.array(rows, dtype=np.float32).reshape(len(texts), -1)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        limits = cut(self.settings.max_model_len)
+        prompts = [self.tokenizer(text, **limits)["input_ids"] for text in texts]
+        return of_length_one([output.outputs.embedding for output in self._run(prompts)])
 
     def _share(self, prompts: Sequence[list[int]]) -> None:
         """Put prompts that several draws share into the attention cache.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from rgd.answers.responses import requests_for
+from rgd.answers.requests import requests_for
 from rgd.artifacts.files import read_table
 from rgd.config.origins import asked
 from rgd.config.schema import Config, Model

@@ -31,7 +31,7 @@ class AnswerSettings:
         way: ``likelihood`` or ``generate``.
         prompt: the texts of the prompt files, not their names.
         chat: extra arguments of the chat template.
-        max_model_len: determines where a long question is trimmed.
+        max_model_len: determines where a long question is trimmed; None for a server, which trims nothing.
         dtype: precision of the computation.
         sampling: None for likelihood answering, which samples nothing.
         answers_epoch: raised by hand to ask again.
@@ -40,7 +40,7 @@ class AnswerSettings:
     weights: str
     way: str
     prompt: str
-    max_model_len: int
+    max_model_len: int | None
     dtype: str = "bfloat16"
     chat: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling | None = None

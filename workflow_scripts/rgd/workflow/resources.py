@@ -242,6 +242,7 @@ class Jobs:
         return {
             "weights": lambda wildcards: slices.canonical(slices.weights(spec_of(wildcards).weights)),
             "api": lambda wildcards: slices.canonical(slices.api(spec_of(wildcards))),
+            "max_model_len": lambda wildcards: spec_of(wildcards).max_model_len,
             **self._cache(),
         }
 
