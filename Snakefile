@@ -41,7 +41,7 @@ gc.disable()
 
 study = opened(Path(workflow.basedir) / "config", config)
 if workflow.is_main_process:
-    take_over(Path(study.config.paths.results), Memory)
+    take_over(Path(study.config.paths.results), Memory, study.identities)
 inputs = Inputs(study)
 targets = Targets(study, inputs)
 jobs = Jobs(study, workflow)

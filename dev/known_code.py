@@ -1,19 +1,20 @@
-"""Write the fingerprints of code that makes the same files as an earlier version's: ``rgd/planning/known_code.json``.
+"""Write the fingerprints of code that makes the same files as earlier versions': ``rgd/planning/known_code.json``.
 
-    python -m dev.known_code OLD
+    python -m dev.known_code OLD...
 
-OLD is a checkout of that version. Run it only where the rules below make the same files as they did there; a rule whose files
-may differ is left out of RULES, and then runs again in projects of that version.
+Each OLD is a checkout of such a version. Run it only where the rules below make the same files as they did there; a rule
+whose files may differ is left out of RULES, and then runs again in projects of that version.
 """
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rgd.artifacts.files import write_json
 from rgd.artifacts.fingerprint import follow
-from rgd.planning.takeover import KNOWN_CODE
+from rgd.planning.takeover import KNOWN_CODE, NO_CODE, plugins_of_now
 from rgd.planning.takeover import RULES as RENAMED
 from rgd.workflow.code import questions_beside
 
@@ -40,29 +41,41 @@ RULES = (
     "matched_responses",
     "matched_labels",
 )
-FOLLOWED_THERE = "import json, sys; from rgd.fingerprint import fingerprint; print(json.dumps([fingerprint(s, p) for s, p in json.loads(sys.argv[1])]))"
+ASK = ("ask_answers", "ask_descriptions", "ask_features", "ask_queries", "ask_referee")
+"""Rules that had no fingerprint, and ask what they asked."""
+FOLLOWED_THERE = """
+import importlib, json, sys
+from pathlib import Path
+scripts, wanted = Path(sys.argv[1]), json.loads(sys.argv[2])
+moved = (scripts / "rgd/artifacts/fingerprint.py").is_file()
+follow = importlib.import_module("rgd.artifacts.fingerprint" if moved else "rgd.fingerprint").follow
+for names, plugins in wanted:
+    script = next(name for name in names if (scripts / name).is_file())
+    beside = [f"{plugin.replace('.', '/')}.jsonl" for plugin in plugins]
+    print(follow(script, plugins, [file for file in beside if (scripts / file).is_file()]).fingerprint)
+"""
 
 
-def known_code(old: Path) -> dict[str, dict[str, list[str]]]:
-    """By rule the fingerprints of the checkout ``old`` and those of this one."""
+def known_code(checkouts: Iterable[Path]) -> dict[str, dict[str, list[str]]]:
+    """By rule the fingerprints of the earlier ``checkouts`` and those of this one."""
     former = {new: name for name, new in RENAMED.items()}
     wanted = [(rule, ()) for rule in RULES]
     wanted += [("benchmark_questions", (f"rgd.datasets.{adapter}",)) for adapter in ADAPTERS]
-    asked = json.dumps([(f"{former.get(rule, rule)}.py", plugins) for rule, plugins in wanted])
-    done = subprocess.run(
-        [sys.executable, "-c", FOLLOWED_THERE, asked],
-        env={"PYTHONPATH": str(old / "workflow_scripts")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, dict[str, list[str]]] = {}
-    for (rule, plugins), before in zip(wanted, json.loads(done.stdout), strict=True):
+    asked = json.dumps([((f"{rule}.py", f"{former.get(rule, rule)}.py"), plugins) for rule, plugins in wanted])
+    found: dict[str, dict[str, list[str]]] = {rule: {"before": [NO_CODE], "now": []} for rule in ASK}
+    for rule in ASK:
+        found[rule]["now"].append(follow(f"{rule}.py").fingerprint)
+    for rule, plugins in wanted:
         lists = found.setdefault(rule, {"before": [], "now": []})
-        lists["before"].append(before)
-        lists["now"].append(follow(f"{rule}.py", plugins, questions_beside(plugins)).fingerprint)
+        lists["now"].append(follow(f"{rule}.py", plugins_of_now(rule, plugins), questions_beside(plugins)).fingerprint)
+    for old in checkouts:
+        scripts = str(old / "workflow_scripts")
+        command = [sys.executable, "-c", FOLLOWED_THERE, scripts, asked]
+        done = subprocess.run(command, env={"PYTHONPATH": scripts}, capture_output=True, text=True, check=True)
+        for (rule, _), before in zip(wanted, done.stdout.split(), strict=True):
+            found[rule]["before"].append(before)
     return found
 
 
 if __name__ == "__main__":
-    write_json(KNOWN_CODE, known_code(Path(sys.argv[1])))
+    write_json(KNOWN_CODE, known_code(map(Path, sys.argv[1:])))

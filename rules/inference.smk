@@ -98,6 +98,7 @@ rule recorded_embeddings:
         data_root=study.config.paths.data_root or "",
     params:
         file=lambda wildcards: recorded_embeddings_file(study.config, wildcards.dataset),
+        content=lambda wildcards: inputs.recorded_content(recorded_embeddings_file(study.config, wildcards.dataset)),
         dimension=lambda wildcards: study.embedder(wildcards).dimension,
         code=code("recorded_embeddings.py"),
     message:
@@ -183,6 +184,9 @@ rule recorded_responses:
         data_root=study.config.paths.data_root or "",
     params:
         file=lambda wildcards: recorded_file(study.config, wildcards.dataset, wildcards.member),
+        content=lambda wildcards: inputs.recorded_content(
+            recorded_file(study.config, wildcards.dataset, wildcards.member)
+        ),
         code=code("recorded_responses.py"),
     message:
         "Taking the recorded answers of {wildcards.member} to {wildcards.dataset}"

@@ -304,7 +304,20 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ],
     ),
     "the extraction of answers": (append(f"{CORE}/answers/extraction.py", EXTRA), [r"responses/.*", *BEHIND_RESPONSES]),
-    "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), GENERATED_BRANCH),
+    "the parsing of generated queries": (append(f"{CORE}/generation/tagged_block.py", EXTRA), DRAWN_ANEW),
+    "what a draw must be": (append(f"{CORE}/generation/drawing.py", EXTRA), DRAWN_ANEW),
+    "the reading of prompts": (
+        append(f"{CORE}/engines/prompts.py", EXTRA),
+        [r"(asked/answers|responses)/.*", *BEHIND_RESPONSES],
+    ),
+    "what members are asked": (
+        append(f"{CORE}/answers/requests.py", EXTRA),
+        [r"(asked/answers|responses)/.*", *BEHIND_RESPONSES],
+    ),
+    "the pooling of embeddings": (
+        append(f"{CORE}/engines/pooling.py", EXTRA),
+        [r"(answer_)?embeddings/.*", *BEHIND_EMBEDDINGS],
+    ),
     "the figures' style": (append(f"{CORE}/analysis/figures.py", EXTRA), [r"figures/.*"]),
     "the scoring": (append(f"{CORE}/scoring/cells.py", EXTRA), [r"(cells|outcomes|choices)/.*", *ACCURACY]),
     "the splitting": (append(f"{CORE}/datasets/splits.py", EXTRA), BEHIND_SPLITS),
@@ -339,6 +352,9 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "the order of keys": (reversed_keys("model/tiny-a.yaml"), []),
     "a new model nobody uses": (copied("model/tiny-a.yaml", "model/tiny-z.yaml"), []),
     "a new dataset nobody uses": (copied("dataset/tiny.yaml", "dataset/tiny-z.yaml"), []),
+    "blank lines at a prompt's end": (append("config/prompts/ask_plain.txt", "\n \n"), []),
+    "line ends of a prompt": (text("config/prompts/ask_chat.txt", "[user]\n", "[User] \r\n"), []),
+    "blank lines at the end of a generator's prompt": (append("config/prompts/generate_instruction.txt", "\n\n"), []),
     "a prompt nobody uses": (append("config/prompts/ask_reasoning.txt", "!"), []),
     "a router nobody uses": (nested("router/smoothie_task.yaml", "parameters", mean="global"), []),
     "a comment in the code": (append(f"{CORE}/answers/extraction.py", "# a comment\n"), []),
@@ -468,7 +484,7 @@ def test_a_wrong_fingerprint_fails_the_matrix(finished: Project, tmp_path: Path,
 def contents(project: Project) -> dict[str, bytes]:
     """The bytes of every artifact; times are in the provenance alone."""
     root = project.folder / "results"
-    kinds = ("routers", "routes", "cells", "outcomes", "choices", "consensus", "tables")
+    kinds = ("questions", "responses", "routers", "routes", "cells", "outcomes", "choices", "consensus", "tables")
     files = [file for kind in kinds for file in (root / kind).rglob("*") if file.is_file()]
     return {str(file.relative_to(root)): file.read_bytes() for file in files if not file.name.endswith(".json")}
 
@@ -496,3 +512,49 @@ def test_an_edit_changes_the_bytes_of_its_cells_alone_and_taken_back_gives_the_s
     done = project.run()
     assert done.returncode == 0, done.stderr
     assert contents(project) == before
+
+
+def kept_only_if(condition: str) -> Edit:
+    """Drop draws that are no longer good enough."""
+    return text(
+        f"{CORE}/generation/drawing.py",
+        "        elif question in seen:",
+        f"        elif not ({condition}) or question in seen:",
+    )
+
+
+DECIDE_WHAT_IS_ASKED: dict[str, Edit] = {
+    "a stricter acceptance of draws": kept_only_if("draw.number % 2"),
+    "another reading of prompts": text(
+        f"{CORE}/engines/prompts.py", "Message(role.lower(), content.strip())", "Message(role.lower(), content)"
+    ),
+    "other requests": text(
+        f"{CORE}/answers/requests.py",
+        """render(prompt, question, options)
+        for""",
+        """render(prompt, question.upper(), options)
+        for""",
+    ),
+}
+"""Edits of code that change what has to be asked, or which of the stored answers are used."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edit", DECIDE_WHAT_IS_ASKED)
+def test_an_incremental_run_ends_as_a_fresh_one_from_the_same_store(
+    finished: Project, tmp_path: Path, edit: str
+) -> None:
+    incremental = finished.copy(tmp_path / "incremental")
+    DECIDE_WHAT_IS_ASKED[edit](incremental)
+    done = incremental.run()
+    assert done.returncode == 0, done.stderr
+    assert incremental.pending() == set()
+    fresh = incremental.copy(tmp_path / "fresh")
+    for path in (fresh.folder / "results").iterdir():
+        if path.name != "store":
+            shutil.rmtree(path)
+    shutil.rmtree(fresh.folder / ".snakemake")
+    done = fresh.run()
+    assert done.returncode == 0, done.stderr
+    assert contents(fresh) == contents(incremental)
+    assert contents(incremental) != contents(finished)

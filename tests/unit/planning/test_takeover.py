@@ -12,8 +12,9 @@ import pytest
 from rgd.artifacts.fingerprint import ROOT as SCRIPTS
 from rgd.artifacts.fingerprint import follow, parameter
 from rgd.artifacts.provenance import beside, read_provenance, write_provenance
+from rgd.config.slices import canonical
 from rgd.planning import takeover
-from rgd.planning.takeover import KNOWN_CODE, RECORDS, RULES, Remembered, take_over
+from rgd.planning.takeover import KNOWN_CODE, RECORDS, RULES, Remembered, plugins_of_now, take_over
 from rgd.workflow.code import questions_beside
 
 KNOWN = json.loads(KNOWN_CODE.read_text())
@@ -46,6 +47,7 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.root, self.memory = root, Memory()
+        self.models: list[str] = []
         before = KNOWN["read_answers"]["before"][0]
         self.make("answer", "answered/d/q/m.json", ["questions/d/q.parquet"], settings="{}")
         self.make("draw_queries", "draws/d/g.json", ["questions/d/q.parquet"], settings="{}", slice="{}")
@@ -82,7 +84,7 @@ class World:
         )
 
     def take_over(self) -> int:
-        return take_over(self.root, lambda: self.memory, self.root / "no-locks")
+        return take_over(self.root, lambda: self.memory, self.models, self.root.parent / ".snakemake")
 
 
 @pytest.fixture
@@ -96,7 +98,8 @@ def test_records_of_what_was_asked_move_with_their_times_and_with_what_is_rememb
     assert world.take_over() == 3
     new = world.root / "asked/answers/d/q/m.json"
     assert new.stat().st_mtime_ns == when
-    assert world.memory.records[str(new)].parameters == ("'{}'",)
+    now = parameter(follow("ask_answers.py"), "ask_answers.py")
+    assert world.memory.records[str(new)].parameters == tuple(sorted([repr("{}"), repr(now)]))
     assert world.memory.records[str(new)].rule == "ask_answers"
     assert str(old) not in world.memory.records
     assert not any((world.root / name).exists() for name in RECORDS)
@@ -144,6 +147,66 @@ def test_another_version_of_a_library_that_still_counts_runs_again(
     assert (world.memory.records[str(world.root / path)] == before) == runs_again
 
 
+SHA, FOLDER = "ab" * 32, "path:models/own"
+LOCAL = {"chat": {}, "dtype": "float32", "max_model_len": 256, "sampling": None, "way": "likelihood", "weights": SHA}
+SERVED = LOCAL | {"dtype": "served", "way": "generate", "weights": "openai:m"}
+VECTORS = {"dimension": 8, "dtype": "float32", "max_model_len": 128, "pooling": None, "weights": SHA}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "models"),
+    [
+        (LOCAL, LOCAL, [SHA]),
+        (LOCAL, LOCAL | {"weights": f"{SHA}+0123456789ab"}, [f"{SHA}+0123456789ab"]),
+        (LOCAL | {"weights": FOLDER}, LOCAL | {"weights": f"{FOLDER}@{'0' * 20}"}, [f"{FOLDER}@{'0' * 20}"]),
+        (VECTORS, VECTORS | {"weights": f"{SHA}+0123456789ab"}, [f"{SHA}+0123456789ab"]),
+        (SERVED, SERVED | {"max_model_len": None}, []),
+        (VECTORS | {"dtype": "served"}, VECTORS | {"dtype": "served"}, []),
+    ],
+)
+def test_what_says_more_or_less_about_a_model_runs_nothing_again(
+    world: World, before: Any, now: Any, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "models/own/config.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    os.utime(own, (1e9, 1e9))
+    world.models = models
+    world.make("ask_answers", "asked/answers/d/q/n.json", ["questions/d/q.parquet"], settings=canonical(before))
+    world.take_over()
+    assert repr(canonical(now)) in world.memory.records[f"{world.root}/asked/answers/d/q/n.json"].parameters
+
+
+def test_weights_written_since_an_output_was_made_run_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    world.models = [f"{FOLDER}@{'0' * 20}"]
+    said = canonical(LOCAL | {"weights": FOLDER})
+    world.make("ask_answers", "asked/answers/d/q/n.json", ["questions/d/q.parquet"], settings=said)
+    own = tmp_path / "models/own/config.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    os.utime(own, (2e9, 2e9))
+    world.take_over()
+    assert repr(said) in world.memory.records[f"{world.root}/asked/answers/d/q/n.json"].parameters
+
+
+def test_rules_that_ask_get_the_code_of_now_unless_it_asks_something_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{world.root}/asked/queries/d/g.json"
+    now = parameter(follow("ask_queries.py"), "ask_queries.py")
+    monkeypatch.setattr(takeover, "follow", lambda script, *_: follow("ask_features.py"))
+    world.take_over()
+    assert repr(now) not in world.memory.records[path].parameters
+    monkeypatch.undo()
+    (world.root.parent / ".snakemake" / takeover.DONE).unlink()
+    world.take_over()
+    assert repr(now) in world.memory.records[path].parameters
+
+
 def test_a_second_call_does_nothing_and_one_that_was_cut_short_is_made_good(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,11 +224,11 @@ def test_a_second_call_does_nothing_and_one_that_was_cut_short_is_made_good(
 
 
 def test_nothing_is_touched_while_a_run_is_under_way(world: World, tmp_path: Path) -> None:
-    locks = tmp_path / "locks"
-    locks.mkdir()
+    locks = tmp_path / ".snakemake/locks"
+    locks.mkdir(parents=True)
     (locks / "0.input.lock").touch()
     before = {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()}
-    assert take_over(world.root, lambda: world.memory, locks) == 0
+    assert world.take_over() == 0
     assert {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()} == before
 
 
@@ -177,7 +240,8 @@ def test_the_list_of_known_code_is_of_this_checkout() -> None:
     """
     for rule, lists in KNOWN.items():
         plugins = [()] if rule != "benchmark_questions" else _adapters()
-        found = {follow(f"{rule}.py", each, questions_beside(each)).fingerprint for each in plugins}
+        script = f"{rule}.py"
+        found = {follow(script, plugins_of_now(script, each), questions_beside(each)).fingerprint for each in plugins}
         assert found <= set(lists["now"]), rule
 
 

@@ -87,9 +87,9 @@ SERVER = LOCAL | {"engine": "openai", "weights": None, "asks": {"default": LOCAL
             "b8035e29e1dc11c4e37a",
         ),
         (LOCAL | {"chat": {"enable_thinking": False}, "sampling": {}}, "local", "ab2497bd0555d7cd4418"),
-        (SERVER | {"api": API}, "local", "f1fc68ed4414410db907"),
-        (SERVER | {"api": API | {"revision": "7"}}, "local", "bb6d8fa93e8400e59481"),
-        (SERVER | {"api": {"model": "m"}, "engine": "gemini"}, "local", "0f7594d8923243811409"),
+        (SERVER | {"api": API}, "local", "e9415f2a25a5be4210d8"),
+        (SERVER | {"api": API | {"revision": "7"}}, "local", "cd8d9761e8881341e72c"),
+        (SERVER | {"api": {"model": "m"}, "engine": "gemini"}, "local", "759d44223e5f998afeed"),
     ],
 )
 def test_the_key_of_a_member_in_the_configuration(tmp_path: Path, model: dict[str, Any], member: str, key: str) -> None:

@@ -7,6 +7,7 @@ the libraries that affect its numbers: those that the followed modules name in a
 """
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -242,7 +243,8 @@ def _keep(path: Path, content: list[Any]) -> None:
         temporary.write_text(json.dumps(content), encoding="utf-8")
         os.replace(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def read_source(content: bytes, name: str) -> Source:

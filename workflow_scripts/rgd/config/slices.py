@@ -19,6 +19,8 @@ from rgd.datasets.base import LETTER
 from rgd.datasets.mirror import DATA_CACHE, divided, source_files
 from rgd.engines.prompts import in_one_form, text_in_one_form
 from rgd.routing.reduced import REAL
+from rgd.store.answers import SERVED
+from rgd.weights.content import path_identity
 
 
 def canonical(content: Any) -> str:
@@ -37,10 +39,17 @@ def api(model: Model | Embedder) -> dict[str, Any] | None:
 
 
 def model_identity(model: Model | Embedder) -> str:
-    """What identifies a model: its weights, or for an API the provider, model and revision, but not the address."""
+    """What identifies a model: its weights, or for an API the provider, model and revision, but not the address.
+
+    Weights in a folder of the user's own are identified by the folder's content too.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
     if model.api is None:
         assert model.weights is not None  # the schema's rule
-        return model.weights.identity
+        identity = model.weights.identity
+        return path_identity(str(model.weights.path)) if identity.startswith("path:") else identity
     name = f"{model.engine}:{model.api.model}"
     return name if model.api.revision is None else f"{name}@{model.api.revision}"
 
@@ -186,7 +195,7 @@ def embedding(spec: Embedder) -> dict[str, Any]:
     return {
         "weights": model_identity(spec),
         "max_model_len": spec.max_model_len,
-        "dtype": spec.dtype if spec.api is None else "served",
+        "dtype": spec.dtype if spec.api is None else SERVED,
         "dimension": spec.dimension,
         "pooling": spec.pooling,
     }
@@ -291,7 +300,7 @@ def _model(model: Model) -> dict[str, Any]:
     return {
         "weights": model_identity(model),
         "max_model_len": model.max_model_len if model.api is None else None,
-        "dtype": model.dtype if model.api is None else "served",
+        "dtype": model.dtype if model.api is None else SERVED,
         "chat": model.chat,
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rgd.artifacts.digests import file_digest
 from rgd.datasets.base import PARTS
 from rgd.errors import UserError
 
@@ -137,9 +138,22 @@ def content_digest(settings: Mapping[str, Any], folder: Path) -> str:
     Args:
         settings: source and tasks of the dataset.
         folder: what the files' names are relative to.
+
+    Raises:
+        UserError: a file cannot be read.
     """
     digest = hashlib.sha256()
     for file in source_files(settings["source"], settings["tasks"]):
-        with (folder / file.name).open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        digest.update(bytes.fromhex(file_digest(folder / file.name)))
     return digest.hexdigest()
+
+
+def states_revision(source: Mapping[str, Any], tasks: Sequence[str], root: Path) -> bool:
+    """Whether the mirror ``root`` states at which revision it fetched every file of a source, and so what they hold.
+
+    Raises:
+        UserError: the mirror's list of fetched files is damaged.
+    """
+    fetched = manifest(root / "hub" / source["repo"])
+    names = [file.name for file in source_files(source, tasks)]
+    return all(fetched.get(name, {}).get("revision") is not None for name in names)

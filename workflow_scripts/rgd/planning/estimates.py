@@ -23,7 +23,7 @@ from rgd.generation import scenario
 from rgd.planning.changes import Change
 from rgd.planning.graph import Job, Plan
 from rgd.store import chunks, upkeep
-from rgd.store.answers import AnswerSettings
+from rgd.store.answers import AnswerSettings, Store
 from rgd.store.listing import Listing
 from rgd.workflow.run_times import answers_per_minute
 
@@ -121,10 +121,10 @@ class _Asks:
         self.config = plan.config
         # Files that are rebuilt before a job asks, and whether their content may change.
         self.remade: dict[str, bool] = {}
-        self.store = Path(plan.config.paths.store)
+        self.store = Store(plan.config.paths.store)
         self.listings: dict[str, Listing] = {}
         self.claimed: dict[str, set[str]] = defaultdict(set)
-        self.rates = _Rates(self.store)
+        self.rates = _Rates(self.store.root)
 
     def estimate(self, job: Job) -> Estimate:
         settings = AnswerSettings.from_mapping(json.loads(job.parameters["settings"]))
@@ -204,7 +204,7 @@ class _Asks:
 
     def _listing(self, settings: AnswerSettings) -> Listing:
         if settings.key not in self.listings:
-            self.listings[settings.key] = Listing(self.store / settings.key)
+            self.listings[settings.key] = self.store.listing(settings)
         return self.listings[settings.key]
 
 

@@ -1,27 +1,33 @@
-"""Take over the results of an earlier version, so that a finished project continues without asking or embedding again.
+"""Take over the results of earlier versions, so that a finished project continues without asking or embedding again.
 
-Two things have changed since that version. First, names: records of what was asked lay in a folder for each rule and now
-lie under ``asked/``, and rules, and with them the folders of logs and benchmarks, were renamed. Second, code has moved, so
-every fingerprint has changed, even where the code makes the same files. KNOWN_CODE lists, by rule, the fingerprints of
-that version and the present ones that make the same files. The outputs of a rule in this list stay; every other rule
-runs again.
+Three things have changed since those versions. First, names: records of what was asked lay in a folder for each rule and
+now lie under ``asked/``, and rules, and with them the folders of logs and benchmarks, were renamed. Second, code has moved,
+so every fingerprint has changed, even where the code makes the same files, and rules that ask had none. KNOWN_CODE lists,
+by rule, the fingerprints of those versions and the present ones that make the same files. The outputs of a rule in this
+list stay; every other rule runs again. Third, parameters say more about a model: what lies beside a hashed file and what a
+folder holds; and less: a server's max_model_len, which decides nothing.
 
-Answers need no such step: the store's keys are unchanged.
+Answers need no such step: the store finds them under their former keys (:meth:`rgd.store.answers.Store.listing`).
 """
 
+import ast
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from rgd.artifacts.files import write_json
 from rgd.artifacts.fingerprint import follow, parameter
-from rgd.artifacts.provenance import beside, read_provenance
+from rgd.artifacts.provenance import beside, digest, read_provenance
+from rgd.config.products import unique
+from rgd.config.slices import canonical
 from rgd.errors import UserError
 from rgd.planning.adopt import artifacts
+from rgd.store.answers import SERVED, former_identities
+from rgd.weights.content import changed_at
 from rgd.workflow.code import questions_beside
 
 RECORDS = {
@@ -46,6 +52,12 @@ RULES = {
 """Renamed rules: former name and present name; a rule's script has the rule's name."""
 KNOWN_CODE = Path(__file__).with_name("known_code.json")
 """For each rule two lists of fingerprints, ``before`` and ``now``; written by `python -m dev.known_code`."""
+POOLING = "rgd.engines.pooling"
+"""The module that rules that embed now name besides their script."""
+NO_CODE = ""
+"""Stands in ``before`` for a rule that had no fingerprint."""
+DONE = "rgd-taken-over.json"
+"""The file among Snakemake's records that says with which KNOWN_CODE the results were taken over."""
 
 
 @dataclass(frozen=True)
@@ -73,34 +85,49 @@ class Memory(Protocol):
     def replace(self, path: str, old_path: str, content: Remembered) -> None: ...
 
 
-def take_over(root: Path, memory: Callable[[], Memory], locks: Path = Path(".snakemake/locks")) -> int:
+def take_over(
+    root: Path, memory: Callable[[], Memory], models: Iterable[str] = (), state: Path = Path(".snakemake")
+) -> int:
     """Take over results that an earlier version made under ``root``, and return the number of files that stay.
 
-    Nothing is done while a run is in progress. If the takeover is interrupted, the next call finishes it.
+    Nothing is done while a run is in progress, or if it was done before. If it is interrupted, the next call finishes it.
 
     Args:
         root: the results' folder, as the configuration names it.
         memory: opens Snakemake's records.
-        locks: the folder that is not empty while a run is in progress.
+        models: the present identities of the configuration's models and embedders.
+        state: the folder of Snakemake's records.
     """
+    locks, done = state / "locks", {"known_code": digest(KNOWN_CODE)}
     former = [name for name in RECORDS if (root / name).is_dir()]
-    if not former or (locks.is_dir() and any(locks.iterdir())):
+    is_done = not former and _read(state / DONE) == done
+    if is_done or not root.is_dir() or (locks.is_dir() and any(locks.iterdir())):
         return 0
-    known, records, kept = _Known(), memory(), 0
+    known, records, kept = _Known(models), memory(), 0
     for name in artifacts(root):
         path, now = str(root / name), _renamed(name)
         remembered = records.remembered(path)
-        if remembered is not None and (content := _content(remembered, str(root), known)) is not None:
-            records.replace(str(root / now), path, content)
-            kept += 1
-        _take_over_provenance(root, name, known)
+        if remembered is not None and (content := _content(remembered, str(root), path, known)) is not None:
+            if content != remembered or path != str(root / now):
+                records.replace(str(root / now), path, content)
+                kept += 1
+            _take_over_provenance(root, name, known)
     for name in former:
         _move(root / name, root / RECORDS[name])
     for old, new in RULES.items():
         for folder in ("benchmarks", "logs"):
             _move(root / folder / old, root / folder / new)
-    print(f"Took over {kept:,} files made by an earlier version of this workflow.", file=sys.stderr)
+    if kept:
+        print(f"Took over {kept:,} files made by an earlier version of this workflow.", file=sys.stderr)
+    write_json(state / DONE, done)
     return kept
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _renamed(name: str) -> str:
@@ -109,16 +136,19 @@ def _renamed(name: str) -> str:
     return f"{RECORDS[first]}{sign}{rest}" if first in RECORDS else name
 
 
-def _content(remembered: Remembered, root: str, known: "_Known") -> Remembered | None:
-    """The new record of a file that stays; None if its rule has to run again."""
+def _content(remembered: Remembered, root: str, path: str, known: "_Known") -> Remembered | None:
+    """The new record of the file at ``path``; None if its rule has to run again."""
 
     def place(path: str) -> str:
         inside = path.startswith(f"{root}/")
         return f"{root}/{_renamed(path.removeprefix(f'{root}/'))}" if inside else path
 
-    parameters = [known.as_now(remembered.rule, text) for text in remembered.parameters]
+    made = os.stat(path).st_mtime
+    parameters = [known.as_now(remembered.rule, text, made) for text in remembered.parameters]
     if any(text is None for text in parameters):
         return None
+    if not any(_is_code(_value(text)) for text in remembered.parameters):
+        parameters += known.code_of_now(remembered.rule)
     return Remembered(
         RULES.get(remembered.rule, remembered.rule),
         tuple(sorted(map(place, remembered.inputs))),
@@ -148,20 +178,75 @@ def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-class _Known:
-    """Translates fingerprints of an earlier version into present ones."""
+def plugins_of_now(script: str, plugins: Sequence[str]) -> list[str]:
+    """The modules that a script's rule names now, given those that it named before."""
+    return list(unique([*plugins, *([POOLING] if script.startswith("embed_") else [])]))
 
-    def __init__(self) -> None:
+
+def _value(text: str) -> str:
+    """A recorded parameter without the quotes of its ``repr``."""
+    return text[1:-1] if text[:1] in "'\"" else text
+
+
+def _is_code(value: str) -> bool:
+    return value.startswith('{"f') and '"fingerprint"' in value
+
+
+class _Known:
+    """Translates parameters of earlier versions into present ones.
+
+    Args:
+        models: the present identities of models and embedders.
+    """
+
+    def __init__(self, models: Iterable[str]) -> None:
         self._lists = json.loads(KNOWN_CODE.read_text(encoding="utf-8"))
         self._now: dict[str, str | None] = {}
+        self._models = {former: now for now in models for former in former_identities(now)}
 
-    def as_now(self, rule: str, text: str) -> str | None:
-        """A recorded parameter in its present form; None if it is a rule's code that may make different files now."""
-        value = text[1:-1] if text[:1] in "'\"" else text
-        if not value.startswith('{"f') or '"fingerprint"' not in value:
+    def as_now(self, rule: str, text: str, made: float) -> str | None:
+        """A recorded parameter in its present form; None if it is a rule's code that may make different files now.
+
+        Args:
+            rule: the former or present name of the rule.
+            text: the ``repr`` of the parameter.
+            made: when the rule's output was written, in seconds since 1970.
+        """
+        value = _value(text)
+        if _is_code(value):
+            code = self.code_as_now(rule, value)
+            return None if code is None else repr(code)
+        if value in self._models:
+            return repr(self._model_as_now(value, made))
+        return self._settings_as_now(text, made) if '"weights":' in value else text
+
+    def _settings_as_now(self, text: str, made: float) -> str:
+        """The settings of a model or an embedder; ``text`` itself if they are as they were."""
+        try:
+            settings = json.loads(ast.literal_eval(text))
+            changed = settings | {"weights": self._model_as_now(settings["weights"], made)}
+            if settings["dtype"] == SERVED and "way" in settings:
+                changed["max_model_len"] = None
+        except (ValueError, SyntaxError, TypeError, KeyError):
             return text
-        code = self.code_as_now(rule, value)
-        return None if code is None else repr(code)
+        return text if changed == settings else repr(canonical(changed))
+
+    def _model_as_now(self, identity: str, made: float) -> str:
+        """The present identity of the same weights; that of a folder only if it was not written since."""
+        now = self._models.get(identity, identity)
+        if identity.startswith("path:") and changed_at(identity.removeprefix("path:")) > made:
+            return identity
+        return now
+
+    def code_of_now(self, rule: str) -> list[str]:
+        """The parameter ``code`` of a rule that had none; nothing if the rule has none or may make different files now."""
+        name = RULES.get(rule, rule)
+        known = self._lists.get(name)
+        if known is None or NO_CODE not in known["before"]:
+            return []
+        script = f"{name}.py"
+        now = follow(script)
+        return [repr(parameter(now, script))] if now.fingerprint in known["now"] else []
 
     def code_as_now(self, rule: str, text: str) -> str | None:
         """The present parameter ``code`` for an earlier one; None if it is not code or may make different files now."""
@@ -180,6 +265,7 @@ class _Known:
             return None
         name = script.removesuffix(".py")
         script = f"{RULES.get(name, name)}.py"
+        plugins = plugins_of_now(script, plugins)
         try:
             now = follow(script, plugins, [*code.get("files", ()), *questions_beside(plugins)])
             found = parameter(now, script, plugins)

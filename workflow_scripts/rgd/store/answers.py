@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,15 @@ import pyarrow.compute as pc
 
 from rgd.artifacts.files import write_json
 from rgd.engines.base import Answer, Request, Sampling
+from rgd.engines.prompts import in_one_form, text_in_one_form
 from rgd.errors import UserError
 from rgd.store import chunks
 from rgd.store.listing import Listing
+from rgd.weights.content import changed_at
+
+_SHA256, _DIGEST = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{20}")
+SERVED = "served"
+"""The ``dtype`` of a model that a server runs, in a number format that the server chooses."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class AnswerSettings:
         prompt: the texts of the prompt files, not their names.
         chat: extra arguments of the chat template.
         max_model_len: determines where a long question is trimmed; None for a server, which trims nothing.
-        dtype: precision of the computation.
+        dtype: precision of the computation; :data:`SERVED` if a server chooses it.
         sampling: None for likelihood answering, which samples nothing.
         answers_epoch: raised by hand to ask again.
     """
@@ -62,11 +69,21 @@ class AnswerSettings:
         """The settings as plain types."""
         return dataclasses.asdict(self) | {"chat": dict(self.chat)}
 
+    def meaning(self) -> str:
+        """What decides the answers, in one form: settings that differ in nothing else have the same answers.
+
+        A store may hold answers under settings that an earlier version wrote down in another form: with the blank lines of
+        a prompt file, or with a served model's max_model_len, which trims nothing.
+        """
+        decides = self.content() | {"prompt": _prompt_in_one_form(self.prompt)}
+        if self.dtype == SERVED:
+            decides["max_model_len"] = None
+        return _canonical(decides)
+
     @property
     def key(self) -> str:
         """20 hexadecimal digits that name these settings and the folder of their answers."""
-        canonical = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:20]
+        return hashlib.sha256(_canonical(self.content()).encode()).hexdigest()[:20]
 
 
 class Store:
@@ -80,10 +97,38 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self._listings: dict[str, Listing] = {}
+        self._meanings: dict[str, str | None] = {}
 
     def folder(self, settings: AnswerSettings) -> Path:
-        """The folder of the answers under ``settings``."""
+        """The folder of new answers under ``settings``."""
         return self.root / settings.key
+
+    def listing(self, settings: AnswerSettings) -> Listing:
+        """All answers under ``settings``, also those under settings that mean the same; nothing of it is cached."""
+        return Listing(self.folder(settings), self._others(settings))
+
+    def _others(self, settings: AnswerSettings) -> list[Path]:
+        """The folders of other settings that mean the same as ``settings``."""
+        wanted, own = settings.meaning(), settings.key
+        folders = (path.parent for path in sorted(self.root.glob(f"*/{chunks.SETTINGS_FILE}")))
+        former = {dataclasses.replace(settings, weights=each).meaning() for each in former_identities(settings.weights)}
+        return [
+            folder
+            for folder in folders
+            if folder.name != own
+            and ((meaning := self._meaning(folder)) == wanted or (meaning in former and _is_before(settings, folder)))
+        ]
+
+    def _meaning(self, folder: Path) -> str | None:
+        """What decides the answers in ``folder``; None for a folder whose settings cannot be read."""
+        if folder.name not in self._meanings:
+            try:
+                content = json.loads((folder / chunks.SETTINGS_FILE).read_text(encoding="utf-8"))
+                self._meanings[folder.name] = AnswerSettings.from_mapping(content).meaning()
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, UserError):
+                # `rgd store verify` names it; its answers stay where they are.
+                self._meanings[folder.name] = None
+        return self._meanings[folder.name]
 
     def prepare(self, settings: AnswerSettings) -> Path:
         """Create the folder of ``settings`` with a file that describes them, and return it.
@@ -169,7 +214,7 @@ class Store:
         """The current answers; files that an earlier call listed are not opened again."""
         listing = self._listings.get(settings.key)
         if listing is None:
-            listing = self._listings[settings.key] = Listing(self.folder(settings))
+            listing = self._listings[settings.key] = self.listing(settings)
         else:
             listing.refresh()
         return listing
@@ -199,6 +244,42 @@ class Store:
         if not path.exists():
             chunks.write(path, _to_table(requests, answers, json.dumps(dict(provenance), sort_keys=True)))
         return path
+
+
+def _canonical(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _prompt_in_one_form(prompt: str) -> str:
+    """A prompt's text, or a generator's instruction and examples as JSON, without what the model does not see."""
+    try:
+        parts = json.loads(prompt)
+    except ValueError:
+        parts = None
+    if isinstance(parts, dict) and parts.keys() == {"instruction", "examples"}:
+        examples = [text_in_one_form(example) for example in parts["examples"]]
+        return _canonical({"instruction": text_in_one_form(parts["instruction"]), "examples": examples})
+    try:
+        return in_one_form(prompt)
+    except UserError:
+        return prompt
+
+
+def former_identities(weights: str) -> list[str]:
+    """Names that earlier versions gave to the same weights: without the digest of a folder or of a tokenizer."""
+    if weights.startswith("path:"):
+        path, _, digest = weights.rpartition("@")
+        return [path] if _DIGEST.fullmatch(digest) else []
+    sha256, sign, _ = weights.partition("+")
+    return [sha256] if sign and _SHA256.fullmatch(sha256) else []
+
+
+def _is_before(settings: AnswerSettings, folder: Path) -> bool:
+    """Whether answers under a former name can be those of the present weights: a folder was not written after the first one."""
+    if not settings.weights.startswith("path:"):
+        return True
+    path = settings.weights.removeprefix("path:").rpartition("@")[0]
+    return changed_at(path) <= (folder / chunks.SETTINGS_FILE).stat().st_mtime
 
 
 def chunk_key(requests: Sequence[Request]) -> str:

@@ -67,7 +67,7 @@ def fill(
         UserError: from the engine, a damaged chunk, or a store that cannot be written.
     """
     wanted = {_name(request): request for request in requests}
-    listing = Listing(store.folder(settings))
+    listing = store.listing(settings)
     missing = _lacking(listing, wanted)
     names = list(wanted)
     cuts = (names[start : start + chunk_size] for start in range(0, len(names), chunk_size))

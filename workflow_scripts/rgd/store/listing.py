@@ -1,4 +1,4 @@
-"""The answers in a folder of the store: listed once, updated file by file, searched in bulk."""
+"""The answers under one settings: listed once, updated file by file, searched in bulk."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,14 +13,19 @@ from rgd.store import chunks
 
 
 class Listing:
-    """The keys of all answers in one settings' folder.
+    """The keys of all answers under one settings.
 
     Each file is opened once, however often the listing is refreshed: files never change, they only come and go.
+
+    Args:
+        folder: the settings' own folder; its answers come first.
+        others: folders of settings that mean the same.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, others: Iterable[Path] = ()) -> None:
         self.folder = folder
-        self._keys: dict[str, pa.Table] = {}
+        self._folders = [folder, *others]
+        self._keys: dict[Path, pa.Table] = {}
         self.refresh()
 
     def refresh(self) -> pa.Table:
@@ -32,20 +37,20 @@ class Listing:
         Raises:
             UserError: a file is damaged.
         """
-        come: dict[str, pa.Table] = {}
+        come: dict[Path, pa.Table] = {}
 
         def attempt() -> pa.Table:
-            names = chunks.names(self.folder)
-            for name in names:
-                if name not in self._keys and name not in come:
-                    come[name] = chunks.read(self.folder / name, chunks.KEY_COLUMNS)
-            self._keys = {name: come[name] if name in come else self._keys[name] for name in names}
-            return _together([come[name] for name in names if name in come])
+            files = [folder / name for folder in self._folders for name in chunks.names(folder)]
+            for file in files:
+                if file not in self._keys and file not in come:
+                    come[file] = chunks.read(file, chunks.KEY_COLUMNS)
+            self._keys = {file: come[file] if file in come else self._keys[file] for file in files}
+            return _together([come[file] for file in files if file in come])
 
         return chunks.settled(attempt)
 
     def find(self, query_keys: Sequence[str], draws: Sequence[int] | None = None) -> pa.Array:
-        """The row of each answer, counted over all files in the order of their names; null if there is none.
+        """The row of each answer, counted over all files, folder by folder in the order of their names; null if there is none.
 
         If a draw of a query has several answers, the first counts.
 
@@ -108,13 +113,13 @@ class Listing:
     def _take(self, rows: np.ndarray, columns: list[str]) -> pa.Table:
         """The answers at ``rows`` (n,) of :meth:`table`, in this order."""
         order = np.argsort(rows, kind="stable")
-        names = list(self._keys)
+        paths = list(self._keys)
         ends = np.cumsum([len(keys) for keys in self._keys.values()])
         files = np.searchsorted(ends, rows[order], side="right")
         parts = [pa.schema([chunks.FILE_SCHEMA.field(name) for name in columns]).empty_table()]
         for file in np.unique(files):
-            start = ends[file] - len(self._keys[names[file]])
-            parts.append(chunks.read(self.folder / names[file], columns, rows[order[files == file]] - start))
+            start = ends[file] - len(self._keys[paths[file]])
+            parts.append(chunks.read(paths[file], columns, rows[order[files == file]] - start))
         back = np.empty(len(rows), np.int64)
         back[order] = np.arange(len(rows))
         return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()

@@ -63,7 +63,13 @@ def ensure_weights(
                 made = _make(weights, name, Path(temporary), use_hub, report)
                 files = sorted(file for file in made.rglob("*") if file.is_file())
                 sizes = {file.relative_to(made).as_posix(): file.stat().st_size for file in files}
-                manifest = {"sha256": weights.sha256 or "", "format": weights.format, "main": name, "sizes": sizes}
+                manifest = {
+                    "sha256": weights.sha256 or "",
+                    "beside": weights.beside,
+                    "format": weights.format,
+                    "main": name,
+                    "sizes": sizes,
+                }
                 (made / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
                 made.replace(folder)
     except OSError as error:
@@ -102,9 +108,26 @@ def ensure_all(
 
 
 def cache_folder(weights: Weights, cache: str | Path) -> Path:
-    """The folder of the weights in ``cache``, whether or not it exists."""
+    """The folder of the weights in ``cache``, whether or not it exists.
+
+    The same file with another tokenizer beside it has a folder of its own.
+    """
     digest = weights.sha256 or hashlib.sha256(weights.identity.encode()).hexdigest()
-    return Path(cache).expanduser() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', _name(weights))}-{digest[:12]}"
+    folder = Path(cache).expanduser() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', _name(weights))}-{digest[:12]}"
+    is_other = weights.beside is not None and folder.is_dir() and not _has_beside(folder, weights)
+    return folder.with_name(f"{folder.name}-{weights.beside}") if is_other else folder
+
+
+def _has_beside(folder: Path, weights: Weights) -> bool:
+    """Whether a folder of the cache was made with the files that ``weights`` names beside its hashed one."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        known, names = manifest.get("beside"), manifest["sizes"]
+    except (OSError, ValueError, KeyError, AttributeError):
+        return True  # damaged, which :func:`_complete` reports
+    # An earlier version recorded only the files' names.
+    wanted = weights.hub.also if weights.hub is not None else []
+    return all(name in names for name in wanted) if known is None else bool(known == weights.beside)
 
 
 def _name(weights: Weights) -> str:

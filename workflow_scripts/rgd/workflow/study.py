@@ -11,7 +11,7 @@ from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.command_line import compose
 from rgd.config.members import Member, members, recorded_members
 from rgd.config.products import listed, unique
-from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Router
+from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Model, Router
 from rgd.errors import UserError
 from rgd.report import settings as report_settings
 from rgd.routers import load as load_router
@@ -122,6 +122,12 @@ class Study:
     def all_members(self) -> list[str]:
         """Every member of the experiment's pools, in the pools' order."""
         return self.members_of(listed(self.config).pools)
+
+    @cached_property
+    def identities(self) -> list[str]:
+        """What identifies the weights of every model and embedder."""
+        specs: list[Model | Embedder] = [*self.config.model.values(), *self.config.embedder.values()]
+        return list(unique(slices.model_identity(spec) for spec in specs))
 
     @cached_property
     def cells(self) -> list[sweep.Cell]:

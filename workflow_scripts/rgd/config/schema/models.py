@@ -1,5 +1,7 @@
 """config/model and config/embedder: which models are run or asked, and where they come from."""
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -66,10 +68,28 @@ class Weights(Section):
         return self
 
     @property
+    def beside(self) -> str | None:
+        """12 hexadecimal digits of what names the files beside the hashed one, such as a tokenizer's; None if there are none."""
+        if self.sha256 is None or self.format != "safetensors" or self.path is not None:
+            return None
+        hub = [self.hub.revision, *sorted(self.hub.also)] if self.hub is not None and self.hub.also else []
+        wheels = (
+            [*self.wheels.packages, *self.wheels.files]
+            if self.wheels is not None and len(self.wheels.files) > 1
+            else []
+        )
+        if not hub and not wheels:
+            return None
+        return hashlib.sha256(json.dumps([hub, wheels]).encode()).hexdigest()[:12]
+
+    @property
     def identity(self) -> str:
-        """What identifies these weights, wherever they come from: the file's SHA-256, else the hub's revision, else the folder."""
+        """What identifies these weights: the file's SHA-256, else the hub's revision, else the folder.
+
+        Where the file comes from does not count, but a tokenizer beside it does: ``SHA256+BESIDE``.
+        """
         if self.sha256 is not None:
-            return self.sha256
+            return self.sha256 if self.beside is None else f"{self.sha256}+{self.beside}"
         return f"path:{self.path}" if self.hub is None else f"{self.hub.repo}@{self.hub.revision}"
 
 
