@@ -1,10 +1,12 @@
 """The experiment `recorded`: on made-up answers whole, and on real answers where a folder of them is at hand."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -76,3 +78,46 @@ def test_real_answers_give_the_known_figures_within_the_noise_of_splits(tmp_path
         assert found[pool, "oracle", "oracle"] == pytest.approx(oracle, abs=0.012)
         assert found[pool, "topk", "top1"] == pytest.approx(found[pool]["single"].max(), abs=0.01)
         assert found[pool, "random", "random1"] < found[pool, "cascal", "top1"] < found[pool, "oracle", "oracle"]
+
+
+def pending(folder: Path, data: Path, *arguments: str) -> set[str]:
+    """The outputs that a run would make anew, without the results folder."""
+    done = run(folder, data, "--summary", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    return {row[0].partition("/results/")[2] for row in rows if row[-1] == "update pending"}
+
+
+def rewritten(path: Path, row: int, column: str, value: object) -> None:
+    table = pd.read_parquet(path)
+    table.at[row, column] = value
+    table.to_parquet(path)
+
+
+def test_what_the_users_files_hold_counts_and_not_where_they_lie(tmp_path: Path) -> None:
+    few = ("experiment.routers=[knn,topk]", "experiment.seeds=[0]", "experiment.tables=[accuracy]")
+    data = recorded_world.make(tmp_path / "data", per_task=20)
+    done = run(tmp_path / "run", data, *few)
+    assert done.returncode == 0, done.stderr
+    moved = tmp_path / "moved"
+    shutil.copytree(data, moved)
+    assert pending(tmp_path / "run", moved, *few) == set()
+    answers = sorted((moved / "recorded/mmlu_pro/large").iterdir())[0]
+    rewritten(answers, 3, "answer", "C")
+    found = pending(tmp_path / "run", moved, *few)
+    dataset = "mmlu_pro_recorded"
+    assert {name for name in found if name.startswith("responses/")} == {
+        f"responses/{dataset}/benchmark/{answers.stem}.parquet"
+    }
+    assert f"cells/{dataset}/real/large_recorded/knn.parquet" in found
+    assert f"cells/{dataset}/real/small_recorded/knn.parquet" not in found
+    assert not any(name.startswith(("embeddings/", "questions/")) for name in found)
+    shutil.copy(data / answers.relative_to(moved), answers)
+    vectors = moved / "recorded/mmlu_pro/embeddings-all-MiniLM-L6-v2.parquet"
+    rewritten(vectors, 5, "embedding", np.ones(recorded_world.DIMENSION, np.float16))
+    found = pending(tmp_path / "run", moved, *few)
+    assert f"embeddings/{dataset}/benchmark.parquet" in found
+    assert not any(name.startswith(("responses/", "questions/")) for name in found)
+    shutil.copy(data / vectors.relative_to(moved), vectors)
+    rewritten(moved / "hub/TIGER-Lab/MMLU-Pro/test.parquet", 2, "question", "Another question?")
+    assert f"questions/{dataset}/benchmark.parquet" in pending(tmp_path / "run", moved, *few)
