@@ -98,9 +98,18 @@ def texts(store: Store, requests: Sequence[Request], settings: AnswerSettings = 
     return table["text"].to_pylist()
 
 
-def job(store: Path, counter: Path, last: int, *, first: int = 0, chunk_size: int = 4, seconds: float = 0.0) -> Any:
-    """Start a job of its own, in a process group of its own."""
-    command = [sys.executable, "-m", "tests.store_world", store, counter, first, last, chunk_size, seconds]
+def job(
+    store: Path,
+    counter: Path,
+    last: int,
+    *,
+    first: int = 0,
+    chunk_size: int = 4,
+    seconds: float = 0.0,
+    under: Sequence[str] = (),
+) -> Any:
+    """Start a job of its own, in a process group of its own; ``under`` is the beginning of its command."""
+    command = [*under, sys.executable, "-m", "tests.store_world", store, counter, first, last, chunk_size, seconds]
     return subprocess.Popen(
         [str(part) for part in command],
         cwd=ROOT,

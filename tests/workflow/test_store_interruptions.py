@@ -19,11 +19,19 @@ from rgd.errors import UserError
 from rgd.store import chunks, upkeep
 from rgd.store.answers import Store
 from rgd.store.listing import Listing
+from tests.file_systems import KINDS, fill, mounted
 from tests.store_world import SETTINGS, CountingEngine, ask, calls, job, name, questions, texts
 
 KILLS = 56
 CHUNK = 4
 QUESTIONS = 1800
+
+
+@pytest.fixture(params=KINDS)
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder on each kind of file system."""
+    with mounted(request.param, tmp_path / "disk", 64 * 1024) as folder:
+        yield folder
 
 
 def committed(store: Store) -> dict[str, str]:
@@ -45,10 +53,10 @@ def ended(running: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_started_again(tmp_path: Path) -> None:
+def test_killed_at_any_moment_and_started_again(disk: Path) -> None:
     """At least 50 kills of the process group, at least 40 of them between the first and the last answer."""
     moments = random.Random(0)
-    store, counter = Store(tmp_path / "store"), tmp_path / "asked"
+    store, counter = Store(disk / "store"), disk / "asked"
     before: dict[str, str] = {}
     bytes_before: dict[str, bytes] = {}
     in_flight: list[int] = []
@@ -92,7 +100,7 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path) -> None:
     assert before.items() <= kept.items()
     requests = questions(QUESTIONS)
     assert texts(store, requests) == [kept[name(request)] for request in requests]
-    whole = Store(tmp_path / "whole")
+    whole = Store(disk / "whole")
     ask(whole, requests, CountingEngine(), chunk_size=CHUNK)
     keys = [request.query_key for request in requests]
     assert store.read(SETTINGS, keys).equals(whole.read(SETTINGS, keys))
@@ -104,8 +112,8 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_several_jobs_on_the_same_and_on_overlapping_sets_ask_nothing_twice(tmp_path: Path) -> None:
-    store, counter = Store(tmp_path / "store"), tmp_path / "asked"
+def test_several_jobs_on_the_same_and_on_overlapping_sets_ask_nothing_twice(disk: Path) -> None:
+    store, counter = Store(disk / "store"), disk / "asked"
     spans = [(0, 120), (0, 120), (60, 200), (0, 200), (150, 160)]
     running = [
         job(store.root, counter, last, first=first, chunk_size=size, seconds=0.02)
@@ -120,8 +128,8 @@ def test_several_jobs_on_the_same_and_on_overlapping_sets_ask_nothing_twice(tmp_
 
 
 @pytest.mark.slow
-def test_what_a_killed_job_held_is_asked_by_the_one_that_waits(tmp_path: Path) -> None:
-    store, counter = Store(tmp_path / "store"), tmp_path / "asked"
+def test_what_a_killed_job_held_is_asked_by_the_one_that_waits(disk: Path) -> None:
+    store, counter = Store(disk / "store"), disk / "asked"
     hanging = job(store.root, counter, 4, seconds=600)
     while not list(calls(counter)):
         time.sleep(0.01)
@@ -138,9 +146,9 @@ def test_what_a_killed_job_held_is_asked_by_the_one_that_waits(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_compacted_while_jobs_ask_and_read(tmp_path: Path) -> None:
+def test_compacted_while_jobs_ask_and_read(disk: Path) -> None:
     """Readers always find what was there once, with the same text, and nothing is asked twice."""
-    store, counter = Store(tmp_path / "store"), tmp_path / "asked"
+    store, counter = Store(disk / "store"), disk / "asked"
     folder = store.prepare(SETTINGS)
     running = [
         job(store.root, counter, 240, seconds=0.02),
@@ -190,28 +198,15 @@ def test_compacted_while_jobs_ask_and_read(tmp_path: Path) -> None:
     assert upkeep.verify(store.root) == upkeep.Findings(files=1, answers=240)
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of its own; only root may mount one."""
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], capture_output=True, check=False
-    )
-    if made.returncode:
-        pytest.skip("a disk that can be filled needs the right to mount one")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
 def wordy(length: int) -> CountingEngine:
     """Answers that compression does not make smaller."""
     return CountingEngine(text=lambda request: random.Random(request.question).randbytes(length).hex())
 
 
-def test_a_disk_that_fills_up_is_one_message_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", 256) as disk:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_disk_that_fills_up_is_one_message_and_the_next_run_goes_on(tmp_path: Path, kind: str) -> None:
+    with mounted(kind, tmp_path / "disk", 16 * 1024) as disk:
+        ballast = fill(disk, 256)
         store, engine = Store(disk / "store"), wordy(3000)
         with pytest.raises(UserError, match=r"cannot write .*free space, then run the same command again"):
             ask(store, questions(60), engine)
@@ -230,7 +225,7 @@ def test_a_disk_that_fills_up_is_one_message_and_the_next_run_goes_on(tmp_path: 
         with pytest.raises(UserError, match="free space"):
             upkeep.compact(store.folder(SETTINGS))
         assert chunks.names(store.folder(SETTINGS)) == files
-        subprocess.run(["mount", "-o", "remount,size=2048k", disk], check=True)
+        ballast.unlink()
         later = wordy(3000)
         ask(store, questions(60), later)
         assert not kept.keys() & set(later.asked())

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-import rgd.store.leases as leases_module
+from rgd.artifacts import locks
 from rgd.engines.base import Answer, Interrupted, Message, Request, Sampling
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store, chunk_key
@@ -241,7 +241,7 @@ def test_a_file_system_without_locks_blocks_nobody(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(leases_module.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     engine = CountingEngine()
     assert ask(Store(tmp_path), questions(6), engine) == FillCount(asked=6, stored=0, trimmed=1)
     assert texts(Store(tmp_path), questions(6)) == [f"to q{i} 0" for i in range(6)]

@@ -1,6 +1,7 @@
 """Reading and writing artifacts: Parquet that is either whole or absent, with its provenance beside it."""
 
 import contextlib
+import errno
 import json
 import os
 import uuid
@@ -20,6 +21,8 @@ ROW_GROUP_ENTRIES = 2 * 1024 * 1024
 # Vectors are read in batches of this many numbers (4 MiB) through a buffer of this many bytes.
 BATCH_ENTRIES = 1024 * 1024
 BUFFER_BYTES = 1024 * 1024
+# Errors of file systems that cannot flush a file or a folder on request.
+_NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}
 
 
 @contextlib.contextmanager
@@ -37,7 +40,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+            flush(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise UserError(
@@ -47,6 +50,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
         # Without a folder there is nothing to remove, and the first error is the one to report.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def flush(descriptor: int) -> None:
+    """Flush an open file or folder to the disk, if its file system can do that on request.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
 
 
 def write_table(path: str | Path, table: pa.Table, schema: pa.Schema) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rgd.artifacts.files import replacing
+from rgd.artifacts.files import flush, replacing
 from rgd.errors import UserError
 
 SCHEMA = pa.schema(
@@ -176,7 +176,7 @@ def sync(folder: Path) -> None:
     """Make the folder's renames survive a crash of the machine."""
     number = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(number)
+        flush(number)
     finally:
         os.close(number)
 

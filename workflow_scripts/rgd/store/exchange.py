@@ -138,7 +138,9 @@ def _copy(members: Sequence[Path], target: Path) -> None:
         for path in members:
             (made / path.parent.name).mkdir(exist_ok=True)
             shutil.copyfile(path, made / path.parent.name / path.name)
-        made.chmod(0o755)
+        # Some file systems have no permissions of their own.
+        with contextlib.suppress(OSError):
+            made.chmod(0o755)
         made.rename(target)
 
 

@@ -12,20 +12,22 @@ first file by name counts.
 
 import contextlib
 import errno
-import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rgd.artifacts.files import flush
+from rgd.artifacts.locks import Lock, lock
 from rgd.errors import UserError
 
 CLAIMS = ".claims.lock"
 COMPACTION = ".compaction.lock"
 SUFFIX = ".lease"
-# Errors of file systems without locks.
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+# The disk is full, a quota or limit is reached, or the disk is broken. Any other error means that the file system cannot
+# reserve space, and each of them names that by another number.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 # Disk space reserved for an answer while its chunk is asked: about four thousand tokens, before compression.
 BYTES_OF_AN_ANSWER = 16 * 1024
 _LONGEST_LINE = 200
@@ -49,7 +51,7 @@ class Leases:
             UserError: the folder cannot be written.
         """
         with _open(self.folder / CLAIMS) as file:
-            _lock(file, wait=True)
+            lock(file, wait=True)
             # A network file system may show a folder as it was a minute ago, until this machine changes the folder.
             with contextlib.suppress(OSError):
                 os.utime(self.folder)
@@ -63,7 +65,10 @@ class Leases:
         """
         path = self.folder / f".{uuid.uuid4().hex}{SUFFIX}"
         lines = "".join(f"{key}\n" for key in sorted(keys)).encode()
-        lease = Lease(path, _open(path), len(lines))
+        try:
+            lease = Lease(path, path.open("xb+"), len(lines))
+        except OSError as error:
+            raise _unwritable(path, error) from error
         try:
             lease.file.write(lines)
             lease.file.flush()
@@ -71,19 +76,27 @@ class Leases:
         except OSError as error:
             lease.release()
             raise _unwritable(path, error) from error
-        # Last: on a network file system, locking a file makes its content visible to the other machines.
-        _lock(lease.file, wait=False)
+        # Last: on a network file system, locking a file makes its content visible to the other machines. It waits for
+        # processes that are just looking whether the lease is dead; unlocked, the lease would count as dead.
+        lock(lease.file, wait=True)
         return lease
 
     def held(self) -> set[str]:
         """The keys that other processes are asking for. Call it within :meth:`claiming`; removes dead leases."""
         keys: set[str] = set()
         for path in sorted(self.folder.glob(f".*{SUFFIX}")):
-            with contextlib.suppress(FileNotFoundError), path.open("rb+") as file:
-                if _lock(file, wait=False):
+            try:
+                with path.open("rb") as file:
+                    if not _is_dead(file):
+                        keys.update(_lines(file))
+                        continue
+                # Another user's may have to stay; it blocks nobody.
+                with contextlib.suppress(OSError):
                     path.unlink()
-                else:
-                    keys.update(_lines(file))
+            except OSError as error:
+                # Released in this moment; ESTALE if by another machine.
+                if error.errno not in (errno.ENOENT, errno.ESTALE):
+                    raise _unreadable(path, error) from error
         return keys
 
 
@@ -100,12 +113,20 @@ class Lease:
         self.release()
 
     def give_room(self) -> None:
-        """Free the disk space reserved for the answers, which are about to be written."""
-        self.file.truncate(self.size)
+        """Free the disk space reserved for the answers, which are about to be written.
+
+        If that fails, the answers, which are paid for, are written all the same.
+        """
+        with contextlib.suppress(OSError):
+            self.file.truncate(self.size)
 
     def release(self) -> None:
-        """Remove the file while it is still locked, so that nobody finds it without its owner."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file while it is still locked, so that nobody finds it without its owner.
+
+        A file that cannot be removed is a dead lease, which blocks nobody.
+        """
+        with contextlib.suppress(OSError):
+            self.path.unlink()
         with contextlib.suppress(OSError):
             self.file.close()
 
@@ -113,7 +134,7 @@ class Lease:
 def is_dead(path: Path) -> bool:
     """Whether no process holds the lease at ``path``; changes nothing."""
     with path.open("rb") as file:
-        return _lock(file, wait=False, exclusive=False)
+        return _is_dead(file)
 
 
 @contextlib.contextmanager
@@ -124,7 +145,7 @@ def compacting(folder: Path) -> Iterator[None]:
         UserError: another process is compacting or exporting the folder, or the folder cannot be written.
     """
     with _open(folder / COMPACTION) as file:
-        if not _lock(file, wait=False):
+        if lock(file, wait=False) is Lock.BUSY:
             raise UserError(
                 f"{folder} is being compacted or exported by another process: run the command again when that process has ended."
             )
@@ -138,17 +159,9 @@ def _open(path: Path) -> BinaryIO:
         raise _unwritable(path, error) from error
 
 
-def _lock(file: BinaryIO, *, wait: bool, exclusive: bool = True) -> bool:
-    """Lock ``file`` until it is closed. False if another process holds the lock; True on a file system without locks."""
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-    return True
+def _is_dead(file: BinaryIO) -> bool:
+    """Whether no process holds the lease. A shared lock does not disturb other processes that are looking."""
+    return lock(file, wait=False, exclusive=False) is not Lock.BUSY
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
@@ -158,10 +171,16 @@ def _lines(file: BinaryIO) -> Iterator[str]:
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
+    """Reserve disk space for a file that was opened for reading and writing, without appending.
+
+    If the file system cannot reserve space, the C library writes a byte to every block instead. It needs such a file for
+    that. A network file system notices a full disk only when these bytes are flushed.
+    """
     try:
         os.posix_fallocate(file.fileno(), 0, size)
+        flush(file.fileno())
     except OSError as error:
-        if error.errno not in _NO_LOCKS | {errno.EINVAL}:
+        if error.errno in _NO_ROOM:
             raise
 
 
@@ -169,4 +188,11 @@ def _unwritable(path: Path, error: OSError) -> UserError:
     return UserError(
         f"cannot write {path}: {error.strerror or error}. Check the folder's permissions and free space, then run the same "
         "command again."
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot read {path}, which lists what another job is asking: {error.strerror or error}. Check the file's "
+        "permissions, then run the same command again."
     )
