@@ -33,9 +33,13 @@ def mounted(kind: str, folder: Path, kilobytes: int) -> Iterator[Path]:
 def fill(disk: Path, kilobytes: int) -> Path:
     """A file that leaves this much room on a file system."""
     ballast = disk / "ballast"
-    with ballast.open("xb+") as file:
-        state = os.statvfs(disk)
-        os.posix_fallocate(file.fileno(), 0, state.f_bavail * state.f_frsize - kilobytes * 1024)
+    with ballast.open("xb", buffering=0) as file:
+        for size in (1024 * 1024, 4096):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+        file.truncate(file.tell() - kilobytes * 1024)
+        os.fsync(file.fileno())
     return ballast
 
 

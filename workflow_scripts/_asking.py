@@ -1,6 +1,5 @@
 """Shared code of the scripts that ask a model about whole query sets."""
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,7 @@ def fill_query_sets(
     listed = list(dict.fromkeys([own, *snakemake.resources.also.split()]))
     count: dict[str, int] = {}
     store = Store(snakemake.resources.store)
-    spent = functools.partial(store.spent, settings.weights)
-    with model_of_job(snakemake, snakemake.resources.engine, settings.content(), spent) as engine:
+    with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
         while path := next((path for path in listed if path not in count and Path(path).exists()), None):
             requests = requests_of(path)
             title = f"{name}, {Path(path).stem}"

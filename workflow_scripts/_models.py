@@ -12,19 +12,19 @@ import numpy as np
 from rgd.engines import Engine, lazy_engine
 from rgd.engines.opening import engine_settings
 from rgd.errors import UserError
+from rgd.store.ledger import Ledger
 
 
 @contextlib.contextmanager
-def model_of_job(
-    snakemake: Any, kind: str, settings: Mapping[str, Any], spent: Callable[[], float] | None = None
-) -> Iterator[Callable[[], Engine]]:
+def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iterator[Callable[[], Engine]]:
     """A function that returns the engine of the job's model; its first call loads the model.
 
     Args:
-        snakemake: the job; its resources say where to find the weights, or how to ask the server.
+        snakemake: the job; its resources say where to find the weights, or how to ask the server, and name the store, beside
+            which the ledger records what a model costs.
         kind: the kind of engine.
-        settings: dtype, chat (further arguments of the chat template) and, for an embedder, pooling.
-        spent: gives the cost of the model so far in US dollars; called only for a model with a budget.
+        settings: weights (the model's identity), dtype, chat (further arguments of the chat template) and, for an embedder,
+            pooling.
     """
     resources = snakemake.resources
     api = json.loads(resources.get("api", "null"))
@@ -37,13 +37,13 @@ def model_of_job(
         "weights": json.loads(resources.get("weights", "null")),
         "gpus": resources.get("gpu", 0),
     }
-    has_budget = api is not None and api["budget_dollars"] is not None
+    is_paid = api is not None and bool(api.get("price_prompt") or api.get("price_completion"))
     opening = engine_settings(
         model,
         resources.get("cache", ""),
         threads=snakemake.threads,
         use_hub=bool(resources.get("use_hub", False)),
-        spent_dollars=spent() if spent is not None and has_budget else 0.0,
+        account=Ledger(resources["store"], settings["weights"]).account() if is_paid else None,
     )
     with lazy_engine(kind, opening) as engine:
         yield engine if opening.weights is None else _told(engine, opening.weights.name)

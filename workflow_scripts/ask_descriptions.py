@@ -1,6 +1,5 @@
 """Let a descriptor write a description of every task, from its reserved questions or its default description."""
 
-import functools
 import json
 
 from _describing import requests_of_job
@@ -15,8 +14,7 @@ with running(snakemake):
     settings = AnswerSettings.from_mapping(json.loads(snakemake.params.settings))
     requests = requests_of_job(snakemake, settings)
     store = Store(resources.store)
-    spent = functools.partial(store.spent, settings.weights)
     title = f"{wildcards.variant} descriptions of {wildcards.dataset}"
-    with model_of_job(snakemake, resources.engine, settings.content(), spent) as engine:
+    with model_of_job(snakemake, resources.engine, settings.content()) as engine:
         fill(store, settings, requests, engine, resources.chunk_size, title=title)
     write_json(snakemake.output.asked, {"settings": settings.key, "descriptions": len(requests)})

@@ -1,6 +1,5 @@
 """Let a generator write queries until every task has enough usable ones or has used up its draws."""
 
-import functools
 import json
 from collections.abc import Sequence
 
@@ -22,8 +21,7 @@ with running(snakemake):
     benchmark = read_table(snakemake.input.benchmark, ["question"])["question"].to_pylist()
     prompt = json.loads(settings.prompt)
     store = Store(resources.store)
-    spent = functools.partial(store.spent, settings.weights)
-    with model_of_job(snakemake, resources.engine, settings.content(), spent) as engine:
+    with model_of_job(snakemake, resources.engine, settings.content()) as engine:
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)

@@ -9,8 +9,16 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from rgd.engines.prompts import render
+from rgd.store.ledger import Ledger
 from tests import ROOT
 from tests.store_world import SETTINGS, CountingEngine
+
+
+class Resources(dict):
+    """Resources of a job, by key and by attribute."""
+
+    __getattr__ = dict.__getitem__
+
 
 SCRIPTS = ROOT / "workflow_scripts"
 
@@ -61,22 +69,30 @@ def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
     assert len(engine.calls) == 3
 
 
-@pytest.mark.parametrize(("budget", "expected"), [(10.0, 2.5), (None, 0.0)])
-def test_a_model_with_a_budget_is_told_what_it_has_cost_before(
-    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float | None, expected: float
+@pytest.mark.parametrize(
+    ("prices", "is_paid"), [({"price_prompt": 2.5}, True), ({"price_completion": 1}, True), ({}, False)]
+)
+def test_a_model_with_prices_has_an_account_in_the_ledger(
+    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prices: dict[str, float], is_paid: bool
 ) -> None:
     models, opened = importlib.import_module("_models"), []
 
     @contextlib.contextmanager
     def lazy_engine(kind, settings):
-        opened.append(settings.spent_dollars)
+        opened.append(settings.account)
         yield lambda: None
 
     monkeypatch.setattr(models, "lazy_engine", lazy_engine)
-    job = SimpleNamespace(resources={"api": json.dumps({"model": "m", "budget_dollars": budget})}, threads=1)
-    with models.model_of_job(job, "openai", {"max_model_len": 64, "dtype": "served"}, lambda: 2.5):
+    resources = Resources(api=json.dumps({"model": "m", **prices}), store=str(tmp_path), max_model_len=64)
+    job = SimpleNamespace(resources=resources, threads=1)
+    with models.model_of_job(job, "openai", {"weights": "openai:m", "dtype": "served"}):
         pass
-    assert opened == [expected]
+    (account,) = opened
+    assert (account is not None) == is_paid
+    assert list(tmp_path.iterdir()) == []
+    if account is not None:
+        account.update(0.0, 0.5, [], None)
+        assert Ledger(tmp_path, "openai:m").spent() == 0.5
 
 
 def test_the_log_tells_once_what_was_loaded(asking: ModuleType, capsys: pytest.CaptureFixture) -> None:

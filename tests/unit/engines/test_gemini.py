@@ -8,6 +8,7 @@ import pytest
 
 from rgd.engines import EngineSettings, Interrupted, Sampling, open_engine
 from rgd.engines.base import Message, Request
+from rgd.engines.budget import OwnAccount
 from rgd.engines.gemini import retry_delay
 from rgd.engines.prompts import render
 from rgd.errors import UserError
@@ -50,7 +51,7 @@ def _key(monkeypatch, tmp_path):
 
 def settings_for(server, chat=None, spent_dollars=0.0, **api):
     api = {"model": "gemini-2.5-flash", "base_url": server.address, "backoff_s": 0.01, "attempts": 3} | api
-    return EngineSettings(None, 4096, chat=chat or {}, api=api, spent_dollars=spent_dollars)
+    return EngineSettings(None, 4096, chat=chat or {}, api=api, account=OwnAccount(spent_dollars))
 
 
 def ask(script, requests=None, *, usual=echo, chat=None, **api):

@@ -26,6 +26,8 @@ PACKAGE = "rgd"
 DECIDES_NOTHING = {
     "_asking": "the order in which a loaded model is asked about several query sets",
     "_job": "the frame of every script: its log, exit and provenance",
+    "rgd.engines.budget": "what a job may spend",
+    "rgd.store.ledger": "what has been spent",
     "_models": "the loading of a job's model",
     "_stored": "what is said if an answer is missing",
     "rgd.engines.opening": "the location of weights and the access to a server; the parameters say which model it is",

@@ -82,6 +82,8 @@ def _lines(survey: "Survey") -> list[str]:
         f"  answers  {survey.answers:,} in {files}, {survey.bytes / 1e6:.1f} MB{cost}",
         f"  engine   {_counted(survey.computed_by)}",
     ]
+    if survey.spent is not None:
+        lines.append(f"  spent    {survey.spent:.2f} dollars on this model by all jobs here, failed attempts included")
     return [*lines, f"  served   {_counted(survey.served_models)}"] if survey.served_models else lines
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rgd.engines.budget import Account
 from rgd.errors import UserError
 
 
@@ -99,7 +100,7 @@ class EngineSettings:
         gpus: number of GPUs that share the model; 0 and 1 use one GPU if there is one, else the CPU.
         pooling: for an embedding model, ``mean`` over a text's tokens or the ``last`` one; None for a model that answers.
         api: the server and how to call it (:class:`rgd.config.schema.Api`); empty if the model runs in the job.
-        spent_dollars: cost of the model's answers in the store, which counts towards the API's budget.
+        account: where spending on a server is recorded, for all jobs that ask the model; None: for this job alone.
     """
 
     weights: Path | None
@@ -112,7 +113,7 @@ class EngineSettings:
     gpus: int = 0
     pooling: str | None = None
     api: Mapping[str, Any] = field(default_factory=dict)
-    spent_dollars: float = 0.0
+    account: Account | None = None
 
 
 class Interrupted(UserError):

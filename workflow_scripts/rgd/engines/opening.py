@@ -11,11 +11,12 @@ from typing import Any
 
 from rgd.config.schema.models import Weights
 from rgd.engines import Engine, EngineSettings, open_engine
+from rgd.engines.budget import Account
 from rgd.weights.cache import ensure_weights
 
 
 def engine_settings(
-    model: Mapping[str, Any], cache: str | Path, *, threads: int, use_hub: bool, spent_dollars: float = 0.0
+    model: Mapping[str, Any], cache: str | Path, *, threads: int, use_hub: bool, account: Account | None = None
 ) -> EngineSettings:
     """The settings of the engine that runs ``model``; fetches the weights if they are not in the cache.
 
@@ -24,7 +25,7 @@ def engine_settings(
         cache: folder that keeps weights.
         threads: CPU threads.
         use_hub: False never contacts the model hub.
-        spent_dollars: cost of the model's earlier answers.
+        account: where spending on a server is recorded; None: for this job alone.
 
     Raises:
         UserError: the description of the weights is invalid, or they cannot be fetched.
@@ -41,7 +42,7 @@ def engine_settings(
         gpus=model.get("gpus", 0),
         pooling=model.get("pooling"),
         api=model["api"] or {},
-        spent_dollars=spent_dollars,
+        account=account,
     )
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from rgd.config.schema.models import Api
 from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
+from rgd.engines.budget import Budget, OwnAccount
 from rgd.engines.served import is_asked
 from rgd.errors import UserError
 
@@ -35,6 +36,8 @@ LONGEST_QUOTE = 400
 
 _TOO_LONG = re.compile(r"context.{0,3}length|maximum context|prompt is too long|token count.{0,40}exceeds", re.I)
 _PASSING = (408, 409, 429)
+# By their meaning the server has not begun to work: conflict, too early, too many requests, unavailable, overloaded.
+_NOT_BEGUN = (409, 425, 429, 503, 529)
 
 
 class TryAgain(Exception):
@@ -42,10 +45,10 @@ class TryAgain(Exception):
 
     Attributes:
         wait_s: seconds that the server asks to wait; None if it gives none.
-        perhaps_billed: the server may have done the work although no reply arrived.
+        perhaps_billed: the server may have done the work although no reply arrived. Only what surely was not done is not.
     """
 
-    def __init__(self, reason: str, wait_s: float | None = None, *, perhaps_billed: bool = False) -> None:
+    def __init__(self, reason: str, wait_s: float | None = None, *, perhaps_billed: bool = True) -> None:
         super().__init__(reason)
         self.wait_s, self.perhaps_billed = wait_s, perhaps_billed
 
@@ -61,7 +64,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for an item, the number of attempts, and the cost in US dollars."""
+    """The result for an item, the number of attempts, and the cost of all of them in US dollars."""
 
     value: Any
     attempts: int
@@ -82,51 +85,6 @@ class Pace:
         self.next = start + self.interval
         if start > now:
             await asyncio.sleep(start - now)
-
-
-class Budget:
-    """A spending limit. Each attempt reserves its maximum cost, so the limit is never exceeded.
-
-    Attributes:
-        dollars: the limit in US dollars; None: no limit.
-        before: spent by earlier jobs.
-        spent: spent by this job.
-    """
-
-    def __init__(self, dollars: float | None, before: float = 0.0) -> None:
-        self.dollars, self.before = dollars, before
-        self.spent = self.reserved = 0.0
-        self.open = 0
-        self.changed = asyncio.Condition()
-
-    async def reserve(self, most: float) -> None:
-        """Reserve ``most`` dollars; wait if only the reservations of attempts in flight prevent it.
-
-        Raises:
-            UserError: less than ``most`` is left.
-        """
-        async with self.changed:
-            await self.changed.wait_for(lambda: self._has(most) or not self.open)
-            if not self._has(most):
-                raise UserError(
-                    f"api.budget_dollars = {self.dollars:g} is used up: earlier answers in the store cost {self.before:.4f} "
-                    f"dollars, this job spent {self.spent:.4f} dollars, and the next request can cost up to {most:.4f} "
-                    "dollars. Raise api.budget_dollars in the model's file, or lower max_tokens, then run the same command "
-                    "again to resume. Stored answers are not paid for twice."
-                )
-            self.reserved += most
-            self.open += 1
-
-    async def settle(self, most: float, cost: float) -> None:
-        """Release an attempt's reservation and count its actual cost."""
-        async with self.changed:
-            self.open -= 1
-            self.reserved = self.reserved - most if self.open else 0.0
-            self.spent += cost
-            self.changed.notify_all()
-
-    def _has(self, most: float) -> bool:
-        return self.dollars is None or self.before + self.spent + self.reserved + most <= self.dollars
 
 
 def find_key(variable: str, *, needed: bool) -> str | None:
@@ -180,7 +138,7 @@ class RemoteEngine(abc.ABC):
         # Your own server may need no key; a provider's always does.
         self.key = find_key(self.variable, needed=self.api.base_url is None or self.api.key_variable is not None)
         self.pace = Pace(self.api.requests_per_minute)
-        self.budget = Budget(self.api.budget_dollars, settings.spent_dollars)
+        self.budget = Budget(self.api.budget_dollars, settings.account or OwnAccount())
         self.runner = asyncio.Runner()
         self.failure: UserError | None = None
         self.stopped = asyncio.Event()
@@ -214,9 +172,12 @@ class RemoteEngine(abc.ABC):
         """Close the connections."""
 
     def close(self) -> None:
-        """Close the connections and the event loop."""
-        self.runner.run(self.disconnect())
-        self.runner.close()
+        """Close the connections and the event loop, and record what was spent."""
+        try:
+            self.runner.run(self.disconnect())
+        finally:
+            self.runner.close()
+            self.budget.close()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
         """Generate an answer for each request; its seed derives from the sampling seed, the query and the draw.
@@ -303,19 +264,22 @@ class RemoteEngine(abc.ABC):
                 except UserError as error:
                     self.failure = self.failure or error
                     self.stopped.set()
+                    self.budget.give_up()
                 if self.stopped.is_set():
                     return
 
         await asyncio.gather(*(work() for _ in range(min(self.api.concurrency, len(items)))))
+        self.budget.flush()
         return outcomes
 
     async def _persist(self, ask: Callable[[], Awaitable[Reply]], most: float) -> Outcome:
+        total = 0.0
         for attempt in range(1, self.api.attempts + 1):
-            try:
-                reply, cost = await self._attempt(ask, most)
-                return Outcome(reply.value, attempt, cost)
-            except TryAgain as failure:
-                reason, asked = str(failure), failure.wait_s
+            result, cost = await self._attempt(ask, most)
+            total += cost
+            if isinstance(result, Reply):
+                return Outcome(result.value, attempt, total)
+            reason, asked = str(result), result.wait_s
             if asked is not None and asked > LONGEST_WAIT_S:
                 raise UserError(
                     f"{self.address} asks to wait {asked:.0f} s ({reason}): run the same command again later to resume."
@@ -330,26 +294,30 @@ class RemoteEngine(abc.ABC):
             "again to resume once the server is available."
         )
 
-    async def _attempt(self, ask: Callable[[], Awaitable[Reply]], most: float) -> tuple[Reply, float]:
-        await self.budget.reserve(most)
-        cost = 0.0
+    async def _attempt(self, ask: Callable[[], Awaitable[Reply]], most: float) -> tuple[Reply | TryAgain, float]:
+        """The reply, or why there is none, and what the attempt cost or may have cost."""
+        reservation, cost = await self.budget.reserve(most), 0.0
         try:
             await self.pace.turn()
             if self.stopped.is_set():
-                raise TryAgain("not sent, because another request failed")
+                return TryAgain("not sent, because another request failed"), cost
+            # From here on, whatever happens, the server may do the work; a reply without token counts may cost as much.
+            cost = most
             async with asyncio.timeout(self.api.timeout_s):
                 reply = await ask()
-            # A reply without token counts is charged at its maximum, and so is one that was perhaps made but never arrived.
             cost = self.price(reply.prompt_tokens, reply.completion_tokens) or most
             return reply, cost
         except TimeoutError:
-            cost = most
-            raise TryAgain(f"no answer within api.timeout_s = {self.api.timeout_s:g}") from None
+            return TryAgain(f"no answer within api.timeout_s = {self.api.timeout_s:g}"), cost
         except TryAgain as failure:
             cost = most if failure.perhaps_billed else 0.0
+            return failure, cost
+        except UserError:
+            # The server refuses the request.
+            cost = 0.0
             raise
         finally:
-            await self.budget.settle(most, cost)
+            self.budget.settle(reservation, cost)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         """Seconds before the next attempt: doubling, with jitter, so that requests that failed together spread out."""
@@ -359,7 +327,7 @@ class RemoteEngine(abc.ABC):
 
     def _most(self, request: Request, sampling: Sampling) -> float:
         size = sum(len(turn.content.encode()) + TOKENS_AROUND_A_TURN for turn in request.messages)
-        return self.price(min(size, self.settings.max_model_len), sampling.max_tokens)
+        return self.price(size, sampling.max_tokens)
 
     def refusal(self, status: int, message: str, wait_s: float | None) -> TryAgain | UserError:
         """The error for an HTTP status other than success."""
@@ -367,7 +335,7 @@ class RemoteEngine(abc.ABC):
         if "insufficient_quota" in message:
             return UserError(f"{self.address}: the account's quota is used up: {said}")
         if status in _PASSING or status >= 500:
-            return TryAgain(f"status {status}: {said}", wait_s)
+            return TryAgain(f"status {status}: {said}", wait_s, perhaps_billed=status not in _NOT_BEGUN)
         if status in (401, 403) or re.search(r"api.key", message, re.IGNORECASE):
             fault = "is not accepted" if self.key else "is not set, so no key was sent"
             return UserError(f"{self.address} refuses access (status {status}): the key in {self.variable} {fault}.")
@@ -385,11 +353,12 @@ class RemoteEngine(abc.ABC):
 
     def unreachable(self, error: BaseException) -> TryAgain:
         """No connection could be made."""
-        return TryAgain(f"no connection to {self.address} ({self.quoted(str(error))}); check that the server runs")
+        reason = f"no connection to {self.address} ({self.quoted(str(error))}); check that the server runs"
+        return TryAgain(reason, perhaps_billed=False)
 
     def broken(self, error: BaseException) -> TryAgain:
         """The connection broke, or the reply was cut short."""
-        return TryAgain(f"the reply was incomplete ({type(error).__name__})", perhaps_billed=True)
+        return TryAgain(f"the reply was incomplete ({type(error).__name__})")
 
     def quoted(self, text: str) -> str:
         """A server's message on one line, with the key masked."""

@@ -3,18 +3,32 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from rgd.config import slices
+from rgd.config.schema import Config
+from rgd.config.schema.models import Embedder, Model
 from rgd.planning import estimates, reasons
 from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
 from rgd.planning.graph import Job, Plan
+from rgd.store.answers import Store
+from rgd.store.ledger import Ledger
 
 # How many changes and rules are listed; the JSON has all of them.
 SHOWN = 12
 # Retries for failures, beyond those needed because jobs run out of time.
 SPARE_TRIES = 4
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What all jobs so far have spent on a model, and its budget (None: no limit), in US dollars."""
+
+    model: str
+    dollars: float
+    budget: float | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class Outlook:
         taken: the estimate of each job.
         path: the chain of jobs that takes longest.
         longest_s: the time limit of a cluster job, in seconds.
+        spent: what models with prices have cost so far.
     """
 
     experiment: str
@@ -37,6 +52,7 @@ class Outlook:
     taken: dict[int, Estimate]
     path: list[Job]
     longest_s: float
+    spent: tuple[Spent, ...] = ()
 
     @property
     def total(self) -> Estimate:
@@ -57,7 +73,24 @@ def look(plan: Plan) -> Outlook:
         taken,
         estimates.longest_path(running, taken),
         60.0 * plan.config.site.cluster.longest_minutes,
+        spent_so_far(plan.config),
     )
+
+
+def spent_so_far(config: Config) -> tuple[Spent, ...]:
+    """What the configuration's models and embedders with a ledger or a budget have cost."""
+    found = []
+    asked: dict[str, Model | Embedder] = {**config.model, **config.embedder}
+    for name, model in asked.items():
+        if model.api is None:
+            continue
+        identity, budget = slices.model_identity(model), model.api.budget_dollars
+        dollars = Ledger(config.paths.store, identity).spent()
+        if dollars is None and budget is not None:
+            dollars = Store(config.paths.store).spent(identity)
+        if dollars is not None:
+            found.append(Spent(name, dollars, budget))
+    return tuple(found)
 
 
 def most_tries(outlook: Outlook) -> tuple[str, float, int] | None:
@@ -88,6 +121,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
         "jobs": len(outlook.running),
         "jobs_altogether": outlook.all_jobs,
         **_figures(outlook.total),
+        "spent": [asdict(each) for each in outlook.spent],
         "most_tries": _most_tries(outlook),
         "assumed": sorted(outlook.total.guesses),
         "because": [
@@ -163,10 +197,17 @@ def lines(outlook: Outlook) -> list[str]:
             f"On a cluster: asking {member} takes {duration(seconds)}, which is {tries} consecutive jobs of at most "
             f"{duration(outlook.longest_s)}. Run snakemake with --retries {tries + SPARE_TRIES}."
         )
+    if outlook.spent:
+        found += ["", "Spent so far, failed attempts included", *map(_spent, outlook.spent)]
     guesses = sorted(outlook.total.guesses)
     if guesses:
         found += ["", "Assumed", *(f"  {guess}" for guess in guesses[:SHOWN])]
     return found
+
+
+def _spent(each: Spent) -> str:
+    limit = "" if each.budget is None else f" of {each.budget:,.2f}"
+    return f"  {each.model}: {each.dollars:,.2f}{limit} dollars"
 
 
 def _counted(jobs: Iterable[Job]) -> str:

@@ -15,11 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from rgd.artifacts.files import replacing
 from rgd.errors import UserError
 from rgd.store import chunks
 from rgd.store.answers import Store
 from rgd.store.leases import Leases, compacting
+from rgd.store.ledger import Ledger
 from rgd.store.listing import Listing
 from rgd.store.upkeep import UNPACKED, check_file, folders, read_settings
 
@@ -98,11 +101,15 @@ def import_answers(root: Path, source: Path) -> Imported:
 
 def _merge(store: Store, folder: Path) -> tuple[int, int]:
     """Import one settings' folder; returns the numbers of new answers and of answers that the store had."""
-    target = store.prepare(read_settings(folder))
+    settings = read_settings(folder)
+    target = store.prepare(settings)
     listing, leases = Listing(target), Leases(target)
     added = known = 0
     for name in chunks.names(folder):
         table = check_file(folder / name)
+        if pc.any(pc.greater(table["cost"], 0)).as_py():
+            # What others have paid does not count as spent here: a ledger begins with the costs before the import.
+            Ledger(store.root, settings.weights).begin()
         # No other import may add the same answers between the check and the write.
         with leases.claiming():
             listing.refresh()

@@ -18,6 +18,7 @@ from rgd.errors import UserError
 from rgd.store import chunks
 from rgd.store.answers import AnswerSettings
 from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
+from rgd.store.ledger import Ledger
 from rgd.store.listing import joined
 
 # Answers in a compacted file: at most a few hundred megabytes of text, and a few files for a whole study.
@@ -44,6 +45,7 @@ class Survey:
         computed_by: engine and version -> number of answers.
         served_models: model that a server reported -> number of answers.
         cost: cost of the answers in US dollars.
+        spent: what all jobs have spent on the model, under all settings, failed attempts included; None without a ledger.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Survey:
     computed_by: dict[str, int]
     served_models: dict[str, int]
     cost: float
+    spent: float | None
 
 
 @dataclass
@@ -165,15 +168,17 @@ def survey(folder: Path) -> Survey:
                 engines[chunks.engine_of(text)] += count
             models.update({name: count for name, count in _counts(table["served_model"]) if name})
             cost += pc.sum(table["cost"], min_count=0).as_py()
+        settings = read_settings(folder)
         return Survey(
             folder.name,
-            read_settings(folder).content(),
+            settings.content(),
             len(pc.unique(pa.chunked_array(keys, pa.string()))),
             len(paths),
             sum(path.stat().st_size for path in paths),
             dict(sorted(engines.items())),
             dict(sorted(models.items())),
             cost,
+            Ledger(folder.parent, settings.weights).spent(),
         )
 
     return chunks.settled(attempt)

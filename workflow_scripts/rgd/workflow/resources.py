@@ -113,6 +113,7 @@ class Jobs:
             **self._at_work(self.study.embedder, minutes),
             "engine": lambda wildcards: self.study.embedder(wildcards).engine,
             **self._model(self.study.embedder),
+            "store": self.config.paths.store,
         }
 
     # Numbers of texts.
@@ -284,9 +285,9 @@ class Jobs:
         return self._one_at_a_time(wildcard, names, lambda wildcards: wildcards[wildcard])
 
     def _one_api_job_at_a_time(self, model_of: Named) -> Mapping[str, Any]:
-        """Jobs of a served model with a rate limit or a budget run one at a time: both apply per model, not per job."""
+        """Jobs of a served model with a rate limit run one at a time: it applies per model, not per job."""
         served = {name: spec.api for name, spec in self.config.model.items() if spec.api}
-        limited = [name for name, api in served.items() if api.requests_per_minute or api.budget_dollars]
+        limited = [name for name, api in served.items() if api.requests_per_minute]
         return self._one_at_a_time("api", limited, model_of)
 
     def _one_at_a_time(self, kind: str, names: Iterable[str], name_of: Named) -> Mapping[str, Any]:

@@ -113,8 +113,8 @@ class Api(Section):
     requests_per_minute: float | None = Field(
         None,
         gt=0,
-        description="Maximum requests sent per minute. With this or a budget, the model's jobs run one after another, so both limits "
-        "hold for the whole run.",
+        description="Maximum requests sent per minute. With this, the model's jobs run one after another, so that it holds for the "
+        "whole run.",
     )
     timeout_s: float = Field(300.0, gt=0, description="Seconds until a request is abandoned and sent again.")
     attempts: int = Field(6, ge=1, description="Maximum times a request is sent.")
@@ -129,8 +129,8 @@ class Api(Section):
     budget_dollars: float | None = Field(
         None,
         gt=0,
-        description="Maximum total cost of the model's answers in the store. A job stops before exceeding it and keeps its answers; "
-        "null: no limit.",
+        description="Maximum that all jobs together may spend on the model, failed attempts included, as recorded in the store's "
+        "ledger. A job stops before exceeding it and keeps its answers; null: no limit.",
     )
 
     @model_validator(mode="after")
@@ -221,7 +221,9 @@ class Embedder(Section):
     licence: str = Field(description="Licence of the weights, or terms of the API.")
     engine: Literal["transformers", "vllm", "openai"] = Field(description="What runs the model.")
     weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
-    api: Api | None = Field(None, description="How to ask the server; for openai. Pace and budget hold for each job.")
+    api: Api | None = Field(
+        None, description="How to ask the server; for openai. requests_per_minute holds for each job."
+    )
     max_model_len: int = Field(
         ge=16, description="Maximum length of a text, in tokens. The rest is cut off; a server must do this itself."
     )
