@@ -217,9 +217,30 @@ FAULTS = (
     Fault(
         "the mixture never moves to the global ranking",
         "routers/cascal.py",
-        "return (1.0 - far) * mixed + far * overall",
+        "return (1.0 - far) * mixed + far * shares(self.global_scores_)",
         "return mixed",
         f"{ROUTERS}::test_released_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "the global scores are sharpened",
+        "routers/cascal.py",
+        "far * shares(self.global_scores_)",
+        "far * softmax(self.global_scores_ / self.score_temperature)",
+        f"{ROUTERS}::test_released_cascal_is_its_slow_twin",
+    ),
+    Fault(
+        "a centroid that was taken goes on taking",
+        "routers/cascal.py",
+        "taker[first] = second\n                break",
+        "taker[first] = second",
+        f"{ROUTERS}::test_merging_as_released_is_its_slow_twin",
+    ),
+    Fault(
+        "a median absolute deviation of 0 ends the fallback",
+        "routing/consensus.py",
+        "widths.insert(0, MAD_TO_SIGMA",
+        "widths = [0.0]\n            widths.insert(0, MAD_TO_SIGMA",
+        "tests/unit/routing/test_consensus.py::test_a_median_absolute_deviation_of_zero_gives_way_to_the_standard_deviation",
     ),
     Fault(
         "SMOOTHIE adds the distance of the other two",

@@ -22,7 +22,13 @@ from tests.property.pools import EXACT, World, reordered, worlds
 from tests.unit.analysis.test_diagnostics import GOOD_DRAWS
 from tests.unit.routing_worlds import niches
 
-RELEASED = {"vote_weight": "posterior", "confidence_spread": "median", "merge_order": "creation", "score_decimals": 3}
+RELEASED = {
+    "vote_weight": "posterior",
+    "confidence_spread": "median",
+    "merge_order": "creation",
+    "score_decimals": 3,
+    "global_decimals": 4,
+}
 METHODS = [
     *((name, {}) for name in ("avengers", "cascal", "cascal_gt", "knn", "latent_truth", "majority", "single", "topk")),
     ("cascal", RELEASED | {"task_rule": "nearest_mean", "selection": "mixture"}),

@@ -3,10 +3,12 @@
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rgd.routers import make, restore, route, save
+from rgd.routers.cascal import merge_in_creation_order
 from rgd.routing.clustering import compact
 from rgd.seeds import derive_seed
 from tests.property.pools import (
@@ -31,6 +33,7 @@ RELEASED = {
     "weight_by_share": True,
     "merge_order": "creation",
     "score_decimals": 3,
+    "global_decimals": 4,
     "pruned_queries": "survivor",
     "task_rule": "nearest_mean",
     "selection": "mixture",
@@ -102,6 +105,18 @@ def test_released_cascal_is_its_slow_twin(world):
     _, model, overall = twin_of_cascal(world, how="posterior", released=True)
     expected = [slow_cascal.rank_released(model, overall, vector.tolist()) for vector in world.queries.embeddings]
     assert names(world, router.rank(world.queries)) == expected
+    for found, vector in zip(router.scores(world.queries), world.queries.embeddings, strict=True):
+        scores = slow_cascal.scores_released(model, overall, vector.tolist())
+        assert found == pytest.approx([scores[member] for member in world.train.members], abs=1e-4)
+
+
+@relaxed
+@given(st.lists(st.tuples(st.integers(0, 71), st.integers(1, 4)), min_size=1, max_size=9))
+def test_merging_as_released_is_its_slow_twin(placed):
+    angles = np.deg2rad([5.0 * place for place, _ in placed])
+    centroids, seeds = np.stack([np.cos(angles), np.sin(angles)], axis=1), [count for _, count in placed]
+    expected = slow_cascal.merge_as_created(list(zip(centroids.tolist(), seeds, strict=True)))
+    np.testing.assert_allclose(merge_in_creation_order(centroids, np.array(seeds), 0.15), expected, atol=1e-9)
 
 
 @relaxed

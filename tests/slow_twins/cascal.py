@@ -50,17 +50,23 @@ def merge_closest_first(centroids):
 
 
 def merge_as_created(centroids):
-    taken, merged = set(), []
-    for i, (vector, _) in enumerate(centroids):
-        if i in taken:
-            continue
-        group = [i]
+    """One pass over [(vector, seeds)]: who wins has more seeds, the earlier one if as many; a loser's turn is over."""
+    lost_to = {}
+    for i, (vector, seeds) in enumerate(centroids):
         for j in range(i + 1, len(centroids)):
-            if j not in taken and round(1 - dot(vector, centroids[j][0]), 9) <= 0.15:
-                group.append(j)
-        taken.update(group)
-        merged.append(unit(mean([centroids[g][0] for g in group], [centroids[g][1] for g in group])))
-    return merged
+            if i in lost_to:
+                break
+            if j not in lost_to and round(1 - dot(vector, centroids[j][0]), 9) < 0.15:
+                winner, loser = (j, i) if centroids[j][1] > seeds else (i, j)
+                lost_to[loser] = winner
+
+    def last_winner(i):
+        return last_winner(lost_to[i]) if i in lost_to else i
+
+    teams = {}
+    for i in range(len(centroids)):
+        teams.setdefault(last_winner(i), []).append(centroids[i])
+    return [unit(mean(*map(list, zip(*team, strict=True)))) for team in teams.values()]
 
 
 def by_score(scores):
@@ -139,7 +145,7 @@ def fit(training, members, labels_of, how="logistic", use_labels=False, released
             (unit(mean([training[row]["embedding"] for row in group])), mean_scores(group, scores, members, decimals))
             for group in final
         ]
-    return model, mean_scores(range(len(training)), scores, members, decimals)
+    return model, mean_scores(range(len(training)), scores, members, 4 if released else None)
 
 
 def rank(model, training, query):
@@ -160,8 +166,17 @@ def sharpen(scores):
     return dict(zip(members, softmax([scores[member] / 0.1 for member in members]), strict=True))
 
 
+def share_of_sum(scores):
+    total = sum(scores.values())
+    return {member: value / total for member, value in scores.items()} if total > 0 else scores
+
+
 def rank_released(model, overall, query):
     """The released inference: task of the nearest mean of centroids, a mixture of its three nearest centroids."""
+    return by_score(scores_released(model, overall, query))
+
+
+def scores_released(model, overall, query):
     tasks = sorted(model)
     task = tasks[closest(query, [mean([centroid for centroid, _ in model[task]]) for task in tasks])]
     ranked = sorted(
@@ -170,9 +185,12 @@ def rank_released(model, overall, query):
     weights = softmax([-(1 - similarity) / 0.1 for similarity, _ in ranked])
     mixed = dict.fromkeys(overall, 0.0)
     for weight, (_, index) in zip(weights, ranked, strict=True):
-        for member, value in sharpen(model[task][-index][1]).items():
+        scores = model[task][-index][1]
+        if sum(scores.values()) <= 0:
+            continue
+        for member, value in sharpen(scores).items():
             mixed[member] += weight * value
     distance = 1 - ranked[0][0]
     far = min(1.0, max(0.0, (distance - 0.5) / 0.2))
-    world = sharpen(overall)
-    return by_score({member: (1 - far) * mixed[member] + far * world[member] for member in overall})
+    near, world = share_of_sum(mixed), share_of_sum(overall)
+    return {member: (1 - far) * near[member] + far * world[member] for member in overall}

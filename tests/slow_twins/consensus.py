@@ -15,12 +15,19 @@ def spread(queries, member, robust=False):
     if robust:
         centre = median(values)
         width = 1.4826 * median([abs(value - centre) for value in values])
+        if width <= 1e-12 * max(1.0, abs(centre)):
+            width = deviation(values)
     else:
         centre = math.fsum(values) / len(values)
-        width = math.sqrt(math.fsum((value - centre) ** 2 for value in values) / len(values))
+        width = deviation(values)
     if width <= 1e-12 * max(1.0, abs(centre)):
         return None
     return centre, width
+
+
+def deviation(values):
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
 
 
 def median(values):

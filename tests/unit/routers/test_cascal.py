@@ -15,6 +15,7 @@ RELEASED = {
     "weight_by_share": True,
     "merge_order": "creation",
     "score_decimals": 3,
+    "global_decimals": 4,
     "pruned_queries": "survivor",
     "task_rule": "nearest_mean",
     "selection": "mixture",
@@ -84,6 +85,48 @@ def test_merging_weighs_by_seed_count_and_goes_on():
     assert len(merge_closest(at_angles(0, 90), np.ones(2), 0.15)) == 2
 
 
+@pytest.mark.parametrize(
+    ("degrees", "counts", "expected"),
+    [
+        # As many seeds: the earlier takes the later ones, all measured from where it was, not from where it goes.
+        ((0, 20, 40), (1, 1, 1), (10, 40)),
+        # The first loses to the second and takes no more, though the third is near it and not near the second.
+        ((0, 30, -30), (1, 2, 1), (np.rad2deg(np.arctan2(2 * 0.5, 1 + 2 * np.sqrt(0.75))), -30)),
+        # What it had taken before goes with it: the third takes the first and, far as it is, the second.
+        (
+            (0, -25, 25),
+            (2, 2, 5),
+            (np.rad2deg(np.arctan2(3 * np.sin(np.deg2rad(25)), 2 + 7 * np.cos(np.deg2rad(25)))),),
+        ),
+        # A chain: the first goes to the second and that to the third, in the place of the first.
+        (
+            (0, 20, 40, 180),
+            (1, 2, 3, 9),
+            (
+                np.rad2deg(
+                    np.arctan2(
+                        2 * np.sin(np.deg2rad(20)) + 3 * np.sin(np.deg2rad(40)),
+                        1 + 2 * np.cos(np.deg2rad(20)) + 3 * np.cos(np.deg2rad(40)),
+                    )
+                ),
+                180,
+            ),
+        ),
+        # At the very distance they stay apart: 60 degrees are a cosine distance of 0.5, not of 0.15.
+        ((0, 60), (1, 1), (0, 60)),
+    ],
+)
+def test_merging_as_released_is_one_pass_in_which_more_seeds_win(degrees, counts, expected):
+    merged = merge_in_creation_order(at_angles(*degrees), np.array(counts), 0.15)
+    np.testing.assert_allclose(merged, at_angles(*expected), atol=1e-9)
+
+
+def test_centroids_at_the_very_distance_merge_in_the_paper_and_stay_in_the_release():
+    centroids = np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    assert len(merge_closest(centroids, np.ones(2), 0.5)) == 1
+    assert len(merge_in_creation_order(centroids, np.ones(2), 0.5)) == 2
+
+
 def test_pruning_keeps_the_larger_of_two_alike():
     leading = np.array([[0, 1, 2], [2, 1, 0], [0, 1, 3], [1, 2, 0]])
     assert prune(leading, np.array([1, 5, 2, 5]), 0.95).tolist() == [1, 1, 2, 1]
@@ -121,6 +164,35 @@ def test_far_queries_get_the_global_ranking():
     ranking = router.rank(asking(at_angles(0, -80), train))
     assert ranking[0].tolist() == [0, 1, 2]
     assert ranking[1].tolist() == [1, 2, 0]
+
+
+def test_far_queries_move_to_unsharpened_shares_of_the_global_scores():
+    # Correctness as the score: 1, 0 and 0 in the near cluster, 5/8, 3/8 and 1/8 over all.
+    answers = [[0, 1, 1]] * 5 + [[1, 0, 1]] * 2 + [[1, 0, 0]]
+    train = small(answers, labels=[0] * 8, tasks=["a"] * 5 + ["b"] * 3, embeddings=at_angles(*[0] * 5, *[180] * 3))
+    parameters = {"selection": "mixture", "task_rule": "nearest_mean", "global_decimals": 1}
+    router = make("cascal_gt", parameters).fit(train)
+    # 5/8 is 0.6, 3/8 is 0.4 and 1/8 is 0.1 (halves go to the even digit), of which the sum is 1.1.
+    shares = np.array([0.6, 0.4, 0.1]) / 1.1
+    sharp = np.exp([10.0, 0.0, 0.0]) / (np.exp(10.0) + 2.0)
+    cosines = np.array([1.0, 0.5, 0.4, 0.3, 0.1])
+    found = router.scores(asking(np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1), train))
+    for scores, far in zip(found, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
+        np.testing.assert_allclose(scores, (1 - far) * sharp + far * shares, atol=1e-5)
+
+
+def test_a_cluster_in_which_nobody_has_a_score_counts_for_nothing():
+    answers = [[0, 0, 1]] * 4 + [[1, 1, 1]] * 4
+    train = small(answers, labels=[0] * 8, embeddings=at_angles(*[0] * 4, *[100] * 4))
+    parameters = {"selection": "mixture", "prune_jaccard": 2.0, "far_distance": 0.0, "far_width": 0.5, "n_init": 3}
+    router = make("cascal", parameters).fit(train)
+    router.scores_ = np.array([[0.0, 0.0, 0.0], [0.2, 0.1, 0.0]])
+    router.centroids_ = at_angles(100, 0).astype(np.float32)
+    router.centroid_tasks_ = np.zeros(2, dtype=np.int32)
+    router.global_scores_ = np.array([0.0, 0.0, 2.0])
+    scores = router.scores(asking(at_angles(np.rad2deg(np.arccos(0.75))), train))[0]
+    sharp = np.exp([2.0, 1.0, 0.0])
+    np.testing.assert_allclose(scores, 0.5 * sharp / sharp.sum() + 0.5 * np.array([0.0, 0.0, 1.0]), atol=1e-5)
 
 
 @pytest.mark.parametrize("parameters", [{}, RELEASED, {"vote_weight": "z_sum"}])

@@ -81,6 +81,17 @@ def test_robust_spread_ignores_an_outlier():
     np.testing.assert_allclose([mu[0], sigma[0]], [2.0, 1.4826])
 
 
+def test_a_median_absolute_deviation_of_zero_gives_way_to_the_standard_deviation():
+    confidence = np.array([[0.0, 2.5], [0.0, 2.5], [0.0, 2.5], [0.0, 2.5], [5.0, 2.5]])
+    mu, sigma = normalise(confidence, "median")
+    # Around the median 0 three of five deviations are 0; the standard deviation is that around the mean 1.
+    np.testing.assert_allclose(mu, [0.0, 2.5])
+    np.testing.assert_allclose(sigma, [2.0, 0.0])
+    z = z_scores(confidence, mu, sigma)
+    np.testing.assert_allclose(z[:, 0], [0, 0, 0, 0, 2.5])
+    assert np.isnan(z[:, 1]).all()
+
+
 def test_infinite_confidence_is_no_confidence():
     assert np.isnan(usable_confidence(np.array([[0, 0]]), np.array([[-math.inf, math.inf]]))).all()
 

@@ -47,9 +47,10 @@ class Cascal(Router):
         silhouette_threshold: if the best cosine silhouette is below this, a single centroid is kept.
         n_init: number of k-means starts.
         merge_distance: centroids within this cosine distance merge.
-        merge_order: merge the ``closest`` pair first, or in order of ``creation``: each centroid absorbs the later ones
-            near it.
+        merge_order: merge the ``closest`` pair until none is near, or make one pass in order of ``creation``: of two
+            near centroids the one with more seeds takes the other, and a centroid that is taken takes no more.
         score_decimals: mean scores are rounded to this many decimals before ranking; None keeps all.
+        global_decimals: mean scores over all training queries are rounded to this many decimals; None keeps all.
         prune_top: number of leading members compared in pruning, at most one fewer than the pool has.
         prune_jaccard: clusters whose sets of leading members are at least this similar merge.
         pruned_queries: queries of a pruned cluster join their ``nearest`` remaining centroid, or the ``survivor`` that
@@ -60,8 +61,8 @@ class Cascal(Router):
         mix_count: number of centroids in a mixture.
         mix_temperature: temperature of their weights, softmax(-distance / temperature).
         score_temperature: temperature that sharpens a mixed cluster's scores, softmax(score / temperature).
-        far_distance: beyond this distance from the nearest centroid, the mixture shifts to the scores over all
-            training queries.
+        far_distance: beyond this distance from the nearest centroid, the mixture shifts to each member's share of the
+            summed scores over all training queries, which are not sharpened.
         far_width: distance over which it shifts, linearly.
 
     Learned:
@@ -87,6 +88,7 @@ class Cascal(Router):
     merge_distance: NotNegative = 0.15
     merge_order: Literal["closest", "creation"] = "closest"
     score_decimals: Annotated[int, Ge(0)] | None = None
+    global_decimals: Annotated[int, Ge(0)] | None = None
     prune_top: Count = 3
     prune_jaccard: NotNegative = 0.95
     pruned_queries: Literal["nearest", "survivor"] = "nearest"
@@ -122,12 +124,13 @@ class Cascal(Router):
             centroids.append(found)
             centroid_tasks.append(np.full(len(found), task, dtype=np.int32))
             sizes.append(np.bincount(assigned, minlength=len(found)))
-            means.append(self._mean_scores(scores[rows], assigned, len(found)))
+            means.append(mean_scores(scores[rows], assigned, len(found), self.score_decimals))
         self.centroids_ = np.concatenate(centroids).astype(np.float32)
         self.centroid_tasks_ = np.concatenate(centroid_tasks)
         self.sizes_ = np.concatenate(sizes).astype(np.int32)
         self.scores_ = np.concatenate(means)
-        self.global_scores_ = self._mean_scores(scores, np.zeros(len(scores), dtype=np.int32), 1)[0]
+        everything = np.zeros(len(scores), dtype=np.int32)
+        self.global_scores_ = mean_scores(scores, everything, 1, self.global_decimals)[0]
         return self
 
     def evidence(self, train: TrainingSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -167,15 +170,17 @@ class Cascal(Router):
         return np.where(self.centroid_tasks_ == task[:, None], similarity, -np.inf).round(6)
 
     def _mixed_scores(self, similarity: np.ndarray) -> np.ndarray:
-        """Sharpened scores of the nearest centroids, blended towards the global ones with distance, (n, M)."""
+        """Sharpened scores of the nearest centroids, blended with distance towards shares of the global ones, (n, M)."""
         count = min(self.mix_count, similarity.shape[1])
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
         distance = 1.0 - np.take_along_axis(similarity, nearest, axis=1).astype(np.float64)
         weights = softmax(-distance / self.mix_temperature)
-        mixed = np.einsum("qc,qcm->qm", weights, softmax(self.scores_ / self.score_temperature)[nearest])
-        overall = softmax(self.global_scores_ / self.score_temperature)
+        # A cluster in which nobody has a score says nothing.
+        scored = self.scores_.any(axis=1, keepdims=True)
+        sharpened = np.where(scored, softmax(self.scores_ / self.score_temperature), 0.0)
+        mixed = shares(np.einsum("qc,qcm->qm", weights, sharpened[nearest]))
         far = np.clip((distance[:, :1] - self.far_distance) / self.far_width, 0.0, 1.0)
-        return (1.0 - far) * mixed + far * overall
+        return (1.0 - far) * mixed + far * shares(self.global_scores_)
 
     def _seed_centroids(
         self,
@@ -232,7 +237,8 @@ class Cascal(Router):
         assigned = nearest_rows(points, seeds)
         occupied = np.unique(assigned)
         seeds, assigned = seeds[occupied], np.searchsorted(occupied, assigned)
-        ranking = rank_members(self._mean_scores(scores, assigned, len(seeds)), self.members_)
+        means = mean_scores(scores, assigned, len(seeds), self.score_decimals)
+        ranking = rank_members(means, self.members_)
         top = min(self.prune_top, max(1, scores.shape[1] - 1))
         survivor = prune(ranking[:, :top], np.bincount(assigned), self.prune_jaccard)
         kept = np.unique(survivor)
@@ -242,10 +248,12 @@ class Cascal(Router):
             assigned = nearest_rows(points, seeds[kept])
         return unit(cluster_means(points, assigned)), assigned
 
-    def _mean_scores(self, scores: np.ndarray, assigned: np.ndarray, clusters: int) -> np.ndarray:
-        means = group_means(scores, assigned, clusters)
-        # Twice, so that a mean halfway between two decimals is rounded alike whatever the order of its sum.
-        return means if self.score_decimals is None else means.round(DECIMALS).round(self.score_decimals)
+
+def mean_scores(scores: np.ndarray, assigned: np.ndarray, clusters: int, decimals: int | None) -> np.ndarray:
+    """Mean of the queries' scores (n, M) in each cluster, (clusters, M), rounded to ``decimals`` unless that is None."""
+    means = group_means(scores, assigned, clusters)
+    # Twice, so that a mean halfway between two decimals is rounded alike whatever the order of its sum.
+    return means if decimals is None else means.round(DECIMALS).round(decimals)
 
 
 def majority_share(answers: np.ndarray) -> np.ndarray:
@@ -282,18 +290,29 @@ def merge_closest(centroids: np.ndarray, counts: np.ndarray, distance: float) ->
 
 
 def merge_in_creation_order(centroids: np.ndarray, counts: np.ndarray, distance: float) -> np.ndarray:
-    """Each centroid in turn, unless already taken, takes in all later free ones within ``distance`` of it."""
-    gaps = (1.0 - centroids @ centroids.T).round(DECIMALS)
-    free = np.ones(len(centroids), dtype=bool)
-    merged = []
-    for index in range(len(centroids)):
-        if not free[index]:
+    """Merge unit centroids that are nearer than ``distance`` in one pass over them in their order (as released).
+
+    Each centroid that no other has taken meets the later ones near it that are free too. It takes those with as many
+    seeds or fewer; the first with more takes it, with all that it has taken, and ends its turn. Distances are those of
+    the centroids as given. A group becomes its weighted unit mean, in the place of its first centroid.
+    """
+    near = (1.0 - centroids @ centroids.T).round(DECIMALS) < distance
+    taker = np.arange(len(centroids))
+    for first in range(len(centroids)):
+        if taker[first] != first:
             continue
-        group = np.flatnonzero(free & (gaps[index] <= distance) & (np.arange(len(free)) > index))
-        group = np.concatenate([[index], group])
-        free[group] = False
-        merged.append(counts[group] @ centroids[group])
-    return unit(np.array(merged))
+        for second in (first + 1 + np.flatnonzero(near[first, first + 1 :])).tolist():
+            if taker[second] != second:
+                continue
+            if counts[second] > counts[first]:
+                taker[first] = second
+                break
+            taker[second] = first
+    while (taker[taker] != taker).any():
+        taker = taker[taker]
+    _, places = np.unique(taker, return_index=True)
+    groups = [taker == taker[place] for place in np.sort(places)]
+    return unit(np.array([counts[group] @ centroids[group] for group in groups]))
 
 
 def prune(leading: np.ndarray, sizes: np.ndarray, jaccard: float) -> np.ndarray:
@@ -316,6 +335,12 @@ def prune(leading: np.ndarray, sizes: np.ndarray, jaccard: float) -> np.ndarray:
         else:
             kept.append(cluster)
     return survivor
+
+
+def shares(scores: np.ndarray) -> np.ndarray:
+    """Each score's share of the sum over the last axis; scores as they are where that is not above 0."""
+    total = scores.sum(axis=-1, keepdims=True)
+    return scores / np.where(total > 0, total, 1.0)
 
 
 def softmax(values: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
     Args:
         confidence: (n, M), NaN where there is none.
         spread: ``mean`` for mean and standard deviation, ``median`` for the median and 1.4826 times the median
-            absolute deviation.
+            absolute deviation, in whose place the standard deviation stands if it is 0 (as released).
 
     Returns:
         mu (M,) and sigma (M,), float64. A member without any confidence, or with one that never varies, has sigma 0.
@@ -81,15 +81,13 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
         values = values[np.isfinite(values)]
         if values.size == 0:
             continue
-        if spread == "mean":
-            mu[member] = values.mean()
-            sigma[member] = values.std()
-        else:
-            mu[member] = np.median(values)
-            sigma[member] = MAD_TO_SIGMA * np.median(np.abs(values - mu[member]))
+        mu[member] = values.mean() if spread == "mean" else np.median(values)
         # What varies no more than float32 rounds is a constant; its z would be rounding noise blown up.
-        if sigma[member] <= max(1e-12, 1e-6 * abs(mu[member])):
-            sigma[member] = 0.0
+        noise = max(1e-12, 1e-6 * abs(mu[member]))
+        widths = [values.std()]
+        if spread == "median":
+            widths.insert(0, MAD_TO_SIGMA * np.median(np.abs(values - mu[member])))
+        sigma[member] = next((width for width in widths if width > noise), 0.0)
     return mu, sigma
 
 
