@@ -17,7 +17,7 @@ rule comparison_table:
     threads: 1
     params:
         slice=slices.canonical(slices.tables(study.config)),
-        interval=slices.canonical(slices.interval(study.config)),
+        level=study.config.experiment.interval.level,
         baseline=study.config.experiment.baseline,
         titles=slices.canonical(study.titles),
         code=code("comparison_table.py"),
@@ -219,7 +219,11 @@ rule drop_one_table:
     threads: 1
     params:
         slice=slices.canonical(
-            {"cells": study.drop_one_cells, "datasets": study.datasets, "interval": slices.interval(study.config)}
+            {
+                "cells": study.drop_one_cells,
+                "datasets": study.datasets,
+                "interval": {"level": study.config.experiment.interval.level},
+            }
         ),
         titles=slices.canonical(study.titles),
         code=code("drop_one_table.py"),

@@ -15,7 +15,7 @@ LIBRARIES = ("pandas",)
 NOTE = (
     "Accuracy on the test part in per cent, mean ± standard deviation over splits. A learning-free router or a "
     "reference does not depend on the scenario and is computed once. A star marks a significant difference to {baseline} "
-    "at the same number of calls, where it makes as many (false discovery rate of 5 % over all pairs; see comparisons)."
+    "at the same number of calls, where it makes as many (by tests over questions, adjusted over all pairs; see comparisons)."
 )
 
 with running(snakemake, LIBRARIES):

@@ -26,15 +26,15 @@ with running(snakemake, LIBRARIES):
         dict(zip(keys, outcomes, strict=True)),
         {key: frame.loc[0, "family"] for key, frame in zip(keys, frames, strict=True)},
         tasks,
-        json.loads(snakemake.params.interval),
+        {"level": snakemake.params.level},
     )
     order = {key: settings[key] for key in ("datasets", "scenarios", "pools", "routers")}
     accuracy = accuracy_table(pd.concat(frames, ignore_index=True), **order)
     baseline = snakemake.params.baseline
     people = comparisons_for_people(table, accuracy, baseline, json.loads(snakemake.params.titles))
     note = (
-        f"Difference in accuracy to {baseline}, in points, with its interval over queries (paired bootstrap, mean over "
-        "splits). A star marks what is significant; a tilde compares different numbers of calls. All pairs are in the "
-        f"Parquet and CSV files. {smallest_shown(table)}"
+        f"Difference in accuracy to {baseline}, in points, mean over splits, with its interval over the test questions of "
+        "all splits. A star marks a significant difference; a tilde compares different numbers of calls. All pairs are in "
+        f"the Parquet and CSV files. {smallest_shown(table)}"
     )
     write_all(table, snakemake.output.parquet, people, note)

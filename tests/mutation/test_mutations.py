@@ -18,6 +18,7 @@ ROUTERS = "tests/property/test_routers_properties.py"
 CONTRACT = "tests/unit/routers/test_contract.py"
 LLMRANK = "tests/property/test_llmrank_properties.py"
 STATISTICS = "tests/property/test_statistics_properties.py"
+PAIRED = "tests/unit/scoring/test_paired_differences.py"
 
 
 @dataclass(frozen=True)
@@ -390,11 +391,39 @@ FAULTS = (
         "tests/unit/scoring/test_statistics.py::test_strata_take_out_what_lies_between_them",
     ),
     Fault(
-        "a one-sided McNemar test",
+        "a one-sided test",
         "scoring/statistics.py",
-        "min(1.0, 2.0 * binom.cdf(",
-        "min(1.0, 1.0 * binom.cdf(",
-        f"{STATISTICS}::test_mcnemar_is_the_sum_of_binomial_tails",
+        "np.minimum(1.0, 2.0 * t.sf(size, self.degrees))",
+        "t.sf(size, self.degrees)",
+        f"{PAIRED}::test_the_p_value_is_the_smallest_alpha_whose_interval_leaves_out_zero",
+    ),
+    Fault(
+        "every row of every split is an observation of its own",
+        "scoring/statistics.py",
+        "_, place, question = np.unique(questions, return_index=True, return_inverse=True)",
+        "_, place, question = np.unique(np.arange(len(questions)), return_index=True, return_inverse=True)",
+        f"{PAIRED}::test_planted_differences_are_covered_and_no_more_are_found_than_promised",
+    ),
+    Fault(
+        "few questions have no correction",
+        "scoring/statistics.py",
+        "leverage = 1.0 / np.maximum(1.0 - share / within[stratum], 1e-9)",
+        "leverage = np.ones(len(share))",
+        f"{PAIRED}::test_the_procedure_is_its_slow_twin_in_any_order",
+    ),
+    Fault(
+        "a pair in two scenarios is two hypotheses",
+        "analysis/comparisons.py",
+        "return blake2b(about + bytes([len(different) > 0]) + content.tobytes(), digest_size=16).hexdigest()",
+        "return str(id(difference))",
+        "tests/unit/analysis/test_comparisons.py::test_what_is_one_hypothesis_is_adjusted_for_once",
+    ),
+    Fault(
+        "intervals forget the adjustment",
+        "analysis/comparisons.py",
+        "ends = [group.differences.ends(alpha) for group in compared]",
+        "ends = [group.differences.ends(rate) for group in compared]",
+        "tests/unit/analysis/test_comparisons.py::test_verdicts_intervals_and_adjusted_p_values_agree",
     ),
     Fault(
         "adjusted p-values that do not rise",

@@ -12,18 +12,8 @@ from rgd.scoring.metrics import kendall_tau
 from rgd.scoring.statistics import (
     accuracy_interval,
     benjamini_hochberg,
-    bootstrap_means,
     bootstrap_sums,
-    combine_p_values,
-    mcnemar,
 )
-
-
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_mcnemar_is_the_sum_of_binomial_tails(first, second):
-    n = first + second
-    tail = sum(math.comb(n, k) for k in range(min(first, second) + 1)) / 2**n
-    assert mcnemar(first, second) == pytest.approx(min(1.0, 2 * tail))
 
 
 @given(st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), max_size=12))
@@ -71,31 +61,3 @@ def test_bootstrap_sums_have_the_stratified_mean_and_variance(seed):
     variance = sum((strata == s).sum() * values[strata == s].var() for s in (0, 1))
     assert sums.mean() == pytest.approx(values.sum(), abs=5 * math.sqrt(variance / 20_000) + 1e-9)
     assert sums.var() == pytest.approx(variance, rel=0.08)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
-def test_combined_p_values_are_twice_their_median_or_the_only_one(p_values):
-    ordered = sorted(p_values)
-    middle = len(ordered) // 2
-    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    expected = ordered[0] if len(ordered) == 1 else min(1.0, 2 * median)
-    assert combine_p_values(np.array(p_values)) == pytest.approx(expected)
-    assert combine_p_values(np.array([*p_values, math.nan])) == pytest.approx(expected)
-
-
-def test_no_p_value_gives_none():
-    assert math.isnan(combine_p_values(np.array([math.nan])))
-
-
-def test_bootstrap_means_have_the_moments_of_stratified_resampling():
-    rng = np.random.default_rng(5)
-    strata = np.repeat(["a", "b", "c"], [7, 40, 3])
-    values = np.column_stack([rng.random(50), (strata == "a") * 1.0, rng.integers(0, 2, 50)])
-    means = bootstrap_means(values, strata, 0, 20_000)
-    variance = sum((strata == s).sum() * values[strata == s].var(axis=0) for s in "abc") / 50**2
-    assert means.mean(axis=0) == pytest.approx(values.mean(axis=0), abs=0.01)
-    assert means.var(axis=0) == pytest.approx(variance, rel=0.05, abs=1e-12)
-    # The columns share the samples: a column and its copy never differ.
-    both = bootstrap_means(values[:, [0, 0]], strata, 1, 50)
-    assert (both[:, 0] == both[:, 1]).all()
-    assert (bootstrap_means(values, strata, 2, 30) == bootstrap_means(values, strata, 2, 30)).all()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rgd.scoring.statistics import accuracy_interval, benjamini_hochberg, mcnemar
+from rgd.scoring.statistics import accuracy_interval, benjamini_hochberg
 
 ONE = np.zeros(400)
 
@@ -51,13 +51,6 @@ def test_seeds_differ_and_repeat():
 def test_bad_input_is_refused(correct, strata, options):
     with pytest.raises(ValueError, match=r"query|queries|\[0, 1\]|draws"):
         accuracy_interval(np.array(correct), np.array(strata), 0, **options)
-
-
-def test_mcnemar_known_values():
-    assert mcnemar(0, 0) == 1
-    assert mcnemar(0, 6) == pytest.approx(2 / 64)
-    assert mcnemar(6, 0) == pytest.approx(2 / 64)
-    assert mcnemar(3, 3) == 1
 
 
 def test_benjamini_hochberg_known_values():

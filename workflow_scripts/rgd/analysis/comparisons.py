@@ -1,6 +1,8 @@
-"""Which routers differ: paired differences on the same test queries, tested with a correction for multiple tests."""
+"""Which routers differ: paired differences on the same test queries, with intervals and tests that agree."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import combinations
 from typing import Any
 
@@ -8,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, Titles, group_title, records, row_label
-from rgd.analysis.people import lines_by_columns, tables_by
+from rgd.analysis.people import ends_in_points, in_points, lines_by_columns, tables_by
 from rgd.errors import UserError
-from rgd.scoring.statistics import benjamini_hochberg, bootstrap_means, combine_p_values, detectable_difference, mcnemar
+from rgd.scoring.statistics import PairedDifferences, benjamini_hochberg, paired_differences
 
 GROUP_KEYS = ["dataset", "scenario", "pool"]
-FALSE_DISCOVERY_RATE = 0.05
 BETTER, WORSE = "better", "worse"
 
 
@@ -25,21 +26,26 @@ def comparison_table(
 ) -> pd.DataFrame:
     """Every pair of (router, variant) of every dataset, scenario and pool, compared on the same test queries.
 
-    Routers that do not depend on the scenario (learning-free ones, references) take part in every scenario.
+    Routers that do not depend on the scenario (learning-free ones, references) take part in every scenario. Rows with
+    the same differences on the same queries (such pairs in two scenarios or pools, or pairs with twins) are one
+    hypothesis, which is adjusted for once. The intervals have the level that the adjustment leaves to each hypothesis
+    (false coverage rate, Benjamini and Yekutieli 2005): with a false discovery rate of q and R rejections among m
+    hypotheses 1 - q R / m, or 1 - q / m without a rejection. So an interval leaves out 0 if and only if there is a verdict.
 
     Args:
         outcomes: (dataset, scenario, pool, router) -> schemas.outcomes.
         families: the family of each of these cells.
-        tasks: dataset -> query_id -> task, the strata of the bootstrap.
-        interval: level, draws and seed of the bootstrap.
+        tasks: dataset -> query_id -> task, the strata.
+        interval: ``level``, which leaves the rest to 1 as the false discovery rate.
 
     Returns:
         One row per pair: dataset, scenario, pool, first, first_variant, second, second_variant; difference (first minus
-        second, mean over seeds), ci_low and ci_high (mean ends over seeds of the paired bootstrap), first_only and
-        second_only (queries that only one gets right, mean over seeds), p_value (exact McNemar, seeds combined; NaN if
-        a correctness is a probability), q_value (p adjusted over all rows, Benjamini and Hochberg), detectable (the
-        smallest difference that these queries detect with 80 % power), verdict (better, worse, or empty if the difference
-        is not significant at a false discovery rate of 5 %).
+        second, mean over seeds), ci_low and ci_high (ends of its interval over questions), ci_level (the level of the
+        interval, the same in all rows), first_only and second_only (queries on which only one is right, or more likely
+        so; mean over seeds), p_value (of the test that belongs to the interval), q_value (p adjusted over the
+        hypotheses, Benjamini and Hochberg 1995), hypothesis (its number, the same for rows that are one), detectable
+        (the smallest difference that a test at this level finds with 80 % power, NaN if the outcomes are the same),
+        false_discovery_rate, verdict (better, worse, or empty if the interval includes 0).
 
     Raises:
         UserError: there are no outcomes.
@@ -50,101 +56,104 @@ def comparison_table(
             "there are no result cells to compare: the experiment's sweep is empty. Name datasets, scenarios, pools and routers in its file."
         )
     order = list(dict.fromkeys(router for *_, router in outcomes))
-    groups: dict[tuple[str, str, str], dict[str, pd.DataFrame]] = {}
+    rate = round(1.0 - interval["level"], 12)
+    compared = []
     for dataset, scenario, pool in dict.fromkeys(key[:3] for key in outcomes):
         # The router's cell of this scenario, or else its one cell for all scenarios.
         own = {router: (dataset, scenario, pool, router) for router in order}
         shared = {router: (dataset, REAL, pool, router) for router in order}
         shared = {router: key for router, key in shared.items() if families.get(key) in SCENARIO_INDEPENDENT}
         keys = {router: own[router] if own[router] in outcomes else shared.get(router) for router in order}
-        groups[dataset, scenario, pool] = {router: outcomes[key] for router, key in keys.items() if key is not None}
-    rows = [
-        {**dict(zip(GROUP_KEYS, group, strict=True)), **row}
-        for group, routers in groups.items()
-        for row in _pairs(routers, tasks[group[0]], interval)
-    ]
-    table = pd.DataFrame(rows, columns=[*GROUP_KEYS, *_COLUMNS])
-    table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
-    real = (table["q_value"] < FALSE_DISCOVERY_RATE).to_numpy()
-    table["verdict"] = np.where(real, np.where(table["difference"] > 0, BETTER, WORSE), "")
-    return table
+        group = {router: outcomes[key] for router, key in keys.items() if key is not None}
+        compared.append(_Compared.of((dataset, scenario, pool), group, tasks[dataset]))
+    table = pd.concat([group.rows for group in compared], ignore_index=True)
+    hypotheses, place, table["hypothesis"] = np.unique(
+        [key for group in compared for key in group.hypotheses], return_index=True, return_inverse=True
+    )
+    adjusted = benjamini_hochberg(table["p_value"].to_numpy()[place])
+    table["q_value"] = adjusted[table["hypothesis"]]
+    alpha = rate * max(int((adjusted < rate).sum()), 1) / max(len(hypotheses), 1)
+    ends = [group.differences.ends(alpha) for group in compared]
+    table["ci_low"], table["ci_high"] = (np.concatenate(side) for side in zip(*ends, strict=True))
+    table["ci_level"], table["false_discovery_rate"] = 1.0 - alpha, rate
+    table["detectable"] = np.concatenate([group.differences.detectable(alpha) for group in compared])
+    table["verdict"] = np.select([table["ci_low"] > 0, table["ci_high"] < 0], [BETTER, WORSE], "")
+    # Numbered as they come.
+    table["hypothesis"] = pd.factorize(table["hypothesis"])[0]
+    return table[[*GROUP_KEYS, *_COLUMNS]]
 
 
 _COLUMNS = [
-    *("first", "first_variant", "second", "second_variant", "difference", "ci_low", "ci_high"),
-    *("first_only", "second_only", "p_value", "detectable"),
+    *("first", "first_variant", "second", "second_variant", "difference", "ci_low", "ci_high", "ci_level"),
+    *("first_only", "second_only", "p_value", "q_value", "hypothesis", "detectable", "false_discovery_rate", "verdict"),
 ]
 
 
-def _pairs(
-    routers: Mapping[str, pd.DataFrame], tasks: Mapping[str, str], interval: Mapping[str, Any]
-) -> Iterable[dict[str, Any]]:
-    names = [
-        (router, column.removeprefix("correct_"))
-        for router, frame in routers.items()
-        for column in frame.columns
-        if column.startswith("correct_")
-    ]
-    pairs = list(combinations(range(len(names)), 2))
-    if not pairs:
-        return
-    first, second = np.array(pairs).T
-    by_seed = [
-        _pairs_of_seed(columns, strata, first, second, interval) for columns, strata in _by_seed(routers, names, tasks)
-    ]
-    for position in range(len(pairs)):
-        found = pd.DataFrame([seed[position] for seed in by_seed])
-        (router_a, variant_a), (router_b, variant_b) = names[first[position]], names[second[position]]
-        yield {
-            "first": router_a,
-            "first_variant": variant_a,
-            "second": router_b,
-            "second_variant": variant_b,
-            **{str(name): value for name, value in found.drop(columns="p_value").mean().items()},
-            "p_value": combine_p_values(found["p_value"].to_numpy()),
+@dataclass(frozen=True)
+class _Compared:
+    """All pairs of one dataset, scenario and pool: their rows, differences, and what each hypothesis is about."""
+
+    rows: pd.DataFrame
+    differences: PairedDifferences
+    hypotheses: list[str]
+
+    @classmethod
+    def of(
+        cls, group: tuple[str, str, str], routers: Mapping[str, pd.DataFrame], tasks: Mapping[str, str]
+    ) -> "_Compared":
+        names = [
+            (router, column.removeprefix("correct_"))
+            for router, frame in routers.items()
+            for column in frame.columns
+            if column.startswith("correct_")
+        ]
+        pairs = np.array(list(combinations(range(len(names)), 2)), dtype=int).reshape(-1, 2)
+        first, second = pairs.T
+        reference = _same_queries(routers)
+        questions, seeds = reference["query_id"].to_numpy().astype(str), reference["seed"].to_numpy()
+        correct = np.column_stack([routers[router][f"correct_{variant}"].to_numpy() for router, variant in names])
+        correct = correct.astype(np.float64)
+        strata = reference["query_id"].map(dict(tasks)).to_numpy().astype(str)
+        found = paired_differences(correct, questions, seeds, strata, first, second)
+        splits = len(np.unique(seeds))
+        wins, losses, hypotheses = [], [], []
+        about = blake2b("\0".join([group[0], *map(str, seeds), *questions]).encode(), digest_size=16).digest()
+        for one, other in pairs.tolist():
+            difference = correct[:, one] - correct[:, other]
+            wins.append((difference > 0).sum() / splits)
+            losses.append((difference < 0).sum() / splits)
+            hypotheses.append(_hypothesis(about, difference, correct[:, one]))
+        rows = {
+            **dict(zip(GROUP_KEYS, group, strict=True)),
+            "first": [names[one][0] for one in first],
+            "first_variant": [names[one][1] for one in first],
+            "second": [names[other][0] for other in second],
+            "second_variant": [names[other][1] for other in second],
+            "difference": found.estimate,
+            "first_only": np.array(wins, dtype=float),
+            "second_only": np.array(losses, dtype=float),
+            "p_value": found.p_values(),
         }
+        return cls(pd.DataFrame(rows), found, hypotheses)
 
 
-def _by_seed(
-    routers: Mapping[str, pd.DataFrame], names: Sequence[tuple[str, str]], tasks: Mapping[str, str]
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """The correctness (n, R) of all (router, variant) and the task (n,) of each query, by seed."""
-    reference = next(iter(routers.values()))
-    for router, frame in routers.items():
+def _same_queries(routers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The outcomes of the first router, after a check that the others have the same test queries."""
+    (name, reference), *others = routers.items()
+    for router, frame in others:
         if not frame[["seed", "query_id"]].equals(reference[["seed", "query_id"]]):
-            raise ValueError(f"the outcomes of {router} and {next(iter(routers))} have different test queries")
-    columns = np.column_stack([routers[router][f"correct_{variant}"].to_numpy() for router, variant in names])
-    strata = reference["query_id"].map(tasks).to_numpy().astype(str)
-    seeds = reference["seed"].to_numpy()
-    for seed in dict.fromkeys(seeds.tolist()):
-        yield columns[seeds == seed].astype(np.float64), strata[seeds == seed]
+            raise ValueError(f"the outcomes of {router} and {name} have different test queries")
+    return reference
 
 
-def _pairs_of_seed(
-    correct: np.ndarray, strata: np.ndarray, first: np.ndarray, second: np.ndarray, interval: Mapping[str, Any]
-) -> list[dict[str, float]]:
-    n = len(correct)
-    samples = bootstrap_means(correct, strata, interval["seed"], interval["draws"])
-    ends = [(1 - interval["level"]) / 2, (1 + interval["level"]) / 2]
-    binary = np.asarray(np.isin(correct, (0.0, 1.0)).all(axis=0))
-    means = correct.mean(axis=0)
-    rows = []
-    for a, b in zip(first.tolist(), second.tolist(), strict=True):
-        difference = correct[:, a] - correct[:, b]
-        low, high = np.quantile(samples[:, a] - samples[:, b], ends)
-        wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
-        rows.append(
-            {
-                "difference": means[a] - means[b],
-                "ci_low": float(low),
-                "ci_high": float(high),
-                "first_only": wins,
-                "second_only": losses,
-                "p_value": mcnemar(wins, losses) if binary[a] and binary[b] else float("nan"),
-                "detectable": detectable_difference(float(difference.std()), n, interval["level"]),
-            }
-        )
-    return rows
+def _hypothesis(about: bytes, difference: np.ndarray, outcome: np.ndarray) -> str:
+    """What a pair's test is about, as a digest: its differences, whichever router comes first.
+
+    Where there is no difference, it is about the ``outcome`` that both have.
+    """
+    different = np.flatnonzero(difference)
+    content = difference * np.sign(difference[different[0]]) + 0.0 if len(different) else outcome
+    return blake2b(about + bytes([len(different) > 0]) + content.tobytes(), digest_size=16).hexdigest()
 
 
 def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -200,8 +209,8 @@ def comparisons_for_people(
 ) -> dict[str, pd.DataFrame]:
     """One table for each dataset and pool: every router's difference to the baseline, in points, by scenario.
 
-    A star marks a difference that is significant at a false discovery rate of 5 % over the whole table. A tilde marks a
-    comparison with a variant of the baseline that makes a different number of calls.
+    A star marks a significant difference, whose interval leaves out 0. A tilde marks a comparison with a variant of the
+    baseline that makes a different number of calls.
     """
 
     def lines(part: pd.DataFrame) -> pd.DataFrame:
@@ -212,17 +221,25 @@ def comparisons_for_people(
 
 def _line(row: Mapping[str, Any], titles: Titles | None) -> tuple[str, dict[str, str]]:
     sign = ("*" if row["verdict"] else "") + ("" if row["same_calls"] else "~")
-    ends = f"[{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
-    difference = f"{100 * row['difference']:+.1f} {ends}{sign}"
+    ends = ends_in_points(row["ci_low"], row["ci_high"])
+    difference = f"{in_points(row['difference'], sign=True)} {ends}{sign}"
     cells = {"calls": f"{row['calls']:g}", group_title(titles, scenario=row["scenario"]): difference}
     return row_label(row["first"], row["first_variant"]), cells
 
 
 def smallest_shown(table: pd.DataFrame) -> str:
-    """A sentence about the differences that the test queries can detect."""
-    middle, most = 100 * table["detectable"].median(), 100 * table["detectable"].max()
+    """Sentences about the verdicts of a :func:`comparison_table`, its intervals, and the differences it can detect."""
     real = int((table["verdict"] != "").sum())
+    shown = f"Of {len(table)} pairs ({table['hypothesis'].nunique()} distinct) {real} differ"
+    if table.empty:
+        return f"{shown}."
+    rate, level = 100 * table["false_discovery_rate"].iloc[0], 100 * table["ci_level"].iloc[0]
+    # As many decimals as tell the level from 100 %, and one more.
+    figures = next(digits for digits in range(1, 17) if round(100 - level, digits) > 0) + 1
+    middle, most = 100 * table["detectable"].median(), 100 * table["detectable"].max()
     return (
-        f"Of {len(table)} pairs {real} differ at a false discovery rate of 5 % (exact McNemar tests, Benjamini and Hochberg). "
-        f"A true difference of {middle:.1f} points is shown with 80 % power for the median pair, of {most:.1f} for the worst."
+        f"{shown} at a false discovery rate of {rate:g} % (t tests over questions, Benjamini and Hochberg over the distinct "
+        f"pairs). The intervals have the level that this leaves to each pair, {level:.{figures}f} %: they leave out 0 where "
+        f"a pair differs, and only there. A true difference of {middle:.1f} points is shown with 80 % power for the median "
+        f"pair, of {most:.1f} for the worst."
     )

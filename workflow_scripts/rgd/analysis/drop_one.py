@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import Titles, records, row_label
-from rgd.analysis.people import lines_by_columns, tables_by
+from rgd.analysis.people import ends_in_points, in_points, lines_by_columns, tables_by
 from rgd.routing.reduced import whole_pool
-from rgd.scoring.statistics import bootstrap_means
+from rgd.scoring.statistics import paired_differences
 
 COLUMNS = [
     *("dataset", "scenario", "pool", "router", "variant", "without"),
     *("accuracy", "whole_accuracy", "difference", "ci_low", "ci_high"),
 ]
 NOTE = (
-    "Accuracy without a member minus accuracy with the whole pool, in points, with its interval over the same test queries (paired "
-    "bootstrap, mean over splits). Consensus, fit and votes are those of the smaller pool."
+    "Accuracy without a member minus accuracy with the whole pool, in points, mean over splits, with its interval over the "
+    "same test questions of all splits. Consensus, fit and votes are those of the smaller pool."
 )
 
 
@@ -31,8 +31,8 @@ def drop_one(
     Args:
         outcomes: (dataset, scenario, pool, router) -> schemas.outcomes, of whole pools and of pools without one member
             (see :mod:`rgd.routing.reduced`).
-        tasks: dataset -> query_id -> task, the strata of the bootstrap.
-        interval: level, draws and seed of the bootstrap.
+        tasks: dataset -> query_id -> task, the strata.
+        interval: ``level`` of the intervals of the differences (see :func:`rgd.scoring.statistics.paired_differences`).
 
     Raises:
         ValueError: two cells have different test queries, or a whole pool's cell is missing.
@@ -45,10 +45,14 @@ def drop_one(
         whole = outcomes.get((dataset, scenario, pool, router))
         if whole is None or not frame[["seed", "query_id"]].equals(whole[["seed", "query_id"]]):
             raise ValueError(f"{router} has different test queries on {pool} and on {key}")
+        questions, seeds = frame["query_id"].to_numpy().astype(str), frame["seed"].to_numpy()
         strata = frame["query_id"].map(dict(tasks[dataset])).to_numpy().astype(str)
         # The router `single` loses a member's own variant together with the member.
         for column in [name for name in frame.columns if name.startswith("correct_") and name in whole.columns]:
-            values = frame[column].to_numpy(dtype=float), whole[column].to_numpy(dtype=float)
+            values = np.column_stack([frame[column], whole[column]]).astype(np.float64)
+            found = paired_differences(values, questions, seeds, strata, np.array([0]), np.array([1]))
+            low, high = found.ends(1 - interval["level"])
+            accuracy, whole_accuracy = pd.DataFrame(values).groupby(seeds).mean().mean()
             rows.append(
                 {
                     "dataset": dataset,
@@ -57,24 +61,14 @@ def drop_one(
                     "router": router,
                     "variant": column.removeprefix("correct_"),
                     "without": member,
-                    **_paired(*values, strata, frame["seed"].to_numpy(), interval),
+                    "accuracy": accuracy,
+                    "whole_accuracy": whole_accuracy,
+                    "difference": found.estimate[0],
+                    "ci_low": low[0],
+                    "ci_high": high[0],
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _paired(
-    first: np.ndarray, second: np.ndarray, strata: np.ndarray, seeds: np.ndarray, interval: Mapping[str, Any]
-) -> dict[str, float]:
-    ends = [(1 - interval["level"]) / 2, (1 + interval["level"]) / 2]
-    found = []
-    for seed in dict.fromkeys(seeds.tolist()):
-        mine = seeds == seed
-        difference = first[mine] - second[mine]
-        samples = bootstrap_means(difference[:, None], strata[mine], interval["seed"], interval["draws"])[:, 0]
-        found.append((first[mine].mean(), second[mine].mean(), difference.mean(), *np.quantile(samples, ends)))
-    names = ("accuracy", "whole_accuracy", "difference", "ci_low", "ci_high")
-    return dict(zip(names, np.mean(found, axis=0).tolist(), strict=True))
 
 
 def drop_one_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
@@ -87,9 +81,9 @@ def drop_one_for_people(table: pd.DataFrame, titles: Titles | None = None) -> di
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    ends = f"[{100 * row['ci_low']:+.1f}, {100 * row['ci_high']:+.1f}]"
+    ends = ends_in_points(row["ci_low"], row["ci_high"])
     cells = {
         "whole pool %": f"{100 * row['whole_accuracy']:.1f}",
-        f"without {row['without']}": f"{100 * row['difference']:+.1f} {ends}",
+        f"without {row['without']}": f"{in_points(row['difference'], sign=True)} {ends}",
     }
     return row_label(row["router"], row["variant"]), cells

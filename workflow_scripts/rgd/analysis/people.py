@@ -49,3 +49,20 @@ def lines_by_columns(
 def with_spread(mean: float, spread: float, decimals: int = 1) -> str:
     """``62.4 ± 1.1``; only the mean if there is no spread (NaN)."""
     return f"{mean:.{decimals}f}" + ("" if np.isnan(spread) else f" ± {spread:.{decimals}f}")
+
+
+def in_points(value: float, sign: bool = False) -> str:
+    """A share or a difference of shares in points with one decimal, ``-0.0`` as ``0.0``."""
+    return f"{round(100 * value, 1) + 0.0:{'+' if sign else ''}.1f}"
+
+
+def ends_in_points(low: float, high: float) -> str:
+    """An interval's ends in points, ``[-2.3, 0.04]``: an end other than 0 has as many decimals as it takes to show it."""
+    return f"[{_end(low)}, {_end(high)}]"
+
+
+def _end(value: float) -> str:
+    points, decimals = 100 * value, 1
+    while points != 0 and round(points, decimals) == 0:
+        decimals += 1
+    return f"{points + 0.0:.{decimals}f}"

@@ -10,6 +10,10 @@ from rgd.seeds import generator
 BLOCK_ENTRIES = 4 * 1024 * 1024
 # Values that differ by less than this count as equal.
 DRAW_DECIMALS = 12
+# Sums of squares of shares below this are rounding noise.
+NOISE_DECIMALS = 20
+FEWEST_DIFFERENT = 4
+"""The number of differing questions that an error stands for at least: a test of fewer never finds a difference."""
 
 
 @dataclass(frozen=True)
@@ -57,58 +61,128 @@ def accuracy_interval(
     )
 
 
-def bootstrap_means(values: np.ndarray, strata: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """Means (draws, R) float64 of ``draws`` stratified bootstrap samples of the rows of ``values`` (n, R).
+@dataclass(frozen=True)
+class PairedDifferences:
+    """Mean paired differences in accuracy over questions, for one interval and the test that belongs to it.
 
-    All columns share the samples, so the difference of two columns' means is that of a paired bootstrap.
+    Both come from the t distribution of estimate / error: the p-value is the smallest alpha for which the interval of
+    level 1 - alpha leaves out 0.
+
+    Attributes:
+        estimate: (P,) the mean difference of each pair.
+        error: (P,) its standard error; 0 where the outcomes are the same throughout, infinite with a single question.
+        degrees: the degrees of freedom.
     """
-    random = generator(seed, "bootstrap", "rows")
-    values = np.asarray(values, dtype=np.float64)
-    sums = np.zeros((draws, values.shape[1]))
-    for stratum in np.unique(strata):
-        inside = values[strata == stratum]
-        n = len(inside)
-        block = max(1, BLOCK_ENTRIES // n)
-        for start in range(0, draws, block):
-            size = min(block, draws - start)
-            drawn = random.integers(0, n, size=(size, n), dtype=np.int32) + n * np.arange(size)[:, None]
-            times = np.bincount(drawn.reshape(-1), minlength=size * n).reshape(size, n)
-            sums[start : start + size] += times @ inside
-    return sums / len(values)
+
+    estimate: np.ndarray
+    error: np.ndarray
+    degrees: float
+
+    def p_values(self) -> np.ndarray:
+        """(P,) of the two-sided tests of no difference; 1 where the outcomes are the same throughout."""
+        from scipy.stats import t
+
+        size = np.divide(np.abs(self.estimate), self.error, out=np.zeros(len(self.error)), where=self.error > 0)
+        return np.minimum(1.0, 2.0 * t.sf(size, self.degrees))
+
+    def ends(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """(P,) lower and (P,) upper ends of the intervals of level 1 - ``alpha``, within [-1, 1]."""
+        from scipy.stats import t
+
+        half = t.isf(alpha / 2, self.degrees) * self.error
+        low, high = np.maximum(self.estimate - half, -1.0), np.minimum(self.estimate + half, 1.0)
+        return low.round(DRAW_DECIMALS), high.round(DRAW_DECIMALS)
+
+    def detectable(self, alpha: float, power: float = 0.8) -> np.ndarray:
+        """(P,) the smallest true difference that a test at ``alpha`` finds with probability ``power``; NaN without error.
+
+        (t(1 - alpha / 2) + z(power)) times the standard error (Cohen 1988, section 2.4).
+        """
+        from scipy.special import ndtri
+        from scipy.stats import t
+
+        return np.where(self.error > 0, (t.isf(alpha / 2, self.degrees) + ndtri(power)) * self.error, np.nan)
 
 
-def detectable_difference(difference_std: float, n_queries: int, level: float = 0.95, power: float = 0.8) -> float:
-    """The smallest true paired difference that ``n_queries`` detect with probability ``power``, by the normal formula.
+def paired_differences(
+    correct: np.ndarray,
+    questions: np.ndarray,
+    seeds: np.ndarray,
+    strata: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> PairedDifferences:
+    """Mean differences in correctness of pairs of columns, over the test questions of all splits.
 
-    (z(1 - alpha / 2) + z(power)) sd / sqrt(n), where sd is the standard deviation of a query's difference
-    (Cohen 1988, section 2.4).
+    A split's questions weigh alike and so do the splits. A question that several splits test is one observation: the
+    sum of its differences, less what it would be at the mean of its task (a ratio estimator in strata, Cochran 1977,
+    section 6.11), with a correction for few questions (Bell and McCaffrey 2002). What differs between tasks is no
+    error, and neither is what other training parts would have changed: the routers are those of these splits.
+
+    Where right or wrong differs for fewer than ``FEWEST_DIFFERENT`` questions, the error is as large as if it did for
+    so many: the spread of so few says nothing. The same holds for other differences if all are alike.
+
+    Args:
+        correct: (n, R) in [0, 1], a row per tested question and split.
+        questions: (n,) the question of each row.
+        seeds: (n,) its split.
+        strata: (n,) its task, the same in every split.
+        first: (P,) columns.
+        second: (P,) the columns to take off.
+
+    Raises:
+        ValueError: there is no row.
     """
-    from scipy.special import ndtri
+    if len(correct) == 0:
+        raise ValueError("a paired difference needs at least one question")
+    _, seed, sizes = np.unique(seeds, return_inverse=True, return_counts=True)
+    weight = 1.0 / (len(sizes) * sizes[seed])
+    _, place, question = np.unique(questions, return_index=True, return_inverse=True)
+    share = np.bincount(question, weights=weight)
+    sums = np.stack([np.bincount(question, weights=weight * column) for column in np.asarray(correct, np.float64).T])
+    stratum = large_strata(np.asarray(strata)[place])
+    count = np.bincount(stratum)
+    within = np.bincount(stratum, weights=share)
+    mean = np.stack([np.bincount(stratum, weights=row) for row in sums]) / within
+    rest = sums - mean[:, stratum] * share
+    # n / (n - 1) where all weigh alike.
+    leverage = 1.0 / np.maximum(1.0 - share / within[stratum], 1e-9)
+    # As many questions of equal weight would have so uneven a sum of squares (Satterthwaite 1946).
+    effective = (share**2).sum() ** 2 / (share**4).sum()
+    degrees = max(round(effective * (1.0 - len(count) / len(share)), DRAW_DECIMALS), 1.0)
+    binary = ((correct == 0) | (correct == 1)).all(axis=0)
+    fewest = FEWEST_DIFFERENT * (share**2).mean()
+    estimate, variance = np.empty(len(first)), np.empty(len(first))
+    block = max(1, BLOCK_ENTRIES // len(share))
+    for start in range(0, len(first), block):
+        part = slice(start, start + block)
+        one, other = first[part], second[part]
+        difference = sums[one] - sums[other]
+        estimate[part] = difference.sum(axis=1)
+        spread = ((rest[one] - rest[other]) ** 2) @ leverage
+        largest = np.abs(np.divide(difference, share)).max(axis=1)
+        # Right or wrong differs by 1; of other differences only those without spread need a size.
+        size = np.where(binary[one] & binary[other], 1.0, np.where(spread.round(NOISE_DECIMALS) > 0, 0.0, largest))
+        same = largest.round(DRAW_DECIMALS) == 0
+        variance[part] = np.where(same, 0.0, np.maximum(spread, fewest * size**2))
+    if len(share) == 1:
+        variance[variance > 0] = np.inf
+    return PairedDifferences(estimate.round(DRAW_DECIMALS), np.sqrt(variance).round(DRAW_DECIMALS), degrees)
 
-    return float((ndtri((1 + level) / 2) + ndtri(power)) * difference_std / np.sqrt(n_queries))
 
+def large_strata(strata: np.ndarray) -> np.ndarray:
+    """The stratum (n,) of each question by number, after those of one question are joined.
 
-def combine_p_values(p_values: np.ndarray) -> float:
-    """One p-value from several, arbitrarily dependent tests of one hypothesis; NaN if all are.
-
-    This is twice their median, at most 1 (Meinshausen, Meier and Buehlmann 2009, section 2.2); a single p-value stays as
-    it is. Splits of the same questions are such tests.
+    The spread within a stratum needs two questions. Strata of one become one together; a lone one joins the smallest.
     """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    p_values = p_values[~np.isnan(p_values)]
-    if len(p_values) == 0:
-        return float("nan")
-    return float(p_values[0]) if len(p_values) == 1 else float(min(1.0, 2.0 * np.median(p_values)))
-
-
-def mcnemar(first_only: int, second_only: int) -> float:
-    """Exact two-sided McNemar test from the numbers of discordant queries (McNemar 1947, by the binomial)."""
-    from scipy.stats import binom
-
-    discordant = first_only + second_only
-    if discordant == 0:
-        return 1.0
-    return float(min(1.0, 2.0 * binom.cdf(min(first_only, second_only), discordant, 0.5)))
+    _, number, count = np.unique(strata, return_inverse=True, return_counts=True)
+    lone = np.flatnonzero(count == 1)
+    if len(lone):
+        target = lone[0]
+        if len(lone) == 1 and len(count) > 1:
+            target = np.lexsort((np.arange(len(count)), count))[1]
+        number = np.where(np.isin(number, lone), target, number)
+    return np.unique(number, return_inverse=True)[1]
 
 
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
