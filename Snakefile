@@ -141,4 +141,4 @@ rule bundles:
 
 
 onsuccess:
-    print(summary(study))
+    print(summary(study, [str(path) for job in workflow.dag.jobs for path in job.output]))

@@ -121,6 +121,21 @@ def test_people_see_means_spreads_and_why_a_cell_is_missing():
     assert [key[0] for key in table.index[::2]] == ["cascal", "avengers", "top", "oracle"]
 
 
+@pytest.mark.parametrize("shown", [["strong"], ["weak", "strong"], ["weak", "real"], ["strong", "unknown"]])
+def test_a_router_that_depends_on_no_scenario_has_one_figure_in_every_table(shown):
+    accuracy = accuracy_table(cells(), scenarios=SCENARIOS, routers=list(ROUTERS))
+    keys = accuracy[(accuracy["router"] == "oracle")][["dataset", "scenario", "pool", "router", "variant"]]
+    marked = dict.fromkeys(keys.itertuples(index=False, name=None), "*")
+    table = pivot_for_people(accuracy, shown, marked=marked)["quiz, small"].set_index(["router", "variant"])
+    home = "real" if "real" in shown else shown[0]
+    value = accuracy[(accuracy["router"] == "oracle") & (accuracy["variant"] == "all")].iloc[0]
+    assert table.loc[("oracle", "all"), home] == f"{100 * value.accuracy:.1f} ± {100 * value.accuracy_std:.1f}*"
+    others = [scenario for scenario in shown if scenario != home]
+    assert table.loc[("oracle", "all"), others].tolist() == ["same"] * len(others)
+    if "unknown" in shown:
+        assert table.loc[("cascal", "top1"), "unknown"] == "not made"
+
+
 def test_one_seed_has_no_spread():
     table = pivot_for_people(accuracy_table(cells(seeds=1)))["quiz, small"]
     assert not table["real"].str.contains("±").any()

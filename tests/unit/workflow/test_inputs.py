@@ -155,17 +155,24 @@ def test_given_embeddings_need_no_embedder(folder: Path) -> None:
     assert not [path for path in Targets(study, Inputs(study)).weights if "embedder" in path]
 
 
-def test_nothing_is_said_at_the_end_of_a_run_that_made_no_table(folder: Path, tmp_path: Path) -> None:
+def test_the_end_of_a_run_says_what_it_was_for_and_nothing_of_earlier_runs(folder: Path, tmp_path: Path) -> None:
     path = folder / "config.yaml"
     tree = yaml.safe_load(path.read_text())
     tree["paths"]["results"] = str(tmp_path / "results")
     path.write_text(yaml.safe_dump(tree, sort_keys=False))
     study = Study(compose(folder, {}), folder)
-    assert summary(study) == ""
-    table = tmp_path / "results/tables/quickstart/summary.txt"
-    table.parent.mkdir(parents=True)
-    table.write_text("The table.")
-    assert summary(study).startswith("The table.")
+    tables = tmp_path / "results/tables/quickstart"
+    everything = [str(tables / name) for name in ("summary.txt", "accuracy.md", "tasks.md")]
+    assert summary(study, everything) == ""
+    tables.mkdir(parents=True)
+    (tables / "summary.txt").write_text("The table.")
+    (tables / "accuracy.md").write_text("| a |")
+    (tables / "tasks.md").write_text("| b |")
+    assert summary(study, everything).splitlines() == ["The table.", *everything[1:]]
+    assert summary(study, [str(tables / "tasks.md"), str(tables / "tasks.csv")]) == str(tables / "tasks.md")
+    assert summary(study, [str(tmp_path / "results/cells/a/b/c/d.parquet")]) == ""
+    # Paths are compared as paths.
+    assert summary(study, [f"{tables}/./summary.txt"]) == "The table."
 
 
 @pytest.mark.parametrize("given", [{"experimnet": "own"}, {"overides": []}, {"EXPERIMENT": "own"}])

@@ -79,8 +79,8 @@ def pivot_for_people(
     """The content of :func:`accuracy_table` as one wide table per dataset and pool: routers by scenarios.
 
     A cell reads ``62.4 ± 1.1``: mean and standard deviation over seeds, in per cent. With one seed the standard deviation
-    is left out. Routers that do not depend on the scenario are listed under ``real``, with ``same`` in the other columns.
-    Any other missing cell reads ``not made``, or the reason for its exclusion.
+    is left out. Routers that do not depend on the scenario have their figure under ``real``, or in the first column where
+    ``real`` is none, and ``same`` in the other columns. Any other missing cell reads ``not made``, or the reason for its exclusion.
 
     Args:
         accuracy: from :func:`accuracy_table`; its row order is kept.
@@ -95,6 +95,7 @@ def pivot_for_people(
     exclusions, marked = exclusions or {}, marked or {}
     if scenarios is None:
         scenarios = ordered(accuracy["scenario"], list(dict.fromkeys(accuracy["scenario"])))
+    home = REAL if REAL in scenarios else next(iter(scenarios), REAL)
     several = accuracy[["dataset", "pool"]].drop_duplicates()
     tables = {}
     for dataset, pool in several.itertuples(index=False):
@@ -104,14 +105,18 @@ def pivot_for_people(
         for family, router, variant in _row_order(part):
             row = {"family": family, "router": router, "variant": variant}
             for scenario in scenarios:
-                value = cells.get((family, router, variant, scenario))
-                reason = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
-                if value is not None:
-                    mark = marked.get((dataset, scenario, pool, router, variant), "")
-                    row[group_title(titles, scenario=scenario)] = with_spread(100 * value[0], 100 * value[1]) + mark
+                column = group_title(titles, scenario=scenario)
+                made_for = scenario
+                if family in SCENARIO_INDEPENDENT and (family, router, variant, scenario) not in cells:
+                    made_for = REAL
+                value = cells.get((family, router, variant, made_for))
+                if value is None:
+                    row[column] = exclusions.get((dataset, scenario, pool, router), NOT_MADE)
+                elif scenario in (made_for, home):
+                    mark = marked.get((dataset, made_for, pool, router, variant), "")
+                    row[column] = with_spread(100 * value[0], 100 * value[1]) + mark
                 else:
-                    independent = family in SCENARIO_INDEPENDENT and (family, router, variant, REAL) in cells
-                    row[group_title(titles, scenario=scenario)] = SAME if independent else reason
+                    row[column] = SAME
             rows.append(row)
         tables[group_title(titles, dataset=dataset, pool=pool)] = pd.DataFrame(rows)
     return tables

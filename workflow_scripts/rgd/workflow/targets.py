@@ -1,5 +1,7 @@
 """The files behind an experiment's targets: all, questions, answers, tables, figures and so on."""
 
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 from rgd.config.needs import embedders, models
@@ -41,12 +43,22 @@ class Targets:
         return [*self.cells, *self.fitted, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
 
 
-def summary(study: Study) -> str:
-    """The end of a run: the experiment's main table and the paths of its tables, figures and page; "" if it made none."""
+def summary(study: Study, made: Collection[str]) -> str:
+    """The end of a run: the experiment's main table, and the paths of its tables, figures and page.
+
+    Args:
+        study: of the experiment.
+        made: the files that the run has made or found up to date. What lies in the results beside them is of an earlier
+            run, and nothing is said of it.
+
+    Returns:
+        "" if the run was for none of these.
+    """
     root = Path(study.config.paths.results)
+    made = {os.path.normpath(path) for path in made}
     main = root / "tables" / study.name / ("summary.txt" if study.scored_cells else "diagnostics.md")
-    if not main.exists():
-        return ""
     folders = {"tables": "*.md", "figures": "*.png", "reports": "*.html"}
-    made = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{study.name}/{files}")]
-    return "\n".join([main.read_text(encoding="utf-8"), *sorted(map(str, made))])
+    found = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{study.name}/{files}")]
+    shown = sorted(str(path) for path in found if os.path.normpath(path) in made)
+    table = [main.read_text(encoding="utf-8")] if os.path.normpath(main) in made and main.exists() else []
+    return "\n".join([*table, *shown])
