@@ -9,6 +9,7 @@ from _job import running
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.routers import contract, load, make, save
+from rgd.routing.consensus import unmeasured, usable_confidence
 from rgd.routing.prices import mean_prices
 from rgd.routing.training import training_sets
 
@@ -36,6 +37,11 @@ with running(snakemake, LIBRARIES):
         prices = rates and mean_prices(rates, tokens, train.query_ids, members)
         router = make(settings["method"], settings["parameters"])
         routers[train.seed] = contract.fit(router, replace(train, prices=prices, parameters_billion=sizes))
+        usable = usable_confidence(train.answers, train.confidence)
+        counts = unmeasured(usable, router.mu_, router.sigma_).sum(axis=0)
+        for member, count in zip(members, counts.tolist(), strict=True):
+            if count:
+                print(f"seed {train.seed}: {count} confidences of {member} are no measurement and do not count")
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
     for seed, router in routers.items():
         for remark in contract.remarks(router):

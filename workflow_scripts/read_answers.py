@@ -5,7 +5,7 @@ import json
 from _job import running
 from _stored import said_to_be_stored
 from rgd.answers.requests import requests_for
-from rgd.answers.responses import response_rows
+from rgd.answers.responses import UNMEASURED, response_rows
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.store.answers import AnswerSettings, Store
@@ -19,4 +19,5 @@ with running(snakemake):
     table = response_rows(questions, answers, settings.way)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
-    print(f"{table.num_rows - missing} answers, {missing} missing")
+    unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)
+    print(f"{table.num_rows - missing} answers, {missing} missing, {unmeasured} confidences dropped ({UNMEASURED})")

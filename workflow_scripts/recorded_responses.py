@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from _job import running
 from rgd.answers.formats.recorded import read_responses
+from rgd.answers.responses import UNMEASURED
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 
@@ -13,6 +16,9 @@ with running(snakemake):
     table, absent, outside = read_responses(path, questions)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
+    unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)
+    unknown = pq.read_metadata(path).num_rows - (table.num_rows - absent)
     print(
-        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} not a letter of their question)"
+        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} not a letter of their question); "
+        f"{unknown} rows of the file belong to no question, {unmeasured} confidences dropped ({UNMEASURED})"
     )

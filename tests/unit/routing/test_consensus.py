@@ -117,3 +117,61 @@ def test_unknown_ways_are_refused():
         consensus(answers, np.zeros((1, 2)), "softmax")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="spread"):
         normalise(np.zeros((1, 2)), "range")  # type: ignore[arg-type]
+
+
+def clean(n: int = 1000, members: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Answers and mean log-probabilities as sampled texts have them."""
+    random = np.random.default_rng(5)
+    return random.integers(0, 4, (n, members)).astype(np.int32), -np.abs(random.normal(0.3, 0.17, (n, members)))
+
+
+@pytest.mark.parametrize("spread", ["mean", "median"])
+@pytest.mark.parametrize("tokens", [1, 30, 200, 1000, 1500])
+@pytest.mark.parametrize("spoilt", [[7], [0, 1, 2, 500, 999]])
+def test_a_clamped_token_has_no_effect_beyond_its_answer(spread: str, tokens: int, spoilt: list[int]) -> None:
+    answers, confidence = clean()
+    changed = confidence.copy()
+    changed[spoilt, 1] += -9999 / tokens
+    found, left = consensus(answers, changed, spread=spread), np.delete(np.arange(1000), spoilt)
+    alone = consensus(answers[left], confidence[left], spread=spread)
+    assert (found.mu[1], found.sigma[1]) == (alone.mu[1], alone.sigma[1])
+    assert np.isnan(found.z[spoilt, 1]).all()
+    np.testing.assert_array_equal(found.z[left, 1], alone.z[:, 1])
+    whole = consensus(answers, confidence, spread=spread)
+    np.testing.assert_array_equal(found.z[:, [0, 2]], whole.z[:, [0, 2]])
+
+
+@pytest.mark.parametrize("wrong", [NAN, -math.inf, math.inf, -9999.0, -1e300])
+def test_what_is_no_number_counts_as_missing(wrong: float) -> None:
+    answers, confidence = clean()
+    expected = consensus(answers, np.where(np.arange(1000)[:, None] == 3, NAN, confidence))
+    confidence[3] = wrong
+    found = consensus(answers, confidence)
+    for name in ("mu", "sigma", "z", "scores"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("constant", [0.0, -0.25, 1.0])
+def test_a_clamped_token_gives_a_constant_member_no_spread(constant: float) -> None:
+    answers, confidence = clean()
+    confidence[:, 0] = constant
+    confidence[9, 0] = -50.0
+    found = consensus(answers, confidence)
+    assert (found.mu[0], found.sigma[0]) == (constant, 0)
+    assert np.isnan(found.z[:, 0]).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0, 2000.0])
+def test_confidence_of_another_scale_is_kept_whole(scale: float) -> None:
+    """Sums of log-probabilities, logits, percentages: what is usual for the member counts."""
+    _, confidence = clean()
+    for values in (confidence * scale, -confidence * scale, confidence * scale - 10):
+        mu, sigma = normalise(values)
+        np.testing.assert_array_equal(mu, [column.mean() for column in values.T])
+        np.testing.assert_array_equal(sigma, [column.std() for column in values.T])
+        assert not np.isnan(z_scores(values, mu, sigma)).any()
+
+
+def test_the_answer_to_a_new_query_is_measured_by_the_training_queries() -> None:
+    z = z_scores(np.array([[-0.3, -50.3], [-50.3, 0.2]]), np.array([-0.3, -0.3]), np.array([0.17, 0.17]))
+    np.testing.assert_array_equal(np.isnan(z), [[False, True], [True, False]])

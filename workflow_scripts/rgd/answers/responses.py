@@ -1,5 +1,6 @@
 """The rows of a member's responses, extracted from its answers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,15 @@ from rgd.engines.prompts import letter
 LIKELIHOOD, GENERATE = "likelihood", "generate"
 MEAN_LOG_PROBABILITY = "mean_log_probability"
 NO_CONFIDENCE = "none"
+UNMEASURED = "unmeasured"
+"""The kind of a confidence that is dropped because no model can have it."""
+
+CLAMPED = -9999.0
+"""What vLLM writes in place of a token's log-probability of minus infinity."""
+# The mean log-probability of a sampled text is higher. Long texts reach a sum of -9999 without any clamped token.
+_LOWEST_MEAN = -1.0
+# A mean is stored in float32: it may be above 0 by this much, and its sum above the clamped value by this share.
+_ROUNDING = 1e-3
 
 
 def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:
@@ -25,6 +35,7 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
 
     Returns:
         A table with the columns of schemas.RESPONSES. An answer that cannot be read is null, and so is its confidence.
+        A confidence that is no measurement is null, and its kind is :data:`UNMEASURED`.
     """
     rows = []
     asked = (questions[name].to_pylist() for name in ("query_id", "options", "answer_kind"))
@@ -40,8 +51,10 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
                 extraction = extract(said, "".join(letter(position) for position in range(len(options))))
             given, rule = extraction.answer, extraction.rule
             confidence, kind = answer["confidence"], MEAN_LOG_PROBABILITY
-            if given is None or confidence is None or confidence != confidence:
+            if given is None or confidence is None or math.isnan(confidence):
                 confidence, kind = None, NO_CONFIDENCE
+            elif not is_mean_log_probability(confidence, answer["completion_tokens"]):
+                confidence, kind = None, UNMEASURED
         rows.append(
             {
                 "query_id": query_id,
@@ -56,6 +69,16 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
             }
         )
     return pa.Table.from_pylist(rows)
+
+
+def is_mean_log_probability(value: float, tokens: int | None) -> bool:
+    """Whether ``value`` can be the mean log-probability of a sampled text of ``tokens`` tokens (None: unknown).
+
+    Not if it is positive or infinite, or so low that a clamped token (:data:`CLAMPED`) must be in its sum.
+    """
+    if not math.isfinite(value) or value > _ROUNDING:
+        return False
+    return value >= _LOWEST_MEAN or value * (tokens or 0) > CLAMPED * (1 - _ROUNDING)
 
 
 def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:

@@ -1,7 +1,10 @@
 """Confidence-weighted consensus: how much of the pool stands behind each answer (arXiv 2601.09692, section 3.1).
 
 Answers are int32 codes of shape (n, M), one column per member, -1 where a member gave none. A z-score is NaN where a
-vote has no usable confidence (none recorded, none for the member, or one that never varies).
+vote has no usable confidence: none recorded, one that never varies, or one that is no measurement.
+
+Servers write -9999 in place of a log-probability of minus infinity (vLLM). One such token makes the mean of a short
+answer tens of nats lower than any other, and would blow up the member's spread. :func:`unmeasured` tells such values.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,13 @@ SPREADS: tuple[str, ...] = ("mean", "median")
 # Makes the median absolute deviation of a normal sample estimate its standard deviation.
 MAD_TO_SIGMA = 1.4826
 LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.01, 0.99
+# The mean log-probability of a sampled text is far above this (-5 nats per token: the chance of one token in 150), so a
+# lower value that also lies this many deviations below the member's other answers measures nothing.
+LOWEST_MEAN = -5.0
+FARTHEST = 20.0
+LEAST_DEVIATION = 0.2
+# Fewer answers of a member are no ground to judge another one by.
+FEWEST_USUAL = 12
 # The posterior is over this many possible letters, given or not (as released).
 POSTERIOR_LETTERS = 20
 
@@ -70,6 +80,7 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
 
     Returns:
         mu (M,) and sigma (M,), float64. A member without any confidence, or with one that never varies, has sigma 0.
+        Values that are no measurement count in neither.
     """
     if spread not in SPREADS:
         raise ValueError(f"spread must be one of {SPREADS}, not {spread!r}")
@@ -78,7 +89,7 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
     mu, sigma = np.zeros(members), np.zeros(members)
     for member in range(members):
         values = confidence[:, member]
-        values = values[np.isfinite(values)]
+        values = _measured(values[np.isfinite(values)])
         if values.size == 0:
             continue
         mu[member] = values.mean() if spread == "mean" else np.median(values)
@@ -92,9 +103,31 @@ def normalise(confidence: np.ndarray, spread: Spread = "mean") -> tuple[np.ndarr
 
 
 def z_scores(confidence: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """(confidence - mu) / sigma as float64 (n, M); NaN where the confidence is missing or the member's sigma is 0."""
+    """(confidence - mu) / sigma as float64 (n, M).
+
+    NaN where the confidence is missing or no measurement, or the member's sigma is 0.
+    """
+    confidence = np.asarray(confidence, dtype=np.float64)
     divisor = np.where(sigma > 0, sigma, np.nan)
-    return (np.asarray(confidence, dtype=np.float64) - mu) / divisor
+    return np.where(unmeasured(confidence, mu, sigma), np.nan, (confidence - mu) / divisor)
+
+
+def unmeasured(confidence: np.ndarray, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Which confidences (n, M) are no measurement, by each member's mu and sigma (M,); False where there is none."""
+    confidence = np.asarray(confidence, dtype=np.float64)
+    far = FARTHEST * np.maximum(sigma, LEAST_DEVIATION)
+    return np.asarray((confidence < LOWEST_MEAN) & (mu - confidence > far))
+
+
+def _measured(values: np.ndarray) -> np.ndarray:
+    """The values (n,) of one member without those that are no measurement, judged by the others.
+
+    A member whose confidence is usually as low has another scale: all its values count.
+    """
+    usual = values[values >= LOWEST_MEAN]
+    if usual.size == values.size or usual.size < FEWEST_USUAL or 2 * usual.size <= values.size:
+        return values
+    return values[~unmeasured(values, usual.mean(), usual.std())]
 
 
 def vote_weights(z: np.ndarray, how: VoteWeight = "logistic") -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rgd.answers.formats.recorded import read_embeddings, read_responses
-from rgd.answers.responses import option_texts
+from rgd.answers.responses import UNMEASURED, option_texts
 from rgd.artifacts import schemas
 from rgd.artifacts.files import matrix
 from rgd.config import load, load_all, slices
@@ -62,6 +62,13 @@ def test_text_and_other_confidences_are_taken_where_they_are(tmp_path: Path) -> 
     bare, _, _ = read_responses(recorded(tmp_path / "bare.parquet"), QUESTIONS)
     assert bare["confidence"].null_count == 4
     assert set(bare["confidence_kind"].to_pylist()) == {"none"}
+
+
+def test_a_log_probability_that_is_no_measurement_is_dropped_and_counted(tmp_path: Path) -> None:
+    columns = {"mean_log_probability": [-50.0, 0.0, 3.0, -1.0], "completion_tokens": [200, 20, 30, 40]}
+    table, _, _ = read_responses(recorded(tmp_path / "m.parquet", **columns), QUESTIONS)
+    assert table["confidence"].to_pylist() == [None] * 4
+    assert table["confidence_kind"].to_pylist() == ["none", UNMEASURED, "none", "none"]
 
 
 def test_faulty_files_are_named(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rgd.answers.responses import MEAN_LOG_PROBABILITY, UNMEASURED, is_mean_log_probability
 from rgd.artifacts import schemas
 from rgd.artifacts.files import from_matrix, list_matrix, read_table
 from rgd.errors import UserError
 
 RULE = "recorded"
 NOT_READ = "none"
-CONFIDENCE_COLUMNS = ("mean_log_probability", "mean_token_probability", "likelihood_per_byte", "confidence")
+CONFIDENCE_COLUMNS = (MEAN_LOG_PROBABILITY, "mean_token_probability", "likelihood_per_byte", "confidence")
 
 
 def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]:
@@ -29,7 +30,8 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
 
     Returns:
         A table with the columns of schemas.RESPONSES, the number of questions without a recorded row, and the number of
-        answers that are not a letter of their question's options. Both are missing answers, as are recorded nulls.
+        answers that are not a letter of their question's options. Both are missing answers, as are recorded nulls. A mean
+        log-probability that is no measurement is null, and its kind is UNMEASURED.
 
     Raises:
         UserError: the file cannot be read, lacks a column, answers a question twice or none of the questions.
@@ -54,13 +56,22 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
     nothing = pa.nulls(len(rows))
     confidence = nothing.cast(pa.float32()) if kind is None else found[kind].cast(pa.float32()).combine_chunks()
     confidence = pc.if_else(answer.is_valid(), confidence, None)
+    measured = np.ones(len(rows), dtype=bool)
+    if kind == MEAN_LOG_PROBABILITY:
+        tokens = found["completion_tokens"] if "completion_tokens" in table.column_names else nothing
+        pairs = zip(confidence.to_pylist(), tokens.to_pylist(), strict=True)
+        measured = np.array(
+            [value is None or value != value or is_mean_log_probability(value, n) for value, n in pairs]
+        )
+        confidence = pc.if_else(pa.array(measured), confidence, None)
+    kinds = pc.if_else(confidence.is_valid(), kind or NOT_READ, NOT_READ)
     columns = {
         "query_id": questions["query_id"],
         "text": found["text"] if "text" in table.column_names else nothing,
         "answer": answer,
         "extraction_rule": pc.if_else(answer.is_valid(), RULE, NOT_READ),
         "confidence": confidence,
-        "confidence_kind": pc.if_else(confidence.is_valid(), kind or NOT_READ, NOT_READ),
+        "confidence_kind": pc.if_else(pa.array(measured), kinds, UNMEASURED),
         "prompt_tokens": found["prompt_tokens"] if "prompt_tokens" in table.column_names else nothing,
         "completion_tokens": found["completion_tokens"] if "completion_tokens" in table.column_names else nothing,
         "finish_reason": pa.array([RULE] * len(rows)),
