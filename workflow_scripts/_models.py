@@ -5,11 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rgd.engines import Engine, lazy_engine
+from rgd.engines import Engine, EngineSettings, lazy_engine
 from rgd.engines.opening import engine_settings
 from rgd.errors import UserError
 from rgd.store.ledger import Ledger
@@ -38,15 +39,21 @@ def model_of_job(snakemake: Any, kind: str, settings: Mapping[str, Any]) -> Iter
         "gpus": resources.get("gpu", 0),
     }
     is_paid = api is not None and bool(api.get("price_prompt") or api.get("price_completion"))
-    opening = engine_settings(
-        model,
-        resources.get("cache", ""),
-        threads=snakemake.threads,
-        use_hub=bool(resources.get("use_hub", False)),
-        account=Ledger(resources["store"], settings["weights"]).account() if is_paid else None,
-    )
+    opened: list[EngineSettings] = []
+
+    def opening() -> EngineSettings:
+        found = engine_settings(
+            model,
+            resources.get("cache", ""),
+            threads=snakemake.threads,
+            use_hub=bool(resources.get("use_hub", False)),
+            account=Ledger(resources["store"], settings["weights"]).account() if is_paid else None,
+        )
+        opened.append(found)
+        return found
+
     with lazy_engine(kind, opening) as engine:
-        yield engine if opening.weights is None else _told(engine, opening.weights.name)
+        yield engine if api is not None else _told(engine, lambda: Path(str(opened[0].weights)).name)
 
 
 def embed(engine: Engine, texts: Sequence[str], dimension: int) -> np.ndarray:
@@ -64,7 +71,7 @@ def embed(engine: Engine, texts: Sequence[str], dimension: int) -> np.ndarray:
     return vectors
 
 
-def _told(engine: Callable[[], Engine], name: str) -> Callable[[], Engine]:
+def _told(engine: Callable[[], Engine], name: Callable[[], str]) -> Callable[[], Engine]:
     """``engine`` with a log line about its first call, which loads the model and may be a job's longest wait."""
     loaded: list[Engine] = []
 
@@ -72,7 +79,7 @@ def _told(engine: Callable[[], Engine], name: str) -> Callable[[], Engine]:
         if not loaded:
             started = time.monotonic()
             loaded.append(engine())
-            print(f"loaded {name} in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+            print(f"loaded {name()} in {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
         return loaded[0]
 
     return get

@@ -79,7 +79,7 @@ def test_a_model_with_prices_has_an_account_in_the_ledger(
 
     @contextlib.contextmanager
     def lazy_engine(kind, settings):
-        opened.append(settings.account)
+        opened.append(settings().account)
         yield lambda: None
 
     monkeypatch.setattr(models, "lazy_engine", lazy_engine)
@@ -95,10 +95,20 @@ def test_a_model_with_prices_has_an_account_in_the_ledger(
         assert Ledger(tmp_path, "openai:m").spent() == 0.5
 
 
+def test_a_job_that_asks_nothing_fetches_no_weights(
+    asking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = importlib.import_module("_models")
+    monkeypatch.setattr(models, "engine_settings", lambda *_, **__: pytest.fail("the weights were fetched"))
+    job = SimpleNamespace(resources=Resources(weights='{"path": "nowhere"}', max_model_len=64), threads=1)
+    with models.model_of_job(job, "transformers", {"weights": "path:nowhere", "dtype": "float32"}):
+        pass
+
+
 def test_the_log_tells_once_what_was_loaded(asking: ModuleType, capsys: pytest.CaptureFixture) -> None:
     models = importlib.import_module("_models")
     engine = CountingEngine()
-    get = models._told(lambda: engine, "tiny")
+    get = models._told(lambda: engine, lambda: "tiny")
     assert capsys.readouterr().err == ""
     assert get() is engine
     assert get() is engine

@@ -40,17 +40,21 @@ def open_engine(kind: str, settings: EngineSettings) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def lazy_engine(kind: str, settings: EngineSettings) -> Iterator[Callable[[], Engine]]:
+def lazy_engine(kind: str, settings: Callable[[], EngineSettings]) -> Iterator[Callable[[], Engine]]:
     """A function that loads the engine on its first call and returns the same one afterwards; freed when the block ends.
 
-    A job whose answers are all in the store then loads nothing, and a job with several query sets loads once.
+    A job whose answers are all in the store then fetches and loads nothing, and a job with several query sets loads once.
+
+    Args:
+        kind: one of :data:`KINDS`.
+        settings: gives the engine's settings, with its weights in place; called before the first load.
     """
     with contextlib.ExitStack() as stack:
         opened: list[Engine] = []
 
         def get() -> Engine:
             if not opened:
-                opened.append(stack.enter_context(open_engine(kind, settings)))
+                opened.append(stack.enter_context(open_engine(kind, settings())))
             return opened[0]
 
         yield get
