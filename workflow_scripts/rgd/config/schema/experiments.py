@@ -111,7 +111,8 @@ class Experiment(Section):
         default=["oracle", "random"], description="Reference results shown with the routers."
     )
     interval: Interval = Field(
-        default_factory=lambda: Interval(), description="Confidence interval of every cell's accuracy."
+        default_factory=lambda: Interval(),
+        description="Intervals of accuracies; 1 - level is also the false discovery rate of comparisons.",
     )
     baseline: Key = Field(
         "topk", description="The router that tables compare the others with; it must be in the experiment."
