@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rgd.artifacts.provenance import beside, digest, known_digest, read_provenance, write_provenance
+from rgd.artifacts.digests import digest
+from rgd.artifacts.provenance import beside, known_digest, read_provenance, write_provenance
 from rgd.errors import UserError
 from rgd.planning.adopt import REFUSED, adopt, lines
 from rgd.planning.changes import Change

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rgd.artifacts.provenance import digest
+from rgd.artifacts.digests import digest
 from rgd.errors import UserError
 from rgd.tool import bundle, load
 from tests.unit.tool.tool_world import world, written

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rgd.artifacts.provenance import digest
 from rgd.errors import UserError
 
 KEPT = Path(".snakemake/digests")
@@ -22,6 +21,12 @@ KEPT = Path(".snakemake/digests")
 
 # A file that was written this recently may be written again without a visible change of its time.
 _SETTLED_NS = 2_000_000_000
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_digest(path: Path, kept: Path = KEPT) -> str:

@@ -3,7 +3,6 @@
 Files are named by their path under the results' folder, so a copy of the folder says the same elsewhere.
 """
 
-import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -12,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import rgd
+from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
 
 SUFFIX = ".provenance.json"
 CODE_FOLDER = "code"
 """Folder under the results with the definitions behind each fingerprint: ``FINGERPRINT.json`` has the hash of each."""
-
-
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def beside(path: str | Path) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
-from rgd.artifacts.provenance import digest
 from rgd.config.schema.base import COMMIT
 from rgd.datasets.hosts import HOSTS, Host, Piece
 from rgd.datasets.mirror import MANIFEST, fill, manifest, source_files

@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, digest, read_provenance
+from rgd.artifacts.digests import digest
+from rgd.artifacts.provenance import CODE_FOLDER, SUFFIX, read_provenance
 
 REFUSED = "not adopted: "
 """Prefix of the only recorded parameter of a file that was not taken over."""

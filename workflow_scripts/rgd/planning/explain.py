@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rgd.artifacts.provenance import SUFFIX, digest, name_under, read_provenance
+from rgd.artifacts.digests import digest
+from rgd.artifacts.provenance import SUFFIX, name_under, read_provenance
 from rgd.config.origins import origin
 from rgd.errors import UserError
 from rgd.planning import changes, reasons

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
 from rgd.artifacts.fingerprint import follow, parameter
-from rgd.artifacts.provenance import beside, digest, read_provenance
+from rgd.artifacts.provenance import beside, read_provenance
 from rgd.config.products import unique
 from rgd.config.slices import canonical
 from rgd.errors import UserError

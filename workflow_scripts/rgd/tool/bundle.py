@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from rgd import __version__
+from rgd.artifacts.digests import digest
 from rgd.artifacts.files import read_table, replacing, write_json, write_table
-from rgd.artifacts.provenance import digest
 from rgd.artifacts.schemas import ROUTER, TRAINING
 from rgd.errors import UserError
 

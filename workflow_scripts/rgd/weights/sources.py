@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rgd.artifacts.provenance import digest
+from rgd.artifacts.digests import digest
 from rgd.config.schema.models import Hub, Weights, Wheels
 from rgd.errors import UserError
 from rgd.weights.conversion import GGUF_FILE
