@@ -414,7 +414,7 @@ FAULTS = (
     Fault(
         "a pair in two scenarios is two hypotheses",
         "analysis/comparisons.py",
-        "return blake2b(about + bytes([len(different) > 0]) + content.tobytes(), digest_size=16).hexdigest()",
+        "return blake2b(about + bytes([same]) + content.tobytes(), digest_size=16).hexdigest()",
         "return str(id(difference))",
         "tests/unit/analysis/test_comparisons.py::test_what_is_one_hypothesis_is_adjusted_for_once",
     ),

@@ -111,18 +111,18 @@ class _Compared:
         first, second = pairs.T
         reference = _same_queries(routers)
         questions, seeds = reference["query_id"].to_numpy().astype(str), reference["seed"].to_numpy()
-        correct = np.column_stack([routers[router][f"correct_{variant}"].to_numpy() for router, variant in names])
-        correct = correct.astype(np.float64)
+        columns = [routers[router][f"correct_{variant}"].to_numpy(dtype=np.float32) for router, variant in names]
+        correct = np.column_stack(columns).astype(np.float64)
         strata = reference["query_id"].map(dict(tasks)).to_numpy().astype(str)
         found = paired_differences(correct, questions, seeds, strata, first, second)
         splits = len(np.unique(seeds))
         wins, losses, hypotheses = [], [], []
         about = blake2b("\0".join([group[0], *map(str, seeds), *questions]).encode(), digest_size=16).digest()
         for one, other in pairs.tolist():
-            difference = correct[:, one] - correct[:, other]
-            wins.append((difference > 0).sum() / splits)
-            losses.append((difference < 0).sum() / splits)
-            hypotheses.append(_hypothesis(about, difference, correct[:, one]))
+            difference = columns[one] - columns[other]
+            wins.append(np.count_nonzero(difference > 0) / splits)
+            losses.append(np.count_nonzero(difference < 0) / splits)
+            hypotheses.append(_hypothesis(about, difference, columns[one]))
         rows = {
             **dict(zip(GROUP_KEYS, group, strict=True)),
             "first": [names[one][0] for one in first],
@@ -151,9 +151,11 @@ def _hypothesis(about: bytes, difference: np.ndarray, outcome: np.ndarray) -> st
 
     Where there is no difference, it is about the ``outcome`` that both have.
     """
-    different = np.flatnonzero(difference)
-    content = difference * np.sign(difference[different[0]]) + 0.0 if len(different) else outcome
-    return blake2b(about + bytes([len(different) > 0]) + content.tobytes(), digest_size=16).hexdigest()
+    first = difference[np.argmax(difference != 0)]
+    # Adding 0 makes a negative zero a zero.
+    same = bool(first == 0)
+    content = outcome if same else difference * np.sign(first) + np.float32(0.0)
+    return blake2b(about + bytes([same]) + content.tobytes(), digest_size=16).hexdigest()
 
 
 def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.DataFrame:

@@ -143,7 +143,7 @@ def _results(root: Path, frames: Frames, settings: Settings) -> list[Section]:
             figures("accuracy"),
             tables.accuracy(frames, settings),
             f"Test accuracy in %, mean ± standard deviation over {len(settings['seeds'])} splits. ▲ and ▼: really above or "
-            f"below {baseline} with as many calls, at a false discovery rate of 5 % over all pairs.",
+            f"below {baseline} with as many calls, by tests over questions that are adjusted over all pairs.",
         ),
         Section(
             "differences",
