@@ -171,6 +171,29 @@ def test_no_label_decides_which_answers_agree(project: Project) -> None:
     assert readers == {"graded_responses", "matched_labels", "routers", "cells", "outcomes", "choices", "tables"}
 
 
+def test_a_run_for_one_target_prints_no_table_of_an_earlier_run(project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "project")
+    data = arguments(project.folder.parent / "data")
+    title = (copy.folder / "results/tables/own/summary.txt").read_text().splitlines()[0]
+    target = "results/cells/halves/real/writers/majority.parquet"
+    (copy.folder / target).unlink()
+    done = copy.run(target, *data)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (copy.folder / target).exists()
+    assert title not in done.stdout
+    assert "results/tables" not in done.stdout
+    # A table of its own is named, and the whole run prints the main one.
+    (copy.folder / "results/tables/own/tasks.md").unlink()
+    done = copy.run("results/tables/own/tasks.md", *data)
+    assert title not in done.stdout
+    assert "results/tables/own/tasks.md" in done.stdout.splitlines()
+    (copy.folder / "results/tables/own/accuracy.md").unlink()
+    done = copy.run(*data)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert title in done.stdout
+    assert {"results/tables/own/accuracy.md", "results/tables/own/tasks.md"} <= set(done.stdout.splitlines())
+
+
 def test_faulty_rows_are_listed_with_their_reasons(project: Project) -> None:
     dropped = pd.read_parquet(project.folder / "results/dropped/letters.parquet")
     assert dropped[["row", "query_id", "reason"]].values.tolist() == [
