@@ -28,7 +28,7 @@ from rgd.planning.takeover import take_over
 from rgd.planning.graph import Memory
 from rgd.report import page as report_page
 from rgd.tool import settings as tool_settings
-from rgd.workflow import paths
+from rgd.workflow import paths, run_lock
 from rgd.workflow.code import Code
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.outputs import figure, table
@@ -41,6 +41,7 @@ gc.disable()
 
 study = opened(Path(workflow.basedir) / "config", config)
 if workflow.is_main_process:
+    run_lock.guard()
     take_over(Path(study.config.paths.results), Memory, study.identities)
 inputs = Inputs(study)
 targets = Targets(study, inputs)

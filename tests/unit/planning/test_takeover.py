@@ -11,10 +11,12 @@ import pytest
 
 from rgd.artifacts.fingerprint import ROOT as SCRIPTS
 from rgd.artifacts.fingerprint import follow, parameter
+from rgd.artifacts.locks import Lock, lock
 from rgd.artifacts.provenance import beside, read_provenance, write_provenance
 from rgd.config.slices import canonical
 from rgd.planning import takeover
 from rgd.planning.takeover import KNOWN_CODE, RECORDS, RULES, Remembered, plugins_of_now, take_over
+from rgd.workflow import run_lock
 from rgd.workflow.code import questions_beside
 
 KNOWN = json.loads(KNOWN_CODE.read_text())
@@ -224,11 +226,12 @@ def test_a_second_call_does_nothing_and_one_that_was_cut_short_is_made_good(
 
 
 def test_nothing_is_touched_while_a_run_is_under_way(world: World, tmp_path: Path) -> None:
-    locks = tmp_path / ".snakemake/locks"
-    locks.mkdir(parents=True)
-    (locks / "0.input.lock").touch()
+    state = tmp_path / ".snakemake"
+    state.mkdir(exist_ok=True)
     before = {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()}
-    assert world.take_over() == 0
+    with (state / run_lock.NAME).open("ab+") as other:
+        assert lock(other, wait=False) is Lock.TAKEN
+        assert world.take_over() == 0
     assert {path: path.read_bytes() for path in world.root.rglob("*") if path.is_file()} == before
 
 

@@ -1,6 +1,7 @@
 """The commands ``rgd plan``, ``explain``, ``adopt`` and ``prune``."""
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,8 +66,11 @@ def run_explain(options: argparse.Namespace) -> int:
 def run_adopt(options: argparse.Namespace) -> int:
     """``rgd adopt``."""
     from rgd.planning import adopt, graph
+    from rgd.workflow import run_lock
 
-    print(*adopt.lines(adopt.adopt(options.results, graph.Memory(), graph.checksum_limit())), sep="\n")
+    with run_lock.alone():
+        done = adopt.adopt(options.results, graph.Memory(), graph.checksum_limit())
+    print(*adopt.lines(done), sep="\n")
     return 0
 
 
@@ -74,15 +78,18 @@ def run_prune(options: argparse.Namespace) -> int:
     """``rgd prune``."""
     from rgd.config.command_line import configuration
     from rgd.planning import graph, prune
+    from rgd.workflow import run_lock
 
     given = [each for each in options.config if not each.startswith("experiment=")]
-    plans, unplanned = prune.survey(
-        sorted(path.stem for path in Path("config/experiment").glob("*.yaml")),
-        lambda name: graph.build((), [*given, f"experiment={name}"]),
-        lambda name: configuration([*given, f"experiment={name}"], check_data=False),
-    )
-    found = prune.leftovers(plans, unplanned)
-    if options.yes:
-        prune.remove(found, graph.Memory())
+    # A run that began after the plans were made would lose the files that they do not need.
+    with run_lock.alone() if options.yes else contextlib.nullcontext():
+        plans, unplanned = prune.survey(
+            sorted(path.stem for path in Path("config/experiment").glob("*.yaml")),
+            lambda name: graph.build((), [*given, f"experiment={name}"]),
+            lambda name: configuration([*given, f"experiment={name}"], check_data=False),
+        )
+        found = prune.leftovers(plans, unplanned)
+        if options.yes:
+            prune.remove(found, graph.Memory())
     print(*prune.lines(found, unplanned, options.yes), sep="\n")
     return 0

@@ -12,6 +12,7 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning.adopt import REFUSED
 from rgd.planning.takeover import Remembered
+from rgd.workflow import run_lock
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def _plan(workflow: Any) -> Plan:
     paths = [str(path) for rule in workflow.rules for path in [*rule.output, *rule.log, rule.benchmark or ""]]
     paths += [path for job in jobs for path in job.outputs]
     kinds = {Path(path).relative_to(results).parts[0] for path in paths if Path(path).is_relative_to(results)}
-    return Plan(config, tuple(jobs), frozenset(kinds), workflow.persistence.locked)
+    is_held = run_lock.is_held(Path(workflow.persistence.path))
+    return Plan(config, tuple(jobs), frozenset(kinds), workflow.persistence.locked if is_held is None else is_held)
 
 
 def _record(persistence: Any, job: Any) -> Record | None:

@@ -11,6 +11,7 @@ Answers need no such step: the store finds them under their former keys (:meth:`
 """
 
 import ast
+import contextlib
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ from rgd.planning.adopt import artifacts
 from rgd.store.answers import SERVED, former_identities
 from rgd.weights.content import changed_at
 from rgd.workflow.code import questions_beside
+from rgd.workflow.run_lock import alone
 
 RECORDS = {
     "described": "asked/descriptions",
@@ -99,12 +101,26 @@ def take_over(
         models: the present identities of the configuration's models and embedders.
         state: the folder of Snakemake's records.
     """
-    locks, done = state / "locks", {"known_code": digest(KNOWN_CODE)}
+    done = {"known_code": digest(KNOWN_CODE)}
     former = [name for name in RECORDS if (root / name).is_dir()]
     is_done = not former and _read(state / DONE) == done
-    if is_done or not root.is_dir() or (locks.is_dir() and any(locks.iterdir())):
+    if is_done or not root.is_dir():
         return 0
-    known, records, kept = _Known(models), memory(), 0
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone(state))
+        except UserError:
+            return 0
+        kept = _move_and_remember(root, memory(), _Known(models), former)
+    if kept:
+        print(f"Took over {kept:,} files made by an earlier version of this workflow.", file=sys.stderr)
+    write_json(state / DONE, done)
+    return kept
+
+
+def _move_and_remember(root: Path, records: Memory, known: "_Known", former: Iterable[str]) -> int:
+    """Move the files and rewrite their records; the number of files whose records changed."""
+    kept = 0
     for name in artifacts(root):
         path, now = str(root / name), _renamed(name)
         remembered = records.remembered(path)
@@ -118,9 +134,6 @@ def take_over(
     for old, new in RULES.items():
         for folder in ("benchmarks", "logs"):
             _move(root / folder / old, root / folder / new)
-    if kept:
-        print(f"Took over {kept:,} files made by an earlier version of this workflow.", file=sys.stderr)
-    write_json(state / DONE, done)
     return kept
 
 
