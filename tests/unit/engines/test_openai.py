@@ -97,6 +97,11 @@ def test_a_reply_becomes_an_answer(ask):
         "max_tokens": 20,
         "seed": derive_seed(3, request.query_key, 0),
         "logprobs": True,
+        "top_k": -1,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "reasoning_effort": "low",
         "chat_template_kwargs": {"enable_thinking": False},
     }

@@ -74,6 +74,8 @@ FILE = {"hub": {"repo": "someone/model", "revision": "v1", "file": "m.gguf"}, "s
 API = {"model": "m", "base_url": "http://one:8000/v1", "concurrency": 2, "requests_per_minute": 60}
 SERVER = LOCAL | {"engine": "openai", "weights": None, "asks": {"default": LOCAL["asks"]["default"]}}  # type: ignore[index]
 
+NEUTRAL_NAMES = ["frequency_penalty", "min_p", "presence_penalty", "repetition_penalty", "top_k"]
+
 
 @pytest.mark.parametrize(
     ("model", "member", "key"),
@@ -87,8 +89,17 @@ SERVER = LOCAL | {"engine": "openai", "weights": None, "asks": {"default": LOCAL
             "b8035e29e1dc11c4e37a",
         ),
         (LOCAL | {"chat": {"enable_thinking": False}, "sampling": {}}, "local", "ab2497bd0555d7cd4418"),
-        (SERVER | {"api": API}, "local", "e9415f2a25a5be4210d8"),
-        (SERVER | {"api": API | {"revision": "7"}}, "local", "cd8d9761e8881341e72c"),
+        (SERVER | {"api": API}, "local", "fab5c5711a48936cf408"),
+        (SERVER | {"api": API | {"revision": "7"}}, "local", "f796cb6afc4d956de795"),
+        # Sent nothing besides its sampling, as before neutral parameters were sent.
+        (SERVER | {"api": API | {"omit": NEUTRAL_NAMES}}, "local", "e9415f2a25a5be4210d8"),
+        (
+            SERVER | {"api": API | {"omit": [*NEUTRAL_NAMES, "logprobs"], "stream": True}},
+            "local",
+            "e9415f2a25a5be4210d8",
+        ),
+        (SERVER | {"api": API | {"omit": [*NEUTRAL_NAMES, "seed"]}}, "local", "a812107baf9297ed9b39"),
+        (SERVER | {"api": {"model": "m"}}, "local", "e9415f2a25a5be4210d8"),
         (SERVER | {"api": {"model": "m"}, "engine": "gemini"}, "local", "759d44223e5f998afeed"),
     ],
 )

@@ -302,6 +302,7 @@ def _model(model: Model) -> dict[str, Any]:
         "max_model_len": model.max_model_len if model.api is None else None,
         "dtype": model.dtype if model.api is None else SERVED,
         "chat": model.chat,
+        **({"decoding": model.decoding} if model.decoding else {}),
     }
 
 

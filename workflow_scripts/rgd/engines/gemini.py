@@ -3,19 +3,30 @@
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from rgd.engines.base import Answer, EngineSettings, Request, Sampling
-from rgd.engines.remote import RemoteEngine, Reply, retry_after
+from rgd.engines import replies
+from rgd.engines.base import EngineSettings, Request, Sampling
+from rgd.engines.refusals import Refusal
+from rgd.engines.remote import Adapted, Blocked, RemoteEngine, Reply, Unsupported, retry_after
 from rgd.errors import UserError
 from rgd.seeds import derive_seed
 
 ADDRESS = "https://generativelanguage.googleapis.com"
 CHAT_KEYS = ("thinking_budget",)
-_FINISHED = {"STOP": "stop", "MAX_TOKENS": "length"}
-# Finish reasons that are not a block and explain nothing: the reply counts as finished, or as empty if it has no text.
-_UNEXPLAINED = ("", "FINISH_REASON_UNSPECIFIED", "OTHER", "MALFORMED_RESPONSE")
+_DROPPABLE = ("temperature", "top_p", "seed")
+# Reasons that explain nothing: the reply counts as finished, or as empty if it has no text.
+_FINISHED = ("STOP", "FINISH_REASON_UNSPECIFIED", "OTHER", "MALFORMED_RESPONSE", "MALFORMED_FUNCTION_CALL")
+_BLOCKED = (
+    "SAFETY",
+    "RECITATION",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MODEL_ARMOR",
+    "LANGUAGE",
+)
 
 
 def load(settings: EngineSettings) -> "GeminiEngine":
@@ -70,61 +81,114 @@ class GeminiEngine(RemoteEngine):
             seed=derive_seed(sampling.seed, request.query_key, request.draw),
             thinking_config=None if thinking is None else types.ThinkingConfig(thinking_budget=thinking),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+            # The client's own types fail on some replies, so the reply is read here.
+            should_return_http_response=True,
         )
         contents: Any = [
             types.Content(role="model" if role == "assistant" else "user", parts=[types.Part(text=text)])
             for role, text in turns
             if role != "system"
         ]
-        with self._errors():
-            reply = await self.client.aio.models.generate_content(
-                model=self.api.model, contents=contents, config=config
-            )
-        return self._read(reply)
-
-    def _read(self, reply: Any) -> Reply:
-        usage = reply.usage_metadata
-        prompt = (usage.prompt_token_count or 0) if usage else 0
-        # Thoughts are billed as output and count towards its limit.
-        written = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else 0
-        text, confidence, reason = "", math.nan, "empty"
-        if reply.candidates:
-            candidate = reply.candidates[0]
-            parts = (candidate.content and candidate.content.parts) or []
-            text = "".join(part.text for part in parts if part.text and not part.thought)
-            ended = candidate.finish_reason.name if candidate.finish_reason else ""
-            reason = _FINISHED.get(ended) or ("stop" if ended in _UNEXPLAINED else "blocked")
-            if reason == "stop" and not text:
-                reason = "empty"
-            if candidate.avg_logprobs is not None and text:
-                confidence = candidate.avg_logprobs
-        elif reply.prompt_feedback and reply.prompt_feedback.block_reason:
-            reason = "blocked"
-        answer = Answer(text, confidence, None, prompt, written, reason, False, served_model=reply.model_version or "")
-        return Reply(answer, prompt, written)
+        left_out = [name for name in _DROPPABLE if name in self.api.omit or name in self.dropped]
+        config = config.model_copy(update=dict.fromkeys(left_out))
+        try:
+            with self._errors(set(_DROPPABLE) - set(left_out)):
+                reply = await self.client.aio.models.generate_content(
+                    model=self.api.model, contents=contents, config=config
+                )
+                content = (reply.sdk_http_response and reply.sdk_http_response.body) or ""
+                reading = read(replies.parsed(content.encode("utf-8", "surrogatepass")))
+        except Unsupported as error:
+            self.drop(error.name, str(error))
+            raise Adapted(str(error), perhaps_billed=False) from None
+        except Blocked:
+            return self.blocked(request)
+        return self.answered(reading)
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, sent: Collection[str] = ()) -> Iterator[None]:
+        """Turn the client's errors into this engine's.
+
+        Args:
+            sent: parameters of the request that may be left out.
+        """
         import httpx2
-        import pydantic
         from google.genai import errors
 
-        malformed = (errors.UnknownApiResponseError, pydantic.ValidationError, json.JSONDecodeError, UnicodeDecodeError)
         try:
             yield
         except errors.APIError as error:
             details = error.details if isinstance(error.details, dict) else {}
             headers = getattr(error.response, "headers", {})
             wait = retry_delay(details)
-            raise self.refusal(
-                error.code, error.message or str(error.status), retry_after(headers) if wait is None else wait
-            ) from None
-        except malformed as error:
+            refusal = Refusal.read(error.code, details or str(error.message or error.status))
+            raise self.refusal(refusal, retry_after(headers) if wait is None else wait, sent) from None
+        except replies.Unreadable as error:
+            raise self.unread(error) from None
+        except (errors.UnknownApiResponseError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self.broken(error) from None
         except httpx2.ConnectError as error:
             raise self.unreachable(error) from None
         except httpx2.TransportError as error:
             raise self.broken(error) from None
+
+
+def read(reply: Any) -> replies.Reading:
+    """What a reply of generateContent holds. A blocked or empty reply is an answer too: asking again would give the same.
+
+    Raises:
+        replies.Unreadable: it is no such reply.
+    """
+    if not isinstance(reply, dict) or reply.get("error"):
+        raise replies.Unreadable(f"the reply is of type {type(reply).__name__}, or reports an error")
+    usage, feedback = mapping(reply.get("usageMetadata")), mapping(reply.get("promptFeedback"))
+    prompt = replies.count(usage.get("promptTokenCount"))
+    written = replies.count(usage.get("candidatesTokenCount", 0))
+    thoughts = replies.count(usage.get("thoughtsTokenCount", 0))
+    # Thoughts are billed as output and count towards its limit.
+    output = None if written is None or thoughts is None else replies.count(written + thoughts)
+    output = replies.billed_output(prompt, output, replies.count(usage.get("totalTokenCount")), None)
+    served = reply.get("modelVersion")
+    model = replies.clean(served)[: replies.LONGEST_NAME] if isinstance(served, str) else ""
+    candidates = reply.get("candidates") or []
+    if not candidates:
+        reason = "blocked" if feedback.get("blockReason") else "empty"
+        return replies.Reading("", math.nan, prompt, output, reason, model)
+    if not isinstance(candidates, list) or not isinstance(candidates[0], dict):
+        raise replies.Unreadable("the candidates are no list of objects")
+    candidate = candidates[0]
+    parts = mapping(candidate.get("content")).get("parts") or []
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise replies.Unreadable("the candidate's parts are no list of objects")
+    said = [part.get("text") for part in parts if not part.get("thought")]
+    text = replies.clean("".join(part for part in said if isinstance(part, str)))
+    reason = _finished(candidate.get("finishReason"), text)
+    confidence = replies.mean_logprob([candidate["avgLogprobs"]]) if "avgLogprobs" in candidate else math.nan
+    if reason == "blocked":
+        return replies.Reading("", math.nan, prompt, output, reason, model)
+    return replies.Reading(text, confidence if text else math.nan, prompt, output, reason, model)
+
+
+def _finished(ended: Any, text: str) -> str:
+    """The store's word for a finish reason.
+
+    Raises:
+        replies.Unreadable: the reason is unknown.
+    """
+    if ended is not None and not isinstance(ended, str):
+        raise replies.Unreadable(f"finishReason is of type {type(ended).__name__}")
+    if ended == "MAX_TOKENS":
+        return "length"
+    if ended in _BLOCKED:
+        return "blocked"
+    if ended in _FINISHED or not ended:
+        return "stop" if text.strip() else "empty"
+    raise replies.Unreadable(f"finishReason = {ended[: replies.LONGEST_NAME]}")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def retry_delay(details: Mapping[str, Any]) -> float | None:

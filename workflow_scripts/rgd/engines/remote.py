@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import email.utils
 import functools
+import math
 import os
 import random
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, ClassVar
@@ -22,8 +23,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rgd.config.schema.models import Api
+from rgd.engines import address, replies
 from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
 from rgd.engines.budget import Budget, OwnAccount
+from rgd.engines.refusals import Refusal
 from rgd.engines.served import is_asked
 from rgd.errors import UserError
 
@@ -33,8 +36,10 @@ LONGEST_WAIT_S = 300.0
 # A text has at most as many tokens as bytes; a chat template adds a few around every turn.
 TOKENS_AROUND_A_TURN = 16
 LONGEST_QUOTE = 400
+LONGEST_READ = 10_000
+# So many requests given up with no answer in between show that the fault is not theirs.
+MOST_GIVEN_UP = 4
 
-_TOO_LONG = re.compile(r"context.{0,3}length|maximum context|prompt is too long|token count.{0,40}exceeds", re.I)
 _PASSING = (408, 409, 429)
 # By their meaning the server has not begun to work: conflict, too early, too many requests, unavailable, overloaded.
 _NOT_BEGUN = (409, 425, 429, 503, 529)
@@ -46,11 +51,46 @@ class TryAgain(Exception):
     Attributes:
         wait_s: seconds that the server asks to wait; None if it gives none.
         perhaps_billed: the server may have done the work although no reply arrived. Only what surely was not done is not.
+        perhaps_billed: the server may have done the work although no reply arrived.
+        of_reply: the fault lies in the reply to this request, not in the server or the connection.
+        status: the HTTP status; None if the server gave none.
     """
 
-    def __init__(self, reason: str, wait_s: float | None = None, *, perhaps_billed: bool = True) -> None:
+    def __init__(
+        self,
+        reason: str,
+        wait_s: float | None = None,
+        *,
+        perhaps_billed: bool = True,
+        of_reply: bool = False,
+        status: int | None = None,
+    ) -> None:
         super().__init__(reason)
-        self.wait_s, self.perhaps_billed = wait_s, perhaps_billed
+        self.wait_s, self.perhaps_billed, self.of_reply, self.status = wait_s, perhaps_billed, of_reply, status
+
+
+class Adapted(TryAgain):
+    """The server refused a parameter, which is no longer sent: the request is repeated at once, beyond api.attempts."""
+
+
+class Unsupported(TryAgain):
+    """The server does not accept the parameter ``name``."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+class GivenUp(UserError):
+    """One request gets no answer, through no fault of the server's: the others are still asked."""
+
+
+class TooLong(GivenUp):
+    """A prompt or a text that is longer than the server accepts."""
+
+
+class Blocked(Exception):
+    """The server's filters refuse one request for good, which is an answer of its own kind."""
 
 
 @dataclass(frozen=True)
@@ -143,16 +183,18 @@ class RemoteEngine(abc.ABC):
         self.failure: UserError | None = None
         self.stopped = asyncio.Event()
         self.served: set[str] = set()
+        self.secrets = [self.key] if self.key else []
+        self.dropped: list[str] = []
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The model, its server and the client."""
+        """The model, its server, the client, and the parameters that the server refused."""
         return {
             "engine": self.kind,
             "version": metadata.version(self.package),
             "address": self.address,
             "model": self.api.model,
-        }
+        } | ({"dropped": sorted(self.dropped)} if self.dropped else {})
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float:
         """The price of these tokens in US dollars."""
@@ -186,7 +228,9 @@ class RemoteEngine(abc.ABC):
             Interrupted: the server refuses or does not answer, or the budget is used up; holds the answers received so far.
         """
         outcomes = self.ask_all(
-            requests, lambda request: self.reply(request, sampling), lambda request: self._most(request, sampling)
+            requests,
+            lambda request: self.safely(self.reply(request, sampling)),
+            lambda request: self._most(request, sampling),
         )
         answers = {
             index: replace(outcome.value, attempts=outcome.attempts, cost=outcome.cost)
@@ -240,7 +284,7 @@ class RemoteEngine(abc.ABC):
         """The outcome of ``ask`` for each item, by the item's position; at most api.concurrency attempts run at a time.
 
         After a failure, which is stored in ``failure``, nothing new is sent. Requests in flight are awaited, since they are
-        paid for.
+        paid for. A request that is given up for a fault of its own stops no other, unless MOST_GIVEN_UP are in a row.
 
         Args:
             items: the items to ask for.
@@ -256,13 +300,23 @@ class RemoteEngine(abc.ABC):
         self.stopped.clear()
         outcomes: dict[int, Outcome] = {}
         waiting = iter(enumerate(items))
+        given_up = 0
 
         async def work() -> None:
+            nonlocal given_up
             for index, item in waiting:
                 try:
                     outcomes[index] = await self._persist(functools.partial(ask, item), most(item))
-                except UserError as error:
+                    given_up = 0
+                except GivenUp as error:
                     self.failure = self.failure or error
+                    given_up += 1
+                    if given_up == MOST_GIVEN_UP:
+                        self.stopped.set()
+                        self.budget.give_up()
+                except UserError as error:
+                    if not self.stopped.is_set():
+                        self.failure = error
                     self.stopped.set()
                     self.budget.give_up()
                 if self.stopped.is_set():
@@ -273,26 +327,47 @@ class RemoteEngine(abc.ABC):
         return outcomes
 
     async def _persist(self, ask: Callable[[], Awaitable[Reply]], most: float) -> Outcome:
+        sent = failed = 0
         total = 0.0
-        for attempt in range(1, self.api.attempts + 1):
+        while True:
+            sent += 1
             result, cost = await self._attempt(ask, most)
             total += cost
             if isinstance(result, Reply):
-                return Outcome(result.value, attempt, total)
+                return Outcome(result.value, sent, total)
+            if isinstance(result, Adapted):
+                continue
+            failed += 1
             reason, asked = str(result), result.wait_s
             if asked is not None and asked > LONGEST_WAIT_S:
                 raise UserError(
                     f"{self.address} asks to wait {asked:.0f} s ({reason}): run the same command again later to resume."
                 )
-            if attempt < self.api.attempts:
-                # If another request fails for good meanwhile, this one is not sent again.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.stopped.wait(), self._pause(attempt, asked))
-                    break
-        raise UserError(
-            f"{self.address} did not answer a request in {attempt} attempts; the last error: {reason}. Run the same command "
+            if failed == self.api.attempts:
+                break
+            # If another request fails for good meanwhile, this one is not sent again.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), self._pause(failed, asked))
+                break
+        raise (GivenUp if result.of_reply else UserError)(
+            f"{self.address} did not answer a request in {sent} attempts; the last error: {reason}. Run the same command "
             "again to resume once the server is available."
         )
+
+    async def safely(self, reply: Awaitable[Reply]) -> Reply:
+        """``reply``, with every error that is not foreseen turned into a failure of this request alone.
+
+        Raises:
+            TryAgain: another attempt may succeed.
+            UserError: another attempt would fail as well.
+        """
+        try:
+            return await reply
+        except (TryAgain, UserError, TimeoutError):
+            raise
+        except Exception as error:
+            reason = f"the reply cannot be read ({type(error).__name__}: {self.quoted(str(error))})"
+            raise TryAgain(reason, of_reply=True) from error
 
     async def _attempt(self, ask: Callable[[], Awaitable[Reply]], most: float) -> tuple[Reply | TryAgain, float]:
         """The reply, or why there is none, and what the attempt cost or may have cost."""
@@ -326,17 +401,64 @@ class RemoteEngine(abc.ABC):
         return min(self.api.backoff_s * 2 ** (attempt - 1), LONGEST_BACKOFF_S) * random.uniform(0.5, 1)
 
     def _most(self, request: Request, sampling: Sampling) -> float:
-        size = sum(len(turn.content.encode()) + TOKENS_AROUND_A_TURN for turn in request.messages)
-        return self.price(size, sampling.max_tokens)
+        return self.price(self._longest_prompt(request), sampling.max_tokens)
 
-    def refusal(self, status: int, message: str, wait_s: float | None) -> TryAgain | UserError:
-        """The error for an HTTP status other than success."""
-        said = self.quoted(message)
-        if "insufficient_quota" in message:
+    def _longest_prompt(self, request: Request) -> int:
+        """The most tokens that the prompt can have."""
+        return sum(len(turn.content.encode()) + TOKENS_AROUND_A_TURN for turn in request.messages)
+
+    def answered(self, reading: replies.Reading) -> Reply:
+        """The answer of a reply that was read, with the tokens to charge: none unless the server gives all of them."""
+        prompt, written = reading.prompt_tokens, reading.completion_tokens
+        answer = Answer(
+            reading.text,
+            reading.confidence,
+            None,
+            prompt or 0,
+            written or 0,
+            reading.finish_reason,
+            False,
+            served_model=reading.served_model,
+        )
+        return Reply(answer, 0, 0) if prompt is None or written is None else Reply(answer, prompt, written)
+
+    def blocked(self, request: Request) -> Reply:
+        """The answer to a request that the server's filters refuse; some providers charge for its prompt."""
+        answer = Answer("", math.nan, None, 0, 0, "blocked", False)
+        return Reply(answer, self._longest_prompt(request), 0)
+
+    def drop(self, name: str, reason: str) -> None:
+        """No longer send the parameter ``name``, which the server refuses; says so once."""
+        if name in self.dropped:
+            return
+        self.dropped.append(name)
+        print(
+            f"warning: {self.address} does not accept {name} for {self.api.model}, so it is no longer sent: {reason}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def refusal(self, refusal: Refusal, wait_s: float | None, sent: Collection[str] = ()) -> Exception:
+        """The error for an HTTP status other than success.
+
+        Args:
+            refusal: what the server says.
+            wait_s: seconds that it asks to wait; None if it gives none.
+            sent: parameters of the request that may be left out.
+        """
+        status, said = refusal.status, self.quoted(refusal.message)
+        if "insufficient_quota" in refusal.words:
             return UserError(f"{self.address}: the account's quota is used up: {said}")
+        if refusal.is_block:
+            return Blocked(said)
+        if status not in (401, 402, 408, 429) and not refusal.is_too_long:
+            name = refusal.parameter(sent, self.api.model)
+            if name is not None:
+                return Unsupported(name, said)
         if status in _PASSING or status >= 500:
-            return TryAgain(f"status {status}: {said}", wait_s, perhaps_billed=status not in _NOT_BEGUN)
-        if status in (401, 403) or re.search(r"api.key", message, re.IGNORECASE):
+            billed = status not in _NOT_BEGUN
+            return TryAgain(f"status {status}: {said}", wait_s, perhaps_billed=billed, status=status)
+        if status in (401, 403) or re.search(r"api.key", refusal.words, re.IGNORECASE):
             fault = "is not accepted" if self.key else "is not set, so no key was sent"
             return UserError(f"{self.address} refuses access (status {status}): the key in {self.variable} {fault}.")
         if status == 404:
@@ -344,12 +466,16 @@ class RemoteEngine(abc.ABC):
                 f"{self.address} has no model {self.api.model!r}, or the address is wrong: {said} Check api.model and "
                 "api.base_url in the model's file."
             )
-        if _TOO_LONG.search(message):
-            return UserError(
+        if refusal.is_too_long:
+            return TooLong(
                 f"a prompt is too long for {self.api.model} at {self.address}, which does not trim prompts: {said} Lower "
                 "max_tokens, shorten the prompt, or serve the model with a longer context."
             )
         return UserError(f"{self.address} refuses a request to {self.api.model} (status {status}): {said}")
+
+    def unread(self, error: replies.Unreadable) -> TryAgain:
+        """A reply arrived that holds no answer."""
+        return TryAgain(f"the reply holds no answer: {self.quoted(str(error))}", of_reply=True)
 
     def unreachable(self, error: BaseException) -> TryAgain:
         """No connection could be made."""
@@ -361,9 +487,12 @@ class RemoteEngine(abc.ABC):
         return TryAgain(f"the reply was incomplete ({type(error).__name__})")
 
     def quoted(self, text: str) -> str:
-        """A server's message on one line, with the key masked."""
-        text = text.replace(self.key, "[key]") if self.key else text
-        line = " ".join(text.split())
+        """A server's message on one line, with keys and credentials masked."""
+        text = text[:LONGEST_READ]
+        for secret in self.secrets:
+            text = text.replace(secret, "[key]")
+        shown = "".join(letter if letter.isprintable() else " " for letter in replies.clean(address.masked(text)))
+        line = " ".join(shown.split())
         return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + " …"
 
     def turns(self, request: Request) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,8 @@ class AnswerSettings:
         dtype: precision of the computation; :data:`SERVED` if a server chooses it.
         sampling: None for likelihood answering, which samples nothing.
         answers_epoch: raised by hand to ask again.
+        decoding: sampling parameters that a server is sent besides ``sampling``, and None for those of it that are left out
+            (:attr:`rgd.config.schema.Model.decoding`).
     """
 
     weights: str
@@ -52,6 +54,7 @@ class AnswerSettings:
     chat: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling | None = None
     answers_epoch: int = 0
+    decoding: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.way not in ("likelihood", "generate"):
@@ -66,8 +69,9 @@ class AnswerSettings:
         return cls(**{**content, "sampling": None if sampling is None else Sampling(**sampling)})
 
     def content(self) -> dict[str, Any]:
-        """The settings as plain types."""
-        return dataclasses.asdict(self) | {"chat": dict(self.chat)}
+        """The settings as plain types; without ``decoding`` if that is empty, as it was before the key existed."""
+        content = dataclasses.asdict(self) | {"chat": dict(self.chat), "decoding": dict(self.decoding)}
+        return content if self.decoding else {key: value for key, value in content.items() if key != "decoding"}
 
     def meaning(self) -> str:
         """What decides the answers, in one form: settings that differ in nothing else have the same answers.
@@ -293,7 +297,7 @@ def _to_table(requests: Sequence[Request], answers: Sequence[Answer], provenance
         "draw": [request.draw for request in requests],
         "text": [answer.text for answer in answers],
         "scores": [answer.scores for answer in answers],
-        "confidence": [None if math.isnan(answer.confidence) else answer.confidence for answer in answers],
+        "confidence": [answer.confidence if math.isfinite(answer.confidence) else None for answer in answers],
         "prompt_tokens": [answer.prompt_tokens for answer in answers],
         "completion_tokens": [answer.completion_tokens for answer in answers],
         "finish_reason": [answer.finish_reason for answer in answers],

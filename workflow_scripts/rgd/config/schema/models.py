@@ -93,8 +93,30 @@ class Weights(Section):
         return f"path:{self.path}" if self.hub is None else f"{self.hub.repo}@{self.hub.revision}"
 
 
+NEUTRAL: dict[str, float] = {
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""What vLLM reads from a model's generation_config.json unless a request has it, with the values that change nothing."""
+
+Parameter = Literal[
+    "temperature",
+    "top_p",
+    "seed",
+    "logprobs",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+]
+
+
 class Api(Section):
-    """How to ask a server. The model and revision determine the answers; address, pace, prices and budget do not."""
+    """How to ask a server. Model, revision and the parameters sent determine the answers; pace, prices and budget do not."""
 
     model: str = Field(min_length=1, description="The model's name on the server.")
     revision: str | None = Field(
@@ -109,6 +131,16 @@ class Api(Section):
         description="Environment variable, or line of .env in the working directory, that holds the API key; null: OPENAI_API_KEY "
         "or GEMINI_API_KEY. A server with a base_url may need no key.",
     )
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="The server's name for the limit on an answer's tokens; for openai."
+    )
+    omit: list[Parameter] = Field(
+        default_factory=list,
+        description="Parameters that are not sent, so that the server decides; a change asks everything again, except for logprobs. "
+        "A parameter that the server refuses by name is dropped without this key. From top_k on, they are sent with neutral values "
+        "to a base_url of openai, in place of the served model's generation_config.json.",
+    )
+    stream: bool = Field(False, description="Whether to ask for a stream, which some servers require; for openai.")
     concurrency: int = Field(8, ge=1, description="Maximum requests of a job in flight.")
     requests_per_minute: float | None = Field(
         None,
@@ -138,6 +170,11 @@ class Api(Section):
         if self.budget_dollars is not None and not self.price_prompt and not self.price_completion:
             raise ValueError("budget_dollars needs prices: give price_prompt and price_completion")
         return self
+
+    @property
+    def neutral(self) -> dict[str, float]:
+        """What a server of the OpenAI protocol is sent besides the sampling parameters; a provider's own address knows none of it."""
+        return {} if self.base_url is None else {name: NEUTRAL[name] for name in NEUTRAL if name not in self.omit}
 
 
 class Sampling(Section):
@@ -195,6 +232,14 @@ class Model(Section):
     asks: dict[Key, Ask] = Field(min_length=1, description="The ways to ask this model.")
     answers_epoch: int = Field(0, ge=0, description="Raise it to ask everything again.")
 
+    @property
+    def decoding(self) -> dict[str, float | None]:
+        """How sampling differs from :attr:`sampling` alone: parameters sent besides, and null for those left out."""
+        if self.api is None:
+            return {}
+        sent: dict[str, float | None] = {**self.api.neutral} if self.engine == "openai" else {}
+        return sent | dict.fromkeys(name for name in ("temperature", "top_p", "seed") if name in self.api.omit)
+
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> "Model":
         _check_source(self)
@@ -203,6 +248,13 @@ class Model(Section):
             raise ValueError(
                 f"asks.{scored[0]}.way = likelihood, which the engine {self.engine} does not support: set way: generate"
             )
+        if self.engine == "gemini" and self.api is not None:
+            known = {"temperature", "top_p", "seed"}
+            if self.api.stream or self.api.token_limit != "max_tokens" or not known.issuperset(self.api.omit):
+                raise ValueError(
+                    f"the engine gemini knows neither api.stream nor api.token_limit, and of api.omit only {sorted(known)}: "
+                    "remove the others"
+                )
         return self
 
 
