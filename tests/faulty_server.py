@@ -14,7 +14,7 @@ class Play:
     """One reply.
 
     Attributes:
-        body: sent as JSON, or as it is if it is text.
+        body: sent as JSON, or as it is if it is text or bytes.
         delay_s: before anything is sent.
         cut: how many bytes are missing at the end, though the header announces them.
         drop: the connection is closed without a reply.
@@ -122,9 +122,9 @@ class FaultyServer:
             handler.close_connection = True
             handler.connection.close()
             return
-        text = play.body if isinstance(play.body, str) else json.dumps(play.body)
-        kind = "application/json" if not isinstance(play.body, str) or text.startswith(("{", "[")) else "text/html"
-        data = text.encode()
+        data = play.body if isinstance(play.body, bytes) else _text(play.body).encode()
+        is_json = not isinstance(play.body, str | bytes) or data.startswith((b"{", b"["))
+        kind = "application/json" if is_json else "text/html"
         handler.send_response(play.status)
         for name, value in ({"Content-Type": kind, "Content-Length": str(len(data))} | play.headers).items():
             handler.send_header(name, value)
@@ -132,3 +132,7 @@ class FaultyServer:
         handler.wfile.write(data[: len(data) - play.cut])
         if play.cut:
             handler.close_connection = True
+
+
+def _text(body: Any) -> str:
+    return body if isinstance(body, str) else json.dumps(body)

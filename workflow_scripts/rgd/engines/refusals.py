@@ -145,7 +145,7 @@ class Refusal:
             sent: the parameters that the request had and may lose.
             model: the model's name, whose words do not count ("seed" is part of some).
         """
-        words = self.words.replace(model, "")
+        words = re.sub(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", "", self.words)
         if not _UNSUPPORTED.search(words):
             return None
         if self.param:
