@@ -1,5 +1,6 @@
 """The engine openai: its real client against a server with faults, and against vLLM's own server."""
 
+import json
 import math
 import os
 import signal
@@ -384,6 +385,233 @@ def test_embeddings_have_length_one_and_keep_their_order():
     assert {asked.path for asked in server.asked} == {"/v1/embeddings"}
 
 
+REFUSED = [
+    Play(error("Content Exists Risk", code="invalid_request_error"), 400),
+    Play(error("no", code="content_filter"), 400),
+    Play({"error": {"code": "1301", "message": "no"}}, 400),
+    Play({"code": "denied", "error": "Content violates usage guidelines."}, 403),
+    Play("Unavailable", 451),
+    Play({"error": {"message": "input new_sensitive"}}, 500),
+    Play({"error": {"message": "flagged by moderation", "code": 403}}),
+    Play({"base_resp": {"status_code": 1026}, "choices": None}),
+]
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda play: f"{play.status}-{play.body}"[:40])
+def test_a_filters_refusal_is_an_answer_of_its_own(tmp_path, refused):
+    settings = AnswerSettings("openai:m", "generate", TEMPLATE, None, "served", sampling=SAMPLING)
+    store, requests = Store(tmp_path / "store"), questions(6)
+    usual = lambda asked: refused if "q2 ?" in str(asked.body) else echo(asked)  # noqa: E731
+    with FaultyServer(usual) as server:
+        prices = {"price_prompt": 1.0, "price_completion": 100.0}
+        api = {"model": "m", "base_url": server.address + "/v1", "concurrency": 2} | prices
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            assert fill(store, settings, requests, lambda: engine, 6).asked == 6
+            assert fill(store, settings, requests, lambda: engine, 6).asked == 0
+    rows = store.read(settings, [request.query_key for request in requests]).to_pylist()
+    assert [row["text"] for row in rows] == ["to q0", "to q1", "", "to q3", "to q4", "to q5"]
+    assert [row["finish_reason"] == "blocked" for row in rows] == [index == 2 for index in range(6)]
+    assert rows[2]["confidence"] is None
+    # Some providers charge for the prompt, and none for an answer.
+    assert 0 < rows[2]["cost"] < 1e-3 < 20 * 100 / 1e6
+    assert len(server.asked) == 6
+
+
+UNREADABLE = [
+    chat(reason="error"),
+    chat(reason="insufficient_system_resource"),
+    chat(error={"code": 502}),
+    chat(choices=[{"message": {"content": "First (B)."}, "finish_reason": "error", "error": {"code": 502}}]),
+    {"choices": None},
+    [chat()],
+]
+
+
+@pytest.mark.parametrize("odd", UNREADABLE)
+def test_an_unreadable_reply_is_asked_again_and_stops_no_other(ask, odd):
+    server, (answer,) = ask([Play(odd)])
+    assert (answer.text, answer.attempts, len(server.asked)) == ("to q0", 2, 2)
+    usual = lambda asked: Play(odd) if "q1 ?" in str(asked.body) else echo(asked)  # noqa: E731
+    with pytest.raises(Interrupted, match=r"\b3 attempts") as caught:
+        ask([], questions(6), usual=usual, concurrency=1)
+    assert [answer.text for _, answer in caught.value.answered] == [f"to q{index}" for index in (0, 2, 3, 4, 5)]
+
+
+def test_a_server_that_sends_nothing_readable_is_not_paid_for_every_request():
+    with FaultyServer(lambda _: Play(chat(reason="error"))) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01, "attempts": 2, "concurrency": 2}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine, pytest.raises(Interrupted):
+            engine.generate(questions(50), SAMPLING)
+    assert len(server.asked) <= 2 * (4 + 2)
+
+
+def test_an_error_that_nobody_foresaw_costs_one_request(ask, monkeypatch):
+    from rgd.engines import replies
+
+    whole = replies.read_chat
+
+    def fails(reply):
+        if reply["choices"][0]["message"]["content"] == "to q1":
+            raise LookupError("unforeseen")
+        return whole(reply)
+
+    monkeypatch.setattr(replies, "read_chat", fails)
+    with pytest.raises(Interrupted, match=r"LookupError.*unforeseen") as caught:
+        ask([], questions(5), concurrency=1)
+    assert len(caught.value.answered) == 4
+
+
+def test_a_prompt_that_is_too_long_stops_no_other(ask):
+    too_long = Play(error("This model's maximum context length is 512 tokens."), 400)
+    usual = lambda asked: too_long if "q1 ?" in str(asked.body) else echo(asked)  # noqa: E731
+    with pytest.raises(Interrupted, match=r" m .*max_tokens") as caught:
+        ask([], questions(5), usual=usual, concurrency=1)
+    assert len(caught.value.answered) == 4
+
+
+def test_a_web_page_after_answers_is_asked_again(ask):
+    page = Play("<html>Bad gateway</html>")
+    _, answers = ask([Play(chat("one")), page], questions(3), concurrency=1)
+    assert [(answer.text, answer.attempts) for answer in answers] == [("one", 1), ("to q1", 2), ("to q2", 1)]
+
+
+def test_ten_megabytes_are_an_answer(ask):
+    _, (answer,) = ask([Play(chat("x" * 10_000_000))])
+    assert len(answer.text) == 10_000_000
+
+
+def test_thoughts_beside_the_output_are_charged(ask):
+    usage = {
+        "prompt_tokens": 32,
+        "completion_tokens": 9,
+        "total_tokens": 135,
+        "completion_tokens_details": {"reasoning_tokens": 94},
+    }
+    _, (answer,) = ask([Play(chat(usage=usage))], price_prompt=3.0, price_completion=15.0)
+    assert answer.cost == pytest.approx(0.001641)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        {"prompt_tokens": None, "completion_tokens": 5},
+        {"prompt_tokens": 11, "completion_tokens": 2**31},
+        {"prompt_tokens": 1, "completion_tokens": -5},
+    ],
+)
+def test_a_reply_without_sound_counts_is_charged_at_its_most(ask, usage):
+    _, (answer,) = ask([Play(chat(usage=usage))], price_completion=1000.0)
+    assert answer.cost == pytest.approx(20 * 1000 / 1e6)
+
+
+def test_texts_that_an_embedding_server_refuses_as_too_long_lose_their_ends(capfd):
+    def embed(asked):
+        if any(len(text) > 100 for text in asked.body["input"]):
+            return Play(error("This model's maximum context length is 100 tokens"), 400)
+        rows = [{"index": i, "embedding": [float(len(text)), 3.0]} for i, text in enumerate(asked.body["input"])]
+        return Play({"data": rows, "usage": {"prompt_tokens": 9, "total_tokens": 9}})
+
+    texts = ["x" * 5, "y" * 1000, "z" * 99, "w" * 101]
+    with FaultyServer(embed) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            vectors = engine.embed(texts)
+    lengths = vectors[:, 0] / vectors[:, 1] * 3
+    assert lengths[[0, 2]] == pytest.approx([5, 99])
+    assert all(75 < length <= 100 for length in lengths[[1, 3]])
+    assert " 2 of 4 " in capfd.readouterr().err
+
+
+def test_an_embedder_that_refuses_everything_as_too_long_ends():
+    with FaultyServer(lambda _: Play(error("input is too long"), 400)) as server:
+        api = {"model": "m", "base_url": server.address + "/v1"}
+        with (
+            open_engine("openai", EngineSettings(None, 4096, api=api)) as engine,
+            pytest.raises(UserError, match=r"api\.model"),
+        ):
+            engine.embed(["some text"])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"data": None},
+        {"data": []},
+        {"data": [{"index": 0, "embedding": None}]},
+        {"data": [{"index": 0, "embedding": []}]},
+        {"data": [{"index": 0, "embedding": [1.0, None]}]},
+        {"data": [{"index": 0, "embedding": [1.0, math.nan]}]},
+        {"data": [{"index": 0, "embedding": [1.0, 1e300]}]},
+        {"data": [{"index": 7, "embedding": [1.0, 2.0]}]},
+        {"data": [{"index": 0, "embedding": "AAAA"}]},
+        {"error": {"message": "busy"}},
+        [],
+    ],
+)
+def test_odd_vectors_are_asked_for_again(odd):
+    good = Play({"data": [{"index": 0, "embedding": [3.0, 4.0]}], "usage": None})
+    with FaultyServer(lambda _: good, [Play(odd)]) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            np.testing.assert_allclose(engine.embed(["text"]), [[0.6, 0.8]], atol=1e-6)
+    assert len(server.asked) == 2
+
+
+SECRET = "hunter2-s3cret"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://user:{secret}@{host}/v1",
+        "http://{host}/v1?api-key={secret}",
+        "http://{secret}@{host}/v1/?a=b&token={secret}#{secret}",
+    ],
+)
+def test_credentials_in_an_address_reach_the_server_alone(monkeypatch, tmp_path, capfd, given):
+    settings = AnswerSettings("openai:m", "generate", TEMPLATE, None, "served", sampling=SAMPLING)
+    store = Store(tmp_path / "store")
+    bad = Play(error(f"refused for {SECRET} at http://user:{SECRET}@host/?key={SECRET}"), 400)
+    with FaultyServer(echo, [Play(chat()), bad]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", given.format(secret=SECRET, host=server.address.removeprefix("http://")))
+        with open_engine("openai", EngineSettings(None, 4096, api={"model": "m", "concurrency": 1})) as engine:
+            assert engine.provenance["address"] == server.address + "/v1"
+            with pytest.raises(UserError) as caught:
+                fill(store, settings, questions(2), lambda: engine, 2)
+    first = server.asked[0]
+    assert first.path.startswith("/v1/chat/completions")
+    assert SECRET in first.path or "basic " in first.headers["authorization"].lower()
+    captured = capfd.readouterr()
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert SECRET not in f"{caught.value}{captured.out}{captured.err}{engine.provenance}{files}"
+
+
+@pytest.mark.parametrize(
+    "given", [f"http://user:{SECRET}@host:{SECRET}/v1", f"user:{SECRET}@host", f"ftp://{SECRET}@host/"]
+)
+def test_an_address_that_is_none_is_refused_unseen(monkeypatch, given):
+    monkeypatch.setenv("OPENAI_BASE_URL", given)
+    with (
+        pytest.raises(UserError, match="OPENAI_BASE_URL") as caught,
+        open_engine("openai", EngineSettings(None, 4096, api={"model": "m"})),
+    ):
+        pass
+    assert SECRET not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_credentials(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://user:{SECRET}@127.0.0.1:9/v1?key={SECRET}")
+    with (
+        open_engine("openai", EngineSettings(None, 4096, api={"model": "m", "attempts": 1})) as engine,
+        pytest.raises(UserError, match=r"127\.0\.0\.1:9") as caught,
+    ):
+        engine.generate(questions(1), SAMPLING)
+    assert SECRET not in str(caught.value)
+
+
 def test_options_are_not_scored():
     api = {"model": "m", "base_url": "http://localhost:1/v1"}
     with (
@@ -395,7 +623,13 @@ def test_options_are_not_scored():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tiny_models.build(tmp_path_factory.mktemp("model"))
+    """The tiny model, whose generation_config.json would decide the sampling of a server that is not told otherwise."""
+    built = tiny_models.build(tmp_path_factory.mktemp("model"))
+    path = built / "generation_config.json"
+    given = json.loads(path.read_text()) if path.exists() else {}
+    decided = {"top_k": 1, "min_p": 0.5, "repetition_penalty": 1.8, "presence_penalty": 1.5, "frequency_penalty": 1.5}
+    path.write_text(json.dumps(given | decided | {"temperature": 0.1, "top_p": 0.1}))
+    return built
 
 
 @pytest.fixture(scope="module")
