@@ -40,7 +40,39 @@ odd_numbers = st.one_of(
     ),
 )
 leaves = st.one_of(st.none(), st.booleans(), odd_numbers, odd_texts)
-NAMES = ["choices", "message", "content", "finish_reason", "logprobs", "logprob", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "error", "code", "completion_tokens_details", "reasoning_tokens", "model", "text", "type", "refusal", "reasoning_content", "index", "data", "embedding", "candidates", "parts", "usageMetadata", "promptTokenCount", "finishReason", "thought", "delta", "base_resp", "status_code"]
+NAMES = [
+    "choices",
+    "message",
+    "content",
+    "finish_reason",
+    "logprobs",
+    "logprob",
+    "usage",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "error",
+    "code",
+    "completion_tokens_details",
+    "reasoning_tokens",
+    "model",
+    "text",
+    "type",
+    "refusal",
+    "reasoning_content",
+    "index",
+    "data",
+    "embedding",
+    "candidates",
+    "parts",
+    "usageMetadata",
+    "promptTokenCount",
+    "finishReason",
+    "thought",
+    "delta",
+    "base_resp",
+    "status_code",
+]
 anything = st.recursive(
     leaves,
     lambda inner: st.one_of(

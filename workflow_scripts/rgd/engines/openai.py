@@ -111,9 +111,7 @@ class OpenAiEngine(RemoteEngine):
             refusal = Refusal.read(200, error.body)
             if refusal.is_block:
                 return self.blocked(request)
-            raise TryAgain(
-                f"the reply reports an error: {self.quoted(refusal.message)}", of_reply=True
-            ) from None
+            raise TryAgain(f"the reply reports an error: {self.quoted(refusal.message)}", of_reply=True) from None
         except TryAgain as error:
             if "logprobs" in parameters and error.status in _FAILING and not self.gives_logprobs:
                 self.failures[name] += 1
