@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from rgd.planning.estimates import (
     PROMPT_TOKENS,
     Estimate,
     Rate,
+    _Asks,
     _Rates,
     cost,
     longest_path,
@@ -72,6 +74,26 @@ def test_the_most_similar_answers_count_and_it_is_said(tmp_path: Path) -> None:
     assert rate == Rate(0.5, 10, 5, 0.5)
     assert len({nothing, of_other_models, of_other_settings, own}) == 4
     assert own is None
+
+
+@pytest.mark.parametrize(
+    ("decoding", "again"), [({}, 0), ({"top_k": -1.0}, 2), ({"top_k": -1.0, "temperature": None}, 0)]
+)
+def test_answers_under_sampling_that_the_server_decided_are_counted(
+    tmp_path: Path, decoding: dict[str, float | None], again: int
+) -> None:
+    store = Store(tmp_path)
+    commit(store, settings(dtype="served"), "ab", 1.0, 5)
+    asks = _Asks(SimpleNamespace(config=SimpleNamespace(paths=SimpleNamespace(store=str(tmp_path)))))  # type: ignore[arg-type]
+    names = {f"{Request((Message('user', name),), name).query_key}:0" for name in "abc"}
+    assert asks._claimed(settings(dtype="served", decoding=decoding), names) == 3
+    assert asks.again == again
+    assert asks._claimed(settings(dtype="served", decoding=decoding), names) == 0
+
+
+def test_what_is_asked_again_is_summed_by_model() -> None:
+    parts = [Estimate(again=(("m", 2, 0.5),)), Estimate(), Estimate(again=(("m", 1, 0.25), ("n", 4, 0.0)))]
+    assert total(parts).again == (("m", 3, 0.75), ("n", 4, 0.0))
 
 
 def model(**changes: object) -> Model:

@@ -29,6 +29,8 @@ from rgd.workflow.run_times import answers_per_minute
 
 # How many files of a settings folder, and how many benchmark files of a rule, are read to learn a rate.
 SAMPLE = 24
+ASK = "ask_"
+"""The beginning of the name of every rule that asks a model."""
 # Where the store has nothing similar: tokens of a query's prompt, of a written answer, and of all scored options.
 PROMPT_TOKENS, ANSWER_TOKENS, OPTION_TOKENS = 350, 500, 40
 
@@ -53,6 +55,7 @@ class Estimate:
         gpu_hours: hours of one GPU.
         dollars: cost of a paid API.
         guesses: the assumptions made, one line each.
+        again: by model, the queries and dollars for what it has answered under sampling that its server decided.
     """
 
     queries: int = 0
@@ -61,6 +64,7 @@ class Estimate:
     gpu_hours: float = 0.0
     dollars: float = 0.0
     guesses: frozenset[str] = frozenset()
+    again: tuple[tuple[str, int, float], ...] = ()
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
@@ -73,7 +77,18 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
         sum(each.gpu_hours for each in found),
         sum(each.dollars for each in found),
         frozenset().union(*(each.guesses for each in found)),
+        _together(item for each in found for item in each.again),
     )
+
+
+def _together(again: Iterable[tuple[str, int, float]]) -> tuple[tuple[str, int, float], ...]:
+    """The sums by model."""
+    queries: dict[str, int] = defaultdict(int)
+    dollars: dict[str, float] = defaultdict(float)
+    for name, count, price in again:
+        queries[name] += count
+        dollars[name] += price
+    return tuple((name, queries[name], dollars[name]) for name in queries)
 
 
 def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, Estimate]:
@@ -89,7 +104,7 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
     for job in plan.jobs:
         if not job.runs:
             continue
-        if "settings" in job.parameters and "code" not in job.parameters:
+        if job.rule.startswith(ASK):
             found[job.number] = asks.estimate(job)
             is_fresh = found[job.number].queries > 0
         else:
@@ -124,16 +139,32 @@ class _Asks:
         self.store = Store(plan.config.paths.store)
         self.listings: dict[str, Listing] = {}
         self.claimed: dict[str, set[str]] = defaultdict(set)
+        # Of the queries counted last, those that have an answer under sampling that was not sent in full.
+        self.again = 0
         self.rates = _Rates(self.store.root)
 
     def estimate(self, job: Job) -> Estimate:
         settings = AnswerSettings.from_mapping(json.loads(job.parameters["settings"]))
+        self.again = 0
         queries, is_about = self._queries(job, settings)
         name = asked(self.config, job.wildcards)
         if name is None or not queries:
             return Estimate(queries, is_about)
         rate, guess = self.rates.of(settings)
-        return replace(cost(self.config.model[name], name, queries, rate, guess), is_about=is_about)
+        found = cost(self.config.model[name], name, queries, rate, guess)
+        again = ((name, self.again, found.dollars * self.again / queries),) if self.again else ()
+        return replace(found, is_about=is_about, again=again)
+
+    def _claimed(self, settings: AnswerSettings, names: set[str]) -> int:
+        """Count the names that no earlier job asks, and among them those answered under sampling that was not sent in full."""
+        names = names - self.claimed[settings.key]
+        self.claimed[settings.key] |= names
+        if names and settings.decoding and None not in settings.decoding.values():
+            former = replace(settings, decoding={})
+            keys, draws = zip(*(name.split(":") for name in sorted(names)), strict=True)
+            answered = self._listing(former).find(keys, list(map(int, draws)))
+            self.again = len(answered) - answered.null_count
+        return len(names)
 
     def _queries(self, job: Job, settings: AnswerSettings) -> tuple[int, bool]:
         wanted = json.loads(job.parameters.get("slice", "{}"))
@@ -160,17 +191,15 @@ class _Asks:
     def _lacking(self, settings: AnswerSettings, questions: str) -> int:
         """How many questions of a file are neither answered nor asked by an earlier job."""
         table = read_table(questions, ["question", "options"])
-        listing, claimed = self._listing(settings), self.claimed[settings.key]
-        if not listing.table().num_rows:
+        listing = self._listing(settings)
+        if not listing.table().num_rows and not settings.decoding:
             # Nothing is stored: texts distinguish queries as well as keys do, and are faster to get.
             names = {
                 repr(row) for row in zip(*(table[name].to_pylist() for name in ("question", "options")), strict=True)
             }
         else:
             names = _unanswered(listing, requests_for(table, settings.prompt))
-        names -= claimed
-        claimed |= names
-        return len(names)
+        return self._claimed(settings, names)
 
     def _draws(self, job: Job, settings: AnswerSettings, wanted: Mapping[str, Any]) -> tuple[int, bool]:
         """About how many draws are lacking if the usable share stays that of the earlier draws."""
@@ -198,9 +227,7 @@ class _Asks:
             requests = scenario.requests_for(described, prompt["instruction"], prompt["examples"], pairs)
         except UserError:
             return len(pairs), True
-        names = _unanswered(self._listing(settings), requests) - self.claimed[settings.key]
-        self.claimed[settings.key] |= names
-        return len(names), True
+        return self._claimed(settings, _unanswered(self._listing(settings), requests)), True
 
     def _listing(self, settings: AnswerSettings) -> Listing:
         if settings.key not in self.listings:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rgd.config import slices
 from rgd.config.schema import Config
-from rgd.config.schema.models import Embedder, Model
+from rgd.config.schema.models import NEUTRAL, Embedder, Model
 from rgd.planning import estimates, reasons
 from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
@@ -122,6 +122,10 @@ def content(outlook: Outlook) -> dict[str, Any]:
         "jobs_altogether": outlook.all_jobs,
         **_figures(outlook.total),
         "spent": [asdict(each) for each in outlook.spent],
+        "asked_again": [
+            {"model": model, "queries": queries, "dollars": round(dollars, 2)}
+            for model, queries, dollars in outlook.total.again
+        ],
         "most_tries": _most_tries(outlook),
         "assumed": sorted(outlook.total.guesses),
         "because": [
@@ -197,6 +201,14 @@ def lines(outlook: Outlook) -> list[str]:
             f"On a cluster: asking {member} takes {duration(seconds)}, which is {tries} consecutive jobs of at most "
             f"{duration(outlook.longest_s)}. Run snakemake with --retries {tries + SPARE_TRIES}."
         )
+    for model, queries, dollars in outlook.total.again:
+        found += [
+            "",
+            f"Asked again: for {queries:,} answers of {model} in the store, the server chose part of the sampling",
+            f"(generation_config.json). Requests now carry {', '.join(NEUTRAL)}.",
+            f"Asking again costs about {dollars:,.2f} dollars. To keep these answers, list the names in api.omit in",
+            f"config/model/{model}.yaml.",
+        ]
     if outlook.spent:
         found += ["", "Spent so far, failed attempts included", *map(_spent, outlook.spent)]
     guesses = sorted(outlook.total.guesses)
