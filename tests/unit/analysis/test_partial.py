@@ -9,7 +9,8 @@ import pytest
 
 from rgd.analysis.partial import partial_table, state
 from rgd.artifacts import schemas
-from rgd.artifacts.files import write_table
+from rgd.artifacts.files import write_json, write_table
+from rgd.artifacts.provenance import beside, digest
 from rgd.cli import main
 from rgd.config import load, sweep
 from tests import ROOT
@@ -117,6 +118,21 @@ def test_the_command_needs_partial_for_an_unfinished_experiment(
     assert len(written) == 2 * len(made)
     (tmp_path / "results/tables/quickstart/summary.txt").write_text("the whole table\n")
     assert main(["table"]) == 0
-    assert capsys.readouterr().out == "the whole table\n"
+    assert capsys.readouterr() == ("the whole table\n", "")
+    # What has changed since the table was made is named beside it.
+    inputs = {
+        "/".join(["cells", *cell]) + ".parquet": digest(f"results/{'/'.join(['cells', *cell])}.parquet")
+        for cell in made
+    }
+    write_json(beside("results/tables/quickstart/accuracy.parquet"), {"inputs": inputs})
+    assert main(["table"]) == 0
+    assert capsys.readouterr().err == ""
+    write_cell(tmp_path / "results", tuple(made[1]), "query-only", accuracy=0.75)
+    Path("results", *("cells", *made[2][:-1]), f"{made[2][-1]}.parquet").unlink()
+    assert main(["table"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "the whole table\n"
+    assert said.err.startswith("2 ")
+    assert "/".join(made[1]) in said.err
     assert main(["table", "--config", "experimnt=quickstart"]) == 1
     assert "experiment?" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pyarrow as pa
 from rgd.analysis.order import REAL, Titles, group_title, row_label
 from rgd.analysis.tables import accuracy_table, pivot_for_people
 from rgd.artifacts.files import read_table
+from rgd.artifacts.provenance import known_digest, read_provenance
 from rgd.errors import UserError
 
 MISSING = "missing"
@@ -107,3 +108,22 @@ def state(partial: Partial) -> str:
     dataset, scenario, pool, router = partial.missing[0]
     first = f"{row_label(router, '')} on {scenario} of {dataset}, pool {pool}"
     return f"{made} of {partial.cells} cells are there; {len(partial.missing)} are missing, the first of them {first}."
+
+
+def changed_since(results: str | Path, table: str | Path) -> list[str]:
+    """The files under ``results`` that ``table`` was made from and that have another content now, or are gone.
+
+    Args:
+        results: the results' folder.
+        table: a file with its provenance beside it; without one nothing is known to have changed.
+    """
+    inputs = (read_provenance(table) or {}).get("inputs", {})
+    here = {name: content for name, content in inputs.items() if not name.startswith("elsewhere/")}
+    return [name for name, content in here.items() if _content(Path(results) / name) != content]
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return known_digest(path)
+    except OSError:
+        return None

@@ -1,6 +1,7 @@
 """The command ``rgd table``: an experiment's main table, also from the cells made so far while jobs run or after some failed."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def add(commands: "Commands") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """``rgd table``; with --partial it writes tables/EXPERIMENT/accuracy_partial.*, too."""
+    from rgd.analysis.partial import changed_since
     from rgd.config.command_line import configuration
 
     config = configuration(options.config)
@@ -45,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
             f"{summary} does not exist yet. Run snakemake to make it, or add --partial for a table of the cells made so far."
         )
     print(summary.read_text(encoding="utf-8").rstrip("\n"))
+    if changed := changed_since(config.paths.results, folder / "accuracy.parquet"):
+        said = f"{len(changed)} of the files behind this table have changed since, the first of them {changed[0]}."
+        print(f"{said} Run snakemake to update the table.", file=sys.stderr)
     return 0
 
 
