@@ -202,7 +202,7 @@ WORLDS = [
     *[
         (kind, n, splits)
         for kind in ("right or wrong", "tasks")
-        for n, splits in ((30, 1), (45, 3), (150, 1), (150, 5))
+        for n, splits in ((30, 1), (60, 3), (150, 1), (150, 5))
     ],
     *[("rarely apart", n, splits) for n, splits in ((150, 1), (300, 3))],
     *[("skewed", n, splits) for n, splits in ((300, 1), (450, 3))],
