@@ -45,7 +45,7 @@ def paired(rows, right_or_wrong):
                 variance += (total - mean * weight) ** 2 / (1 - weight / whole)
     typical = math.fsum(weight**2 for weight in weights) / len(weights)
     means = [abs(total / weight) for _, weight, total in found.values()]
-    if max(means) < 1e-12:
+    if all(difference == 0 for *_, difference in rows):
         error = 0.0
     elif len(found) == 1:
         error = math.inf

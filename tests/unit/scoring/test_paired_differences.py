@@ -148,6 +148,13 @@ def test_the_same_outcomes_have_no_difference(n: int) -> None:
     assert np.isnan(found.detectable(ALPHA)).all()
 
 
+def test_splits_that_cancel_are_not_the_same_outcomes() -> None:
+    found = of([1, -1, 0, -1, 1, 0], [0, 1, 2] * 2, np.repeat([0, 1], 3))
+    assert found.estimate[0] == 0
+    assert found.error[0] > 0
+    assert found.p_values()[0] == 1
+
+
 @pytest.mark.parametrize("size", [1.0, 0.25])
 @pytest.mark.parametrize(("n", "real"), [(1, False), (2, False), (5, False), (6, True), (300, True)])
 def test_the_same_difference_everywhere_is_real_from_six_questions_on(n: int, real: bool, size: float) -> None:

@@ -151,6 +151,8 @@ def paired_differences(
     effective = (share**2).sum() ** 2 / (share**4).sum()
     degrees = max(round(effective * (1.0 - len(count) / len(share)), DRAW_DECIMALS), 1.0)
     binary = ((correct == 0) | (correct == 1)).all(axis=0)
+    known: dict[bytes, int] = {}
+    outcomes = np.array([known.setdefault(column.tobytes(), len(known)) for column in np.transpose(correct)])
     fewest = FEWEST_DIFFERENT * (share**2).mean()
     estimate, variance = np.empty(len(first)), np.empty(len(first))
     block = max(1, BLOCK_ENTRIES // len(share))
@@ -163,10 +165,10 @@ def paired_differences(
         largest = np.abs(np.divide(difference, share)).max(axis=1)
         # Right or wrong differs by 1; of other differences only those without spread need a size.
         size = np.where(binary[one] & binary[other], 1.0, np.where(spread.round(NOISE_DECIMALS) > 0, 0.0, largest))
-        same = largest.round(DRAW_DECIMALS) == 0
-        variance[part] = np.where(same, 0.0, np.maximum(spread, fewest * size**2))
+        variance[part] = np.maximum(spread, fewest * size**2)
     if len(share) == 1:
-        variance[variance > 0] = np.inf
+        variance[:] = np.inf
+    variance[outcomes[first] == outcomes[second]] = 0.0
     return PairedDifferences(estimate.round(DRAW_DECIMALS), np.sqrt(variance).round(DRAW_DECIMALS), degrees)
 
 
