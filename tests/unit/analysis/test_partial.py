@@ -70,6 +70,15 @@ def test_a_missing_cell_reads_missing_and_the_others_stay(results: Path) -> None
     assert all(word in state(found) for word in ("3 of 4 ", " 1 ", "cascal on strong of quiz, pool p"))
 
 
+def test_a_router_that_depends_on_no_scenario_has_its_figure_where_real_is_not_shown(results: Path) -> None:
+    cells = {cell: family for cell, family in CELLS.items() if cell[1:4:2] != ("real", "cascal")}
+    table = partial_table(results, cells, {**ORDER, "scenarios": ["strong"]}).people["quiz, p"].set_index("router")
+    assert set(table["strong"]) == {"50.0"}
+    (results / "cells/quiz/real/p/topk.parquet").unlink()
+    table = partial_table(results, cells, {**ORDER, "scenarios": ["strong"]}).people["quiz, p"].set_index("router")
+    assert table.loc["topk", "strong"] == "missing"
+
+
 def test_a_router_without_any_cell_has_a_row(results: Path) -> None:
     for scenario in ("real", "strong"):
         (results / f"cells/quiz/{scenario}/p/cascal.parquet").unlink()

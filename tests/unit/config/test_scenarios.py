@@ -210,6 +210,18 @@ def test_titles_say_the_suffixes_in_words(folder: Path) -> None:
     }
 
 
+def test_what_has_the_same_title_is_told_apart_by_its_key(folder: Path) -> None:
+    keys = ("one", "two", "three")
+    generator = yaml.safe_load((folder / "generator/qwen2.5-coder-1.5b.yaml").read_text())
+    for name, title in zip(keys, ("Same", "Same", "real"), strict=True):
+        (folder / f"generator/{name}.yaml").write_text(yaml.safe_dump(generator | {"title": title}))
+    edit(folder / "experiment/quickstart.yaml", scenarios=["real", *keys])
+    found = slices.titles(load(folder))["scenario"]
+    assert set(found) == set(keys)
+    assert len({"real", *found.values()}) == 4
+    assert found["one"].startswith("Same")
+
+
 def test_titles_are_those_of_the_experiment_alone(folder: Path) -> None:
     before = slices.titles(load(folder))
     shutil.copy(folder / f"generator/{WRITER}.yaml", folder / "generator/another.yaml")

@@ -5,6 +5,7 @@ threads, memory, chunk sizes, addresses, folders.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -257,13 +258,20 @@ def tables(config: Config) -> dict[str, Any]:
 
 
 def titles(config: Config) -> dict[str, dict[str, str]]:
-    """Names that tables and figures show in place of keys, by kind of key."""
+    """Names that tables and figures show in place of keys, by kind of key; a shared title is followed by the key."""
     order = listed(config)
-    return {
+    found = {
         "dataset": {key: config.dataset[key].title for key in order.datasets},
         "pool": {key: config.pool[key].title for key in order.pools},
         "scenario": {key: scenario_title(config, key) for key in order.scenarios if key != REAL},
     }
+    # Columns and tables go by title, so two of one title would be one.
+    return {kind: _told_apart(names, {REAL} if kind == "scenario" else set()) for kind, names in found.items()}
+
+
+def _told_apart(titles: dict[str, str], taken: set[str]) -> dict[str, str]:
+    times = Counter([*titles.values(), *taken])
+    return {key: title if times[title] == 1 else f"{title} ({key})" for key, title in titles.items()}
 
 
 def scenario_title(config: Config, key: str) -> str:
