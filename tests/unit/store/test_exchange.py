@@ -1,19 +1,25 @@
 """Answers handed from one store to another: all of them or none, never over the store's own, nothing from outside."""
 
+import hashlib
 import io
 import json
+import math
 import os
+import random
 import re
+import resource
 import shutil
 import tarfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from rgd.cli import main
 from rgd.errors import UserError
-from rgd.store import chunks, upkeep
+from rgd.store import chunks, exchange, upkeep
 from rgd.store.answers import Store
 from rgd.store.exchange import Exported, Imported, export_answers, import_answers
 from tests.store_world import SETTINGS, WRITING, CountingEngine, ask, questions, texts
@@ -181,3 +187,199 @@ def test_an_import_into_a_damaged_store_names_the_damage(store, tmp_path):
         import_answers(store.root, tmp_path / "a.tar")
     path.unlink()
     assert import_answers(store.root, tmp_path / "a.tar").added == 4
+
+
+def changed(**columns):
+    """A change of the first row's values."""
+
+    def change(table):
+        for name, value in columns.items():
+            at = table.column_names.index(name)
+            values = [value, *table[name].to_pylist()[1:]]
+            table = table.set_column(at, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+        return table
+
+    return change
+
+
+def retyped(name, kind):
+    return lambda table: table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+
+
+def invalid_text(table):
+    """A lone surrogate as bytes, which Arrow itself writes and reads without a word."""
+    wrong = pa.array([b"a\xed\xa0\x80b", *[b"x"] * (len(table) - 1)], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(wrong), wrong.buffers())
+    return table.set_column(table.column_names.index("text"), "text", text)
+
+
+DEEP = "[" * 100_000
+VALUES = {
+    "negative cost": changed(cost=-1.0),
+    "cost that is no number": changed(cost=math.nan),
+    "infinite cost": changed(cost=math.inf),
+    "negative infinite cost": changed(cost=-math.inf),
+    "absurd cost": changed(cost=1e9),
+    "no cost": changed(cost=None),
+    "provenance that is no JSON": changed(provenance="engine"),
+    "provenance that is a list": changed(provenance="[]"),
+    "provenance that is a text": changed(provenance='"x"'),
+    "provenance that is null": changed(provenance="null"),
+    "no provenance": changed(provenance=None),
+    "deep provenance": changed(provenance=DEEP),
+    "short key": changed(query_key="abc"),
+    "key with a newline": changed(query_key="0" * 64 + "\n"),
+    "key of capitals": changed(query_key="A" * 64),
+    "path for a key": changed(query_key="../" * 21 + "x"),
+    "no key": changed(query_key=None),
+    "negative draw": changed(draw=-1),
+    "no draw": changed(draw=None),
+    "no text": changed(text=None),
+    "text that is not UTF-8": invalid_text,
+    "negative prompt tokens": changed(prompt_tokens=-1),
+    "negative completion tokens": changed(completion_tokens=-5),
+    "no tokens": changed(completion_tokens=None),
+    "no attempt": changed(attempts=0),
+    "unknown finish reason": changed(finish_reason="hacked"),
+    "no finish reason": changed(finish_reason=None),
+    "served model with an escape": changed(served_model="m\x1b]0;owned\x07"),
+    "endless served model": changed(served_model="m" * 10_000),
+    "confidence that is no number": changed(confidence=math.nan),
+    "infinite confidence": changed(confidence=math.inf),
+    "score that is no number": changed(scores=[math.nan]),
+    "answer twice": lambda table: pa.concat_tables([table, table.slice(0, 1)]),
+    "missing column": lambda table: table.drop_columns("text"),
+    "column twice": lambda table: table.append_column(table.schema.field("text"), table["text"]),
+    "numbers for texts": lambda table: table.set_column(
+        table.column_names.index("text"), "text", pa.array([[1]] * len(table))
+    ),
+    "texts for numbers": lambda table: table.set_column(
+        table.column_names.index("prompt_tokens"), "prompt_tokens", pa.array(["x"] * len(table))
+    ),
+    "too large a number": lambda table: table.set_column(
+        table.column_names.index("prompt_tokens"), "prompt_tokens", pa.array([2**40] * len(table))
+    ),
+}
+
+
+def refused(root, source, *parts):
+    with pytest.raises(UserError) as caught:
+        import_answers(root, source)
+    for part in parts:
+        assert part in str(caught.value)
+    assert content(root) == {}
+    assert not list(root.glob("*/"))
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_file_with_a_value_that_no_job_writes_is_refused_whole(store, tmp_path, kind):
+    export_answers(store.root, tmp_path / "a")
+    path = sorted((tmp_path / "a" / KEY).glob("*.parquet"))[0]
+    table = VALUES[kind](pq.read_table(path))
+    path.unlink()
+    # The name is right: whoever writes the answers can write the name as well.
+    name = chunks.key_of(zip(table["query_key"].to_pylist(), table["draw"].to_pylist(), strict=True))
+    pq.write_table(table, path.with_name(f"{name}.parquet"))
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/{name}.parquet", str(tmp_path / "a"))
+
+
+def named(content):
+    """Settings in the folder that their hash names."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": ["a"]},
+        {"weights": None},
+        {"weights": "m\x1b[2J"},
+        {"prompt": 5},
+        {"prompt": "\ud800"},
+        {"max_model_len": "128"},
+        {"max_model_len": True},
+        {"chat": []},
+        {"chat": None},
+        {"sampling": "hot"},
+        {"way": "guess"},
+        {"answers_epoch": math.nan},
+        {"answers_epoch": None},
+        {"another": 1},
+    ],
+)
+def test_settings_of_other_types_are_refused_though_their_hash_is_right(store, tmp_path, change):
+    export_answers(store.root, tmp_path / "a")
+    other = SETTINGS.content() | change
+    shutil.move(tmp_path / "a" / KEY, tmp_path / "a" / named(other))
+    (tmp_path / "a" / named(other) / "settings.json").write_text(json.dumps(other))
+    refused(tmp_path / "other", tmp_path / "a", f"{named(other)}/settings.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "5", DEEP, " " * 5_000_000 + "{}"])
+def test_settings_that_are_none_are_refused(store, tmp_path, text):
+    export_answers(store.root, tmp_path / "a")
+    (tmp_path / "a" / KEY / "settings.json").write_text(text)
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/settings.json")
+
+
+def bomb(path, texts, rows, **options):
+    """A file in which every row is the same long text: one entry of a dictionary, and one run of its index."""
+    table = pq.read_table(path)
+    many = pa.concat_tables([table.slice(0, 1)] * rows).combine_chunks()
+    indices = pa.array(np.zeros(rows, np.int32))
+    encoded = pa.DictionaryArray.from_arrays(indices, pa.array(texts))
+    many = many.set_column(many.column_names.index("text"), "text", encoded)
+    pq.write_table(many, path, compression="zstd", use_dictionary=True, **options)
+
+
+def test_a_file_that_decompresses_to_more_than_the_limit_is_refused(store, tmp_path, monkeypatch):
+    export_answers(store.root, tmp_path / "a")
+    path = sorted((tmp_path / "a" / KEY).glob("*.parquet"))[0]
+    bomb(path, ["x" * 1_000_000], 5000)
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/{path.name}")
+    path.write_bytes((store.root / KEY / path.name).read_bytes())
+    bomb(path, ["x" * 1_000_000], 5000, store_schema=False)
+    assert path.stat().st_size < 100_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/{path.name}", f"{exchange.MOST_BYTES:,}")
+    # Five gigabytes in kilobytes of file: only a few rows of it are ever in memory.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1024**2
+    monkeypatch.setattr(exchange, "MOST_ROWS", 4000)
+    refused(tmp_path / "other", tmp_path / "a", "4,000")
+
+
+def test_folders_and_pipes_of_other_names_are_refused(store, tmp_path):
+    for number, make in enumerate((Path.mkdir, os.mkfifo)):
+        source = tmp_path / f"a{number}"
+        export_answers(store.root, source)
+        strange = source / ("strange" if make is Path.mkdir else f"{KEY}/{'b' * 20}.parquet")
+        make(strange)
+        with pytest.raises(UserError, match=strange.name):
+            import_answers(tmp_path / "other", source)
+        assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_damage_of_a_file_is_one_message_that_names_it(store, tmp_path, capsys, seed):
+    """Bytes of a chunk are changed at random: every command ends in a message, and leaves nothing half done."""
+    moments, export = random.Random(seed), tmp_path / "a"
+    export_answers(store.root, export)
+    path = sorted((export / KEY).glob("*.parquet"))[0]
+    data = bytearray(path.read_bytes())
+    for _ in range(moments.choice([1, 1, 2, 20])):
+        data[moments.randrange(len(data))] = moments.randrange(256)
+    path.write_bytes(data)
+    said = ""
+    try:
+        import_answers(tmp_path / "other", export)
+    except UserError as error:
+        said = str(error)
+    assert path.name in said or len(chunks.names(tmp_path / "other" / KEY)) == 3
+    assert not said or content(tmp_path / "other") == {}
+    mine = store.root / KEY / path.name
+    mine.write_bytes(data)
+    for command in (("ls",), ("verify",), ("export", str(tmp_path / "again"))):
+        code = main(["store", *command, "--store", str(store.root)])
+        said = capsys.readouterr()
+        assert code == 0 or path.name in said.err + said.out

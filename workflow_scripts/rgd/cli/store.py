@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgd.cli.arguments import Run, add_command, add_commands
+from rgd.errors import UserError
 
 if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
@@ -55,17 +56,30 @@ def add(commands: "Commands") -> None:
 
 
 def run_ls(options: argparse.Namespace) -> int:
-    """``rgd store ls``."""
+    """``rgd store ls``; 1 if anything is damaged."""
     from rgd.store import upkeep
 
-    surveys = [upkeep.survey(folder) for folder in upkeep.folders(options.store, options.keys)]
+    surveys, damaged = [], []
+    for folder in upkeep.folders(options.store, options.keys):
+        try:
+            surveys.append(upkeep.survey(folder))
+        except UserError as error:
+            damaged.append(str(error))
+    damaged += [line for survey in surveys for line in survey.damaged]
     if options.json:
         print(json.dumps([asdict(survey) for survey in surveys], indent=2, ensure_ascii=False))
-        return 0
-    for survey in surveys:
-        print(*_lines(survey), "", sep="\n")
-    print(f"{sum(survey.answers for survey in surveys):,} answers under {len(surveys)} settings in {options.store}")
-    return 0
+    else:
+        for survey in surveys:
+            print(*map(_printable, _lines(survey)), "", sep="\n")
+        print(f"{sum(survey.answers for survey in surveys):,} answers under {len(surveys)} settings in {options.store}")
+    for line in damaged:
+        print(_printable(line), file=sys.stderr)
+    return 1 if damaged else 0
+
+
+def _printable(line: str) -> str:
+    """``line`` without what a terminal would obey; names of models and engines come from servers and imports."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
 
 
 def _lines(survey: "Survey") -> list[str]:

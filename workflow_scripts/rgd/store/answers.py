@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rgd.artifacts.files import write_json
 from rgd.engines.base import Answer, Request, Sampling
@@ -200,8 +199,7 @@ class Store:
         """
 
         def cost(folder: Path) -> float:
-            costs = (chunks.read(folder / name, ["cost"])["cost"] for name in chunks.names(folder))
-            return sum(pc.sum(column, min_count=0).as_py() for column in costs)
+            return math.fsum(chunks.cost(folder / name) for name in chunks.names(folder))
 
         def is_mine(path: Path) -> bool:
             try:

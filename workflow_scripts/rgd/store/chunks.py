@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rgd.artifacts.files import flush, replacing
@@ -48,6 +50,8 @@ GROUP_ROWS = 4096
 SMALL_BYTES = 1024 * 1024
 # How often files are listed again because one has disappeared; a compaction replaces all of a folder's at once.
 ATTEMPTS = 100
+MOST_DOLLARS = 10_000.0
+"""No single answer costs more."""
 
 # Compacted files sort before every chunk ("-" sorts before the digits), so of two answers to one query the same one
 # counts before and after a compaction.
@@ -68,9 +72,24 @@ def table_key(table: pa.Table) -> str:
     return key_of(zip(table["query_key"].to_pylist(), table["draw"].to_pylist(), strict=True))
 
 
+def provenance_of(text: str) -> dict[str, Any]:
+    """An answer's provenance.
+
+    Raises:
+        ValueError: ``text`` is not a JSON object.
+    """
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content
+
+
 def engine_of(provenance: str) -> str:
     """Engine and version from an answer's provenance, such as ``vllm 0.32.0``."""
-    content = json.loads(provenance)
+    content = provenance_of(provenance)
     return " ".join(str(content[name]) for name in ("engine", "version") if name in content) or "unknown"
 
 
@@ -141,7 +160,7 @@ def read(path: Path, columns: Sequence[str], rows: np.ndarray | None = None) -> 
             table = file.read(present, use_threads=not is_small) if rows is None else _rows(file, present, rows)
             return _complete(table, columns, schema.metadata or {})
 
-    return _opened(path, content)
+    return opened(path, content)
 
 
 def _rows(file: pq.ParquetFile, columns: Sequence[str], rows: np.ndarray) -> pa.Table:
@@ -181,10 +200,36 @@ def sync(folder: Path) -> None:
         os.close(number)
 
 
-def _opened(path: Path, content: Callable[[], Found]) -> Found:
+def cost(path: Path) -> float:
+    """The cost of all answers in the file at ``path`` in US dollars.
+
+    Raises:
+        FileNotFoundError: a compaction has replaced the file.
+        UserError: the file is damaged.
+    """
+    costs = read(path, ["cost"])["cost"]
+    if (reason := cost_fault(costs)) is not None:
+        raise Damaged(path, reason)
+    return math.fsum(costs.to_pylist())
+
+
+def cost_fault(costs: pa.ChunkedArray) -> str | None:
+    """Why one of ``costs`` is no cost of an answer; None if all are."""
+    is_right = pc.and_(pc.greater_equal(costs, 0.0), pc.less_equal(costs, MOST_DOLLARS))
+    wrong = costs.filter(pc.invert(pc.fill_null(is_right, False)))
+    return f"the cost of an answer is {wrong[0].as_py()}" if len(wrong) else None
+
+
+def opened(path: Path, content: Callable[[], Found]) -> Found:
+    """The result of ``content``, which reads the file of answers at ``path``.
+
+    Raises:
+        FileNotFoundError: a compaction has replaced the file.
+        UserError: the file is damaged, or cannot be opened.
+    """
     try:
         return content()
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, MemoryError) as error:
         number = getattr(error, "errno", None)
         if number in (errno.ENOENT, errno.ESTALE):
             raise
@@ -194,15 +239,18 @@ def _opened(path: Path, content: Callable[[], Found]) -> Found:
             raise UserError(
                 f"the chunk of answers {path} cannot be opened ({reason}): fix the cause, then run the same command again."
             ) from error
-        raise damaged(path, reason) from error
+        raise Damaged(path, reason) from error
 
 
-def damaged(path: Path, reason: str) -> UserError:
-    """The error for a damaged file of answers."""
-    return UserError(
-        f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only its "
-        "answers are asked again."
-    )
+class Damaged(UserError):
+    """A file of answers is damaged; ``reason`` says how."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the chunk of answers {path} is damaged ({reason}): delete this one file and run the same command again; only its "
+            "answers are asked again."
+        )
+        self.reason = reason
 
 
 def _complete(table: pa.Table, columns: Sequence[str], metadata: Mapping[bytes, bytes]) -> pa.Table:

@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from rgd.artifacts.files import replacing
 from rgd.errors import UserError
@@ -23,9 +25,30 @@ from rgd.store import chunks
 from rgd.store.answers import Store
 from rgd.store.leases import Leases, compacting
 from rgd.store.ledger import Ledger
-from rgd.store.listing import Listing
+from rgd.store.listing import Listing, joined
 from rgd.store.upkeep import UNPACKED, check_file, folders, read_settings
 
+# Limits of an imported file. A store's own files have at most 65,536 answers.
+MOST_ROWS = 1024 * 1024
+MOST_BYTES = 2 * 1024**3
+LONGEST_NAME = 300
+ROWS_AT_A_TIME = 64
+FINISH_REASONS = {
+    *("stop", "length", "scored", "blocked", "empty", "refused"),
+    # What servers have reported, as kept by earlier versions.
+    *(
+        "content_filter",
+        "tool_calls",
+        "function_call",
+        "eos",
+        "eos_token",
+        "stop_sequence",
+        "abort",
+        "error",
+        "unknown",
+    ),
+}
+"""The finish reasons that an import accepts."""
 _MEMBER = re.compile(rf"{chunks.FOLDER_NAME.pattern}/(?:settings\.json|{chunks.FILE_NAME.pattern})")
 
 
@@ -92,9 +115,11 @@ def import_answers(root: Path, source: Path) -> Imported:
     with _unpacked(root, source) as unpacked:
         incoming = folders(unpacked)
         for folder in incoming:
-            read_settings(folder)
+            with _refused(source, f"{folder.name}/{chunks.SETTINGS_FILE}"):
+                read_settings(folder)
             for name in chunks.names(folder):
-                check_file(folder / name)
+                with _refused(source, f"{folder.name}/{name}"):
+                    _check_foreign(folder / name)
         counts = [_merge(Store(root), folder) for folder in incoming]
     return Imported(len(incoming), sum(added for added, _ in counts), sum(known for _, known in counts))
 
@@ -106,7 +131,7 @@ def _merge(store: Store, folder: Path) -> tuple[int, int]:
     listing, leases = Listing(target), Leases(target)
     added = known = 0
     for name in chunks.names(folder):
-        table = check_file(folder / name)
+        table = _check_foreign(folder / name)
         if pc.any(pc.greater(table["cost"], 0)).as_py():
             # What others have paid does not count as spent here: a ledger begins with the costs before the import.
             Ledger(store.root, settings.weights).begin()
@@ -121,6 +146,80 @@ def _merge(store: Store, folder: Path) -> tuple[int, int]:
             elif len(new):
                 chunks.write(target / f"{chunks.table_key(new)}.parquet", new)
     return added, known
+
+
+def _check_foreign(path: Path) -> pa.Table:
+    """Read a file of answers from elsewhere; refuse one that no store has written, or that would fill the memory.
+
+    Raises:
+        UserError: see :func:`rgd.store.upkeep.check_file`; or the file holds too much, or a value that no job writes.
+    """
+    _check_size(path)
+    table = check_file(path)
+    reasons = set(pc.unique(table["finish_reason"]).to_pylist())
+    names = pc.unique(table["served_model"]).to_pylist()
+    confidences = table["confidence"].drop_null()
+    reason = None
+    if unknown := sorted(reasons - FINISH_REASONS):
+        reason = f"{unknown[0]!r} is no finish reason"
+    elif not all(name.isprintable() and len(name) <= LONGEST_NAME for name in names):
+        reason = "the name of a served model is too long or contains control characters"
+    elif not pc.all(pc.is_finite(confidences), min_count=0).as_py():
+        reason = "a confidence is no finite number"
+    elif pc.any(pc.is_nan(pc.list_flatten(table["scores"]))).as_py():
+        reason = "a score is no number"
+    elif len(pc.unique(joined(table["query_key"], table["draw"]))) < len(table):
+        reason = "an answer occurs twice"
+    if reason is not None:
+        raise chunks.Damaged(path, reason)
+    return table
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a file that holds more than any store's file, before it is in memory; a few bytes may stand for terabytes.
+
+    The file is read some rows at a time, since what it says about its size may be wrong.
+    """
+
+    def content() -> None:
+        with pq.ParquetFile(path) as file:
+            for field in file.schema_arrow:
+                # Of another type, a value can become larger when it is converted.
+                if (
+                    field.name not in chunks.FILE_SCHEMA.names
+                    or field.type != chunks.FILE_SCHEMA.field(field.name).type
+                ):
+                    raise pa.ArrowInvalid(f"its column {field.name} of type {field.type}")
+            groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+            if file.metadata.num_rows > MOST_ROWS or sum(group.total_byte_size for group in groups) > MOST_BYTES:
+                raise _TooLarge
+            size = 0
+            for batch in file.iter_batches(ROWS_AT_A_TIME, use_threads=False):
+                size += batch.nbytes
+                if size > MOST_BYTES:
+                    raise _TooLarge
+
+    try:
+        chunks.opened(path, content)
+    except _TooLarge:
+        raise chunks.Damaged(path, f"it holds more than {MOST_ROWS:,} answers or {MOST_BYTES:,} bytes") from None
+
+
+class _TooLarge(Exception):
+    """A file exceeds the limits of an import."""
+
+
+@contextlib.contextmanager
+def _refused(source: Path, name: str) -> Iterator[None]:
+    """Say of an error within the block that it is one of the file ``name`` of an export, and that nothing was imported."""
+    try:
+        yield
+    except UserError as error:
+        reason = error.reason if isinstance(error, chunks.Damaged) else (error.__cause__ or error)
+        raise UserError(
+            f"{name} in {source} is no file that `rgd store export` writes ({reason}), so nothing was imported. Export it again "
+            "from the store that it comes from."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -161,7 +260,8 @@ def _unpacked(root: Path, source: Path) -> Iterator[Path]:
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             name = path.relative_to(source).as_posix()
-            if path.is_symlink() or not (path.is_dir() or _MEMBER.fullmatch(name)):
+            is_folder = path.is_dir() and chunks.FOLDER_NAME.fullmatch(name)
+            if path.is_symlink() or not (is_folder or (path.is_file() and _MEMBER.fullmatch(name))):
                 raise _foreign(source, name)
         yield source
         return

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,13 @@ ANSWERS_IN_A_FILE = 65_536
 SECONDS_UNTIL_LEFT_OVER = 3600.0
 # Prefix of the folders in which an import is unpacked or an export assembled.
 UNPACKED = ".exchange-"
+# Far more than the longest prompt.
+MOST_SETTINGS_BYTES = 4 * 1024 * 1024
 _HOUSEKEEPING = {chunks.SETTINGS_FILE, CLAIMS, COMPACTION}
+NEVER_NULL = [name for name in chunks.FILE_SCHEMA.names if name not in ("scores", "confidence")]
+"""The columns that have a value for every answer."""
+LEAST = {"draw": 0, "prompt_tokens": 0, "completion_tokens": 0, "attempts": 1}
+"""The smallest values of the columns of whole numbers."""
 _QUERY_KEY = r"^[0-9a-f]{64}$"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
@@ -46,6 +53,7 @@ class Survey:
         served_models: model that a server reported -> number of answers.
         cost: cost of the answers in US dollars.
         spent: what all jobs have spent on the model, under all settings, failed attempts included; None without a ledger.
+        damaged: a line for each damaged file, whose answers are not counted.
     """
 
     key: str
@@ -57,6 +65,7 @@ class Survey:
     served_models: dict[str, int]
     cost: float
     spent: float | None
+    damaged: list[str]
 
 
 @dataclass
@@ -108,11 +117,15 @@ def read_settings(folder: Path) -> AnswerSettings:
     """
     path = folder / chunks.SETTINGS_FILE
     try:
-        settings = AnswerSettings.from_mapping(json.loads(path.read_text(encoding="utf-8")))
+        if path.stat().st_size > MOST_SETTINGS_BYTES:
+            raise ValueError(f"it has more than {MOST_SETTINGS_BYTES:,} bytes")
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        settings = AnswerSettings.from_mapping(content)
+        _check_types(content)
         key = settings.key
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run the job that asks this model, which writes it again.") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, UserError) as error:
         raise UserError(
             f"{path} cannot be read ({error}): delete it and run the job that asks this model, which writes it again."
         ) from error
@@ -124,6 +137,35 @@ def read_settings(folder: Path) -> AnswerSettings:
     return settings
 
 
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+def _check_types(content: Mapping[str, Any]) -> None:
+    """Check the types of settings whose hash is right: whoever writes the settings can write the hash as well.
+
+    Raises:
+        TypeError: a value has another type.
+    """
+    kinds: dict[str, type | UnionType] = {
+        "weights": str,
+        "way": str,
+        "prompt": str,
+        "dtype": str,
+        "max_model_len": int | None,
+        "answers_epoch": int,
+        "chat": dict,
+        "sampling": dict | None,
+    }
+    for name, kind in kinds.items():
+        if name in content and (not isinstance(content[name], kind) or isinstance(content[name], bool)):
+            raise TypeError(f"{name} has the type {type(content[name]).__name__}")
+    texts = [content["weights"], content.get("dtype", ""), *content.get("chat", {})]
+    if not all(text.isprintable() for text in texts):
+        raise TypeError("it contains control characters")
+    content["prompt"].encode()
+
+
 def check_file(path: Path) -> pa.Table:
     """Read a whole file of answers and check everything about it.
 
@@ -133,41 +175,62 @@ def check_file(path: Path) -> pa.Table:
             a key is malformed, or the name does not match the answers.
     """
     table = chunks.read(path, chunks.FILE_SCHEMA.names)
-    keys = table["query_key"]
-    well_formed = pc.match_substring_regex(keys, _QUERY_KEY).combine_chunks()
-    reason = None
-    if keys.null_count or table["draw"].null_count or table["text"].null_count:
-        reason = "a key or a text is missing"
-    elif not pc.all(well_formed, min_count=0).as_py():
-        reason = f"{keys.filter(pc.invert(well_formed))[0].as_py()!r} is not a query key"
-    elif len(table) and pc.min(table["draw"]).as_py() < 0:
-        reason = "a draw is negative"
-    elif path.stem.removeprefix(chunks.COMPACTED) != chunks.table_key(table):
+    reason = _fault(table)
+    if reason is None and path.stem.removeprefix(chunks.COMPACTED) != chunks.table_key(table):
         reason = "its name does not match its answers"
     if reason is not None:
-        raise chunks.damaged(path, reason)
+        raise chunks.Damaged(path, reason)
     return table
 
 
+def _fault(table: pa.Table) -> str | None:
+    """What is wrong with the values of a file of answers; None if nothing is."""
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        return f"a text is not UTF-8 or a value is malformed: {str(error).splitlines()[0]}"
+    keys = table["query_key"]
+    for name in NEVER_NULL:
+        if table[name].null_count:
+            return f"a value of {name} is missing"
+    well_formed = pc.match_substring_regex(keys, _QUERY_KEY).combine_chunks()
+    if not pc.all(well_formed, min_count=0).as_py():
+        return f"{keys.filter(pc.invert(well_formed))[0].as_py()!r} is not a query key"
+    for name, least in LEAST.items():
+        if len(table) and pc.min(table[name]).as_py() < least:
+            return f"{name} is {pc.min(table[name]).as_py()}"
+    for text in pc.unique(table[chunks.PROVENANCE]).to_pylist():
+        try:
+            chunks.provenance_of(text)
+        except ValueError as error:
+            return f"the provenance of an answer is damaged: {error}"
+    return chunks.cost_fault(table["cost"])
+
+
 def survey(folder: Path) -> Survey:
-    """Survey ``folder``.
+    """Survey ``folder``; damaged files are named and left out.
 
     Raises:
-        UserError: the settings or a file are damaged.
+        UserError: the settings are damaged.
     """
     columns = [*chunks.KEY_COLUMNS, "served_model", "cost", chunks.PROVENANCE]
 
     def attempt() -> Survey:
         paths = [folder / name for name in chunks.names(folder)]
         keys: list[pa.Array] = []
-        engines, models, cost = Counter[str](), Counter[str](), 0.0
+        engines, models, cost, damaged = Counter[str](), Counter[str](), 0.0, list[str]()
         for path in paths:
-            table = chunks.read(path, columns)
-            keys.append(joined(table["query_key"], table["draw"]))
-            for text, count in _counts(table[chunks.PROVENANCE]):
-                engines[chunks.engine_of(text)] += count
-            models.update({name: count for name, count in _counts(table["served_model"]) if name})
-            cost += pc.sum(table["cost"], min_count=0).as_py()
+            with _told(damaged):
+                table = chunks.read(path, columns)
+                try:
+                    found = [(chunks.engine_of(text), count) for text, count in _counts(table[chunks.PROVENANCE])]
+                except (ValueError, TypeError) as error:
+                    raise chunks.Damaged(path, f"the provenance of an answer: {error}") from error
+                cost += chunks.cost(path)
+                for engine, count in found:
+                    engines[engine] += count
+                keys.append(joined(table["query_key"], table["draw"]))
+                models.update({name: count for name, count in _counts(table["served_model"]) if name})
         settings = read_settings(folder)
         return Survey(
             folder.name,
@@ -179,6 +242,7 @@ def survey(folder: Path) -> Survey:
             dict(sorted(models.items())),
             cost,
             Ledger(folder.parent, settings.weights).spent(),
+            damaged,
         )
 
     return chunks.settled(attempt)
@@ -282,7 +346,10 @@ def _first_rows(keys: Sequence[pa.Table]) -> tuple[list[np.ndarray], list[int]]:
 
 def _asked_at(path: Path) -> str:
     provenance = chunks.read(path, [chunks.PROVENANCE])[chunks.PROVENANCE]
-    return str(json.loads(provenance[0].as_py()).get("asked_at", "")) if len(provenance) else ""
+    try:
+        return str(chunks.provenance_of(provenance[0].as_py()).get("asked_at", "")) if len(provenance) else ""
+    except (ValueError, TypeError) as error:
+        raise chunks.Damaged(path, f"the provenance of an answer: {error}") from error
 
 
 def _groups(files: Sequence[int], kept: Sequence[np.ndarray], limit: int) -> Iterator[list[int]]:
