@@ -225,8 +225,6 @@ def test_snakemake_is_killed_and_started_again(
     in_the_middle(served)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    unlocked = project.run("--unlock")
-    assert unlocked.returncode == 0, unlocked.stderr
     # The jobs of the first one are still at work: the second one's ask beside them what they are not asking.
     assert any(job["JobState"] == "RUNNING" for job in asking(cluster, project))
     runs.run(project, cluster)

@@ -1,19 +1,25 @@
 """The ledger: jobs at once never pass a budget together, whatever fails, times out, is killed or cannot be written."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rgd.artifacts import locks
+from rgd.cli import main
+from rgd.config.schema.models import Model
 from rgd.engines.base import Interrupted
 from rgd.errors import UserError
+from rgd.planning.plan import Spent, spent_so_far
 from rgd.store.answers import Store
 from rgd.store.exchange import export_answers, import_answers
 from rgd.store.ledger import Ledger
@@ -32,6 +38,14 @@ def paid(store: Store, count: int, cost: float, settings: object = SETTINGS) -> 
         store.commit(settings, [request], [dataclasses.replace(answer(request), cost=cost)], {})
 
 
+def kill(running: "subprocess.Popen[str]") -> bool:
+    """Kill a job with its process group; False if it has ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+        return True
+    return False
+
+
 def content(ledger: Ledger) -> dict:
     return json.loads(ledger.path.read_text())
 
@@ -47,7 +61,7 @@ def test_five_jobs_at_once_never_pass_the_budget(tmp_path: Path, seed: int) -> N
             until = biller.answers + moments.randint(3, 12)
             while biller.answers < until and victim.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.005)
-            os.killpg(victim.pid, signal.SIGKILL)
+            kill(victim)
         said = [one.communicate(timeout=400)[1] for one in running]
         assert biller.billed <= budget
         spent = Ledger(tmp_path, WEIGHTS).spent()
@@ -64,6 +78,63 @@ def test_five_jobs_at_once_never_pass_the_budget(tmp_path: Path, seed: int) -> N
     assert 0 < stored <= spent
     # Nothing is left behind but the ledger and its lock.
     assert len(list(Ledger(tmp_path, WEIGHTS).folder.iterdir())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_a_job_that_is_killed_again_and_again_never_passes_the_budget(tmp_path: Path) -> None:
+    moments, biller, budget, killed = random.Random(0), Biller(0), 12.0, 0
+    with FaultyServer(biller) as server:
+        for _ in range(10):
+            running = job(tmp_path, server, budget, 0, 300)
+            until, deadline = biller.answers + moments.randint(1, 8), time.monotonic() + 120
+            while biller.answers < until and running.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.03))
+            killed += kill(running)
+            running.communicate()
+            spent = Ledger(tmp_path, WEIGHTS).spent()
+            assert spent is not None
+            assert biller.billed <= spent <= budget
+        last = job(tmp_path, server, budget, 0, 300)
+        assert "budget_dollars" in last.communicate(timeout=400)[1]
+    assert killed >= 8
+    assert biller.billed <= budget
+
+
+def test_ls_shows_what_is_spent(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    paid(Store(tmp_path), 4, 0.25)
+    ledger = Ledger(tmp_path, WEIGHTS)
+    for spent in (None, 1.5):
+        if spent is not None:
+            ledger.begin()
+            ledger.account().update(0.0, 0.5, [], None)
+        assert main(["store", "ls", "--json", "--store", str(tmp_path)]) == 0
+        (survey,) = json.loads(capsys.readouterr().out)
+        assert (survey["cost"], survey["spent"]) == (1.0, spent)
+    assert main(["store", "ls", "--store", str(tmp_path)]) == 0
+    assert " 1.50 dollars" in capsys.readouterr().out
+
+
+def test_a_plan_shows_what_is_spent_of_a_budget(tmp_path: Path) -> None:
+    def model(**prices: float) -> Model:
+        name = {
+            "title": "M",
+            "licence": "none",
+            "parameters_billion": None,
+            "engine": "openai",
+            "asks": {"a": {"way": "generate", "prompt": "p"}},
+        }
+        return Model.read({**name, "max_model_len": 64, "api": {"model": "m", **prices}}, "m")
+
+    paid(Store(tmp_path), 4, 0.25)
+    paths, embedders = SimpleNamespace(store=str(tmp_path)), {}
+    for prices, before, after in (({}, None, 3.0), ({"price_prompt": 1.0, "budget_dollars": 5.0}, 1.0, 3.0)):
+        config = SimpleNamespace(paths=paths, model={"mine": model(**prices)}, embedder=embedders)
+        Ledger(tmp_path, WEIGHTS).path.unlink(missing_ok=True)
+        assert [each.dollars for each in spent_so_far(config)] == ([] if before is None else [before])
+        Ledger(tmp_path, WEIGHTS).account().update(0.0, 2.0, [], None)
+        assert spent_so_far(config) == (Spent("mine", after, prices.get("budget_dollars")),)
 
 
 def test_without_faults_the_ledger_the_store_and_the_server_agree(tmp_path: Path) -> None:

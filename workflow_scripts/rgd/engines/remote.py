@@ -51,7 +51,6 @@ class TryAgain(Exception):
     Attributes:
         wait_s: seconds that the server asks to wait; None if it gives none.
         perhaps_billed: the server may have done the work although no reply arrived. Only what surely was not done is not.
-        perhaps_billed: the server may have done the work although no reply arrived.
         of_reply: the fault lies in the reply to this request, not in the server or the connection.
         status: the HTTP status; None if the server gave none.
     """
