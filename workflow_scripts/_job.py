@@ -12,20 +12,22 @@ from typing import Any, TextIO
 
 from rgd.artifacts.provenance import definitions_file, write_definitions, write_provenance
 from rgd.errors import UserError
+from rgd.terminal import printable
 
 TOLD_TO_END = 128 + signal.SIGTERM
 """The exit code of a job terminated by SIGTERM."""
 
 
 class _Tee(io.TextIOBase):
-    """Writes text to the log file and to the terminal."""
+    """Writes text to the log file and to the terminal, without what would steer a terminal."""
 
     def __init__(self, *streams: TextIO) -> None:
         self.streams = streams
 
     def write(self, text: str) -> int:
+        shown = printable(text, allow_return=True)
         for stream in self.streams:
-            stream.write(text)
+            stream.write(shown)
             stream.flush()
         return len(text)
 

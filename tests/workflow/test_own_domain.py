@@ -64,12 +64,16 @@ def project(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def test_a_model_describes_the_tasks_and_the_bundle_knows_them(project: Project) -> None:
+def test_a_model_describes_the_tasks_and_the_bundle_knows_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     described = pq.read_table(project.folder / "results/descriptions/shop/default.parquet").to_pylist()
     assert [row["task"] for row in described] == list(EXAMPLES)
     assert all(row["description"].startswith("These are questions about") for row in described)
     written = pq.read_table(project.folder / "results/questions/shop/tiny-writer.parquet").to_pylist()
     assert {row["task"] for row in written} == set(EXAMPLES)
+    # In the project's folder its own files say in which folder the embedder's weights are.
+    monkeypatch.chdir(project.folder)
     with load(project.folder / "results" / BUNDLE) as router:
         assert router.variants[:2] == ("top1", "top3")
         assert router.route("What is 9 plus 4?").task in EXAMPLES

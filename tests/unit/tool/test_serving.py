@@ -16,6 +16,7 @@ import pytest
 
 from rgd.errors import UserError
 from rgd.tool.bundle import Content
+from rgd.tool.places import EVERY, Places
 from rgd.tool.routing import Bundle
 from rgd.tool.serving import LOOPBACK, application, serve
 from tests.faulty_server import Asked, FaultyServer, Play
@@ -165,12 +166,13 @@ def test_members_behind_a_server_are_asked_through_it() -> None:
                     **each["asked"],
                     "engine": "openai",
                     "weights": None,
-                    "api": {"model": each["key"], "base_url": f"{models.address}/v1"},
+                    "api": {"model": each["key"]},
                 },
             }
             for each in content.members
         ]
-        routed = Bundle(Content(**{**vars(content), "members": members}))
+        places = Places(servers={EVERY: f"{models.address}/v1"})
+        routed = Bundle(Content(**{**vars(content), "members": members}), places=places)
         with (
             served(routed) as address,
             openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client,

@@ -25,7 +25,7 @@ def member(key: str, way: str = "generate") -> dict[str, Any]:
         "title": key.upper(),
         "asked": {
             "engine": "transformers",
-            "weights": {"path": key},
+            "weights": {"hub": {"repo": f"tiny/{key}", "revision": "0" * 40}},
             "api": None,
             "max_model_len": 128,
             "dtype": "float32",
@@ -36,6 +36,12 @@ def member(key: str, way: str = "generate") -> dict[str, Any]:
             "sampling": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 16, "seed": 0},
         },
     }
+
+
+def embedder() -> dict[str, Any]:
+    asked = member("embedder")["asked"]
+    run = {name: asked[name] for name in ("engine", "weights", "api", "max_model_len", "dtype", "gpus")}
+    return {**run, "pooling": "mean", "dimension": DIMENSION}
 
 
 def world(
@@ -54,7 +60,7 @@ def world(
             "seed": seed,
             "neighbours": 64,
             "titles": {"dataset": "D", "scenario": "real queries", "pool": "P"},
-            "embedder": {**member("embedder")["asked"], "pooling": "mean", "dimension": DIMENSION},
+            "embedder": embedder(),
             "descriptions": {},
         },
         members=[member(key) for key in train.members],
@@ -127,7 +133,7 @@ def engines(letters: Mapping[str, str] | None = None) -> tuple[Any, dict[str, Ru
             with REAL(spec, *more) as engine:
                 yield engine
             return
-        name = spec["weights"]["path"]
+        name = spec["weights"]["hub"]["repo"].removeprefix("tiny/")
         assert name not in made, f"{name} was loaded twice"
         made[name] = Rules(name, letters or {})
         yield made[name]

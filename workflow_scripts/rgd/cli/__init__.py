@@ -5,6 +5,7 @@ needs it, so that ``rgd --help`` answers at once.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from rgd.cli import data, doctor, import_released, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.errors import UserError
+from rgd.terminal import Printable, printable
 from rgd.workflow.checkout import checkout_of, code_problem
 
 # Commands that read neither a checkout's configuration nor its results.
@@ -24,11 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _refuse_other_code(options)
-        code = int(options.run(options))
-        sys.stdout.flush()
+        # Names and texts of bundles, models and files are printed; none of them steers the terminal.
+        with contextlib.redirect_stdout(Printable(sys.stdout)):
+            code = int(options.run(options))
+            sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"rgd: {error}", file=sys.stderr)
+        print(printable(f"rgd: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rgd: interrupted; rerun the command to resume.", file=sys.stderr)

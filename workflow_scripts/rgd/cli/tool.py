@@ -3,7 +3,8 @@
 import argparse
 import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,12 @@ from rgd.tool import DEFAULT_CACHE, load
 if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
     from rgd.tool.queries import Query
+    from rgd.tool.routing import Bundle
 
 # Number of queries of a file that are embedded and routed together.
 BATCH = 256
+# A name has no colon, so that an address with a query is not taken for one.
+_NAMED = re.compile(r"([^=:/]+)=(.+)", re.DOTALL)
 
 
 def add(commands: "Commands") -> None:
@@ -75,6 +79,18 @@ def add(commands: "Commands") -> None:
         )
         command.add_argument("--threads", type=int, default=1, help="CPU threads of models (default: %(default)s)")
         command.add_argument("--offline", action="store_true", help="never contact the model hub")
+        for option, what, text in (
+            (
+                "server",
+                "URL",
+                "address of a model's server; NAME is `embedder` or a member, without NAME= every served model",
+            ),
+            ("key", "VARIABLE", "environment variable, or line of .env, with that server's API key"),
+        ):
+            command.add_argument(f"--{option}", action="append", default=[], metavar=f"[NAME=]{what}", help=text)
+        command.add_argument(
+            "--weights", action="append", default=[], metavar="NAME=DIR", help="folder of a model's weights"
+        )
 
 
 def run_export(options: argparse.Namespace) -> int:
@@ -113,7 +129,7 @@ def run_route(options: argparse.Namespace) -> int:
     given = queries.read(options.file)
     if options.query is not None:
         given = iter([queries.Query(options.query, tuple(options.option))])
-    with load(options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline) as bundle:
+    with _loaded(options) as bundle:
         answering = Answering(bundle)
         answering.variant(options.variant)
         bundle.stack.callback(answering.close)
@@ -136,9 +152,28 @@ def run_serve(options: argparse.Namespace) -> int:
     """``rgd serve``."""
     from rgd.tool.serving import serve
 
-    with load(options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline) as bundle:
+    with _loaded(options) as bundle:
         serve(bundle, options.port)
     return 0
+
+
+def _loaded(options: argparse.Namespace) -> "Bundle":
+    from rgd.tool.places import Places
+
+    places = Places(_by_name(options.server), _by_name(options.key), _by_name(options.weights))
+    return load(
+        options.bundle, cache=options.cache, threads=options.threads, use_hub=not options.offline, places=places
+    )
+
+
+def _by_name(given: Sequence[str]) -> dict[str, str]:
+    """Options of the form NAME=VALUE by name; a VALUE alone goes by the empty name."""
+    found = {}
+    for text in given:
+        match = _NAMED.fullmatch(text)
+        name, value = match.groups() if match else ("", text)
+        found[name] = value
+    return found
 
 
 def decision_lines(decision: Any) -> list[str]:

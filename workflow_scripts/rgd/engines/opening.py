@@ -16,7 +16,13 @@ from rgd.weights.cache import ensure_weights
 
 
 def engine_settings(
-    model: Mapping[str, Any], cache: str | Path, *, threads: int, use_hub: bool, account: Account | None = None
+    model: Mapping[str, Any],
+    cache: str | Path,
+    *,
+    threads: int,
+    use_hub: bool,
+    account: Account | None = None,
+    is_foreign: bool = False,
 ) -> EngineSettings:
     """The settings of the engine that runs ``model``; fetches the weights if they are not in the cache.
 
@@ -26,13 +32,15 @@ def engine_settings(
         threads: CPU threads.
         use_hub: False never contacts the model hub.
         account: where spending on a server is recorded; None: for this job alone.
+        is_foreign: whether somebody else may have described the weights, as in a bundle.
 
     Raises:
         UserError: the description of the weights is invalid, or they cannot be fetched.
     """
     weights = None
     if model["api"] is None:
-        weights = ensure_weights(Weights.read(model["weights"], "weights"), cache, use_hub=use_hub)
+        spec = Weights.read(model["weights"], "weights")
+        weights = ensure_weights(spec, cache, use_hub=use_hub, is_foreign=is_foreign)
     return EngineSettings(
         weights,
         model["max_model_len"],
@@ -51,7 +59,7 @@ def opened(model: Mapping[str, Any], cache: str | Path, threads: int, use_hub: b
     """The loaded engine of a model that a bundle describes.
 
     Args:
-        model: as for :func:`engine_settings`, plus engine.
+        model: as for :func:`engine_settings`, plus engine; from :meth:`rgd.tool.places.Places.of`.
         cache: folder that keeps weights.
         threads: CPU threads.
         use_hub: False never contacts the model hub.
@@ -59,5 +67,6 @@ def opened(model: Mapping[str, Any], cache: str | Path, threads: int, use_hub: b
     Raises:
         UserError: the weights cannot be fetched, or the model cannot be loaded.
     """
-    with open_engine(model["engine"], engine_settings(model, cache, threads=threads, use_hub=use_hub)) as engine:
+    settings = engine_settings(model, cache, threads=threads, use_hub=use_hub, is_foreign=True)
+    with open_engine(model["engine"], settings) as engine:
         yield engine

@@ -58,14 +58,18 @@ class TransformersEngine:
             "threads": settings.threads,
         }
         folder = str(settings.weights)
+        # Without this, a model that brings code of its own asks on the terminal whether to run it.
+        plain: dict[str, Any] = {"trust_remote_code": False}
         try:
-            config = transformers.AutoConfig.from_pretrained(folder)
+            config = transformers.AutoConfig.from_pretrained(folder, **plain)
             writes = settings.pooling is None and any(
                 name.endswith("ForCausalLM") for name in config.architectures or ()
             )
             kind = transformers.AutoModelForCausalLM if writes else transformers.AutoModel
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
-            model: Any = kind.from_pretrained(folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa")
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, **plain)
+            model: Any = kind.from_pretrained(
+                folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa", **plain
+            )
             self.model = model.to(self.device).eval()
         except Exception as error:
             if is_out_of_memory(error):

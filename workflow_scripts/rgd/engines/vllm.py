@@ -107,6 +107,7 @@ class VllmEngine:
             "max_num_batched_tokens": self.budget,
             "max_num_seqs": self.requests,
             "use_tqdm_on_load": False,
+            "trust_remote_code": False,
         }
         if settings.pooling is None:
             options |= {"enable_prefix_caching": True, "logprobs_mode": "raw_logprobs"}

@@ -143,7 +143,7 @@ class Answering:
         return spec
 
     def _engine(self, member: str) -> Engine:
-        spec = self.spec(member)
+        spec = self.bundle.places.of(member, self.spec(member))
         # Members of one model share it.
         key = repr([spec[name] for name in ("engine", "weights", "api", "max_model_len", "dtype", "chat")])
         if key not in self.engines:

@@ -2,24 +2,30 @@
 
 Its files are JSON, Parquet and safetensors, so reading them runs no code. ``bundle.json`` lists the others with size and
 SHA-256, so a truncated, edited or mixed-up bundle is detected. This is not a signature: it does not prove who made the
-bundle.
+bundle. So nothing in it is trusted: the manifest is read by its schema (:mod:`rgd.tool.manifest`), and every array is
+checked before it is built. Servers, keys and folders come from the user alone (:mod:`rgd.tool.places`).
 """
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from rgd import __version__
 from rgd.artifacts.digests import digest
-from rgd.artifacts.files import read_table, replacing, write_json, write_table
+from rgd.artifacts.files import replacing, write_json, write_table
 from rgd.artifacts.schemas import ROUTER, TRAINING
 from rgd.errors import UserError
+from rgd.tool.manifest import Manifest
 
 FORMAT, VERSION = "rgd-bundle", 1
 MANIFEST = "bundle.json"
@@ -28,8 +34,16 @@ FILES = (ROUTER_FILE, TRAINING_FILE, EMBEDDINGS_FILE)
 TENSOR = "embeddings"
 # Learned values become attributes of an object, so only names of learned attributes are allowed.
 _LEARNED = re.compile(r"[a-z][A-Za-z0-9_.-]*_")
-_ROUTING_KEYS = ("method", "parameters", "variants", "aggregate", "cell", "seed", "neighbours", "titles", "embedder")
-_KEYS = ("files", "routing", "members", "made_from")
+# The types of learned arrays, and the column of schemas.ROUTER that holds the values of each.
+_KINDS = {
+    "str": "strings",
+    **dict.fromkeys(("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32"), "integers"),
+    **dict.fromkeys(("float16", "float32", "float64"), "floats"),
+}
+# A small file may unpack to any size. No router comes near these numbers.
+MOST_MANIFEST_BYTES = 1 << 26
+MOST_VALUES = 1 << 28
+MOST_CHARACTERS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -90,17 +104,13 @@ def read(folder: str | Path) -> Content:
     manifest = _manifest(folder)
     for name in FILES:
         _check_file(folder / name, manifest["files"][name])
-    training = read_table(folder / TRAINING_FILE)
-    learned = read_table(folder / ROUTER_FILE)
+    training = _table(folder / TRAINING_FILE, TRAINING, tuple(TRAINING.names))
+    learned = _table(folder / ROUTER_FILE, ROUTER, ("seed", "name", "kind", "shape"))
     embeddings = _embeddings(folder / EMBEDDINGS_FILE)
-    for name, table, schema in ((ROUTER_FILE, learned, ROUTER), (TRAINING_FILE, training, TRAINING)):
-        if not table.schema.equals(schema):
-            raise _damaged(folder / name, f"it has the columns {', '.join(table.schema.names)}")
     if len(embeddings) != training.num_rows:
         raise _damaged(folder, f"{training.num_rows} training queries have {len(embeddings)} vectors")
-    for name in learned["name"].to_pylist():
-        if not _LEARNED.fullmatch(name):
-            raise _damaged(folder / ROUTER_FILE, f"{name!r} is not a learned attribute")
+    for fault in _faults_of_learned(learned):
+        raise _damaged(folder / ROUTER_FILE, fault)
     if learned["seed"].unique().to_pylist() != [manifest["routing"]["seed"]]:
         raise _damaged(folder / ROUTER_FILE, "its seed differs from the manifest's")
     return Content(
@@ -118,29 +128,53 @@ def _manifest(folder: Path) -> dict[str, Any]:
             f"{folder} is not a bundle: it contains no {MANIFEST}, only {there}. Give the folder that `rgd export` wrote. If "
             "the export was interrupted, run it again."
         )
+    if file.is_symlink():
+        raise _linked(file)
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if file.stat().st_size > MOST_MANIFEST_BYTES:
+            raise ValueError(f"it has more than {MOST_MANIFEST_BYTES:,} bytes")
+        manifest = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number, parse_float=_finite)
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(file, str(error)) from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UserError(
             f"{file} does not belong to a bundle: format is not {FORMAT}. Give the folder that `rgd export` wrote."
         )
-    if manifest.get("version") != VERSION:
+    version = manifest.get("version")
+    if version != VERSION or isinstance(version, bool):
         raise UserError(
-            f"{file}: version = {manifest.get('version')!r}, but this rgd ({__version__}) reads version {VERSION}. Install rgd "
+            f"{file}: version = {version!r}, but this rgd ({__version__}) reads version {VERSION}. Install rgd "
             f"{manifest.get('rgd')}, which wrote it, or export the router again."
         )
-    for key, kind in zip(_KEYS, (dict, dict, list, dict), strict=True):
-        if not isinstance(manifest.get(key), kind):
-            raise _damaged(file, f"{key} is missing or not {'a list' if kind is list else 'an object'}")
-    missing = [key for key in _ROUTING_KEYS if key not in manifest["routing"]]
-    if missing:
-        raise _damaged(file, f"routing.{missing[0]} is missing")
-    if not all(isinstance(each, dict) and {"key", "title", "asked"} <= set(each) for each in manifest["members"]):
-        raise _damaged(file, "a member has no key, title or asked")
-    _check_names(file, manifest["files"])
+    if isinstance(manifest.get("files"), dict):
+        _check_names(file, manifest["files"])
+    try:
+        Manifest.model_validate(manifest)
+    except (ValidationError, RecursionError) as error:
+        raise _damaged(file, _first_fault(error)) from None
+    keys = [each["key"] for each in manifest["members"]]
+    if len(set(keys)) < len(keys):
+        raise _damaged(file, "two members have the same key")
     return manifest
+
+
+def _first_fault(error: ValidationError | RecursionError) -> str:
+    """The first wrong key and why; its value may be long, or a secret, and is not repeated."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
+    return value
 
 
 def _check_names(file: Path, files: Mapping[str, Any]) -> None:
@@ -152,16 +186,19 @@ def _check_names(file: Path, files: Mapping[str, Any]) -> None:
                 "changed. Do not use this bundle; export the router again."
             )
     for name in FILES:
-        entry = files.get(name)
-        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
-            raise _damaged(file, f"files.{name} is missing or has no sha256")
+        if name not in files:
+            raise _damaged(file, f"files.{name} is missing")
+
+
+def _linked(path: Path) -> UserError:
+    return UserError(
+        f"{path} is a link, but a bundle must contain its files. Copy the bundle with the files themselves."
+    )
 
 
 def _check_file(path: Path, entry: Mapping[str, Any]) -> None:
     if path.is_symlink():
-        raise UserError(
-            f"{path} is a link, but a bundle must contain its files. Copy the bundle with the files themselves."
-        )
+        raise _linked(path)
     if not path.is_file():
         raise UserError(f"{path} is missing, so the bundle is incomplete. Copy it again, or export the router again.")
     size = path.stat().st_size
@@ -169,6 +206,73 @@ def _check_file(path: Path, entry: Mapping[str, Any]) -> None:
         raise _damaged(path, f"it has {size:,} bytes instead of {entry.get('bytes')!r}")
     if digest(path) != entry["sha256"]:
         raise _damaged(path, "its SHA-256 is not the one in the manifest")
+
+
+def _table(path: Path, schema: pa.Schema, required: tuple[str, ...]) -> pa.Table:
+    """A file of the bundle with the columns of ``schema``, without nulls in the ``required`` ones.
+
+    Its size is checked before it is unpacked.
+    """
+    try:
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        values = sum(group.column(column).num_values for group in groups for column in range(metadata.num_columns))
+        if values > MOST_VALUES or metadata.num_rows > MOST_VALUES:
+            raise _damaged(path, f"it has {values:,} values")
+        if not pq.read_schema(path).equals(schema):
+            raise _damaged(path, f"it has the columns {', '.join(pq.read_schema(path).names)}")
+        # Dictionaries stay packed: a long text that is repeated a million times is held once.
+        packed = pq.read_table(
+            path, read_dictionary=[name for name in schema.names if schema.field(name).type == pa.string()]
+        )
+        for name in packed.column_names:
+            _check_length(path, name, packed[name])
+        table = packed.cast(schema)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise _damaged(path, " ".join(str(error).split())[:300]) from None
+    for name in required:
+        if table[name].null_count:
+            raise _damaged(path, f"{name} is missing in {table[name].null_count} rows")
+    return table
+
+
+def _check_length(path: Path, name: str, column: pa.ChunkedArray) -> None:
+    """Refuse a column of texts that would unpack to more than MOST_CHARACTERS bytes."""
+    size = 0
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0).to_numpy(zero_copy_only=False)
+            used = chunk.indices.drop_null().to_numpy()
+            size += int(lengths.astype(np.int64)[used].sum()) if len(used) else 0
+    if size > MOST_CHARACTERS:
+        raise _damaged(path, f"{name} has {size:,} characters")
+
+
+def _faults_of_learned(learned: pa.Table) -> Iterator[str]:
+    """What keeps learned values from being arrays: their attribute, type, shape or number.
+
+    The longest text sets the size of all texts of an array in numpy.
+    """
+    seen = set()
+    for row in learned.select(["name", "kind", "shape"]).to_pylist():
+        name, kind = row["name"], row["kind"]
+        if not _LEARNED.fullmatch(name) or name in seen:
+            yield f"{name!r} is not a learned attribute" if name not in seen else f"{name!r} occurs twice"
+        seen.add(name)
+        if kind not in _KINDS:
+            yield f"{name} has the type {kind!r}"
+            return
+        value = learned[_KINDS[kind]][len(seen) - 1]
+        if not value.is_valid or len(value) != math.prod(row["shape"]) or min(row["shape"], default=0) < 0:
+            yield f"{name} has other values than its shape {row['shape']}"
+            return
+        if value.values.null_count:
+            yield f"{name} lacks values"
+        if kind == "str":
+            longest = max(map(len, value.as_py()), default=0)
+            if longest * len(value) > MOST_CHARACTERS:
+                yield f"{name} has {len(value):,} texts of up to {longest:,} characters"
 
 
 def _embeddings(path: Path) -> np.ndarray:
@@ -181,7 +285,10 @@ def _embeddings(path: Path) -> np.ndarray:
         raise _damaged(path, str(error)) from None
     if set(tensors) != {TENSOR} or tensors[TENSOR].ndim != 2 or tensors[TENSOR].dtype != np.float32:
         raise _damaged(path, f"it does not contain exactly one float32 matrix {TENSOR!r}")
-    return tensors[TENSOR]
+    vectors = tensors[TENSOR]
+    if not vectors.size or not np.isfinite(vectors).all():
+        raise _damaged(path, "it has no vectors, or one that is not finite")
+    return vectors
 
 
 def _damaged(path: Path, fault: str) -> UserError:

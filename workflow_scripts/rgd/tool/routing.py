@@ -15,6 +15,7 @@ from rgd.routers.base import TestQueries
 from rgd.routers.contract import RouterError
 from rgd.routing.neighbours import nearest
 from rgd.tool.bundle import Content
+from rgd.tool.places import EMBEDDER, Places
 from rgd.tool.reasons import Reasons, reasons
 
 # Queries routed together; it bounds the block of similarities to the training queries.
@@ -93,12 +94,20 @@ class Bundle:
         cache: where the weights of the embedder and the members are kept.
         threads: CPU threads of the embedder and of members that run in this process.
         use_hub: False never contacts the model hub.
+        places: the servers, keys and folders of the bundle's models.
     """
 
     def __init__(
-        self, content: Content, cache: str | Path = "~/.cache/rgd", threads: int = 1, use_hub: bool = True
+        self,
+        content: Content,
+        cache: str | Path = "~/.cache/rgd",
+        threads: int = 1,
+        use_hub: bool = True,
+        places: Places | None = None,
     ) -> None:
         self.content, self.cache, self.threads, self.use_hub = content, cache, threads, use_hub
+        self.places = places or Places()
+        self.places.check([EMBEDDER, *(each["key"] for each in content.members)])
         self.stack = ExitStack()
         settings = content.routing
         router = make(settings["method"], settings["parameters"], settings["variants"] or None, settings["aggregate"])
@@ -180,6 +189,7 @@ class Bundle:
                 "this bundle has no embedder: its vectors were given with the dataset. Route vectors from the same "
                 "model with route_vectors."
             )
+        spec = self.places.of(EMBEDDER, spec)
         return self.stack.enter_context(opened(spec, self.cache, self.threads, self.use_hub))
 
     def _unit(self, vectors: np.ndarray) -> np.ndarray:
@@ -278,7 +288,7 @@ class Bundle:
             )
         try:
             self._route_block(self.content.embeddings[:1], [""], 1)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RouterError) as error:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError, RouterError) as error:
             raise UserError(
                 f"the bundle's router cannot route with the bundle's content ({type(error).__name__}: {error}). Export the "
                 "router again with this version of rgd."

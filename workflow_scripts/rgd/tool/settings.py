@@ -48,7 +48,7 @@ def routing(config: Config, cell: Cell, seed: int | None = None) -> dict[str, An
             "scenario": "real queries" if cell.scenario == REAL else slices.scenario_title(config, cell.scenario),
             "pool": config.pool[pool].title,
         },
-        "embedder": _embedder(embedder),
+        "embedder": _embedder(dataset.embedder, embedder),
     }
 
 
@@ -133,7 +133,7 @@ def _asked(config: Config, folder: Path, key: str) -> dict[str, Any]:
     found = members(config)[key]
     settings = slices.answering(config, folder, key)
     return {
-        **_opened(found.model),
+        **_opened(found.model_name, found.model),
         "chat": settings["chat"],
         "gpus": found.model.gpus,
         "way": settings["way"],
@@ -142,15 +142,19 @@ def _asked(config: Config, folder: Path, key: str) -> dict[str, Any]:
     }
 
 
-def _embedder(spec: Embedder) -> dict[str, Any]:
-    return {**_opened(spec), "gpus": spec.gpus, "pooling": spec.pooling, "dimension": spec.dimension}
+def _embedder(name: str, spec: Embedder) -> dict[str, Any]:
+    return {**_opened(name, spec), "gpus": spec.gpus, "pooling": spec.pooling, "dimension": spec.dimension}
 
 
-def _opened(spec: Model | Embedder) -> dict[str, Any]:
+def _opened(name: str, spec: Model | Embedder) -> dict[str, Any]:
+    """What is run, but not where: no address, no variable of a key and no folder is part of a bundle."""
+    fetched = spec.weights is not None and (spec.weights.hub is not None or spec.weights.wheels is not None)
+    own = {"revision", "base_url", "key_variable"}
     return {
+        "name": name,
         "engine": spec.engine,
-        "weights": slices.weights(spec.weights),
-        "api": slices.api(spec),
+        "weights": spec.weights.model_copy(update={"path": None}).model_dump() if spec.weights and fetched else None,
+        "api": None if spec.api is None else spec.api.model_dump(exclude=own),
         "max_model_len": spec.max_model_len,
         "dtype": spec.dtype,
     }

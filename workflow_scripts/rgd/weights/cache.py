@@ -26,6 +26,7 @@ def ensure_weights(
     cache: str | Path,
     *,
     use_hub: bool = True,
+    is_foreign: bool = False,
     report: Callable[[str], None] = _say,
 ) -> Path:
     """The local folder (safetensors, tokenizer, config) of ``weights``, created if it does not exist.
@@ -37,6 +38,7 @@ def ensure_weights(
         weights: the section ``weights`` of a model's file.
         cache: folder that keeps models; needs room for the weights, and for twice as much while a GGUF file is converted.
         use_hub: False never contacts the hub.
+        is_foreign: whether somebody else describes the weights (see :func:`cache_folder`).
         report: called with a message about each long step.
 
     Returns:
@@ -51,6 +53,10 @@ def ensure_weights(
     name, folder = _name(weights), cache_folder(weights, cache)
     if _complete(folder, weights):
         return folder
+    if is_foreign:
+        folder = cache_folder(weights, cache, is_foreign=True)
+        if _complete(folder, weights):
+            return folder
 
     import filelock
 
@@ -107,12 +113,15 @@ def ensure_all(
     return found
 
 
-def cache_folder(weights: Weights, cache: str | Path) -> Path:
+def cache_folder(weights: Weights, cache: str | Path, is_foreign: bool = False) -> Path:
     """The folder of the weights in ``cache``, whether or not it exists.
 
-    The same file with another tokenizer beside it has a folder of its own.
+    The same file with another tokenizer beside it has a folder of its own. The SHA-256 says nothing about the files
+    beside it, so what somebody else's description fetches lies in a folder that no configuration reads.
     """
     digest = weights.sha256 or hashlib.sha256(weights.identity.encode()).hexdigest()
+    if is_foreign and weights.sha256 is not None and weights.format == "safetensors":
+        digest = hashlib.sha256(weights.model_dump_json(exclude={"path"}).encode()).hexdigest()
     folder = Path(cache).expanduser() / f"{re.sub(r'[^A-Za-z0-9._-]', '_', _name(weights))}-{digest[:12]}"
     is_other = weights.beside is not None and folder.is_dir() and not _has_beside(folder, weights)
     return folder.with_name(f"{folder.name}-{weights.beside}") if is_other else folder

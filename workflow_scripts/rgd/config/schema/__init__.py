@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, Section, Seed, Sha256, SizeKey
-from rgd.config.schema.datasets import DESCRIBED, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, RepositoryName, Source
+from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, RepositoryName, Section, Seed, Sha256, SizeKey
+from rgd.config.schema.datasets import DESCRIBED, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, Source
 from rgd.config.schema.experiments import (
     DropOne,
     Exclusion,

