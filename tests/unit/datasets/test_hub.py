@@ -173,6 +173,17 @@ def test_no_network_is_one_message(
         fetch(tmp_path, host=host)
 
 
+@pytest.mark.parametrize("host", ["huggingface", "github"])
+def test_credentials_in_a_mirrors_address_are_not_shown(
+    tmp_path: Path, published: Published, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HF_ENDPOINT", hosts.GITHUB_FILES):
+        monkeypatch.setenv(variable, "http://user:hunter2@127.0.0.1:9")
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:9") as caught:
+        fetch(tmp_path, host=host)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_a_damaged_file_is_not_kept(tmp_path: Path, published: Published, large: bool) -> None:
     published.files[COMMIT, "data/test.csv"] = b"right"

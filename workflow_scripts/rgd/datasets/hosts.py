@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rgd.artifacts.address import masked
 from rgd.errors import UserError
 
 GITHUB_FILES, GITHUB_API = "RGD_GITHUB_FILES", "RGD_GITHUB_API"
@@ -97,7 +98,7 @@ class Host(abc.ABC):
             )
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         said = f"answers {status}" if status else f"cannot be reached ({reason})"
-        return UserError(f"{what} of {self.repo}: {self.address} {said}. Fix: {fix}.")
+        return UserError(masked(f"{what} of {self.repo}: {self.address} {said}. Fix: {fix}."))
 
 
 class HuggingFace(Host):

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rgd.artifacts.address import masked
 from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
 from rgd.config.schema.base import COMMIT
@@ -108,7 +109,7 @@ def _fetch_all(
             f"{host.repo} needs {readable_size(total)} in {folder}, but only {readable_size(free)} are free. Make room."
         )
     report(
-        f"{host.repo}: fetching {len(pieces)} file{'s' * (len(pieces) > 1)}, {readable_size(total)}, at {commit[:12]} from {host.address}"
+        f"{host.repo}: fetching {len(pieces)} file{'s' * (len(pieces) > 1)}, {readable_size(total)}, at {commit[:12]} from {masked(host.address)}"
     )
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as temporary:
         for name, of_file in pieces.items():

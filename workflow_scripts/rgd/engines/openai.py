@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rgd.engines import address, replies
+from rgd.artifacts import address
+from rgd.engines import replies
 from rgd.engines.base import EngineSettings, Request, Sampling
 from rgd.engines.refusals import Refusal, parsed
 from rgd.engines.remote import (

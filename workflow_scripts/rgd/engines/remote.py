@@ -22,8 +22,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rgd.artifacts.address import masked
 from rgd.config.schema.models import Api
-from rgd.engines import address, replies
+from rgd.engines import replies
 from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
 from rgd.engines.budget import Budget, OwnAccount
 from rgd.engines.refusals import Refusal
@@ -490,7 +491,7 @@ class RemoteEngine(abc.ABC):
         text = text[:LONGEST_READ]
         for secret in self.secrets:
             text = text.replace(secret, "[key]")
-        shown = "".join(letter if letter.isprintable() else " " for letter in replies.clean(address.masked(text)))
+        shown = "".join(letter if letter.isprintable() else " " for letter in replies.clean(masked(text)))
         line = " ".join(shown.split())
         return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + " …"
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rgd.artifacts.address import masked
 from rgd.artifacts.digests import digest
 from rgd.config.schema.models import Hub, Weights, Wheels
 from rgd.errors import UserError
@@ -117,7 +118,8 @@ def from_hub(hub: Hub, folder: Path, *, is_only_source: bool) -> Path:
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in (401, 403) and is_only_source:
             raise _not_permitted(hub, status) from error
-        raise Unreachable(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+        reason = masked(str(error).splitlines()[0]) if str(error) else ""
+        raise Unreachable(f"{type(error).__name__}: {reason}") from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return main
 
