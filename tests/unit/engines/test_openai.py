@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from rgd.answers.responses import NO_CONFIDENCE, response_rows
+from rgd.config.schema.models import NEUTRAL
 from rgd.engines import EngineSettings, Interrupted, Sampling, open_engine
 from rgd.engines.base import Message, Request
 from rgd.engines.prompts import render
@@ -685,8 +686,13 @@ def test_vllms_server_gives_what_vllm_gives_in_the_job(vllm_server, folder):
         long = render(templates[0], "Why and how? " * 400, ["a"])
         with pytest.raises(UserError, match=r"tiny.*max_tokens"):
             engine.generate([long], sampling)
+    # What decides if a request does not say: the server's generation_config.json.
+    silent = EngineSettings(None, 512, api=settings.api | {"omit": list(NEUTRAL)})
+    with open_engine("openai", silent) as engine:
+        decided_there = engine.generate(requests, sampling)
     with open_engine("vllm", EngineSettings(folder, 512, "float32", memory_gb=1)) as engine:
         offline = engine.generate(requests, sampling)
+    assert [answer.text for answer in decided_there] != [answer.text for answer in offline]
     assert [answer.text for answer in served] == [answer.text for answer in again]
     assert len({answer.text for answer in served}) > len(requests) // 2
     for there, here in zip(served, offline, strict=True):

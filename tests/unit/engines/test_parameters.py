@@ -109,10 +109,18 @@ def test_fields_refused_by_422_are_dropped():
     assert provenance["dropped"] == sorted(["seed", *NEUTRAL])
 
 
-@pytest.mark.parametrize("refused", [("max_tokens", "max_completion_tokens")])
-def test_an_answers_length_is_always_limited(refused):
+def test_a_refusal_inside_a_reply_is_one():
+    def usual(asked):
+        return refusal("top_k is not supported", 200) if "top_k" in asked.body else Play(chat())
+
+    _, answers, provenance = asked_of(usual, attempts=1)
+    assert [answer.text for answer in answers] == ["fine"] * 8
+    assert provenance["dropped"] == ["top_k"]
+
+
+def test_an_answers_length_is_always_limited():
     with pytest.raises(UserError, match="max_completion_tokens"):
-        asked_of(like(*refused))
+        asked_of(like("max_tokens", "max_completion_tokens"))
 
 
 def test_what_the_chat_template_is_given_is_never_dropped():

@@ -117,6 +117,11 @@ def test_what_is_no_filters_refusal_is_none(status, body):
 
 
 PARAMETERS = [
+    (400, openai_error("Argument not supported on this model: presencePenalty"), "presence_penalty"),
+    (400, openai_error("Unknown name topK: Cannot find field."), "top_k"),
+    (400, openai_error("top_k must be at least 1, got -1"), "top_k"),
+    (400, openai_error("Range of top_k should be [0, 100]", param="top_k"), "top_k"),
+    (400, openai_error("repetition_penalty: value must be greater than 1.0"), "repetition_penalty"),
     (
         400,
         openai_error(
@@ -164,6 +169,7 @@ def test_the_parameter_that_is_refused_is_found(status, body, name):
     [
         openai_error("bad temperature"),
         openai_error("temperature must be between 0 and 1"),
+        openai_error("max_tokens must be at most 16"),
         openai_error("The model doubao-seed-1.6 is not available"),
         openai_error("The model seed is not available"),
         openai_error("reasoning_effort is not supported", param="reasoning_effort"),

@@ -108,11 +108,6 @@ class OpenAiEngine(RemoteEngine):
             raise Adapted(str(error), perhaps_billed=False) from None
         except Blocked:
             return self.blocked(request)
-        except replies.ErrorReply as error:
-            refusal = Refusal.read(200, error.body)
-            if refusal.is_block:
-                return self.blocked(request)
-            raise TryAgain(f"the reply reports an error: {self.quoted(refusal.message)}", of_reply=True) from None
         except TryAgain as error:
             if "logprobs" in parameters and error.status in _FAILING and not self.gives_logprobs:
                 self.failures[name] += 1
@@ -245,9 +240,6 @@ class OpenAiEngine(RemoteEngine):
             return Reply(None, 1, 0)
         except Blocked as error:
             raise GivenUp(f"{self.address} refuses to embed a text: {error}") from None
-        except replies.ErrorReply as error:
-            reason = self.quoted(Refusal.read(200, error.body).message)
-            raise TryAgain(f"the reply reports an error: {reason}", of_reply=True) from None
         self.has_answered = True
         return Reply(vectors, tokens or 0, 0)
 
@@ -272,16 +264,18 @@ class OpenAiEngine(RemoteEngine):
             raise (self.unreachable if isinstance(cause, httpx2.ConnectError) else self.broken)(cause) from None
         except openai.APIStatusError as error:
             refusal = Refusal.read(error.status_code, parsed(error.response.text))
-            if error.status_code in (400, 405, 422) and sent and "stream" not in sent and refusal.needs_stream:
-                raise Unsupported("stream", self.quoted(refusal.message)) from None
-            wait_s = retry_after(error.response.headers)
-            raise self.refusal(refusal, wait_s, [name for name in sent if self._may_drop(name)]) from None
+            raise self._refused(refusal, retry_after(error.response.headers), sent) from None
         except httpx2.TransportError as error:
             raise self.broken(error) from None
-        except replies.ErrorReply:
-            raise
+        except replies.ErrorReply as error:
+            raise self._refused(Refusal.read(200, error.body), None, sent) from None
         except replies.Unreadable as error:
             raise self.unread(error) from None
+
+    def _refused(self, refusal: Refusal, wait_s: float | None, sent: Collection[str]) -> Exception:
+        if refusal.status in (200, 400, 405, 422) and sent and "stream" not in sent and refusal.needs_stream:
+            return Unsupported("stream", self.quoted(refusal.message))
+        return self.refusal(refusal, wait_s, [name for name in sent if self._may_drop(name)])
 
     def _may_drop(self, name: str) -> bool:
         """Whether requests can do without a parameter. One of the two names of the limit remains, as answers cost money."""

@@ -9,6 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rgd.config.schema.models import NEUTRAL
+
+UNASKED = ("logprobs", "stream_options", *NEUTRAL)
+"""Parameters that requests have although no user has chosen their values."""
+
 # The parts of an error that say what is wrong. Others may repeat the request, whose words must not count.
 _TELLING = (
     "message",
@@ -70,12 +75,7 @@ _UNSUPPORTED = re.compile(
     r"|must (?:be )?(?:not|unset|omitted|removed|null|none)",
     re.I,
 )
-_SPELLED = {
-    "logprobs": r"(?:top_)?logprobs?|log[- ]prob\w*",
-    "top_p": r"top[_-]?p",
-    "top_k": r"top[_-]?k",
-    "seed": r"(?:random_)?seed",
-}
+_SPELLED = {"logprobs": r"(?:top_)?logprobs?|log[- ]prob\w*", "seed": r"(?:random_)?seed"}
 _PAIR = ("temperature", "top_p")
 _NOT_BOTH = re.compile(r"\bboth\b|at the same time|together|simultaneous", re.I)
 _STREAMS_ONLY = re.compile(
@@ -141,24 +141,24 @@ class Refusal:
     def parameter(self, sent: Collection[str], model: str) -> str | None:
         """The parameter among ``sent`` that the refusal names as not accepted; None if it names none.
 
+        Of :data:`UNASKED`, whose values no user has chosen, the name is enough: a server may refuse only the value.
+
         Args:
             sent: the parameters that the request had and may lose.
             model: the model's name, whose words do not count ("seed" is part of some).
         """
-        words = re.sub(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", "", self.words)
-        if not _UNSUPPORTED.search(words):
-            return None
-        if self.param:
-            return next((name for name in sent if _mention(name, self.param) is not None), None)
-        places = {name: place for name in sent if (place := _mention(name, words)) is not None}
+        words = self.param or re.sub(rf"(?<![\w.-]){re.escape(model)}(?![\w-])", "", self.words)
+        candidates = sent if _UNSUPPORTED.search(self.words) else [name for name in sent if name in UNASKED]
+        places = {name: place for name in candidates if (place := _mention(name, words)) is not None}
         if all(name in places for name in _PAIR) and _NOT_BOTH.search(words):
             return "top_p"
         return min(places, key=lambda name: places[name], default=None)
 
 
 def _mention(name: str, words: str) -> int | None:
-    """Where ``words`` name the parameter, as a word of its own; None if they do not."""
-    found = re.search(rf"(?<![\w/-])(?:{_SPELLED.get(name, name)})(?![\w/-])", words, re.I)
+    """Where ``words`` name the parameter, as a word of its own such as top_k or topK; None if they do not."""
+    spelled = _SPELLED.get(name, name.replace("_", "[_-]?"))
+    found = re.search(rf"(?<![\w/-])(?:{spelled})(?![\w/-])", words, re.I)
     return found.start() if found else None
 
 

@@ -439,7 +439,7 @@ class RemoteEngine(abc.ABC):
         )
 
     def refusal(self, refusal: Refusal, wait_s: float | None, sent: Collection[str] = ()) -> Exception:
-        """The error for an HTTP status other than success.
+        """The error for an HTTP status other than success, or for an error that a reply reports.
 
         Args:
             refusal: what the server says.
@@ -455,6 +455,8 @@ class RemoteEngine(abc.ABC):
             name = refusal.parameter(sent, self.api.model)
             if name is not None:
                 return Unsupported(name, said)
+        if status < 400:
+            return TryAgain(f"the reply reports an error: {said}", of_reply=True)
         if status in _PASSING or status >= 500:
             billed = status not in _NOT_BEGUN
             return TryAgain(f"status {status}: {said}", wait_s, perhaps_billed=billed, status=status)
