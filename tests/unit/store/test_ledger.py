@@ -23,6 +23,7 @@ from rgd.planning.plan import Spent, spent_so_far
 from rgd.store.answers import Store
 from rgd.store.exchange import export_answers, import_answers
 from rgd.store.ledger import Ledger
+from rgd.store.upkeep import verify
 from tests.faulty_server import FaultyServer
 from tests.file_systems import failing, fill, mounted
 from tests.paid_world import MAX_TOKENS, PRICES, SETTINGS, WEIGHTS, Biller, ask, job, price
@@ -209,6 +210,19 @@ def test_what_a_dead_job_had_reserved_is_spent(tmp_path: Path) -> None:
     assert content(ledger) == {"model": WEIGHTS, "spent": 3.0, "reserved": {}}
 
 
+def test_the_file_of_a_dead_job_that_had_reserved_nothing_goes(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, WEIGHTS)
+    alive, dead, other = ledger.account(), ledger.account(), Ledger(tmp_path, "openai:other").account()
+    for account in (alive, dead, other):
+        account.update(0.0, 0.0, [], None)
+    assert dead._file is not None
+    dead._file.close()
+    ledger.account().update(0.0, 0.0, [1.0], None)
+    assert not ledger.job_file(dead.job).exists()
+    assert ledger.job_file(alive.job).exists()
+    assert ledger.job_file(other.job).exists()
+
+
 def test_a_store_from_before_begins_with_its_costs(tmp_path: Path) -> None:
     store, ledger = Store(tmp_path), Ledger(tmp_path, WEIGHTS)
     paid(store, 4, 0.25)
@@ -283,6 +297,8 @@ def test_a_damaged_ledger_is_named_and_nothing_is_spent(tmp_path: Path, text: st
         with pytest.raises(UserError, match=ledger.path.name):
             action()
     assert ledger.path.read_text() == text
+    (line,) = verify(tmp_path).damaged
+    assert ledger.path.name in line
 
 
 def test_embedding_is_counted_too(tmp_path: Path) -> None:

@@ -202,6 +202,27 @@ def test_jobs_of_one_member_run_one_after_the_other(study: Study) -> None:
     assert workflow.known[own[0]] == 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "is_alone"),
+    [({"budget_dollars": 5.0}, False), ({"requests_per_minute": 5.0}, True), ({"concurrency": 5}, False)],
+)
+def test_only_a_pace_makes_jobs_of_a_served_model_wait_for_each_other(
+    folder: Path, limits: dict[str, Any], is_alone: bool
+) -> None:
+    path = folder / "model/gemini-2.5-flash.yaml"
+    spec = yaml.safe_load(path.read_text())
+    spec["api"] = {"model": "m", "price_prompt": 1.0, **limits}
+    path.write_text(yaml.safe_dump(spec))
+    workflow, study = Workflow(), Study(compose(folder, {}), folder)
+    Jobs(study, workflow).ask_answers(Inputs(study).asked_of_member)
+    assert ("api_gemini_2_5_flash" in workflow.known) == is_alone
+
+
+def test_jobs_that_embed_know_where_the_ledger_is(study: Study) -> None:
+    jobs = Jobs(study, Workflow())
+    assert jobs.embedding(jobs.queries)["store"] == study.config.paths.store
+
+
 @pytest.mark.parametrize(("components", "files"), [({}, 3), ({"answers": 9}, 1)])
 def test_time_is_for_all_that_the_model_may_have_to_ask(study: Study, components: dict[str, int], files: int) -> None:
     workflow, inputs = Workflow(**components), Inputs(study)

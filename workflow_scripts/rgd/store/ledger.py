@@ -81,7 +81,28 @@ class Ledger:
 
     def account(self) -> "Account":
         """The part of the ledger that belongs to one job, which must close it."""
-        return Account(self, uuid.uuid4().hex)
+        return Account(self, f"{self.name}-{uuid.uuid4().hex}")
+
+    def enter(self, job: str) -> BinaryIO:
+        """A job's file, locked as long as it stays open; removes the files of dead jobs that had reserved nothing.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        with self._locked():
+            found = self._read()
+            reserved = {} if found is None else found.reserved
+            for path in self.folder.glob(f".{self.name}-*{_JOB}"):
+                name = path.name.removeprefix(".").removesuffix(_JOB)
+                if name not in reserved and self._is_dead(name):
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+            try:
+                file = self.job_file(job).open("xb+")
+            except OSError as error:
+                raise _unwritable(self.job_file(job), error) from error
+            lock(file, wait=True)
+            return file
 
     def update(self, job: str, reserved: float, cost: float, wanted: Sequence[float], limit: float | None) -> Balance:
         """See :class:`rgd.engines.budget.Account`; ``job`` is the account's name."""
@@ -132,19 +153,7 @@ class Ledger:
             yield state
 
     def _read(self) -> Spending | None:
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            spending = Spending(float(found["spent"]), {job: float(most) for job, most in found["reserved"].items()})
-            if not all(0 <= each < math.inf for each in (spending.spent, *spending.reserved.values())):
-                raise ValueError("an amount is negative or no number")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(
-                f"the ledger {self.path} cannot be read ({error}): correct its amounts, which are US dollars. Without the "
-                "file, spending begins with the costs of the answers in the store, without failed attempts."
-            ) from error
-        return spending
+        return read(self.path)
 
     def _write(self, spending: Spending) -> None:
         write_json(
@@ -168,7 +177,7 @@ class Account:
         """See :class:`rgd.engines.budget.Account`."""
         with self._turn:
             if self._file is None:
-                self._file = self._alive()
+                self._file = self.ledger.enter(self.job)
             return self.ledger.update(self.job, reserved, cost, wanted, limit)
 
     def close(self) -> None:
@@ -179,16 +188,26 @@ class Account:
             self._file.close()
             self._file = None
 
-    def _alive(self) -> BinaryIO:
-        """The job's file, locked."""
-        path = self.ledger.job_file(self.job)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb+")
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        lock(file, wait=True)
-        return file
+
+def read(path: Path) -> Spending | None:
+    """The ledger at ``path``; None if there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        spending = Spending(float(found["spent"]), {job: float(most) for job, most in found["reserved"].items()})
+        if not all(0 <= each < math.inf for each in (spending.spent, *spending.reserved.values())):
+            raise ValueError("an amount is negative or no number")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"the ledger {path} cannot be read ({error}): correct its amounts, which are US dollars. Without the file, "
+            "spending begins with the costs of the answers in the store, without failed attempts."
+        ) from error
+    return spending
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rgd.errors import UserError
-from rgd.store import chunks
+from rgd.store import chunks, ledger
 from rgd.store.answers import AnswerSettings
 from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
-from rgd.store.ledger import Ledger
 from rgd.store.listing import joined
 
 # Answers in a compacted file: at most a few hundred megabytes of text, and a few files for a whole study.
@@ -241,7 +240,7 @@ def survey(folder: Path) -> Survey:
             dict(sorted(engines.items())),
             dict(sorted(models.items())),
             cost,
-            Ledger(folder.parent, settings.weights).spent(),
+            ledger.Ledger(folder.parent, settings.weights).spent(),
             damaged,
         )
 
@@ -262,6 +261,9 @@ def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
     for path in sorted(root.glob(f"{UNPACKED}*")):
         if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
             findings.left_over.append(f"{path}: an unfinished import or export; delete it")
+    for path in sorted((root / ledger.FOLDER).glob("*.json")):
+        with _told(findings.damaged):
+            ledger.read(path)
     for folder in folders(root, keys):
         with _told(findings.damaged):
             read_settings(folder)
