@@ -333,6 +333,28 @@ def bomb(path, texts, rows, **options):
     pq.write_table(many, path, compression="zstd", use_dictionary=True, **options)
 
 
+def test_a_text_that_decompresses_to_more_than_the_limit_is_refused(store, tmp_path):
+    export_answers(store.root, tmp_path / "a")
+    path = sorted((tmp_path / "a" / KEY).glob("*.parquet"))[0]
+    bomb(path, ["x" * (exchange.LONGEST_TEXT + 1)], 64, store_schema=False)
+    assert path.stat().st_size < 100_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/{path.name}", f"{exchange.LONGEST_TEXT:,}")
+    # One row's worth of it, and not the gigabyte of all of them.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 512 * 1024
+
+
+def test_a_list_of_more_numbers_than_the_limit_is_refused(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(exchange, "MOST_BYTES", 10_000_000)
+    export_answers(store.root, tmp_path / "a")
+    path = sorted((tmp_path / "a" / KEY).glob("*.parquet"))[0]
+    table = pq.read_table(path).slice(0, 1)
+    scores = pa.array([np.zeros(3_000_000, np.float32)], pa.list_(pa.float32()))
+    pq.write_table(table.set_column(table.column_names.index("scores"), "scores", scores), path, compression="zstd")
+    assert path.stat().st_size < 100_000
+    refused(tmp_path / "other", tmp_path / "a", f"{KEY}/{path.name}", f"{exchange.MOST_BYTES:,}")
+
+
 def test_a_file_that_decompresses_to_more_than_the_limit_is_refused(store, tmp_path, monkeypatch):
     export_answers(store.root, tmp_path / "a")
     path = sorted((tmp_path / "a" / KEY).glob("*.parquet"))[0]

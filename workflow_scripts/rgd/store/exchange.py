@@ -31,6 +31,7 @@ from rgd.store.upkeep import UNPACKED, check_file, folders, read_settings
 # Limits of an imported file. A store's own files have at most 65,536 answers.
 MOST_ROWS = 1024 * 1024
 MOST_BYTES = 2 * 1024**3
+LONGEST_TEXT = 16 * 1024**2
 LONGEST_NAME = 300
 ROWS_AT_A_TIME = 64
 FINISH_REASONS = {
@@ -178,31 +179,46 @@ def _check_foreign(path: Path) -> pa.Table:
 def _check_size(path: Path) -> None:
     """Refuse a file that holds more than any store's file, before it is in memory; a few bytes may stand for terabytes.
 
-    The file is read some rows at a time, since what it says about its size may be wrong.
+    What the file says about its size may be wrong, so it is also read, some rows at a time.
     """
 
     def content() -> None:
         with pq.ParquetFile(path) as file:
-            for field in file.schema_arrow:
-                # Of another type, a value can become larger when it is converted.
-                if (
-                    field.name not in chunks.FILE_SCHEMA.names
-                    or field.type != chunks.FILE_SCHEMA.field(field.name).type
-                ):
-                    raise pa.ArrowInvalid(f"its column {field.name} of type {field.type}")
-            groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-            if file.metadata.num_rows > MOST_ROWS or sum(group.total_byte_size for group in groups) > MOST_BYTES:
-                raise _TooLarge
-            size = 0
+            schema, metadata = file.schema_arrow, file.metadata
+        for field in schema:
+            # Of another type, a value can become larger when it is converted.
+            if field.name not in chunks.FILE_SCHEMA.names or field.type != chunks.FILE_SCHEMA.field(field.name).type:
+                raise pa.ArrowInvalid(f"its column {field.name} of type {field.type}")
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        values = [group.column(number).num_values for group in groups for number in range(group.num_columns)]
+        if (
+            metadata.num_rows > MOST_ROWS
+            or sum(group.total_byte_size for group in groups) > MOST_BYTES
+            or sum(values) * 4 > MOST_BYTES
+        ):
+            raise _TooLarge
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        size = 0
+        # As dictionaries, so that a text that is repeated takes up its room once.
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             for batch in file.iter_batches(ROWS_AT_A_TIME, use_threads=False):
-                size += batch.nbytes
+                for column in batch.columns:
+                    size += column.nbytes
+                    if pa.types.is_dictionary(column.type):
+                        lengths = pc.binary_length(column.dictionary)
+                        if (pc.max(lengths).as_py() or 0) > LONGEST_TEXT:
+                            raise _TooLarge
+                        size += pc.sum(pc.cast(lengths.take(column.indices), pa.int64()), min_count=0).as_py()
+                        size -= column.dictionary.nbytes
                 if size > MOST_BYTES:
                     raise _TooLarge
 
     try:
         chunks.opened(path, content)
     except _TooLarge:
-        raise chunks.Damaged(path, f"it holds more than {MOST_ROWS:,} answers or {MOST_BYTES:,} bytes") from None
+        raise chunks.Damaged(
+            path, f"it holds more than {MOST_ROWS:,} answers, {MOST_BYTES:,} bytes, or {LONGEST_TEXT:,} in a text"
+        ) from None
 
 
 class _TooLarge(Exception):
