@@ -10,9 +10,12 @@ from _job import running
 from rgd.artifacts import schemas
 from rgd.artifacts.files import write_table
 from rgd.datasets import load
-from rgd.datasets.base import sample, sound, validate
+from rgd.datasets.base import Read, doubts, sample, sound, validate
 from rgd.datasets.mirror import folder_of
 from rgd.errors import UserError
+
+LISTED = 20
+"""Rows of each reason that the log lists; the artifact has all."""
 
 with running(snakemake):
     settings, source = json.loads(snakemake.params.slice), json.loads(snakemake.params.slice)["source"]
@@ -23,7 +26,9 @@ with running(snakemake):
     if source is None:
         validate(questions)
     else:
+        unlisted, names = (questions.unlisted, questions.names) if isinstance(questions, Read) else ((), ())
         questions, dropped = sound(questions, source["accept"])
+        dropped += unlisted
         counts = Counter(reason for _, _, reason, _ in dropped)
         listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         if not questions:
@@ -31,8 +36,18 @@ with running(snakemake):
                 f"none of the {len(dropped)} rows in {source['file']} is usable ({listed}): {dropped[0].detail}."
             )
         print(f"{len(dropped)} rows dropped{f' ({listed})' if listed else ''}")
-        print(*(f"  row {row}, {query_id!r}: {detail}" for row, query_id, _, detail in dropped), sep="\n")
+        for reason in counts:
+            of_reason = [row for row in dropped if row.reason == reason]
+            for row, query_id, _, detail in of_reason[:LISTED]:
+                print(f"  row {row}, {query_id!r}: {detail}")
+            if len(of_reason) > LISTED:
+                print(f"  and {len(of_reason) - LISTED} more: {reason}")
+        for doubt in doubts(questions, names):
+            print(f"warning: {doubt}")
+        usable = len(questions)
         questions = sample(questions, source["sample"], settings["seed"])
+        if len(questions) < usable:
+            print(f"{usable - len(questions)} questions are not in the sample (source.sample)")
     columns = {
         "query_id": [question.query_id for question in questions],
         "task": [question.task for question in questions],

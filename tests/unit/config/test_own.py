@@ -1,12 +1,15 @@
 """Tasks that are only described: what an experiment of them makes, and the mistakes that are named."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from rgd.config import load, sweep
+from rgd.config.schema import Dataset
 from rgd.errors import UserError
 from tests import ROOT
 
@@ -22,6 +25,36 @@ def folder(tmp_path: Path) -> Path:
 def edit(folder: Path, file: str, **changes: object) -> None:
     path = folder / file
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes, sort_keys=False))
+
+
+def test_a_task_has_a_name_of_any_alphabet_in_one_form(folder: Path) -> None:
+    names = ["Küche", unicodedata.normalize("NFD", "Bäckerei"), "数学", "القانون", "C", "C++", "C#", "I/O", "two words"]
+    edit(folder, "dataset/own.yaml", tasks=dict.fromkeys(names, "A task."), examples={}, descriptor=None)
+    found = list(load(folder, "own").dataset["own"].tasks)
+    assert found == [unicodedata.normalize("NFC", name) for name in names]
+
+
+@pytest.mark.parametrize("name", ["", " x", "a\nb", "a\x1b[2J", "a\u202eb", "x" * 200])
+def test_what_is_no_name_of_a_task_is_refused(folder: Path, name: str) -> None:
+    edit(folder, "dataset/own.yaml", tasks={name: "A task."}, examples={}, descriptor=None)
+    with pytest.raises(UserError, match=r"own\.yaml.*tasks"):
+        load(folder, "own")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".hidden", "{part}"])
+def test_a_task_in_a_files_name_stays_in_its_folder(name: str) -> None:
+    columns = {"question": "q", "options": "o", "label": "l", "label_form": "letter"}
+    content = {
+        "title": "T",
+        "adapter": "multiple_choice",
+        "source": {"file": "/data/{task}.csv", "columns": columns},
+        "tasks": {name: "A task."},
+        "embedder": "e",
+        "generated_queries": 1,
+    }
+    with pytest.raises(ValidationError, match="task"):
+        Dataset.model_validate(content)
+    Dataset.model_validate(content | {"tasks": {"Küche": "A task."}})
 
 
 def test_the_template_is_fitted_and_not_tested(folder: Path) -> None:

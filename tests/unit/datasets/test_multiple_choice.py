@@ -2,14 +2,18 @@
 
 import csv
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rgd.datasets.base import Question, sound
+from rgd.datasets.base import UNLISTED, Question, doubts, sound
+from rgd.datasets.mirror import task_keys, task_name
 from rgd.datasets.multiple_choice import questions
 from rgd.errors import UserError
 
@@ -86,6 +90,12 @@ def test_options_in_columns_of_which_the_last_may_be_empty(tmp_path: Path, suffi
         ("index_from_1", [1, 2, 3]),
         ("index_from_0", ["0", "1", " 2"]),
         ("text", ["red", " green", "blue"]),
+        # A column with a gap is one of floats.
+        ("index_from_0", [0.0, 1.0, 2.0]),
+        ("index_from_1", ["1.0", "2.", "3.00"]),
+        ("letter", ["(A)", ["B"], "[c]"]),
+        ("letter", ["['A']", '["B"]', "C."]),
+        ("text", [["red"], "green", "blue"]),
     ],
 )
 def test_every_form_of_label(tmp_path: Path, form: str, labels: list[Any]) -> None:
@@ -108,7 +118,12 @@ def test_every_form_of_label(tmp_path: Path, form: str, labels: list[Any]) -> No
         ("index_from_0", -1, "label outside the options"),
         ("index_from_1", 0, "label outside the options"),
         ("index_from_1", "one", "label outside the options"),
-        ("index_from_0", 1.0, "label outside the options"),
+        ("index_from_0", 1.5, "label outside the options"),
+        ("index_from_0", "1.0.0", "label outside the options"),
+        ("index_from_0", True, "label outside the options"),
+        ("index_from_0", float("nan"), "no label"),
+        ("letter", ["A", "B"], "label outside the options"),
+        ("letter", "(E)", "label outside the options"),
         ("index_from_0", 10**9, "label outside the options"),
         ("text", "Red", "label outside the options"),
     ],
@@ -162,6 +177,95 @@ def test_rows_of_other_tasks_are_left_out_and_rows_without_one_are_faulty(tmp_pa
     found = read(tmp_path, write(tmp_path / "mine.jsonl", rows), ("t",))
     assert [question.query_id for question in found] == ["1", "3", "4"]
     assert [fault.reason for fault in sound(found)[1]] == ["empty task", "empty task"]
+    assert [(fault.row, fault.query_id, fault.reason) for fault in found.unlisted] == [(1, "2", UNLISTED)]
+    assert "other" in found.unlisted[0].detail
+
+
+NFD = unicodedata.normalize("NFD", "Küche")
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        (["Küche", "Auto"], ["Küche"]),
+        ([NFD], ["Küche"]),
+        (["Küche"], [NFD]),
+        (["数学", "القانون", "कला"], ["数学", "القانون"]),
+        (["C", "C++", "C#"], ["C", "C++", "C#"]),
+        (["C", "C++", "C#"], ["C"]),
+        (["C", "C++"], ["C++"]),
+        (["C++", "Sums & more"], ["C", "Sums_more"]),
+        (["I/O", "a.b", "two  spaces"], ["I/O", "a.b", "two_spaces"]),
+        (["+++", "---"], ["+++", "---"]),
+    ],
+)
+def test_tasks_of_any_name_stay_apart(tmp_path: Path, names: list[str], listed: list[str]) -> None:
+    rows = [ROWS[0] | {"id": str(row), "task": f" {name}"} for row, name in enumerate(names * 2)]
+    found = read(tmp_path, write(tmp_path / "mine.jsonl", rows), tuple(listed))
+    assert [question.task for question in found] == listed * 2 == [task for task in listed * 2 if task]
+    assert len(found.unlisted) == 2 * (len(names) - len(listed))
+    assert len({names[int(question.query_id) % len(names)] for question in found}) == len(listed)
+
+
+def test_a_key_that_two_names_have_is_neither(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"id": str(row), "task": name} for row, name in enumerate(["C++", "C#"])]
+    with pytest.raises(UserError, match=r"\bC\b.*C#.*C\+\+"):
+        read(tmp_path, write(tmp_path / "mine.jsonl", rows), ("C",))
+
+
+@given(st.lists(st.text("aA+# _-ä\u0308́", min_size=1, max_size=3), min_size=1, max_size=8), st.data())
+def test_no_two_names_have_one_key(names: list[str], data: st.DataObject) -> None:
+    listed = data.draw(st.lists(st.sampled_from(names), unique=True))
+    found = task_keys(names, [task_name(name) for name in listed])
+    spelled = {task_name(name): key for name, key in found.items()}
+    assert len(set(spelled.values())) == len(spelled)
+    assert all(found[name] == task_name(name) for name in listed)
+
+
+def test_options_with_marks_of_their_own(tmp_path: Path) -> None:
+    texts = ["red", "green", "blue"]
+    forms = [
+        {"text": texts, "label": ["1", "2", "3"]},
+        {"text": texts, "label": [1, 2, 3]},
+        {"text": texts, "label": ["A", "B", "C"]},
+        [{"text": text, "label": mark} for text, mark in zip(texts, "123", strict=True)],
+    ]
+    for form, label in zip(forms, ["2", 2, "B", "2"], strict=True):
+        for suffix in (".jsonl", ".csv", ".parquet"):
+            cell = json.dumps(form) if suffix == ".csv" else form
+            rows = [{"id": "1", "question": "Q?", "options": cell, "label": label, "task": "t"}]
+            (found,) = read(tmp_path, write(tmp_path / f"mine{suffix}", rows), ("t",))
+            assert (found.options, found.label) == (tuple(texts), "B")
+    rows = [{"id": "1", "question": "Q?", "options": {"text": texts, "label": ["1"]}, "label": "1", "task": "t"}]
+    with pytest.raises(UserError, match=r"mine\.jsonl, row 0.*options.* 3 .* 1 "):
+        read(tmp_path, write(tmp_path / "mine.jsonl", rows), ("t",))
+    rows = [{"id": "1", "question": "Q?", "options": forms[0], "label": "4", "task": "t"}]
+    found = read(tmp_path, write(tmp_path / "mine.jsonl", rows), ("t",))
+    assert [fault.reason for fault in sound(found)[1]] == ["label outside the options"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / write(tmp_path / f"mine{suffix}", ROWS)
+    plain = read(tmp_path, file.name)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert read(tmp_path, file.name) == plain
+
+
+def test_a_column_with_gaps_has_whole_numbers_and_empty_cells(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"id": 7.0, "task": 3.0}, ROWS[1] | {"id": float("nan"), "task": 3.0}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "mine.parquet")
+    found = read(tmp_path, "mine.parquet", ("3",))
+    assert [(question.query_id, question.task) for question in found] == [("7", "3"), ("", "3")]
+
+
+def test_equal_questions_and_names_that_hardly_differ_are_doubtful(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"id": str(row), "task": name} for row, name in enumerate(["t", "T", "t", "ｔ"])]
+    found = read(tmp_path, write(tmp_path / "mine.jsonl", rows), ("t",))
+    same, alike = doubts(found, found.names)
+    assert "2 questions" in same
+    assert all(repr(name) in alike for name in ("t", "T", "ｔ"))
+    assert doubts(read(tmp_path, write(tmp_path / "other.jsonl", ROWS)), ["a", "b"]) == []
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])

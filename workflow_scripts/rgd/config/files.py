@@ -65,7 +65,7 @@ def _own_or_test(folder: Path, name: str) -> Path:
 
 def fault_of_name(name: str) -> str | None:
     """Why a file's name cannot be part of a result's path; None where it can."""
-    if re.match(KEY_PATTERN, name):
+    if re.fullmatch(KEY_PATTERN, name) and not name.endswith("\n"):
         return None
     return (
         "the name becomes part of paths, so it may hold only letters, digits, dots, underscores and hyphens, and starts "

@@ -1,6 +1,8 @@
 """A benchmark's question, and the checks that every adapter's questions must pass."""
 
 import string
+import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,6 +44,49 @@ class Dropped(NamedTuple):
     query_id: str
     reason: str
     detail: str
+
+
+UNLISTED = "task not listed"
+"""The class of a row whose task the dataset's file does not name."""
+
+
+class Read(list[Question]):
+    """The questions that an adapter read, and the rows of tasks that are not listed, which are no questions of the dataset.
+
+    Attributes:
+        unlisted: those rows.
+        names: the tasks' names as the files spell them.
+    """
+
+    def __init__(self, questions: Iterable[Question], unlisted: Sequence[Dropped], names: Iterable[str]) -> None:
+        super().__init__(questions)
+        self.unlisted, self.names = tuple(unlisted), tuple(names)
+
+
+def doubts(questions: Sequence[Question], names: Iterable[str]) -> list[str]:
+    """What may be a mistake, though every question is usable: equal questions, and names of tasks that hardly differ.
+
+    Args:
+        questions: in order.
+        names: the tasks' names.
+    """
+    found = []
+    counts = Counter((question.question.strip(), question.options) for question in questions)
+    repeated = [key for key, count in counts.items() if count > 1]
+    if repeated:
+        rows = sum(counts[key] for key in repeated)
+        found.append(
+            f"{rows} questions have only {len(repeated)} different texts with options; the first is {repeated[0][0][:60]!r}"
+        )
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        alike.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), []).append(name)
+    for same in alike.values():
+        if len(same) > 1:
+            found.append(
+                f"the tasks {', '.join(map(repr, same))} differ only in case or in the form of their characters"
+            )
+    return found
 
 
 def validate(questions: Iterable[Question]) -> None:

@@ -39,7 +39,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 
 def _task(path: Path, task: str) -> list[Question]:
     try:
-        examples = json.loads(path.read_text(encoding="utf-8"))["examples"]
+        examples = json.loads(path.read_text(encoding="utf-8-sig"))["examples"]
         return [parse(task, number, example["input"], example["target"]) for number, example in enumerate(examples)]
     except FileNotFoundError as error:
         raise UserError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from rgd.answers.latex import LATEX, boxed
 from rgd.datasets.base import Question
-from rgd.datasets.tables import Row, checked_tasks, column_names, identity, read_rows
+from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows
 from rgd.errors import UserError
 
 
@@ -24,13 +24,13 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
     columns = source["columns"]
     if folder is None:
         raise UserError("the adapter mathematics needs a source, but the dataset's file has none. Add source.")
-    return checked_tasks(
-        [_question(row, columns, tasks) for row in read_rows(source, tasks, folder, column_names(columns))], tasks
-    )
+    rows = list(read_rows(source, tasks, folder, column_names(columns)))
+    keys = keys_of_tasks(rows, columns, tasks)
+    return checked_tasks([_question(row, columns, tasks, keys) for row in rows], tasks, list(keys))
 
 
-def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> Question:
+def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str]) -> Question:
     cell = row.values[columns["label"]]
     text = "" if cell is None else str(cell)
     label = boxed(text) or "" if columns["label_form"] == "boxed" else text.strip()
-    return Question(**identity(row, columns, tasks), options=(), answer_kind=LATEX, label=label)
+    return Question(**identity(row, columns, tasks, keys), options=(), answer_kind=LATEX, label=label)

@@ -4,7 +4,9 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +33,32 @@ class SourceFile(NamedTuple):
 
 
 def task_key(name: str) -> str:
-    """A task's name as a key: letters, digits and underscores."""
-    return re.sub(r"\W+", "_", name.strip()).strip("_")
+    """A task's name as a key: letters of any alphabet, digits and underscores."""
+    return re.sub(r"\W+", "_", task_name(name)).strip("_")
+
+
+def task_name(name: str) -> str:
+    """A task's name as it is compared: without spaces around it, in Unicode's composed form."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def task_keys(names: Iterable[str], tasks: Collection[str]) -> dict[str, str]:
+    """The key of each task of a file: one of ``tasks`` where it is listed. No two names have the same key.
+
+    A task is listed by its name, or by :func:`task_key` of it unless another name in the file has the same (C and C++).
+
+    Args:
+        names: the names in the file, in any form.
+        tasks: the listed tasks.
+    """
+    spelled = {name: task_name(name) for name in dict.fromkeys(names)}
+    shared = Counter(map(task_key, set(spelled.values())))
+    listed = {task_name(task): task for task in tasks}
+    found = {}
+    for name, text in spelled.items():
+        short = task_key(text)
+        found[name] = listed.get(text, short if short and shared[short] == 1 else text)
+    return found
 
 
 def source_files(source: Mapping[str, Any], tasks: Sequence[str]) -> list[SourceFile]:

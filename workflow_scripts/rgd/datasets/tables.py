@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rgd.datasets.base import Question
-from rgd.datasets.mirror import SourceFile, source_files, task_key
+from rgd.datasets.base import UNLISTED, Dropped, Question, Read
+from rgd.datasets.mirror import SourceFile, source_files, task_keys, task_name
 from rgd.errors import UserError
 
 
@@ -66,7 +66,8 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
 
 def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     rows = []
-    with path.open(encoding="utf-8") as lines:
+    # Some editors begin a file with a byte-order mark.
+    with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -114,15 +115,34 @@ def column_names(columns: Mapping[str, Any]) -> list[str]:
     return [name for names in lists for name in names]
 
 
-def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
-    """query_id, task, question and part of a row; an empty cell becomes an empty text."""
+def told(value: Any) -> str:
+    """A cell as text: empty if nothing is in it, and without the point of a whole number (a column with gaps has floats)."""
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def keys_of_tasks(rows: Sequence[Row], columns: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, str]:
+    """The key of each task that the column of tasks names; see :func:`rgd.datasets.mirror.task_keys`."""
+    column = columns["task"]
+    return {} if column is None else task_keys([told(row.values[column]) for row in rows], tasks)
+
+
+def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str]) -> dict[str, Any]:
+    """query_id, task, question and part of a row; an empty cell becomes an empty text.
+
+    Args:
+        row: the row.
+        columns: the columns' names.
+        tasks: the dataset's tasks.
+        keys: from :func:`keys_of_tasks`.
+    """
 
     def text(key: str) -> str:
-        value = row.values[columns[key]]
-        return "" if value is None else str(value)
+        return told(row.values[columns[key]])
 
     if columns["task"] is not None:
-        task = task_key(text("task"))
+        task = keys[text("task")]
     else:
         task = row.file.task if row.file.task is not None else tasks[0]
     prefix = "".join(f"{word}-" for word in (row.file.task, row.file.part) if word)
@@ -134,8 +154,13 @@ def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str]) -> dict
     }
 
 
-def checked_tasks(questions: Sequence[Question], tasks: Sequence[str]) -> list[Question]:
-    """The questions of ``tasks``, and the faulty ones without a task.
+def checked_tasks(questions: Sequence[Question], tasks: Sequence[str], names: Sequence[str] = ()) -> Read:
+    """The questions of ``tasks``, and the faulty ones without a task; the rows of other tasks are listed beside them.
+
+    Args:
+        questions: of all rows, in order.
+        tasks: the dataset's tasks.
+        names: the tasks' names as the files spell them.
 
     Raises:
         UserError: a task has no question.
@@ -147,4 +172,10 @@ def checked_tasks(questions: Sequence[Question], tasks: Sequence[str]) -> list[Q
             f"there are no questions for the task {missing[0]}; the file has the tasks {sorted(found)}. Correct `tasks` in the "
             "dataset's file."
         )
-    return [question for question in questions if not question.task or question.task in tasks]
+    unlisted = [
+        Dropped(row, question.query_id, UNLISTED, f"its task is {question.task!r}")
+        for row, question in enumerate(questions)
+        if question.task and question.task not in tasks
+    ]
+    kept = [question for question in questions if not question.task or question.task in tasks]
+    return Read(kept, unlisted, [*tasks, *map(task_name, names)])

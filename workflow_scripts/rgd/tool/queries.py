@@ -35,7 +35,7 @@ def read(file: Path | None) -> Iterator[Query]:
             yield _query(row, f"{file}, row {number}")
     else:
         try:
-            with file.open(encoding="utf-8") as opened:
+            with file.open(encoding="utf-8-sig") as opened:
                 yield from lines(opened, str(file))
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"--file {file}: this file cannot be read as text: {error}.") from None

@@ -165,7 +165,7 @@ def _answers(nickname: str, files: list[Found]) -> list[dict[str, Any]]:
 def _read(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON file (a list, or one per line in ``.jsonl``), each with its question_id as text."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): copy it again.") from error

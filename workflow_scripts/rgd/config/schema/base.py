@@ -1,17 +1,31 @@
 """What all parts of the configuration share: keys, seeds, and the refusal of unknown keys."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rgd.errors import UserError
+from rgd.terminal import printable
 
 KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, max_length=80)]
 """A name that becomes part of a path: letters, digits, dot, underscore, hyphen; no leading dot, no slash."""
+
+
+def _task_name(name: str) -> str:
+    """A task's name in Unicode's composed form; raises ValueError where it has what no name has."""
+    text = unicodedata.normalize("NFC", name)
+    if not text or text != text.strip() or len(text) > 100 or "\n" in text or "\t" in text or printable(text) != text:
+        raise ValueError("a task's name has up to 100 characters, no spaces around it and no control characters")
+    return text
+
+
+TaskName = Annotated[str, AfterValidator(_task_name)]
+"""The name of a task, in any alphabet."""
 
 SIZE_PATTERN = r"^[1-9][0-9]*[km]$"
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey
+from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey, TaskName
 
 MATHEMATICS = "mathematics"
 
@@ -101,8 +101,12 @@ class Dataset(Section):
         ge=4,
         description="For the adapter `quickstart`: questions per task, at most 60; null: all.",
     )
-    tasks: dict[Key, str] = Field(min_length=1, description="Each task with a human-written description.")
-    examples: dict[Key, list[Annotated[str, Field(min_length=1)]]] = Field(
+    tasks: dict[TaskName, str] = Field(
+        min_length=1,
+        description="Each task with a human-written description. A name is that of the file's column, in any alphabet, or has "
+        "underscores in place of all but letters and digits.",
+    )
+    examples: dict[TaskName, list[Annotated[str, Field(min_length=1)]]] = Field(
         default_factory=dict,
         description="For the adapter described: questions of each task, without answers, from which a descriptor writes the "
         "description.",
@@ -135,6 +139,25 @@ class Dataset(Section):
     def is_tested(self) -> bool:
         """Whether there are questions to test routers on; tasks that are only described have none."""
         return self.adapter != DESCRIBED
+
+    @model_validator(mode="after")
+    def _names_of_files_are_safe(self) -> "Dataset":
+        remote = (
+            []
+            if self.source is None
+            else [
+                self.source.file,
+                *([self.source.remote] if isinstance(self.source.remote, str) else self.source.remote or []),
+            ]
+        )
+        if not any("{task}" in name for name in remote):
+            return self
+        for task in self.tasks:
+            if task.startswith(".") or any(sign in task for sign in "/\\{}"):
+                raise ValueError(
+                    f"the task {task!r} cannot be part of a file's name, which source.file makes of it: name the task by a column"
+                )
+        return self
 
     @model_validator(mode="after")
     def _is_described_or_read(self) -> "Dataset":
