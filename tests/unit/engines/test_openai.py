@@ -438,6 +438,21 @@ def test_an_unreadable_reply_is_asked_again_and_stops_no_other(ask, odd):
     assert [answer.text for _, answer in caught.value.answered] == [f"to q{index}" for index in (0, 2, 3, 4, 5)]
 
 
+def test_a_request_that_gets_no_answer_keeps_no_later_chunk_from_being_asked(tmp_path):
+    settings = AnswerSettings("openai:m", "generate", TEMPLATE, None, "served", sampling=SAMPLING)
+    store, requests = Store(tmp_path / "store"), questions(9)
+    usual = lambda asked: Play(chat(reason="error")) if "q1 ?" in str(asked.body) else echo(asked)  # noqa: E731
+    with FaultyServer(usual) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01, "attempts": 2}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            for _ in range(2):
+                with pytest.raises(UserError, match=r"\b2 attempts"):
+                    fill(store, settings, requests, lambda: engine, 2)
+                stored = store.answered(settings, [request.query_key for request in requests])
+                assert stored.tolist() == [index != 1 for index in range(9)]
+    assert len(server.asked) == 8 + 2 + 2
+
+
 def test_a_server_that_sends_nothing_readable_is_not_paid_for_every_request():
     with FaultyServer(lambda _: Play(chat(reason="error"))) as server:
         api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01, "attempts": 2, "concurrency": 2}

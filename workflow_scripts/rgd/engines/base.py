@@ -122,11 +122,20 @@ class Interrupted(UserError):
     Attributes:
         answered: each answered request with its answer.
         provenance: provenance of the engine.
+        is_of_single_requests: only single requests got no answer; others may still be asked.
     """
 
-    def __init__(self, message: str, answered: Sequence[tuple[Request, Answer]], provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        message: str,
+        answered: Sequence[tuple[Request, Answer]],
+        provenance: Mapping[str, Any],
+        *,
+        is_of_single_requests: bool = False,
+    ) -> None:
         super().__init__(message)
         self.answered, self.provenance = answered, provenance
+        self.is_of_single_requests = is_of_single_requests
 
 
 class Engine(Protocol):

@@ -239,7 +239,8 @@ class RemoteEngine(abc.ABC):
         self._tell_of_others(answers.values())
         if self.failure is not None:
             came = [(request, answers[index]) for index, request in enumerate(requests) if index in answers]
-            raise Interrupted(str(self.failure), came, self.provenance)
+            single = not self.stopped.is_set()
+            raise Interrupted(str(self.failure), came, self.provenance, is_of_single_requests=single)
         return [answers[index] for index in range(len(requests))]
 
     def _tell_of_others(self, answers: Iterable[Answer]) -> None:

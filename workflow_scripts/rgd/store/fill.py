@@ -64,7 +64,8 @@ def fill(
         wait: False stops at the first chunk that another job is asking, and leaves the rest to that job.
 
     Raises:
-        UserError: from the engine, a damaged chunk, or a store that cannot be written.
+        UserError: from the engine, a damaged chunk, or a store that cannot be written. If single requests got no answer,
+            after all others were asked.
     """
     wanted = {_name(request): request for request in requests}
     listing = store.listing(settings)
@@ -82,6 +83,7 @@ def fill(
     engine = open_engine()
     progress = _Progress(title, to_ask, report)
     asked = trimmed = empty = done = put_off = 0
+    given_up: Interrupted | None = None
     while waiting:
         chunk = waiting.popleft()
         left, lease = _claim(leases, listing, missing, chunk)
@@ -96,8 +98,14 @@ def fill(
                 put_off = 0
             continue
         if lease is not None:
-            answers = _ask_and_commit(store, settings, engine, [wanted[name] for name in left], lease)
-            asked += len(left)
+            try:
+                answers = _ask_and_commit(store, settings, engine, [wanted[name] for name in left], lease)
+            except Interrupted as stop:
+                if not stop.is_of_single_requests:
+                    raise
+                given_up = given_up or stop
+                answers = [answer for _, answer in stop.answered]
+            asked += len(answers)
             trimmed += sum(answer.trimmed for answer in answers)
             empty += sum(answer.scores is None and not answer.text.strip() for answer in answers)
         put_off = 0
@@ -111,6 +119,8 @@ def fill(
             "check the prompt, the chat template and max_tokens (a reasoning model may run out of tokens before its answer), "
             "then raise answers_epoch to ask again"
         )
+    if given_up is not None:
+        raise given_up
     return FillCount(asked, len(wanted) - asked, trimmed, empty)
 
 
