@@ -287,7 +287,10 @@ def test_a_slice_sees_its_prompt(folder: Path) -> None:
     member = config.pool["quickstart"].members[0]
     before = slices.answering(config, folder, member)
     prompt = folder / "prompts" / f"{members(config)[member].ask.prompt}.txt"
-    prompt.write_text(prompt.read_text() + " ")
+    text = prompt.read_text()
+    prompt.write_text(text + " \n")
+    assert slices.answering(config, folder, member) == before
+    prompt.write_text(text + "!")
     assert slices.answering(config, folder, member) != before
 
 

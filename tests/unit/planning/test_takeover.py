@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rgd.artifacts.fingerprint import ROOT as SCRIPTS
@@ -133,6 +135,26 @@ def test_code_that_may_make_something_else_is_left_to_run_again(world: World) ->
     world.take_over()
     for name in ("routers/d/s/p/r.parquet", "responses/d/q/n.parquet"):
         assert world.memory.records[str(world.root / name)] == before[str(world.root / name)]
+
+
+@pytest.mark.parametrize(("dropped", "runs_again"), [(0, False), (3, True)])
+def test_questions_are_read_again_only_if_rows_were_dropped(world: World, dropped: int, runs_again: bool) -> None:
+    adapter = "rgd.datasets.multiple_choice"
+    before = KNOWN["benchmark_questions"]["before"][2]
+    said = json.dumps(
+        {"fingerprint": before, "of": ["benchmark_questions.py", adapter]}, sort_keys=True, separators=(",", ":")
+    )
+    pq.write_table(pa.table({"row": list(range(dropped))}), _folder(world.root / "dropped") / "e.parquet")
+    world.make("benchmark_questions", "questions/e/benchmark.parquet", ["sources/e.json"], code=said)
+    path = f"{world.root}/questions/e/benchmark.parquet"
+    old = world.memory.records[path]
+    world.take_over()
+    assert (world.memory.records[path] == old) == runs_again
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @pytest.mark.parametrize(

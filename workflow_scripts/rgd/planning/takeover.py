@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
 from rgd.artifacts.fingerprint import follow, parameter
@@ -157,6 +160,8 @@ def _content(remembered: Remembered, root: str, path: str, known: "_Known") -> R
         inside = path.startswith(f"{root}/")
         return f"{root}/{_renamed(path.removeprefix(f'{root}/'))}" if inside else path
 
+    if remembered.rule == "benchmark_questions" and _dropped_rows(Path(root), path):
+        return None
     made = os.stat(path).st_mtime
     parameters = [known.as_now(remembered.rule, text, made) for text in remembered.parameters]
     if any(text is None for text in parameters):
@@ -190,6 +195,15 @@ def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
         state = path.stat()
         write_json(path, new)
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def _dropped_rows(root: Path, path: str) -> int:
+    """How many rows of a benchmark's files were dropped, some of which are read today; ``path`` is a file of its questions."""
+    dataset = Path(path).relative_to(root).parts[1].removesuffix(".parquet")
+    try:
+        return int(pq.read_metadata(root / f"dropped/{dataset}.parquet").num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
 
 
 def plugins_of_now(script: str, plugins: Sequence[str]) -> list[str]:

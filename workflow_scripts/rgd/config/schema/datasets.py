@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey, TaskName
 
@@ -101,7 +101,7 @@ class Dataset(Section):
         ge=4,
         description="For the adapter `quickstart`: questions per task, at most 60; null: all.",
     )
-    tasks: dict[TaskName, str] = Field(
+    tasks: dict[TaskName, Annotated[str, StringConstraints(strip_whitespace=True)]] = Field(
         min_length=1,
         description="Each task with a human-written description. A name is that of the file's column, in any alphabet, or has "
         "underscores in place of all but letters and digits.",
