@@ -1,5 +1,6 @@
 """Taking over results that were made elsewhere: what is vouched for, what is not, and in which order files stand."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -186,3 +187,42 @@ def test_a_file_of_which_nothing_is_told_is_named(root: Path) -> None:
         tell(root, root / "questions/d/q.parquet")
     with pytest.raises(UserError, match=r"snakemake .*questions/absent\.parquet"):
         tell(root, root / "questions/absent.parquet")
+
+
+@pytest.mark.parametrize("key", ["outputs", "inputs", "parameters", "made", "rule"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {},
+        7,
+        "x",
+        "9999-99-99",
+        {"../../secret": "x"},
+        {"/etc/passwd": "x"},
+        {"a": None},
+        {"a": []},
+        [[]],
+        True,
+    ],
+)
+def test_a_provenance_that_says_anything_else_takes_nothing_over(root: Path, key: str, value: Any) -> None:
+    """Results come from elsewhere, and so does what lies beside them."""
+    file = beside(root / "asked/answers/d/q/m.json")
+    content = json.loads(file.read_text()) | {key: value}
+    file.write_text(json.dumps(content))
+    memory = Memory()
+    done = adopt(root, memory, LIMIT)
+    assert done.adopted + len(done.refused) == ALL
+    assert all(
+        ".." not in path and path.startswith(f"{root}/")
+        for record in memory.records.values()
+        for path in record["inputs"]
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", "null", "7", "\x00", '{"outputs": 1e999}'])
+def test_a_provenance_that_is_none_takes_nothing_over(root: Path, text: str) -> None:
+    beside(root / "asked/answers/d/q/m.json").write_text(text)
+    assert "asked/answers/d/q/m.json" in adopt(root, Memory(), LIMIT).refused

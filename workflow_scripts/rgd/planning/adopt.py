@@ -100,9 +100,27 @@ def _provenances(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
     for name in names:
         content = read_provenance(root / name)
-        if content is not None:
+        if content is not None and _is_whole(content):
             made.update(dict.fromkeys(content.get("outputs", {}), content))
     return made
+
+
+def _is_whole(content: Mapping[str, Any]) -> bool:
+    """Whether a provenance, which came with the results, has all that is recorded of it, in the right types."""
+    outputs, inputs, again = content.get("outputs"), content.get("inputs"), content.get("inputs_again", [])
+    if not isinstance(outputs, dict) or not isinstance(inputs, dict) or not isinstance(again, list):
+        return False
+    if not all(isinstance(text, str) for text in [*outputs.values(), *inputs.values(), *again, content.get("rule")]):
+        return False
+    if not isinstance(content.get("parameters"), dict) or not isinstance(content.get("made"), str):
+        return False
+    try:
+        datetime.fromisoformat(content["made"]).timestamp()
+    except (ValueError, OverflowError):
+        return False
+    # Nothing outside the results is looked at.
+    paths = [Path(name) for name in [*outputs, *inputs, *again]]
+    return not any(path.is_absolute() or ".." in path.parts for path in paths)
 
 
 def _reason(name: str, content: Mapping[str, Any] | None, digests: Mapping[str, str]) -> str | None:

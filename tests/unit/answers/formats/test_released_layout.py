@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,11 @@ def test_the_command_says_what_it_wrote(released: Path, tmp_path: Path, capsys: 
     assert (tmp_path / "root/recorded/mmlu_pro/small/Qwen3-8.parquet").is_file()
     assert main(["import-released", str(tmp_path / "nothing"), str(tmp_path / "other")]) == 1
     assert "Model_Responses/" in capsys.readouterr().err
+
+
+def test_two_tasks_that_differ_only_in_case_are_told(released: Path, tmp_path: Path) -> None:
+    (folder,) = [path for path in (released / "Model_Responses").iterdir() if path.name.endswith("-test")][:1]
+    shutil.copytree(folder, folder.with_name(folder.name.lower()))
+    with pytest.raises(UserError, match=folder.name.lower().rpartition("-")[0]):
+        import_released(released, tmp_path / "target")
+    assert not (tmp_path / "target").exists()

@@ -89,6 +89,11 @@ def import_released(folder: Path, target: Path) -> list[str]:
             f"{folder} contains no Model_Responses/TASK-SPLIT/MODEL.json: give the folder in which the released code was run."
         )
     report = []
+    datasets = [task.lower() for task in tasks]
+    if twice := sorted({name for name in datasets if datasets.count(name) > 1}):
+        raise UserError(
+            f"{folder}: two tasks are called {twice[0]} but for the case, and would be one dataset: rename one."
+        )
     for task, members in sorted(tasks.items()):
         report += _import_task(folder, target, task, members)
     return report
@@ -166,7 +171,11 @@ def _read(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON file (a list, or one per line in ``.jsonl``), each with its question_id as text."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+        rows = (
+            [json.loads(line) for line in text.splitlines() if line.strip()]
+            if path.suffix == ".jsonl"
+            else json.loads(text)
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): copy it again.") from error
     if not isinstance(rows, list):
