@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from _job import running
 from rgd.answers.formats.recorded import read_embeddings
 from rgd.artifacts import schemas
@@ -12,3 +14,5 @@ with running(snakemake):
     query_ids = read_table(snakemake.input.questions, ["query_id"])["query_id"]
     table = read_embeddings(Path(snakemake.resources.data_root) / snakemake.params.file, query_ids, dimension)
     write_table(snakemake.output.embeddings, table, schemas.embeddings(dimension))
+    further = pq.read_metadata(Path(snakemake.resources.data_root) / snakemake.params.file).num_rows - table.num_rows
+    print(f"{table.num_rows} embeddings; {further} rows of the file belong to no question")

@@ -213,7 +213,9 @@ def _import_embeddings(folder: Path, target: Path, task: str, ids: set[str]) -> 
     write_table(path, table, table.schema)
     lacking = len(ids) - len(known)
     line = f"{path}: {len(known)} vectors of {lengths.pop()} numbers"
-    return [f"{line}; {lacking} questions have none: compute the embeddings instead" if lacking else line]
+    further = len(vectors) - len(known)
+    told = [f"{files[0].parent}: {further} vectors belong to no question of {task} and are left out"] if further else []
+    return [*told, f"{line}; {lacking} questions have none: compute the embeddings instead" if lacking else line]
 
 
 def _read_embeddings(path: Path) -> dict[str, np.ndarray]:
