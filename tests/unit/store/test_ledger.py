@@ -170,6 +170,24 @@ def test_an_answers_cost_is_that_of_all_its_attempts(tmp_path: Path) -> None:
     assert stored >= biller.billed
 
 
+def test_a_server_that_charges_more_than_asked_for_is_seen_and_reckoned_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """It reasons three times as long as max_tokens allows, and bills that: the first attempts show it, the others fit."""
+
+    class Greedy(Biller):
+        def __call__(self, asked):
+            self.random = SimpleNamespace(choice=lambda _: "ok", randint=lambda *_: 3 * MAX_TOKENS)
+            return super().__call__(asked)
+
+    biller, budget = Greedy(0), 3.0
+    with FaultyServer(biller) as server, pytest.raises(Interrupted, match="budget_dollars"):
+        ask(tmp_path, server.address, budget, 0, 60, concurrency=2)
+    assert biller.billed <= budget
+    assert Ledger(tmp_path, WEIGHTS).spent() == pytest.approx(biller.billed)
+    assert "warning" in capsys.readouterr().err
+
+
 def test_what_can_never_fit_stops_and_keeps_what_came(tmp_path: Path) -> None:
     biller = Biller(1, ("ok",))
     with FaultyServer(biller) as server, pytest.raises(Interrupted, match=r"budget_dollars = 1\.5\b"):

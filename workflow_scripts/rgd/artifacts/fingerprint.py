@@ -26,6 +26,7 @@ PACKAGE = "rgd"
 DECIDES_NOTHING = {
     "_asking": "the order in which a loaded model is asked about several query sets",
     "_job": "the frame of every script: its log, exit and provenance",
+    "rgd.artifacts.locks": "who may write when",
     "rgd.engines.budget": "what a job may spend",
     "rgd.store.ledger": "what has been spent",
     "_models": "the loading of a job's model",

@@ -1,7 +1,10 @@
 """Locks on files (flock), which the system releases however the process that holds them ends."""
 
+import contextlib
 import enum
 import fcntl
+from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 
@@ -34,3 +37,15 @@ def lock(file: BinaryIO, *, wait: bool, exclusive: bool = True) -> Lock:
     except OSError:
         return Lock.UNSUPPORTED
     return Lock.TAKEN
+
+
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait until no other process is in a block with the same ``path``; without locks nobody waits.
+
+    Raises:
+        OSError: the file at ``path`` cannot be written.
+    """
+    with path.open("ab+") as file:
+        lock(file, wait=True)
+        yield

@@ -1,7 +1,6 @@
 """Fetching datasets at a pinned revision from where they are published, into the layout of a mirror (rgd.datasets.mirror)."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,8 @@ import pyarrow.parquet as pq
 
 from rgd.artifacts.address import masked
 from rgd.artifacts.digests import digest
-from rgd.artifacts.files import write_json
+from rgd.artifacts.files import flush, write_json
+from rgd.artifacts.locks import turn
 from rgd.config.schema.base import COMMIT
 from rgd.datasets.hosts import HOSTS, Host, Piece
 from rgd.datasets.mirror import MANIFEST, fill, manifest, source_files
@@ -44,8 +44,6 @@ def fetch(
         UserError: the revision is not a commit, the host cannot be reached, refuses or lacks a file, a file is damaged, or
             the folder cannot be written.
     """
-    import filelock
-
     folder = root / "hub" / source["repo"]
     host = HOSTS[source["host"]](source["repo"])
     remote = source["remote"] or source["file"]
@@ -64,7 +62,7 @@ def fetch(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(folder / ".rgd-fetch.lock"):
+        with turn(folder / ".rgd-fetch.lock"):
             have = manifest(folder)
             if not pinned:
                 commit = host.commit(source["revision"])
@@ -120,7 +118,7 @@ def _fetch_all(
                 arrived.append(path)
             path = _as_one(arrived, Path(temporary) / f"whole{Path(name).suffix}")
             with path.open("rb+") as opened:
-                os.fsync(opened.fileno())
+                flush(opened.fileno())
             size = path.stat().st_size
             entry = {"revision": commit, "bytes": size, "sha256": digest(path)}
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,7 @@ class Budget:
     def __init__(self, dollars: float | None, account: Account) -> None:
         self.dollars, self.account = dollars, account
         self.spent = 0.0
+        self._factor = 1.0
         self._unwritten = 0.0
         self._open: dict[int, float] = {}
         self._numbers = itertools.count()
@@ -115,7 +116,7 @@ class Budget:
         Raises:
             UserError: less than ``most`` is left, or the account cannot be written.
         """
-        wish = _Wish(most)
+        wish = _Wish(most * self._factor)
         self._wishes.append(wish)
         self._wake()
         try:
@@ -128,8 +129,20 @@ class Budget:
             raise
 
     def settle(self, number: int, cost: float) -> None:
-        """Replace a reservation by what the attempt cost, or may have cost."""
-        del self._open[number]
+        """Replace a reservation by what the attempt cost, or may have cost.
+
+        A server may charge more than the request allows, such as reasoning beyond max_tokens. Then later reservations are as
+        much larger.
+        """
+        reserved = self._open.pop(number)
+        if 0 < reserved < cost:
+            self._factor *= cost / reserved
+            print(
+                f"warning: an attempt cost {cost:.4f} dollars, though it should cost at most {reserved:.4f}: check the prices in the "
+                "model's file, and whether the server keeps to max_tokens. From now on as much more is reserved.",
+                file=sys.stderr,
+                flush=True,
+            )
         self.spent += cost
         self._unwritten += cost
         self._wake()

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rgd.artifacts.locks import turn
 from rgd.config.schema.models import Weights
 from rgd.errors import UserError
 from rgd.weights.conversion import convert_gguf
@@ -58,11 +59,9 @@ def ensure_weights(
         if _complete(folder, weights):
             return folder
 
-    import filelock
-
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(cache / f".{folder.name}.lock"):
+        with turn(cache / f".{folder.name}.lock"):
             if _complete(folder, weights):
                 return folder
             with tempfile.TemporaryDirectory(dir=cache, prefix=f".{folder.name}.") as temporary:
@@ -77,7 +76,12 @@ def ensure_weights(
                     "sizes": sizes,
                 }
                 (made / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-                made.replace(folder)
+                try:
+                    made.replace(folder)
+                except OSError:
+                    # Without locks another process may have been faster.
+                    if not _complete(folder, weights):
+                        raise
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
