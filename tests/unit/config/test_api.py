@@ -38,6 +38,10 @@ def api(**changes: object) -> dict[str, object]:
         ({"api": api(base_url="localhost:8000")}, "base_url"),
         ({"api": api(base_url="http://user:password@host/v1")}, "base_url"),
         ({"api": api(concurrency=0)}, "concurrency"),
+        ({"api": api(omit=["max_tokens"])}, "omit"),
+        ({"api": api(omit=["top_k"])}, r"gemini.*api\.omit"),
+        ({"api": api(stream=True)}, r"gemini.*api\.stream"),
+        ({"api": api(token_limit="max_completion_tokens")}, r"gemini.*api\.token_limit"),
     ],
 )
 def test_what_is_wrong_with_a_model_is_named(changes: dict[str, object], expected: str) -> None:
@@ -54,6 +58,23 @@ def test_mistakes_are_told_without_a_key_that_stands_in_place_of_its_variable(tm
     assert names(text, "api.budget")
     assert names(text, "budget_dollars")
     assert "Secret" not in text
+
+
+@pytest.mark.parametrize("address", ["http://user:Secret@host/v1", "http://host/v1?key=Secret", "Secret@host"])
+def test_mistakes_are_told_without_the_credentials_of_an_address(tmp_path: Path, address: str) -> None:
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    wrong = FILE | {"api": FILE["api"] | {"base_url": address}}
+    (folder / "model" / f"{NAME}.yaml").write_text(yaml.safe_dump(wrong))
+    text = load_all(folder)[1]["model", NAME]
+    assert names(text, "api.base_url")
+    assert "Secret" not in text
+
+
+@pytest.mark.parametrize("value", ["http://user:Secret@host/v1", "'http://user:Secret@host/v1'"])
+def test_an_overridden_address_is_told_without_its_credentials(value: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load(CONFIG, overrides=[f"model.{NAME}.api.base_url={value}"])
+    assert "Secret" not in str(caught.value)
 
 
 def test_what_writes_must_have_what_it_needs() -> None:
@@ -87,5 +108,10 @@ def test_what_decides_an_api_models_answers(config: Config) -> None:
         "budget_dollars": 1,
     }
     assert sliced(dtype="float16", threads=2, api=given | how) == before
-    for changes in ({"api": given | {"model": "other"}}, {"api": given | {"revision": "1"}}, {"chat": {}}):
+    for changes in (
+        {"api": given | {"model": "other"}},
+        {"api": given | {"revision": "1"}},
+        {"api": given | {"omit": ["seed"]}},
+        {"chat": {}},
+    ):
         assert all(now != then for now, then in zip(sliced(**changes), before, strict=True))

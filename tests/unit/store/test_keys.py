@@ -100,6 +100,7 @@ NEUTRAL_NAMES = ["frequency_penalty", "min_p", "presence_penalty", "repetition_p
         ),
         (SERVER | {"api": API | {"omit": [*NEUTRAL_NAMES, "seed"]}}, "local", "a812107baf9297ed9b39"),
         (SERVER | {"api": {"model": "m"}}, "local", "e9415f2a25a5be4210d8"),
+        (SERVER | {"api": API | {"base_url": "https://api.openai.com/v1/"}}, "local", "e9415f2a25a5be4210d8"),
         (SERVER | {"api": {"model": "m"}, "engine": "gemini"}, "local", "759d44223e5f998afeed"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rgd.artifacts.address import masked
 from rgd.config import generated
 from rgd.config.analyses import check_analyses
 from rgd.config.checks import check_catalogues, check_experiment
@@ -235,7 +236,7 @@ def _explain_hydra(
             key, file = path.rsplit(".", 1)[1], file_of(folder, group, known[-1])
             return f"override {path}: {file} has no key {key}. " + nearest(key, _keys_of(file))
         return f"override {path}: unknown key. " + nearest(group, [*Config.model_fields])
-    given = f" (overrides: {overrides})" if overrides else ""
+    given = masked(f" (overrides: {overrides})") if overrides else ""
     return f"the configuration in {folder} cannot be composed: {text}{given}"
 
 
@@ -252,6 +253,10 @@ def _keys_of(file: Path) -> list[str]:
 
     walk(yaml.safe_load(file.read_text()))
     return found
+
+
+# By mistake: a key in the place of its variable's name, or an address with credentials.
+_MAY_HOLD_SECRETS = ("key_variable", "base_url")
 
 
 def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: Path, overrides: list[str]) -> str:
@@ -277,12 +282,12 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
             )
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            # A whole section is too long to show, and key_variable may hold a secret key by mistake.
-            shown = not isinstance(problem["input"], dict) and location[-1:] != ["key_variable"]
+            # A whole section is too long to show.
+            shown = not isinstance(problem["input"], dict) and location[-1] not in _MAY_HOLD_SECRETS
             given = f" = {problem['input']!r}" if shown else ""
             lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}.")
     if overrides:
-        lines.append(f"(The command line overrides {overrides}.)")
+        lines.append(masked(f"(The command line overrides {overrides}.)"))
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rgd.config.schema.base import COMMIT
-from rgd.config.schema.models import SERVED, Api, Weights
+from rgd.config.schema.models import OPENAI_ADDRESS, SERVED, Api, Weights
 from rgd.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ EMBEDDER = "embedder"
 EVERY = ""
 """The name that stands for every model that is asked on a server."""
 
-_PROVIDERS = {"openai": "https://api.openai.com/v1", "gemini": "https://generativelanguage.googleapis.com"}
+_PROVIDERS = {"openai": OPENAI_ADDRESS, "gemini": "https://generativelanguage.googleapis.com"}
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _ADDRESS = re.compile(r"https?://[^@?#\s]+")
 

@@ -115,6 +115,8 @@ class Weights(Section):
         return f"path:{self.path}" if self.hub is None else f"{self.hub.repo}@{self.hub.revision}"
 
 
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+
 NEUTRAL: dict[str, float] = {
     "top_k": -1,
     "min_p": 0.0,
@@ -146,7 +148,9 @@ class Api(Section):
         description="Snapshot or commit that is served, if the name does not tell. A change asks everything again.",
     )
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^@?#\s]+$")] | None = Field(
-        None, description="Address of the server, such as http://localhost:8000/v1; null: the provider's own."
+        None,
+        description="Address of the server, such as http://localhost:8000/v1, without user, password or query; null: the provider's "
+        "own.",
     )
     key_variable: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = Field(
         None,
@@ -195,8 +199,10 @@ class Api(Section):
 
     @property
     def neutral(self) -> dict[str, float]:
-        """What a server of the OpenAI protocol is sent besides the sampling parameters; a provider's own address knows none of it."""
-        return {} if self.base_url is None else {name: NEUTRAL[name] for name in NEUTRAL if name not in self.omit}
+        """What a server of the OpenAI protocol is sent besides the sampling parameters; OpenAI's own refuses some of it."""
+        if self.base_url is None or self.base_url.rstrip("/") == OPENAI_ADDRESS:
+            return {}
+        return {name: value for name, value in NEUTRAL.items() if name not in self.omit}
 
 
 class Sampling(Section):
