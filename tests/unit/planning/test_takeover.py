@@ -152,6 +152,19 @@ def test_questions_are_read_again_only_if_rows_were_dropped(world: World, droppe
     assert (world.memory.records[path] == old) == runs_again
 
 
+@pytest.mark.parametrize(("confidence", "runs_again"), [(-0.2, False), (None, False), (-33.5, True), (0.4, True)])
+def test_answers_are_read_again_only_if_a_confidence_is_no_measurement(
+    world: World, confidence: float | None, runs_again: bool
+) -> None:
+    path = world.root / "responses/d/q/m.parquet"
+    kind = "none" if confidence is None else "mean_log_probability"
+    rows = {"confidence": [-0.1, confidence], "confidence_kind": ["mean_log_probability", kind]}
+    pq.write_table(pa.table({**rows, "completion_tokens": [10, 300]}), path)
+    old = world.memory.records[str(path)]
+    world.take_over()
+    assert (world.memory.records[str(path)] == old) == runs_again
+
+
 def _folder(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -215,6 +228,23 @@ def test_weights_written_since_an_output_was_made_run_again(
     os.utime(own, (2e9, 2e9))
     world.take_over()
     assert repr(said) in world.memory.records[f"{world.root}/asked/answers/d/q/n.json"].parameters
+
+
+def test_results_without_records_are_taken_over_by_their_provenance(world: World) -> None:
+    """As for results that were copied here, which `rgd adopt` records."""
+    world.models = [f"{SHA}+0123456789ab"]
+    world.make("ask_answers", "asked/answers/d/q/n.json", ["questions/d/q.parquet"], settings=canonical(LOCAL))
+    world.memory.records.clear()
+    world.take_over()
+    told = read_provenance(world.root / "asked/answers/d/q/n.json")
+    assert told is not None
+    assert told["parameters"] == {
+        "settings": canonical(LOCAL | {"weights": f"{SHA}+0123456789ab"}),
+        "code": parameter(follow("ask_answers.py"), "ask_answers.py"),
+    }
+    read = read_provenance(world.root / "responses/d/q/m.parquet")
+    assert read is not None
+    assert read["parameters"]["code"] == parameter(follow("read_answers.py"), "read_answers.py")
 
 
 def test_rules_that_ask_get_the_code_of_now_unless_it_asks_something_else(

@@ -100,12 +100,12 @@ def _provenances(root: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
     for name in names:
         content = read_provenance(root / name)
-        if content is not None and _is_whole(content):
+        if content is not None and is_whole(content):
             made.update(dict.fromkeys(content.get("outputs", {}), content))
     return made
 
 
-def _is_whole(content: Mapping[str, Any]) -> bool:
+def is_whole(content: Mapping[str, Any]) -> bool:
     """Whether a provenance, which came with the results, has all that is recorded of it, in the right types."""
     outputs, inputs, again = content.get("outputs"), content.get("inputs"), content.get("inputs_again", [])
     if not isinstance(outputs, dict) or not isinstance(inputs, dict) or not isinstance(again, list):

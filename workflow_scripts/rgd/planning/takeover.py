@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rgd.answers.responses import MEAN_LOG_PROBABILITY, is_mean_log_probability
 from rgd.artifacts.digests import digest
 from rgd.artifacts.files import write_json
 from rgd.artifacts.fingerprint import follow, parameter
@@ -30,7 +32,7 @@ from rgd.artifacts.provenance import beside, read_provenance
 from rgd.config.products import unique
 from rgd.config.slices import canonical
 from rgd.errors import UserError
-from rgd.planning.adopt import artifacts
+from rgd.planning.adopt import artifacts, is_whole
 from rgd.store.answers import SERVED, former_identities
 from rgd.weights.content import changed_at
 from rgd.workflow.code import questions_beside
@@ -127,11 +129,12 @@ def _move_and_remember(root: Path, records: Memory, known: "_Known", former: Ite
     for name in artifacts(root):
         path, now = str(root / name), _renamed(name)
         remembered = records.remembered(path)
-        if remembered is not None and (content := _content(remembered, str(root), path, known)) is not None:
-            if content != remembered or path != str(root / now):
-                records.replace(str(root / now), path, content)
-                kept += 1
-            _take_over_provenance(root, name, known)
+        content = None if remembered is None else _content(remembered, str(root), path, known)
+        if content is not None and (content != remembered or path != str(root / now)):
+            records.replace(str(root / now), path, content)
+            kept += 1
+        # Also of results that Snakemake has no record of, which `rgd adopt` takes over by their provenance.
+        _take_over_provenance(root, name, known)
     for name in former:
         _move(root / name, root / RECORDS[name])
     for old, new in RULES.items():
@@ -160,7 +163,7 @@ def _content(remembered: Remembered, root: str, path: str, known: "_Known") -> R
         inside = path.startswith(f"{root}/")
         return f"{root}/{_renamed(path.removeprefix(f'{root}/'))}" if inside else path
 
-    if remembered.rule == "benchmark_questions" and _dropped_rows(Path(root), path):
+    if _is_read_otherwise(RULES.get(remembered.rule, remembered.rule), Path(root), path):
         return None
     made = os.stat(path).st_mtime
     parameters = [known.as_now(remembered.rule, text, made) for text in remembered.parameters]
@@ -177,19 +180,20 @@ def _content(remembered: Remembered, root: str, path: str, known: "_Known") -> R
 
 
 def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
-    """Put the present names into a file's provenance; the original code is kept as ``made_with``."""
+    """Put the present names and parameters into a file's provenance; the original code is kept as ``made_with``."""
     content = read_provenance(root / name)
-    if content is None:
+    if content is None or not is_whole(content):
         return
-    code = known.code_as_now(content.get("rule", ""), content.get("parameters", {}).get("code", ""))
+    rule, given = content["rule"], content["parameters"]
     names = {key: {_renamed(each): value for each, value in content[key].items()} for key in ("inputs", "outputs")}
-    new = {**content, **names, "rule": RULES.get(content["rule"], content["rule"])}
-    if code is not None:
-        new = {
-            **new,
-            "parameters": {**content["parameters"], "code": code},
-            "made_with": content["parameters"]["code"],
-        }
+    new = {**content, **names, "rule": RULES.get(rule, rule)}
+    parameters = None
+    if not _is_read_otherwise(new["rule"], root, str(root / name)):
+        parameters = known.parameters_as_now(rule, given, os.stat(root / name).st_mtime)
+    if parameters is not None and parameters != given:
+        new["parameters"] = parameters
+        if "code" in given and parameters["code"] != given["code"]:
+            new["made_with"] = given["code"]
     if new != content:
         path = beside(root / name)
         state = path.stat()
@@ -197,13 +201,20 @@ def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def _dropped_rows(root: Path, path: str) -> int:
-    """How many rows of a benchmark's files were dropped, some of which are read today; ``path`` is a file of its questions."""
-    dataset = Path(path).relative_to(root).parts[1].removesuffix(".parquet")
+def _is_read_otherwise(rule: str, root: Path, path: str) -> bool:
+    """Whether what a file was made of may be read otherwise today: dropped rows, and confidences that no model can have."""
     try:
-        return int(pq.read_metadata(root / f"dropped/{dataset}.parquet").num_rows)
-    except (OSError, pa.ArrowException):
-        return 0
+        if rule == "benchmark_questions":
+            dataset = Path(path).relative_to(root).parts[1].removesuffix(".parquet")
+            return bool(pq.read_metadata(root / f"dropped/{dataset}.parquet").num_rows)
+        if rule in ("read_answers", "recorded_responses"):
+            table = pq.read_table(path, columns=["confidence", "confidence_kind", "completion_tokens"])
+            means = table.filter(pc.equal(table["confidence_kind"], MEAN_LOG_PROBABILITY))
+            pairs = zip(means["confidence"].to_pylist(), means["completion_tokens"].to_pylist(), strict=True)
+            return not all(is_mean_log_probability(value, tokens) for value, tokens in pairs if value is not None)
+    except (OSError, pa.ArrowException, KeyError):
+        return False
+    return False
 
 
 def plugins_of_now(script: str, plugins: Sequence[str]) -> list[str]:
@@ -265,6 +276,19 @@ class _Known:
         if identity.startswith("path:") and changed_at(identity.removeprefix("path:")) > made:
             return identity
         return now
+
+    def parameters_as_now(self, rule: str, given: Mapping[str, Any], made: float) -> dict[str, Any] | None:
+        """A provenance's parameters, by name, in their present form; None if the rule's code may make different files now."""
+        found = dict(given)
+        for name, value in given.items():
+            if isinstance(value, str):
+                text = self.as_now(rule, repr(value), made)
+                if text is None:
+                    return None
+                found[name] = ast.literal_eval(text)
+        if "code" not in given and (code := self.code_of_now(rule)):
+            found["code"] = ast.literal_eval(code[0])
+        return found
 
     def code_of_now(self, rule: str) -> list[str]:
         """The parameter ``code`` of a rule that had none; nothing if the rule has none or may make different files now."""
