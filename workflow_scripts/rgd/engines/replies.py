@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = float(np.finfo(np.float32).max)
 MOST_TOKENS = int(np.iinfo(np.int32).max)
 LONGEST_NAME = 200
 # Where servers put a text that they take for a thought.
@@ -126,7 +127,7 @@ def mean_logprob(values: Iterable[Any]) -> float:
         mean = math.fsum(numbers) / len(numbers)
     except (OverflowError, ValueError):
         return math.nan
-    return mean if abs(mean) <= np.finfo(np.float32).max else math.nan
+    return mean if abs(mean) <= LARGEST else math.nan
 
 
 def finished(reason: Any, text: str) -> str:
@@ -327,7 +328,7 @@ def read_embeddings(reply: Any, texts: int) -> tuple[np.ndarray, int | None]:
     if len({len(row) for row in rows}) > 1:
         raise Unreadable("the vectors differ in length")
     vectors = np.array(rows, dtype=np.float64)
-    if not (np.abs(vectors) <= np.finfo(np.float32).max).all():
+    if not (np.abs(vectors) <= LARGEST).all():
         raise Unreadable("a vector has numbers that are not finite")
     usage = _mapping(reply.get("usage"))
     return vectors.astype(np.float32), count(usage.get("prompt_tokens", usage.get("total_tokens")))
