@@ -228,15 +228,17 @@ def test_what_a_dead_job_had_reserved_is_spent(tmp_path: Path) -> None:
     assert content(ledger) == {"model": WEIGHTS, "spent": 3.0, "reserved": {}}
 
 
-def test_the_file_of_a_dead_job_that_had_reserved_nothing_goes(tmp_path: Path) -> None:
+def test_the_files_of_a_dead_job_that_had_reserved_nothing_go(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, WEIGHTS)
     alive, dead, other = ledger.account(), ledger.account(), Ledger(tmp_path, "openai:other").account()
     for account in (alive, dead, other):
         account.update(0.0, 0.0, [], None)
     assert dead._file is not None
     dead._file.close()
+    (ledger.folder / f".{ledger.path.name}.0123abcd.tmp").touch()
     ledger.account().update(0.0, 0.0, [1.0], None)
     assert not ledger.job_file(dead.job).exists()
+    assert not list(ledger.folder.glob("*.tmp"))
     assert ledger.job_file(alive.job).exists()
     assert ledger.job_file(other.job).exists()
 

@@ -84,7 +84,7 @@ class Ledger:
         return Account(self, f"{self.name}-{uuid.uuid4().hex}")
 
     def enter(self, job: str) -> BinaryIO:
-        """A job's file, locked as long as it stays open; removes the files of dead jobs that had reserved nothing.
+        """A job's file, locked as long as it stays open; removes what killed jobs left, but for what they had reserved.
 
         Raises:
             UserError: the folder cannot be written.
@@ -92,6 +92,10 @@ class Ledger:
         with self._locked():
             found = self._read()
             reserved = {} if found is None else found.reserved
+            # Ledgers are written under the lock, so this file's writer was killed.
+            for path in self.folder.glob(f".{self.path.name}.*.tmp"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
             for path in self.folder.glob(f".{self.name}-*{_JOB}"):
                 name = path.name.removeprefix(".").removesuffix(_JOB)
                 if name not in reserved and self._is_dead(name):
