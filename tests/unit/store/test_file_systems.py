@@ -17,6 +17,9 @@ from rgd.store.leases import BYTES_OF_AN_ANSWER, SUFFIX, Leases, is_dead
 from tests.file_systems import KINDS, failing, mounted
 from tests.store_world import SETTINGS, CountingEngine, ask, calls, job, questions, texts
 
+# Each case starts a process under strace: together a minute.
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 # Enough for the looker to come in between in every run.
 ROUNDS = 1000
 REFUSED = [

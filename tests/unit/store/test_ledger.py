@@ -51,7 +51,10 @@ def content(ledger: Ledger) -> dict:
     return json.loads(ledger.path.read_text())
 
 
-@pytest.mark.parametrize("seed", range(3))
+SLOW = [pytest.mark.slow, pytest.mark.ci]
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=SLOW) for seed in (1, 2))])
 def test_five_jobs_at_once_never_pass_the_budget(tmp_path: Path, seed: int) -> None:
     """Some fail, some are late, two are killed; afterwards further jobs run until nothing is left."""
     moments, biller, budget = random.Random(seed), Biller(seed), 6.0

@@ -1,6 +1,7 @@
 """Settings that are written down in another form and mean the same: their answers are found, and no others are."""
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -123,10 +124,15 @@ def test_a_folder_with_unreadable_settings_stops_nobody(tmp_path: Path) -> None:
 # Members of a configuration.
 
 
+@functools.cache
+def configuration() -> Config:
+    return load(ROOT / "config")
+
+
 def member_key(tmp_path: Path, model: dict[str, Any], prompt: str = "[user]\n{question}\n") -> AnswerSettings:
     (tmp_path / "prompts").mkdir(exist_ok=True)
     (tmp_path / "prompts/ask.txt").write_bytes(prompt.encode())
-    config: Config = load(ROOT / "config").model_copy(update={"model": {"local": Model.model_validate(model)}})
+    config = configuration().model_copy(update={"model": {"local": Model.model_validate(model)}})
     return AnswerSettings.from_mapping(slices.answering(config, tmp_path, "local"))
 
 
@@ -144,6 +150,7 @@ def test_the_longest_text_counts_only_for_a_model_in_the_job(tmp_path: Path) -> 
 
 FILE = {"hub": {"repo": "a/b", "revision": "v1", "file": "m.safetensors"}, "sha256": "ab" * 32, "bytes": 7}
 BESIDE = FILE | {"hub": FILE["hub"] | {"also": ["config.json", "tokenizer.json"]}}  # type: ignore[operator]
+GGUF = FILE | {"hub": FILE["hub"] | {"file": "m.gguf"}, "format": "gguf"}  # type: ignore[operator]
 WHEELS = {"packages": ["p==1"], "files": ["p/m.safetensors", "p/tokenizer.json"]}
 
 
@@ -157,7 +164,7 @@ WHEELS = {"packages": ["p==1"], "files": ["p/m.safetensors", "p/tokenizer.json"]
         (BESIDE, BESIDE | {"hub": BESIDE["hub"] | {"revision": "v2"}}, False),  # type: ignore[operator]
         (BESIDE, BESIDE | {"hub": BESIDE["hub"] | {"also": ["config.json"]}}, False),  # type: ignore[operator]
         (FILE | {"wheels": WHEELS}, FILE | {"wheels": WHEELS | {"packages": ["p==2"]}}, False),
-        (FILE | {"format": "gguf"}, BESIDE | {"format": "gguf"}, True),
+        (GGUF, GGUF | {"hub": GGUF["hub"] | {"also": ["tokenizer.json"]}}, True),  # type: ignore[operator]
     ],
 )
 def test_files_beside_the_hashed_one_are_part_of_the_identity(
