@@ -137,14 +137,19 @@ def test_code_that_may_make_something_else_is_left_to_run_again(world: World) ->
         assert world.memory.records[str(world.root / name)] == before[str(world.root / name)]
 
 
-@pytest.mark.parametrize(("dropped", "runs_again"), [(0, False), (3, True)])
-def test_questions_are_read_again_only_if_rows_were_dropped(world: World, dropped: int, runs_again: bool) -> None:
+@pytest.mark.parametrize(
+    ("dropped", "runs_again"),
+    [([], False), (["repeated option"], False), (["repeated option", "label outside the options"], True)],
+)
+def test_questions_are_read_again_only_if_rows_lacked_a_readable_label(
+    world: World, dropped: list[str], runs_again: bool
+) -> None:
     adapter = "rgd.datasets.multiple_choice"
     before = KNOWN["benchmark_questions"]["before"][2]
     said = json.dumps(
         {"fingerprint": before, "of": ["benchmark_questions.py", adapter]}, sort_keys=True, separators=(",", ":")
     )
-    pq.write_table(pa.table({"row": list(range(dropped))}), _folder(world.root / "dropped") / "e.parquet")
+    pq.write_table(pa.table({"reason": pa.array(dropped, pa.string())}), _folder(world.root / "dropped") / "e.parquet")
     world.make("benchmark_questions", "questions/e/benchmark.parquet", ["sources/e.json"], code=said)
     path = f"{world.root}/questions/e/benchmark.parquet"
     old = world.memory.records[path]

@@ -62,6 +62,8 @@ KNOWN_CODE = Path(__file__).with_name("known_code.json")
 """For each rule two lists of fingerprints, ``before`` and ``now``; written by `python -m dev.known_code`."""
 POOLING = "rgd.engines.pooling"
 """The module that rules that embed now name besides their script."""
+READ_TODAY = {"no label", "label outside the options"}
+"""Why rows were dropped whose labels may be read today."""
 NO_CODE = ""
 """Stands in ``before`` for a rule that had no fingerprint."""
 DONE = "rgd-taken-over.json"
@@ -202,11 +204,12 @@ def _take_over_provenance(root: Path, name: str, known: "_Known") -> None:
 
 
 def _is_read_otherwise(rule: str, root: Path, path: str) -> bool:
-    """Whether what a file was made of may be read otherwise today: dropped rows, and confidences that no model can have."""
+    """Whether what a file was made of may be read otherwise today: labels of dropped rows, and impossible confidences."""
     try:
         if rule == "benchmark_questions":
             dataset = Path(path).relative_to(root).parts[1].removesuffix(".parquet")
-            return bool(pq.read_metadata(root / f"dropped/{dataset}.parquet").num_rows)
+            reasons = pq.read_table(root / f"dropped/{dataset}.parquet", columns=["reason"])["reason"].to_pylist()
+            return not READ_TODAY.isdisjoint(reasons)
         if rule in ("read_answers", "recorded_responses"):
             table = pq.read_table(path, columns=["confidence", "confidence_kind", "completion_tokens"])
             means = table.filter(pc.equal(table["confidence_kind"], MEAN_LOG_PROBABILITY))
