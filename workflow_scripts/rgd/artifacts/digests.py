@@ -10,7 +10,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,8 @@ def remembered(place: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and isinstance(content.get("sha256"), str) else None
 
 
-def remember(file: Path, content: Mapping[str, Any]) -> None:
-    """Keep a digest, which only saves time: if it cannot be written, nothing is lost."""
+def remember(file: Path, content: Any) -> None:
+    """Keep as JSON what only saves time: if it cannot be written, nothing is lost."""
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,12 +7,9 @@ the libraries that affect its numbers: those that the followed modules name in a
 """
 
 import ast
-import contextlib
 import hashlib
 import json
-import os
 import sys
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -20,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rgd.artifacts.digests import remember
 from rgd.errors import UserError
 
 PACKAGE = "rgd"
@@ -234,20 +232,8 @@ def _source_of(file: Path, mtime: int, size: int, kept: Path | None) -> Source:
         return Source(tree, definitions, *map(tuple, lists))
     except (OSError, ValueError, TypeError):
         source = read_source(content, str(file))
-        _keep(kept / name, list(asdict(source).values()))
+        remember(kept / name, list(asdict(source).values()))
         return source
-
-
-def _keep(path: Path, content: list[Any]) -> None:
-    """Write to the cache, which only saves time: if it cannot be written, nothing is lost."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def read_source(content: bytes, name: str) -> Source:
