@@ -1,7 +1,7 @@
 """Made-up questions and engines that count what they are asked, for the tests of the store; runs as a job of its own.
 
 ``python -m tests.store_world STORE COUNTER FIRST LAST CHUNK_SIZE SECONDS`` asks for the questions FIRST to LAST - 1 with an
-engine that takes SECONDS for a chunk and writes to the file COUNTER what it is asked, before it answers.
+engine that takes SECONDS for a step of CHUNK_SIZE and writes to the file COUNTER what it is asked, before it answers.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.engines.base import Answer, Request, Sampling
+from rgd.engines.base import Answer, Engine, Request, Sampling
 from rgd.engines.prompts import render
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store
@@ -25,24 +25,39 @@ SETTINGS = AnswerSettings(weights="0" * 64, way="likelihood", prompt="{question}
 WRITING = dataclasses.replace(SETTINGS, way="generate", sampling=Sampling(0.7, 0.95, 16, 0))
 
 
-class CountingEngine:
-    """Answers each request with its own text, keeps what it was asked, and can be interrupted before a call."""
+class CountingEngine(Engine):
+    """Answers up to ``size`` requests in a step, each with its own text, keeps what each step was asked, and can be
+    interrupted before a step."""
 
-    def __init__(self, interrupt_at: int | None = None, text: Callable[[Request], str] | None = None) -> None:
+    def __init__(
+        self, interrupt_at: int | None = None, text: Callable[[Request], str] | None = None, size: int = 4
+    ) -> None:
         self.calls: list[list[Request]] = []
         self.interrupt_at = interrupt_at
         self.text = text or (lambda request: f"to {request.question} {request.draw}")
         self.provenance = {"engine": "counting", "version": "1"}
+        self.at_once = self.window = size
+        self.added: list[Request] = []
 
-    def score(self, requests: Sequence[Request]) -> list[Answer]:
+    @property
+    def in_flight(self) -> int:
+        return len(self.added)
+
+    def add(self, request: Request, sampling: Sampling | None) -> None:
+        self.added.append(request)
+
+    def step(self) -> list[tuple[Request, Answer]]:
         if len(self.calls) == self.interrupt_at:
             raise KeyboardInterrupt
-        self.calls.append(list(requests))
-        return [answer(request, self.text(request)) for request in requests]
+        asked, self.added = self.added[: self.at_once], self.added[self.at_once :]
+        self.calls.append(asked)
+        return [(request, answer(request, self.text(request))) for request in asked]
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        assert sampling == WRITING.sampling
-        return self.score(requests)
+    def abandon(self) -> None:
+        self.added.clear()
+
+    def close(self) -> None:
+        self.abandon()
 
     def asked(self) -> list[str]:
         """The names of all requests, in the order of asking."""
@@ -50,19 +65,19 @@ class CountingEngine:
 
 
 class RecordingEngine(CountingEngine):
-    """Writes what it is asked to a file that outlives it: a line for each call, the process and the requests' names."""
+    """Writes what it is asked to a file that outlives it: a line for each step, the process and the requests' names."""
 
-    def __init__(self, counter: Path, seconds: float) -> None:
-        super().__init__()
+    def __init__(self, counter: Path, seconds: float, size: int = 4) -> None:
+        super().__init__(size=size)
         self.counter, self.seconds = counter, seconds
 
-    def score(self, requests: Sequence[Request]) -> list[Answer]:
-        line = " ".join([str(os.getpid()), *map(name, requests)])
+    def step(self) -> list[tuple[Request, Answer]]:
+        line = " ".join([str(os.getpid()), *map(name, self.added[: self.at_once])])
         number = os.open(self.counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(number, f"{line}\n".encode())
         os.close(number)
         time.sleep(self.seconds)
-        return super().score(requests)
+        return super().step()
 
 
 def name(request: Request) -> str:
@@ -134,7 +149,7 @@ if __name__ == "__main__":
         ask(
             Store(folder),
             questions(end, first=begin),
-            RecordingEngine(Path(counter_file), float(numbers[3])),
+            RecordingEngine(Path(counter_file), float(numbers[3]), size),
             chunk_size=size,
         )
     except UserError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from _models import model_of_job
-from rgd.engines.base import Request
+from rgd.engines.base import Engine, Request
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 
@@ -24,14 +24,39 @@ def fill_query_sets(
         requests_of: gives the requests of a question file.
     """
     own = snakemake.input.questions
-    listed = list(dict.fromkeys([own, *snakemake.resources.also.split()]))
-    count: dict[str, int] = {}
-    store = Store(snakemake.resources.store)
+    others = dict.fromkeys(path for path in snakemake.resources.also.split() if path != own)
+    requests = requests_of(own)
+
+    def more() -> Sequence[Request]:
+        path = next((path for path in others if Path(path).exists()), None)
+        if path is None:
+            return ()
+        del others[path]
+        return requests_of(path)
+
     with model_of_job(snakemake, snakemake.resources.engine, settings.content()) as engine:
-        while path := next((path for path in listed if path not in count and Path(path).exists()), None):
-            requests = requests_of(path)
-            title = f"{name}, {Path(path).stem}"
-            # Only the job's own query set must be complete; requests in progress in another job are left to that job.
-            fill(store, settings, requests, engine, snakemake.resources.chunk_size, title=title, wait=path == own)
-            count[path] = len(requests)
-    return count[own]
+        fill_as_job(snakemake, Store(snakemake.resources.store), settings, requests, engine, title=name, more=more)
+    return len(requests)
+
+
+def fill_as_job(
+    snakemake: Any,
+    store: Store,
+    settings: AnswerSettings,
+    requests: Sequence[Request],
+    engine: Callable[[], Engine],
+    **options: Any,
+) -> None:
+    """:func:`rgd.store.fill.fill` with what the job's resources say about committing and sharing."""
+    resources = snakemake.resources
+    fill(
+        store,
+        settings,
+        requests,
+        engine,
+        resources.chunk_size,
+        commit_seconds=resources.commit_seconds,
+        grace_seconds=resources.grace_seconds,
+        replicas=resources.get("replicas", 1),
+        **options,
+    )

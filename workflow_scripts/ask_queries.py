@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from _asking import fill_as_job
 from _job import running
 from _models import model_of_job
 from rgd.artifacts.files import read_table, write_json
@@ -10,7 +11,6 @@ from rgd.generation.drawing import Draw
 from rgd.generation.scenario import draw_until_enough, read_draws, requests_for, wanted_per_task
 from rgd.generation.text import normalise_question
 from rgd.store.answers import AnswerSettings, Store
-from rgd.store.fill import fill
 
 with running(snakemake):
     resources, wildcards = snakemake.resources, snakemake.wildcards
@@ -25,7 +25,7 @@ with running(snakemake):
 
         def ask(draws: Sequence[tuple[str, int]]) -> list[Draw]:
             requests = requests_for(descriptions, prompt["instruction"], prompt["examples"], draws)
-            fill(store, settings, requests, engine, resources.chunk_size, title=f"{wildcards.drawn}, queries")
+            fill_as_job(snakemake, store, settings, requests, engine, title=f"{wildcards.drawn}, queries")
             return read_draws(store, settings, requests)
 
         drawn = draw_until_enough(

@@ -92,7 +92,7 @@ def measure(answers: int, in_a_file: int, count: int, spread: bool) -> dict[str,
     import numpy as np
     import pyarrow as pa
 
-    from rgd.engines.base import Answer, Message, Request
+    from rgd.engines.base import Answer, Engine, Message, Request, Sampling
     from rgd.store.answers import Store
     from rgd.store.fill import fill
 
@@ -110,16 +110,35 @@ def measure(answers: int, in_a_file: int, count: int, spread: bool) -> dict[str,
         read = seconds_of(lambda: store.read(settings, wanted))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-        class Instant:
+        class Instant(Engine):
             provenance: ClassVar = {"engine": "instant"}
+            at_once = window = CHUNK
 
-            def score(self, requests: Sequence[Request]) -> list[Answer]:
-                return [Answer("x", -1.0, (-1.0,), 1, 1, "scored", False) for _ in requests]
+            def __init__(self) -> None:
+                self.added: list[Request] = []
+
+            @property
+            def in_flight(self) -> int:
+                return len(self.added)
+
+            def add(self, request: Request, sampling: Sampling | None) -> None:
+                self.added.append(request)
+
+            def step(self) -> list[tuple[Request, Answer]]:
+                ended = [(request, Answer("x", -1.0, (-1.0,), 1, 1, "scored", False)) for request in self.added]
+                self.added = []
+                return ended
+
+            def abandon(self) -> None:
+                self.added = []
+
+            def close(self) -> None:
+                self.added = []
 
         requests = [Request((Message("user", f"new {number}"),)) for number in range(CHUNK * CHUNKS)]
         empty = Store(root / "empty")
-        filling = seconds_of(lambda: fill(empty, settings, requests, Instant, CHUNK, lambda _: None))  # type: ignore[arg-type]
-        beside = seconds_of(lambda: fill(Store(root), settings, requests, Instant, CHUNK, lambda _: None))  # type: ignore[arg-type]
+        filling = seconds_of(lambda: fill(empty, settings, requests, Instant, CHUNK, lambda _: None))
+        beside = seconds_of(lambda: fill(Store(root), settings, requests, Instant, CHUNK, lambda _: None))
         listing = seconds_of(lambda: Store(root).answered(settings, wanted[:1]))
     return {
         "answers": answers,

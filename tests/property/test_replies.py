@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rgd.engines import EngineSettings, Interrupted, Sampling, gemini, open_engine, replies
+from rgd.engines import EngineSettings, Sampling, gemini, open_engine, replies
 from rgd.engines.base import Answer, Request
 from rgd.engines.prompts import render
 from rgd.errors import UserError
@@ -21,6 +21,7 @@ from rgd.store import chunks
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 from tests.faulty_server import Asked, FaultyServer, Play
+from tests.streams import Stopped, answers_of
 
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20, seed=3)
 TEMPLATE = "[user]\n{question}\n{options}"
@@ -173,9 +174,9 @@ def requests() -> list[Request]:
 def answered(engine: Any) -> list[tuple[Request, Answer]]:
     """The requests that got an answer, and the answers, whether or not the job ended early."""
     try:
-        return list(zip(requests(), engine.generate(requests(), SAMPLING), strict=True))
-    except Interrupted as stop:
-        return list(stop.answered)
+        return list(zip(requests(), answers_of(engine, requests(), SAMPLING), strict=True))
+    except Stopped as stop:
+        return stop.answered
 
 
 class World:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rgd.engines import EngineSettings, Interrupted, Sampling, open_engine
+from rgd.engines import EngineSettings, Sampling, open_engine
 from rgd.engines.base import Message, Request
 from rgd.engines.budget import OwnAccount
 from rgd.engines.gemini import retry_delay
@@ -16,6 +16,7 @@ from rgd.seeds import derive_seed
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.fill import fill
 from tests.faulty_server import FaultyServer, Play
+from tests.streams import Stopped, answers_of
 
 KEY = "AIza-not-for-any-eye-4711"
 TEMPLATE = "[system]\nYou are brief.\n[user]\n{question}\n{options}"
@@ -57,7 +58,7 @@ def settings_for(server, chat=None, spent_dollars=0.0, **api):
 def ask(script, requests=None, *, usual=echo, chat=None, **api):
     """Asks a server that plays ``script``: the server, and the answers to ``requests``."""
     with FaultyServer(usual, script) as server, open_engine("gemini", settings_for(server, chat, **api)) as engine:
-        return server, engine.generate(requests or questions(1), SAMPLING)
+        return server, answers_of(engine, requests or questions(1), SAMPLING)
 
 
 def questions(count):
@@ -204,7 +205,7 @@ def test_what_the_engine_cannot_do_is_told():
 
 def test_the_budget_is_not_passed_and_what_was_answered_is_kept():
     # An answer costs 0.12 dollars and at most 1.05 or so, which is set aside while it is under way.
-    with pytest.raises(Interrupted, match=r"api\.budget_dollars = 2\b") as caught:
+    with pytest.raises(Stopped, match=r"api\.budget_dollars = 2\b") as caught:
         ask([], questions(30), concurrency=4, budget_dollars=2.0, **PRICES)
     spent = sum(answer.cost for _, answer in caught.value.answered)
     assert spent == pytest.approx(0.12 * len(caught.value.answered))
@@ -212,12 +213,12 @@ def test_the_budget_is_not_passed_and_what_was_answered_is_kept():
 
 
 def test_what_earlier_jobs_have_spent_counts_towards_the_budget():
-    with pytest.raises(Interrupted, match=r"api\.budget_dollars = 1\.5\b.* 0\.9000 .* 0\.0000 .* 1\.\d{4} "):
+    with pytest.raises(UserError, match=r"api\.budget_dollars = 1\.5\b.* 0\.9000 .* 0\.0000 .* 1\.\d{4} "):
         ask([], questions(3), budget_dollars=1.5, spent_dollars=0.9, **PRICES)
 
 
 def test_an_attempt_that_was_perhaps_billed_counts_at_its_most():
-    with pytest.raises(Interrupted, match=r" 0\.0000 .* 1\.\d{4} .* 1\.\d{4} "):
+    with pytest.raises(UserError, match=r" 0\.0000 .* 1\.\d{4} .* 1\.\d{4} "):
         ask([Play(drop=True)], budget_dollars=2.0, **PRICES)
 
 
@@ -232,7 +233,7 @@ def test_a_budget_ends_a_job_and_the_next_one_pays_for_nothing_twice(tmp_path, c
         while len(spent) < 6 and not store.answered(answer_settings, keys).all():
             with (
                 open_engine("gemini", settings_for(server, budget_dollars=1.6, **PRICES)) as engine,
-                contextlib.suppress(Interrupted),
+                contextlib.suppress(UserError),
             ):
                 fill(store, answer_settings, requests, lambda engine=engine: engine, 3)
             spent.append(engine.budget.spent)

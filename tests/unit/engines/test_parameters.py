@@ -6,7 +6,7 @@ import math
 import pytest
 
 from rgd.config.schema.models import NEUTRAL
-from rgd.engines import EngineSettings, Interrupted, Sampling, open_engine
+from rgd.engines import EngineSettings, Sampling, open_engine
 from rgd.engines.prompts import render
 from rgd.errors import UserError
 from tests.faulty_server import FaultyServer, Play
@@ -140,7 +140,7 @@ def test_what_the_chat_template_is_given_is_never_dropped():
 
 def test_a_wrong_value_is_not_dropped_but_said():
     server_says = refusal("temperature must be between 0 and 0.5, got 0.7", param="temperature")
-    with pytest.raises(Interrupted, match=r"between 0 and 0\.5"):
+    with pytest.raises(UserError, match=r"between 0 and 0\.5"):
         asked_of(lambda _: server_says)
 
 

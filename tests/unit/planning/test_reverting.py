@@ -35,14 +35,11 @@ SERVED = {
 
 
 class Engine(CountingEngine):
-    """Writes under whatever sampling it is told."""
+    """Has a version."""
 
     def __init__(self, version: str = "1") -> None:
         super().__init__()
         self.provenance = {"engine": "vllm", "version": version}
-
-    def generate(self, requests: Any, sampling: Any) -> Any:
-        return self.score(requests)
 
 
 class World:

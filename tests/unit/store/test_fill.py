@@ -6,18 +6,20 @@ import json
 import math
 import re
 import threading
+import time
+import tracemalloc
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
 from rgd.artifacts import locks
-from rgd.engines.base import Answer, Interrupted, Message, Request, Sampling
+from rgd.engines.base import Answer, Message, Request, Sampling
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
 from rgd.store.leases import Leases
-from tests.store_world import SETTINGS, WRITING, CountingEngine, answer, ask, questions, texts
+from tests.store_world import SETTINGS, WRITING, CountingEngine, answer, ask, name, questions, texts
 
 
 def provenance(store, requests, settings=SETTINGS):
@@ -193,31 +195,160 @@ def test_two_jobs_at_once_ask_each_chunk_once(tmp_path):
     assert texts(Store(tmp_path), requests) == [f"to q{i} 0" for i in range(40)]
 
 
-def test_without_waiting_what_another_job_asks_is_left_to_it(tmp_path):
-    store, engine, requests, lines = Store(tmp_path), CountingEngine(), questions(8), []
+def test_what_another_job_asks_of_further_requests_is_left_to_it(tmp_path):
+    store, engine, requests = Store(tmp_path), CountingEngine(), questions(12)
     folder = store.folder(SETTINGS)
     folder.mkdir(parents=True)
+    sets = [requests[4:8], requests[8:]]
     with Leases(folder).take({f"{requests[6].query_key}:0"}):
-        count = fill(store, SETTINGS, requests, lambda: engine, 4, lines.append, wait=False)
-    assert count == FillCount(4, 4, 1)
-    assert engine.calls == [requests[:4]]
-    # What is to ask, what is left to the other job, what was trimmed.
-    assert len(lines) == 3
+        count = fill(
+            store,
+            SETTINGS,
+            requests[:4],
+            lambda: engine,
+            4,
+            lambda _: None,
+            more=lambda: sets.pop(0) if sets else [],
+        )
+    assert count == FillCount(11, 1, 1)
+    assert engine.asked() == [name(request) for request in requests if request is not requests[6]]
 
 
-def test_what_a_server_answered_before_it_stopped_is_kept(tmp_path):
-    store, requests, engine = Store(tmp_path), questions(8), CountingEngine()
+def test_further_requests_alone_load_no_engine(tmp_path):
+    store = Store(tmp_path)
+    ask(store, questions(4), CountingEngine())
 
-    def stops(asked):
-        raise Interrupted("no quota left", [(one, answer(one, "paid for")) for one in asked[1:3]], {})
+    def refuse():
+        raise AssertionError("the engine was opened")
 
-    broken = CountingEngine()
-    broken.score = stops
+    assert fill(store, SETTINGS, questions(4), refuse, 4, lambda _: None, more=lambda: questions(8)).asked == 0
+
+
+def test_what_came_before_the_engine_failed_is_kept(tmp_path):
+    store, requests, engine = Store(tmp_path), questions(12), CountingEngine()
+
+    class Stops(CountingEngine):
+        """One request of the second step gets no answer, and nothing is taken any more."""
+
+        def step(self):
+            ended = super().step()
+            if len(self.calls) < 2:
+                return ended
+            self.failure, self.is_stopped = UserError("no quota left"), True
+            return ended[1:]
+
     with pytest.raises(UserError, match="no quota left"):
-        ask(store, requests, broken)
-    assert texts(store, requests[1:3]) == ["paid for"] * 2
-    assert ask(store, requests, engine) == FillCount(asked=6, stored=2, trimmed=1)
-    assert [request.question for call in engine.calls for request in call] == ["q0", "q3", "q4", "q5", "q6", "q7"]
+        ask(store, requests, Stops())
+    assert ask(store, requests, engine) == FillCount(asked=5, stored=7, trimmed=0)
+    assert engine.asked() == [name(requests[place]) for place in (4, 8, 9, 10, 11)]
+
+
+def test_single_failures_do_not_stop_the_others(tmp_path):
+    store, requests = Store(tmp_path), questions(10)
+
+    class Loses(CountingEngine):
+        """The first request of every step gets no answer."""
+
+        def step(self):
+            self.failure = self.failure or UserError("given up")
+            return super().step()[1:]
+
+    with pytest.raises(UserError, match="given up"):
+        ask(store, requests, Loses())
+    again = CountingEngine()
+    assert ask(store, requests, again).asked == 3
+    assert again.asked() == [name(requests[place]) for place in (0, 4, 8)]
+    assert not list(store.folder(SETTINGS).glob(".*.lease"))
+
+
+class LongTailed(CountingEngine):
+    """Each request takes as many steps as its length says; records how many were in flight at each step."""
+
+    def __init__(self, lengths, size=8):
+        super().__init__(size=size)
+        self.lengths, self.left, self.in_flights = lengths, {}, []
+
+    @property
+    def in_flight(self):
+        return len(self.left)
+
+    def add(self, request, sampling):
+        self.left[request] = self.lengths[int(request.question[1:])]
+
+    def step(self):
+        self.in_flights.append(len(self.left))
+        self.left = {request: steps - 1 for request, steps in self.left.items()}
+        done = [request for request, steps in self.left.items() if steps <= 0]
+        self.calls.append(done)
+        for request in done:
+            del self.left[request]
+        return [(request, answer(request)) for request in done]
+
+
+def test_the_engine_is_full_until_nothing_is_left_to_ask(tmp_path):
+    """Lengths are long-tailed; with chunks, seven of eight places would wait for each chunk's longest answer."""
+    requests = questions(200)
+    lengths = [1 + 40 * (place % 25 == 0) for place in range(200)]
+    engine = LongTailed(lengths)
+    assert ask(Store(tmp_path), requests, engine).asked == 200
+    tail = engine.in_flights[::-1]
+    begin_of_tail = next(place for place, count in enumerate(tail) if count == 8)
+    assert set(tail[begin_of_tail:]) == {8}
+    assert len(engine.in_flights) < sum(lengths) / 8 + max(lengths)
+    assert texts(Store(tmp_path), requests) == [f"to q{i} 0" for i in range(200)]
+
+
+def test_what_came_is_committed_after_some_time_though_it_is_little(tmp_path):
+    """Nothing but the first answers comes while one request takes long; they must not wait for it."""
+    store, seen = Store(tmp_path), []
+
+    class Slow(LongTailed):
+        def step(self):
+            time.sleep(0.01)
+            seen.append(len(files(store)))
+            return super().step()
+
+    engine = Slow([1, 1, 1, 60], size=4)
+    fill(store, SETTINGS, questions(4), lambda: engine, 64, lambda _: None, commit_seconds=0.1)
+    assert seen[-1] == 1
+    assert len(files(store)) == 2
+
+
+def test_a_replica_takes_its_share_alone(tmp_path):
+    engine = LongTailed([1] * 40, size=64)
+    fill(Store(tmp_path), SETTINGS, questions(40), lambda: engine, 64, lambda _: None, replicas=4)
+    assert max(engine.in_flights) == 10
+
+
+def test_the_progress_tells_how_full_the_engine_was(tmp_path):
+    def slow(request):
+        time.sleep(0.05)
+        return request.question
+
+    for count, least, most in ((8, 70, 100), (3, 0, 0)):
+        lines = []
+        ask(Store(tmp_path / str(count)), questions(count), CountingEngine(text=slow), lines=lines)
+        (share,) = [int(found[1]) for line in lines if (found := re.search(r"full (\d+) %", line))]
+        assert least <= share <= most
+
+
+def test_memory_does_not_grow_with_the_answers(tmp_path):
+    """Answers and their texts are dropped once they are committed."""
+    peaks = []
+    for count in (300, 1200):
+        requests = questions(count)
+        engine = CountingEngine(text=lambda _: "x" * 10_000)
+        engine.step = lambda engine=engine: [(r, answer(r, "x" * 10_000)) for r in take(engine)]
+        tracemalloc.start()
+        fill(Store(tmp_path / str(count)), SETTINGS, requests, lambda engine=engine: engine, 16, lambda _: None)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 900 * 3000
+
+
+def take(engine):
+    asked, engine.added = engine.added, []
+    return asked
 
 
 def test_a_lease_tells_others_what_is_being_asked_until_it_ends(tmp_path):
@@ -274,10 +405,10 @@ def test_progress_says_how_far(tmp_path):
 
 def test_empty_answers_are_told_with_what_to_do(tmp_path):
     store, lines, silent = Store(tmp_path), [], CountingEngine()
-    written = silent.generate
-    silent.generate = lambda requests, sampling: [
-        dataclasses.replace(one, scores=None, text="" if asked.question in ("q0", "q2") else "x")
-        for asked, one in zip(requests, written(requests, sampling), strict=True)
+    step = silent.step
+    silent.step = lambda: [
+        (asked, dataclasses.replace(one, scores=None, text="" if asked.question in ("q0", "q2") else "x"))
+        for asked, one in step()
     ]
     assert ask(store, questions(5), silent, WRITING, lines=lines).empty == 2
     assert lines[-1].startswith("answers: 2 of 5 ")

@@ -17,7 +17,6 @@ import pytest
 from rgd.artifacts import locks
 from rgd.cli import main
 from rgd.config.schema.models import Model
-from rgd.engines.base import Interrupted
 from rgd.errors import UserError
 from rgd.planning.plan import Spent, spent_so_far
 from rgd.store.answers import Store
@@ -184,7 +183,7 @@ def test_a_server_that_charges_more_than_asked_for_is_seen_and_reckoned_with(
             return super().__call__(asked)
 
     biller, budget = Greedy(0), 3.0
-    with FaultyServer(biller) as server, pytest.raises(Interrupted, match="budget_dollars"):
+    with FaultyServer(biller) as server, pytest.raises(UserError, match="budget_dollars"):
         ask(tmp_path, server.address, budget, 0, 60, concurrency=2)
     assert biller.billed <= budget
     assert Ledger(tmp_path, WEIGHTS).spent() == pytest.approx(biller.billed)
@@ -193,7 +192,7 @@ def test_a_server_that_charges_more_than_asked_for_is_seen_and_reckoned_with(
 
 def test_what_can_never_fit_stops_and_keeps_what_came(tmp_path: Path) -> None:
     biller = Biller(1, ("ok",))
-    with FaultyServer(biller) as server, pytest.raises(Interrupted, match=r"budget_dollars = 1\.5\b"):
+    with FaultyServer(biller) as server, pytest.raises(UserError, match=r"budget_dollars = 1\.5\b"):
         ask(tmp_path, server.address, 1.5, 0, 60)
     assert 1.5 - MOST < biller.billed <= 1.5
     assert Store(tmp_path).spent(WEIGHTS) == pytest.approx(biller.billed)

@@ -13,7 +13,7 @@ import pytest
 
 from rgd.engines.base import Request
 from rgd.store.answers import Store
-from rgd.store.stopping import finishing
+from rgd.store.stopping import stoppable
 from tests.store_world import SETTINGS, CountingEngine, ask, name, questions
 
 
@@ -36,7 +36,7 @@ def tell() -> None:
 
 
 def finish(*steps: Callable[[], object]) -> None:
-    with finishing():
+    with stoppable(60):
         for step in steps:
             step()
 
@@ -59,7 +59,7 @@ def test_a_second_signal_does_not_wait() -> None:
 
 def test_without_a_signal_nothing_changes() -> None:
     handler = signal.getsignal(signal.SIGTERM)
-    with finishing():
+    with stoppable(60):
         pass
     assert signal.getsignal(signal.SIGTERM) is handler
 
@@ -74,7 +74,7 @@ def test_in_another_thread_the_block_just_runs() -> None:
     done = []
 
     def work() -> None:
-        with finishing():
+        with stoppable(60):
             done.append("work")
 
     thread = threading.Thread(target=work)
@@ -86,8 +86,8 @@ def test_in_another_thread_the_block_just_runs() -> None:
 def test_without_a_handler_the_process_ends_after_the_block() -> None:
     script = """
         import os, signal
-        from rgd.store.stopping import finishing
-        with finishing():
+        from rgd.store.stopping import stoppable
+        with stoppable(60):
             os.kill(os.getpid(), signal.SIGTERM)
             print("work", flush=True)
         print("never")

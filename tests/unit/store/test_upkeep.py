@@ -184,7 +184,7 @@ def test_leftovers_are_told_and_cleared_away(store, capsys):
 
 
 def test_compaction_keeps_every_answer_in_fewer_files(store, capsys):
-    ask(store, questions(20), CountingEngine(), chunk_size=3)
+    ask(store, questions(20), CountingEngine(size=3), chunk_size=3)
     before = store.read(SETTINGS, [request.query_key for request in questions(20)], columns=chunks.FILE_SCHEMA.names)
     assert rgd(store, "compact") == 0
     (line,) = capsys.readouterr().out.splitlines()

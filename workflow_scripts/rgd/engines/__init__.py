@@ -4,7 +4,7 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 
-from rgd.engines.base import Answer, Engine, EngineSettings, Interrupted, Message, Request, Sampling
+from rgd.engines.base import Answer, Engine, EngineSettings, Message, Request, Sampling
 from rgd.errors import UserError
 
 KINDS = ("transformers", "vllm", "openai", "gemini")
@@ -14,7 +14,6 @@ __all__ = [
     "Answer",
     "Engine",
     "EngineSettings",
-    "Interrupted",
     "Message",
     "Request",
     "Sampling",

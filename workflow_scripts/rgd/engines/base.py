@@ -1,12 +1,14 @@
 """The types that engines share: requests, answers, settings, and the interface of an engine."""
 
+import abc
+import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -116,42 +118,133 @@ class EngineSettings:
     account: Account | None = None
 
 
-class Interrupted(UserError):
-    """A server stopped answering in the middle of a chunk. Carries the answers received so far, which are paid for.
+class Engine(abc.ABC):
+    """A loaded model, which is asked as a stream: requests are added, and answers come as they end, in any order.
+
+    A backend implements :meth:`add` and :meth:`step`. What it does not support raises ``UserError``.
 
     Attributes:
-        answered: each answered request with its answer.
-        provenance: provenance of the engine.
-        is_of_single_requests: only single requests got no answer; others may still be asked.
+        provenance: what computes the answers (kind, version, device, threads); recorded with them, but not part of their
+            key.
+        at_once: how many requests it works on at once.
+        window: how many requests in flight keep it full; at least ``at_once``.
+        failure: why requests added since :meth:`begin` got no answer; None if all did.
+        is_stopped: it takes no further requests, because of ``failure``; those in flight still end.
     """
 
-    def __init__(
-        self,
-        message: str,
-        answered: Sequence[tuple[Request, Answer]],
-        provenance: Mapping[str, Any],
-        *,
-        is_of_single_requests: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.answered, self.provenance = answered, provenance
-        self.is_of_single_requests = is_of_single_requests
-
-
-class Engine(Protocol):
-    """A loaded model. Each method keeps the order of its input; one that the engine does not support raises ``UserError``."""
-
     provenance: Mapping[str, Any]
-    """What computes the answers (kind, version, device, threads); recorded with them, but not part of their key."""
+    at_once: int
+    window: int
+    failure: UserError | None = None
+    is_stopped = False
 
-    def score(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer by the likelihood of each option's text as the continuation of the prompt."""
+    @property
+    @abc.abstractmethod
+    def in_flight(self) -> int:
+        """How many added requests have not ended."""
+
+    def begin(self) -> None:
+        """Begin a new stream: what an earlier one asked, or why it failed, has no effect on it."""
+        self.failure, self.is_stopped = None, False
+
+    @abc.abstractmethod
+    def add(self, request: Request, sampling: Sampling | None) -> None:
+        """Take a request, to generate text with ``sampling``, or with None to score its options.
+
+        Raises:
+            UserError: the request cannot be answered, such as a prompt that does not fit the model.
+        """
+
+    @abc.abstractmethod
+    def step(self) -> list[tuple[Request, Answer]]:
+        """Work for a moment (at most about a second where the backend allows) and return what has ended; maybe nothing.
+
+        A request that gets no answer ends all the same, with the reason in ``failure``.
+        """
+
+    @abc.abstractmethod
+    def abandon(self) -> None:
+        """Give up the requests in flight."""
+
+    def steps(
+        self, requests: Iterable[Request | None], sampling: Sampling | None, window: int | None = None
+    ) -> Iterator[list[tuple[Request, Answer]]]:
+        """What has ended since the last time, again and again, until ``requests`` is exhausted and all have ended.
+
+        A request is taken from ``requests`` whenever fewer than ``window`` are in flight, so what is asked together depends
+        on what has ended, never on the clock.
+
+        Args:
+            requests: yields None if it has none at the moment.
+            sampling: None scores the options.
+            window: requests in flight; default: the engine's own.
+
+        Raises:
+            UserError: why requests got no answer, after all others ended.
+        """
+        source, is_exhausted = iter(requests), False
+        self.begin()
+        try:
+            while True:
+                while not is_exhausted and not self.is_stopped and self.in_flight < (window or self.window):
+                    try:
+                        request = next(source)
+                    except StopIteration:
+                        is_exhausted = True
+                        break
+                    if request is None:
+                        break
+                    self.add(request, sampling)
+                if self.in_flight:
+                    yield self.step()
+                elif is_exhausted or self.is_stopped:
+                    break
+                else:
+                    yield []
+        finally:
+            if self.in_flight:
+                self.abandon()
+        if self.failure is not None:
+            raise self.failure
+
+    def stream(self, requests: Iterable[Request], sampling: Sampling | None = None) -> Iterator[tuple[Request, Answer]]:
+        """Each request with its answer, as the answers end; see :meth:`steps`."""
+        for ended in self.steps(requests, sampling):
+            yield from ended
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Answer by generating text."""
+        """Answer by generating text: the answers in the order of ``requests``.
+
+        Raises:
+            UserError: a request got no answer.
+        """
+        return self._in_order(requests, sampling)
+
+    def score(self, requests: Sequence[Request]) -> list[Answer]:
+        """Answer by the likelihood of each option's text: the answers in the order of ``requests``.
+
+        Raises:
+            UserError: a request has no options or does not fit, or the engine cannot score.
+        """
+        return self._in_order(requests, None)
+
+    def _in_order(self, requests: Sequence[Request], sampling: Sampling | None) -> list[Answer]:
+        # Equal requests may be in the list twice, so they are told apart by identity.
+        own = [dataclasses.replace(request) for request in requests]
+        answers = {id(request): answer for request, answer in self.stream(own, sampling)}
+        return [answers[id(request)] for request in own]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Embed ``texts``: (n, d) float32, rows of length 1."""
+        """Embed ``texts``: (n, d) float32, rows of length 1.
 
+        Raises:
+            UserError: the engine cannot embed.
+        """
+        raise UserError(
+            f"the engine {self.provenance['engine']} cannot embed ({len(texts)} texts): set engine: transformers in the "
+            "embedder's file."
+        )
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Free the model's memory."""

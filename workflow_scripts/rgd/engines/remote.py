@@ -15,17 +15,16 @@ import random
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, ClassVar
 
-import numpy as np
-
 from rgd.artifacts.address import masked
 from rgd.config.schema.models import Api
 from rgd.engines import replies
-from rgd.engines.base import Answer, EngineSettings, Interrupted, Request, Sampling
+from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling
 from rgd.engines.budget import Budget, OwnAccount
 from rgd.engines.refusals import Refusal
 from rgd.engines.served import is_asked
@@ -38,6 +37,7 @@ LONGEST_WAIT_S = 300.0
 TOKENS_AROUND_A_TURN = 16
 LONGEST_QUOTE = 400
 LONGEST_READ = 10_000
+SECONDS_OF_A_STEP = 1.0
 # So many requests given up with no answer in between show that the fault is not theirs.
 MOST_GIVEN_UP = 4
 
@@ -156,8 +156,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-class RemoteEngine(abc.ABC):
-    """A model on a server: sends many requests at a time, and repeats each until it is answered or out of attempts.
+class RemoteEngine(Engine):
+    """A model on a server: keeps api.concurrency requests in flight, and repeats each until it is answered or out of attempts.
+
+    After a failure that is not one request's own, nothing new is sent; requests in flight are awaited, since they are paid
+    for. A request that is given up for a fault of its own stops no other, unless MOST_GIVEN_UP are in a row.
 
     Attributes:
         kind: the engine's name.
@@ -180,14 +183,16 @@ class RemoteEngine(abc.ABC):
         self.pace = Pace(self.api.requests_per_minute)
         self.budget = Budget(self.api.budget_dollars, settings.account or OwnAccount())
         self.runner = asyncio.Runner()
-        self.failure: UserError | None = None
         self.stopped = asyncio.Event()
+        self.tasks: dict[asyncio.Task[Outcome], Any] = {}
+        self.done: deque[asyncio.Task[Outcome]] = deque()
+        self.given_up = 0
         self.served: set[str] = set()
         self.secrets = [self.key] if self.key else []
         self.dropped: list[str] = []
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:  # type: ignore[override]
         """The model, its server, the client, and the parameters that the server refused."""
         return {
             "engine": self.kind,
@@ -221,27 +226,52 @@ class RemoteEngine(abc.ABC):
             self.runner.close()
             self.budget.close()
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Generate an answer for each request; its seed derives from the sampling seed, the query and the draw.
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        """The requests in flight that api.concurrency allows."""
+        return self.api.concurrency
+
+    @property
+    def window(self) -> int:  # type: ignore[override]
+        """The same: a server gets no more than its concurrency."""
+        return self.api.concurrency
+
+    @property
+    def in_flight(self) -> int:
+        """See :class:`rgd.engines.base.Engine`."""
+        return len(self.tasks)
+
+    def begin(self) -> None:
+        """Begin a new stream."""
+        super().begin()
+        self.stopped.clear()
+        self.given_up = 0
+
+    def add(self, request: Request, sampling: Sampling | None) -> None:
+        """Send a request; its seed derives from the sampling seed, the query and the draw.
 
         Raises:
-            Interrupted: the server refuses or does not answer, or the budget is used up; holds the answers received so far.
+            UserError: ``sampling`` is None. Scoring needs the log-probabilities of a prompt, which chat servers do not return.
         """
-        outcomes = self.ask_all(
-            requests,
-            lambda request: self.safely(self.reply(request, sampling)),
-            lambda request: self._most(request, sampling),
-        )
-        answers = {
-            index: replace(outcome.value, attempts=outcome.attempts, cost=outcome.cost)
-            for index, outcome in outcomes.items()
-        }
-        self._tell_of_others(answers.values())
-        if self.failure is not None:
-            came = [(request, answers[index]) for index, request in enumerate(requests) if index in answers]
-            single = not self.stopped.is_set()
-            raise Interrupted(str(self.failure), came, self.provenance, is_of_single_requests=single)
-        return [answers[index] for index in range(len(requests))]
+        if sampling is None:
+            raise UserError(
+                f"the engine {self.kind} cannot score options: set way: generate in the model's file, or run the weights with "
+                "the engine transformers or vllm."
+            )
+        self._start(request, lambda: self.safely(self.reply(request, sampling)), self._most(request, sampling))
+
+    def step(self) -> list[tuple[Request, Answer]]:
+        """Wait until a request ends, for SECONDS_OF_A_STEP at most; return those that were answered."""
+        ended = [
+            (request, replace(outcome.value, attempts=outcome.attempts, cost=outcome.cost))
+            for request, outcome in self._ended()
+        ]
+        self._tell_of_others(answer for _, answer in ended)
+        return ended
+
+    def abandon(self) -> None:
+        """Give up the requests in flight, which may have been paid for."""
+        self.runner.run(self._cancel())
 
     def _tell_of_others(self, answers: Iterable[Answer]) -> None:
         """Warn once about each model that answers instead of the requested one: providers redirect retired names."""
@@ -255,77 +285,73 @@ class RemoteEngine(abc.ABC):
                 )
             self.served.add(name)
 
-    def score(self, requests: Sequence[Request]) -> list[Answer]:
-        """Unsupported: scoring needs the log-probabilities of a prompt, which chat servers do not return.
-
-        Raises:
-            UserError: always.
-        """
-        raise UserError(
-            f"the engine {self.kind} cannot score options ({len(requests)} requests): set way: generate in the model's "
-            "file, or run the weights with the engine transformers or vllm."
-        )
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Unsupported unless the engine overrides it.
-
-        Raises:
-            UserError: always.
-        """
-        raise UserError(
-            f"the engine {self.kind} cannot embed ({len(texts)} texts): set engine: transformers in the embedder's file."
-        )
-
     def ask_all(
         self,
         items: Sequence[Any],
         ask: Callable[[Any], Awaitable[Reply]],
         most: Callable[[Any], float],
     ) -> dict[int, Outcome]:
-        """The outcome of ``ask`` for each item, by the item's position; at most api.concurrency attempts run at a time.
-
-        After a failure, which is stored in ``failure``, nothing new is sent. Requests in flight are awaited, since they are
-        paid for. A request that is given up for a fault of its own stops no other, unless MOST_GIVEN_UP are in a row.
+        """The outcome of ``ask`` for each item, by the item's position. A failure is stored in ``failure``.
 
         Args:
             items: the items to ask for.
             ask: sends one attempt for an item.
             most: the maximum cost of one attempt for an item, in US dollars.
         """
-        return self.runner.run(self._ask_all(items, ask, most))
-
-    async def _ask_all(
-        self, items: Sequence[Any], ask: Callable[[Any], Awaitable[Reply]], most: Callable[[Any], float]
-    ) -> dict[int, Outcome]:
-        self.failure = None
-        self.stopped.clear()
+        self.begin()
         outcomes: dict[int, Outcome] = {}
         waiting = iter(enumerate(items))
-        given_up = 0
+        while True:
+            while not self.is_stopped and self.in_flight < self.window and (one := next(waiting, None)) is not None:
+                self._start(one[0], functools.partial(ask, one[1]), most(one[1]))
+            if not self.in_flight:
+                return outcomes
+            outcomes.update(self._ended())
 
-        async def work() -> None:
-            nonlocal given_up
-            for index, item in waiting:
-                try:
-                    outcomes[index] = await self._persist(functools.partial(ask, item), most(item))
-                    given_up = 0
-                except GivenUp as error:
-                    self.failure = self.failure or error
-                    given_up += 1
-                    if given_up == MOST_GIVEN_UP:
-                        self.stopped.set()
-                        self.budget.give_up()
-                except UserError as error:
-                    if not self.stopped.is_set():
-                        self.failure = error
-                    self.stopped.set()
-                    self.budget.give_up()
-                if self.stopped.is_set():
-                    return
+    def _start(self, item: Any, ask: Callable[[], Awaitable[Reply]], most: float) -> None:
+        task = self.runner.get_loop().create_task(self._persist(ask, most))
+        self.tasks[task] = item
+        task.add_done_callback(self.done.append)
 
-        await asyncio.gather(*(work() for _ in range(min(self.api.concurrency, len(items)))))
+    def _ended(self) -> list[tuple[Any, Outcome]]:
+        """The items that have been answered by now, with their outcomes; waits SECONDS_OF_A_STEP for one."""
+        if not self.done:
+            self.runner.run(self._wait())
+        ended = []
+        while self.done:
+            task = self.done.popleft()
+            item = self.tasks.pop(task)
+            try:
+                ended.append((item, task.result()))
+                self.given_up = 0
+            except GivenUp as error:
+                self.failure = self.failure or error
+                self.given_up += 1
+                if self.given_up == MOST_GIVEN_UP:
+                    self._stop()
+            except UserError as error:
+                if not self.is_stopped:
+                    self.failure = error
+                self._stop()
+        if not self.tasks:
+            self.budget.flush()
+        return ended
+
+    def _stop(self) -> None:
+        self.is_stopped = True
+        self.stopped.set()
+        self.budget.give_up()
+
+    async def _wait(self) -> None:
+        await asyncio.wait(self.tasks, timeout=SECONDS_OF_A_STEP, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _cancel(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+        self.done.clear()
         self.budget.flush()
-        return outcomes
 
     async def _persist(self, ask: Callable[[], Awaitable[Reply]], most: float) -> Outcome:
         sent = failed = 0

@@ -1,23 +1,29 @@
-"""Asking for the answers that the store lacks, chunk by chunk, with progress."""
+"""Asking for the answers that the store lacks, as a stream, with progress."""
 
+import contextlib
 import datetime
 import hashlib
 import json
+import math
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from rgd.engines.base import Answer, Engine, Interrupted, Request
+from rgd.engines.base import Answer, Engine, Request
+from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings, Store
-from rgd.store.leases import Lease, Leases
-from rgd.store.listing import Listing, joined
-from rgd.store.stopping import finishing
+from rgd.store.claims import SECONDS_BETWEEN_LOOKS, Claims
+from rgd.store.leases import Leases
+from rgd.store.listing import Listing
+from rgd.store.stopping import stoppable
 
 SECONDS_BETWEEN_REPORTS = 5.0
-# Interval of checking on other jobs when they are asking everything that is left.
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_COMMITS = 15.0
+# After SIGTERM, so that whatever comes then is kept even if SIGKILL follows soon.
+SECONDS_BETWEEN_LAST_COMMITS = 1.0
+GRACE_SECONDS = 150.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _nothing() -> Sequence[Request]:
+    return ()
+
+
 def fill(
     store: Store,
     settings: AnswerSettings,
@@ -44,84 +54,93 @@ def fill(
     report: Callable[[str], None] = _say,
     *,
     title: str = "answers",
-    wait: bool = True,
+    more: Callable[[], Sequence[Request]] = _nothing,
+    replicas: int = 1,
+    commit_seconds: float = SECONDS_BETWEEN_COMMITS,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> FillCount:
     """Ask for every answer to ``requests`` that ``store`` lacks.
 
-    The list is split into chunks of ``chunk_size`` before stored answers are subtracted, so an interrupted run asks the
-    same chunks as an uninterrupted one and gives the same bytes. Each chunk is asked, then committed: an interruption
-    loses at most the chunk in flight, and SIGTERM waits until it is committed. Concurrent jobs share the work: a chunk
-    that another job is asking is postponed, and asked here only if that job dies.
+    The engine always has its window of requests in flight, and answers are committed as they come, so nothing waits for the
+    longest answer. A killed job loses what was in flight and what came since the last commit, never what was committed. On
+    SIGTERM nothing new is asked, what is in flight may end within the grace time, and what came is committed.
+
+    Concurrent jobs share the work: a request that another job is asking is put off, and asked here only if that job dies.
 
     Args:
         store: where the answers go.
         settings: settings of the answers.
         requests: everything to answer; duplicates are asked once.
         open_engine: returns the engine (see :func:`rgd.engines.lazy_engine`); called only if something is missing.
-        chunk_size: requests asked and committed at a time.
+        chunk_size: answers committed together, as one file.
         report: called with progress messages, at most every few seconds.
         title: title of the progress messages.
-        wait: False stops at the first chunk that another job is asking, and leaves the rest to that job.
+        more: gives further requests to ask while the engine has room for them; what other jobs ask of these is left to
+            them. Called again and again, so it may give more over time.
+        replicas: how many jobs at once share ``requests``; none of them takes more than its share into its window.
+        commit_seconds: answers that came are committed after this time, even if they are fewer than ``chunk_size``.
+        grace_seconds: seconds after SIGTERM in which requests in flight may end.
 
     Raises:
-        UserError: from the engine, a damaged chunk, or a store that cannot be written. If single requests got no answer,
+        UserError: from the engine, a damaged file, or a store that cannot be written. If single requests got no answer,
             after all others were asked.
     """
     wanted = {_name(request): request for request in requests}
     listing = store.listing(settings)
     missing = _lacking(listing, wanted)
-    names = list(wanted)
-    cuts = (names[start : start + chunk_size] for start in range(0, len(names), chunk_size))
-    waiting = deque(chunk for cut in cuts if (chunk := [name for name in cut if name in missing]))
     if not missing:
         report(f"{title}: all {len(wanted)} are in the store")
         return FillCount(0, len(wanted), 0)
-    to_ask = len(missing)
-    report(f"{title}: {to_ask} of {len(wanted)} to ask, {len(wanted) - to_ask} in the store")
+    report(f"{title}: {len(missing)} of {len(wanted)} to ask, {len(wanted) - len(missing)} in the store")
     leases = Leases(store.prepare(settings))
     # Before the first lease: a process that the engine forks would hold a lease's lock beyond the end of this one.
     engine = open_engine()
-    progress = _Progress(title, to_ask, report)
-    asked = trimmed = empty = done = put_off = 0
-    given_up: Interrupted | None = None
-    while waiting:
-        chunk = waiting.popleft()
-        left, lease = _claim(leases, listing, missing, chunk)
-        if left and lease is None:
-            if not wait:
-                report(f"{title}: another job is asking the rest")
-                break
-            waiting.append(chunk)
-            put_off += 1
-            if put_off == len(waiting):
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-                put_off = 0
-            continue
-        if lease is not None:
-            try:
-                answers = _ask_and_commit(store, settings, engine, [wanted[name] for name in left], lease)
-            except Interrupted as stop:
-                if not stop.is_of_single_requests:
-                    raise
-                given_up = given_up or stop
-                answers = [answer for _, answer in stop.answered]
-            asked += len(answers)
-            trimmed += sum(answer.trimmed for answer in answers)
-            empty += sum(answer.scores is None and not answer.text.strip() for answer in answers)
-        put_off = 0
-        done += len(chunk)
-        progress.tell(done)
-    if trimmed:
-        report(f"{title}: {trimmed} questions were too long for the model and were shortened in the middle")
-    if empty:
+    window = min(engine.window, math.ceil(len(missing) / replicas))
+    progress = _Progress(title, len(missing), report)
+
+    def further() -> dict[str, Request]:
+        others = {_name(request): request for request in more()}
+        new = _lacking(listing, {name: request for name, request in others.items() if name not in wanted})
+        wanted.update(others)
+        progress.total += len(new)
+        return new
+
+    failure: UserError | None = None
+    with (
+        stoppable(grace_seconds) as stop,
+        Claims(leases, listing, min(chunk_size, max(1, window // 2))) as claims,
+        contextlib.closing(engine.steps(claims.handed_out(further), settings.sampling, window)) as steps,
+    ):
+        claims.include(missing, is_awaited=True)
+        came = _Came(store, settings, engine, claims)
+        try:
+            for ended in steps:
+                came.add(ended)
+                progress.tell(ended, engine)
+                engine.is_stopped |= stop.is_told
+                if came.is_due(chunk_size, SECONDS_BETWEEN_LAST_COMMITS if stop.is_told else commit_seconds):
+                    came.commit()
+                if stop.is_over:
+                    break
+                if not ended and not engine.in_flight:
+                    time.sleep(SECONDS_BETWEEN_LOOKS / 2)
+        except UserError as error:
+            failure = error
+        finally:
+            # Whatever happened, what came is paid for.
+            came.commit()
+    progress.end()
+    if came.trimmed:
+        report(f"{title}: {came.trimmed} questions were too long for the model and were shortened in the middle")
+    if came.empty:
         report(
-            f"{title}: {empty} of {asked} answers are empty and count as missing; they are not asked again. If there are many, "
-            "check the prompt, the chat template and max_tokens (a reasoning model may run out of tokens before its answer), "
-            "then raise answers_epoch to ask again"
+            f"{title}: {came.empty} of {came.count} answers are empty and count as missing; they are not asked again. If there "
+            "are many, check the prompt, the chat template and max_tokens (a reasoning model may run out of tokens before its "
+            "answer), then raise answers_epoch to ask again"
         )
-    if given_up is not None:
-        raise given_up
-    return FillCount(asked, len(wanted) - asked, trimmed, empty)
+    if failure is not None:
+        raise failure
+    return FillCount(came.count, len(wanted) - came.count, came.trimmed, came.empty)
 
 
 def _name(request: Request) -> str:
@@ -129,25 +148,11 @@ def _name(request: Request) -> str:
     return f"{request.query_key}:{request.draw}"
 
 
-def _lacking(listing: Listing, wanted: Mapping[str, Request]) -> set[str]:
-    """The names of the requests that have no answer."""
+def _lacking(listing: Listing, wanted: Mapping[str, Request]) -> dict[str, Request]:
+    """The requests that have no answer."""
     requests = wanted.values()
     rows = listing.find([request.query_key for request in requests], [request.draw for request in requests])
-    return {name for name, lacks in zip(wanted, rows.is_null().to_pylist(), strict=True) if lacks}
-
-
-def _claim(leases: Leases, listing: Listing, missing: set[str], chunk: Sequence[str]) -> tuple[list[str], Lease | None]:
-    """The requests of ``chunk`` left to ask, and a lease on them; None if nothing is left or another job is asking some.
-
-    Leases are checked before the folder: a job commits before it releases its lease, so a request that is neither leased
-    nor stored has been asked by nobody. Updates ``missing``.
-    """
-    with leases.claiming():
-        held = leases.held()
-        come = listing.refresh()
-        missing.difference_update(joined(come["query_key"], come["draw"]).to_pylist())
-        left = [name for name in chunk if name in missing]
-        return left, leases.take(set(left)) if left and held.isdisjoint(left) else None
+    return {name: wanted[name] for name, lacks in zip(wanted, rows.is_null().to_pylist(), strict=True) if lacks}
 
 
 def _template(engine: Engine) -> dict[str, str]:
@@ -159,48 +164,92 @@ def _template(engine: Engine) -> dict[str, str]:
     return {"template": hashlib.sha256(text.encode()).hexdigest()[:20]}
 
 
-def _ask_and_commit(
-    store: Store, settings: AnswerSettings, engine: Engine, requests: Sequence[Request], lease: Lease
-) -> list[Answer]:
-    """Ask and store the answers, including those that came before a server stopped, which are paid for."""
-    started = time.monotonic()
+@dataclass
+class _Came:
+    """The answers that came and are not committed yet, and counts of all that came."""
 
-    def commit(answered: Sequence[Request], answers: Sequence[Answer]) -> None:
-        provenance = dict(engine.provenance) | _template(engine)
+    store: Store
+    settings: AnswerSettings
+    engine: Engine
+    claims: Claims
+    answers: list[tuple[Request, Answer]] = field(default_factory=list)
+    committed_at: float = field(default_factory=time.monotonic)
+    count: int = 0
+    trimmed: int = 0
+    empty: int = 0
+
+    def add(self, ended: Sequence[tuple[Request, Answer]]) -> None:
+        self.answers.extend(ended)
+        self.count += len(ended)
+        self.trimmed += sum(answer.trimmed for _, answer in ended)
+        self.empty += sum(answer.scores is None and not answer.text.strip() for _, answer in ended)
+
+    def is_due(self, chunk_size: int, seconds: float) -> bool:
+        late = time.monotonic() - self.committed_at >= seconds
+        return len(self.answers) >= chunk_size or (bool(self.answers) and late)
+
+    def commit(self) -> None:
+        """Store the answers as one file and release their leases.
+
+        Raises:
+            UserError: the store cannot be written; the answers are kept for another attempt.
+        """
+        if not self.answers:
+            return
+        now = time.monotonic()
+        provenance: dict[str, Any] = dict(self.engine.provenance) | _template(self.engine)
         provenance["asked_at"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        provenance["seconds"] = round(time.monotonic() - started, 3)
-        lease.give_room()
-        store.commit(settings, answered, answers, provenance)
-
-    # On SIGTERM a job still finishes its chunk, which is paid for, and commits it.
-    with finishing(), lease:
-        try:
-            answers = (
-                engine.score(requests) if settings.sampling is None else engine.generate(requests, settings.sampling)
-            )
-        except Interrupted as stop:
-            if stop.answered:
-                commit(*zip(*stop.answered, strict=True))
-            raise
-        commit(requests, answers)
-    return answers
+        provenance["seconds"] = round(now - self.committed_at, 3)
+        requests, answers = zip(*self.answers, strict=True)
+        names = [_name(request) for request in requests]
+        self.claims.give_room(names)
+        self.store.commit(self.settings, requests, answers, provenance)
+        self.claims.release(names)
+        self.answers.clear()
+        self.committed_at = now
 
 
 class _Progress:
-    """Lines such as ``answers: 128 of 420, 12.3/s, 24 s left``, which read well on a terminal and in a log file."""
+    """Lines such as ``answers: 128 of 420, 12.3/s, 980 tokens/s, 512 in flight, 24 s left``, for terminals and log files.
+
+    Attributes:
+        total: answers to ask for.
+    """
 
     def __init__(self, title: str, total: int, report: Callable[[str], None]) -> None:
         self.title, self.total, self.report = title, total, report
-        self.started = self.told = time.monotonic()
+        self.done = self.tokens = 0
+        self.seconds_full = 0.0
+        self.started = self.told = self.last = time.monotonic()
 
-    def tell(self, done: int) -> None:
+    def tell(self, ended: Sequence[tuple[Request, Answer]], engine: Engine) -> None:
+        """Count what ended in the step since the last call, and report now and then."""
         now = time.monotonic()
-        if done < self.total and now - self.told < SECONDS_BETWEEN_REPORTS:
+        # The requests in flight during the step were these.
+        if engine.in_flight + len(ended) >= engine.at_once:
+            self.seconds_full += now - self.last
+        self.last = now
+        self.done += len(ended)
+        self.tokens += sum(answer.completion_tokens for _, answer in ended if answer.scores is None)
+        if now - self.told < SECONDS_BETWEEN_REPORTS:
             return
         self.told = now
-        rate = done / max(now - self.started, 1e-9)
-        left = (self.total - done) / rate
+        rate = self.done / max(now - self.started, 1e-9)
+        left = f", {(self.total - self.done) / rate:.0f} s left" if self.done else ""
         self.report(
-            f"{self.title}: {done} of {self.total}, {rate:.1f}/s, "
-            + (f"{left:.0f} s left" if left else f"done in {now - self.started:.0f} s")
+            f"{self.title}: {self.done} of {self.total}, {self._speed(now)}, {engine.in_flight} in flight{left}"
         )
+
+    def end(self) -> None:
+        """Report the whole, with the share of the time in which the engine had all that it computes at once."""
+        now = time.monotonic()
+        seconds = max(now - self.started, 1e-9)
+        self.report(
+            f"{self.title}: {self.done} of {self.total}, {self._speed(now)}, done in {seconds:.0f} s; the engine was full "
+            f"{100 * self.seconds_full / seconds:.0f} % of the time"
+        )
+
+    def _speed(self, now: float) -> str:
+        seconds = max(now - self.started, 1e-9)
+        tokens = f", {self.tokens / seconds:.0f} tokens/s" if self.tokens else ""
+        return f"{self.done / seconds:.1f}/s{tokens}"

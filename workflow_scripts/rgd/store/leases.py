@@ -28,7 +28,7 @@ SUFFIX = ".lease"
 # The disk is full, a quota or limit is reached, or the disk is broken. Any other error means that the file system cannot
 # reserve space, and each of them names that by another number.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-# Disk space reserved for an answer while its chunk is asked: about four thousand tokens, before compression.
+# Disk space reserved for an answer while it is asked: about four thousand tokens, before compression.
 BYTES_OF_AN_ANSWER = 16 * 1024
 _LONGEST_LINE = 200
 
@@ -112,13 +112,13 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def give_room(self) -> None:
-        """Free the disk space reserved for the answers, which are about to be written.
+    def give_room(self, left: int = 0) -> None:
+        """Free the disk space reserved for answers that are about to be written, but for the ``left`` other ones.
 
         If that fails, the answers, which are paid for, are written all the same.
         """
         with contextlib.suppress(OSError):
-            self.file.truncate(self.size)
+            self.file.truncate(max(self.size, left * BYTES_OF_AN_ANSWER))
 
     def release(self) -> None:
         """Remove the file while it is still locked, so that nobody finds it without its owner.

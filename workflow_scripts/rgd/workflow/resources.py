@@ -69,7 +69,6 @@ class Jobs:
             self.study.model_of_generator,
             self.study.generator,
             self._draws,
-            chunk_size=self.config.site.draw_chunk_size,
         )
 
     def ask_descriptions(self) -> dict[str, Any]:
@@ -197,7 +196,6 @@ class Jobs:
 
         return {
             **self._asks(model_of, minutes, spec_of),
-            "chunk_size": self.config.site.chunk_size,
             # While the model is loaded it also answers the other files that exist; their own jobs find those in the store.
             "also": lambda wildcards: " ".join(map(self._located, all_files(wildcards))),
         }
@@ -207,7 +205,6 @@ class Jobs:
         model_of: Named,
         spec_of: Callable[[Any], Any],
         texts: Callable[[Any], int],
-        chunk_size: int | None = None,
     ) -> dict[str, Any]:
         """Resources of a job in which a model writes this many texts, each as long as an answer."""
 
@@ -215,7 +212,7 @@ class Jobs:
             own = run_times.to_answer(self._model_of(model_of)(wildcards), texts(wildcards))
             return own, own
 
-        return {**self._asks(model_of, minutes, spec_of), "chunk_size": chunk_size or self.config.site.chunk_size}
+        return self._asks(model_of, minutes, spec_of)
 
     def _asks(
         self,
@@ -236,6 +233,7 @@ class Jobs:
             "engine": engine,
             **self._model(model),
             "store": self.config.paths.store,
+            **{name: getattr(self.config.site, name) for name in ("chunk_size", "commit_seconds", "grace_seconds")},
         }
 
     def _model(self, spec_of: Callable[[Any], Model | Embedder]) -> dict[str, Any]:

@@ -43,7 +43,12 @@ class Cluster(Section):
 class Site(Section):
     """config/site/SITE.yaml: the machine. Nothing here changes a result."""
 
-    chunk_size: int = Field(64, ge=1, description="Queries answered and committed together.")
-    draw_chunk_size: int = Field(256, ge=1, description="A generator's draws asked and committed together.")
+    chunk_size: int = Field(64, ge=1, description="Answers committed together, as one file of the store.")
+    commit_seconds: int = Field(
+        15, ge=1, description="Answers that came are committed after this time, even if they are fewer."
+    )
+    grace_seconds: int = Field(
+        150, ge=0, description="Time after SIGTERM in which requests in flight may end. Less than until SIGKILL."
+    )
     use_hub: bool = Field(True, description="Whether to try the model hub before the wheels.")
     cluster: Cluster = Field(default_factory=lambda: Cluster(), description="What jobs request from a cluster.")
