@@ -1,9 +1,11 @@
 """Likelihood with the prompt fed once against the plain way: a forward pass for each option."""
 
+import weakref
+
 import numpy as np
 import pytest
 
-from rgd.engines import EngineSettings, open_engine
+from rgd.engines import EngineSettings, Sampling, open_engine
 from rgd.engines.likelihood import split_branches
 from rgd.engines.prompts import context_text, render, separator, tokens
 from rgd.errors import UserError
@@ -69,6 +71,73 @@ def test_scoring_repeats_bit_for_bit(models):
     requests = [render(TEMPLATES["chat"], question, options) for question, options in QUESTIONS]
     with open_engine("transformers", EngineSettings(models["qwen3"], 1024)) as engine:
         assert engine.score(requests) == engine.score(requests)
+
+
+def many(count):
+    """Questions of which some begin alike, so that the order of computing is not that of asking."""
+    return [
+        render(TEMPLATES["text"], f"{'ABC'[number % 3]} and question {number}?", ["one", "two", f"{number} metres"])
+        for number in range(count)
+    ]
+
+
+def test_a_stream_answers_each_request_once_wave_by_wave(models):
+    asked = many(11)
+    with open_engine("transformers", EngineSettings(models["qwen3"], 1024, "float32", batch_tokens=60)) as engine:
+        whole = engine.score(asked)
+        waves, most = [], 0
+        for ended in engine.steps(iter(asked), None, window=4):
+            most = max(most, engine.in_flight + len(ended))
+            waves += [asked.index(request) // 4 for request, _ in ended]
+            for request, answer in ended:
+                expected = whole[asked.index(request)]
+                np.testing.assert_allclose(answer.scores, expected.scores, atol=2e-5)
+                assert answer.text == expected.text
+        # Whatever is added while a wave is computed waits for its end.
+        assert waves == [0] * 4 + [1] * 4 + [2] * 3
+        assert (most, engine.in_flight) == (4, 0)
+
+
+def test_a_stream_repeats_bit_for_bit(models):
+    with open_engine("transformers", EngineSettings(models["qwen3"], 1024, batch_tokens=60)) as engine:
+        first = list(engine.stream(many(9)))
+        assert list(engine.stream(many(9))) == first
+    assert [request for request, _ in first] != many(9)
+
+
+def test_what_is_abandoned_has_no_effect_on_the_next_stream(models):
+    with open_engine("transformers", EngineSettings(models["qwen3"], 1024, batch_tokens=60)) as engine:
+        expected = list(engine.stream(many(5)))
+        begun = engine.stream(many(9)[4:])
+        next(begun)
+        assert engine.in_flight > 0
+        begun.close()
+        assert engine.in_flight == 0
+        assert list(engine.stream(many(5))) == expected
+
+
+def test_closing_frees_the_models_memory(models):
+    import torch
+
+    before = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
+    with open_engine("transformers", EngineSettings(models["qwen3"], 1024, batch_tokens=60)) as engine:
+        begun = engine.stream(many(9))
+        next(begun)
+        weights = [weakref.ref(tensor) for tensor in engine.model.parameters()]
+        assert all(reference() is not None for reference in weights)
+    assert [reference() for reference in weights] == [None] * len(weights)
+    if torch.cuda.is_available():
+        assert torch.cuda.memory_allocated() == before
+    # A job may close what a failure has closed.
+    engine.close()
+
+
+def test_text_is_not_written(models):
+    with (
+        open_engine("transformers", EngineSettings(models["qwen3"], 256)) as engine,
+        pytest.raises(UserError, match=r"engine: vllm"),
+    ):
+        engine.generate(many(1), Sampling(0.7, 0.95, 8, seed=0))
 
 
 def test_a_long_question_is_trimmed_and_said_so(models):

@@ -1,25 +1,30 @@
 """Likelihood answering and embedding with transformers: for small models, and for machines without a GPU."""
 
+import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from rgd.engines.base import Answer, EngineSettings, Request, Sampling
-from rgd.engines.likelihood import Branches, chosen, prepare
+from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling
+from rgd.engines.likelihood import Branches, Prepared, chosen, prepare
 from rgd.engines.memory import is_out_of_memory
 from rgd.engines.pooling import cut, pooled
 from rgd.errors import UserError
 from rgd.weights.cache import cannot_load
+
+_Item = TypeVar("_Item")
 
 # Tokens per forward pass. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the
 # activations no longer fit the processor's cache.
 BATCH_TOKENS = 448
 # The same for an encoder, which is far smaller.
 EMBED_TOKENS = 2560
+# Requests of a wave (see TransformersEngine): enough that most questions have neighbours with the same beginning.
+WAVE = 512
 
 
 def load(settings: EngineSettings) -> "TransformersEngine":
@@ -39,8 +44,22 @@ class Tree:
     owners: np.ndarray  # (t,) int64: the option, counted over all questions of the tree
 
 
-class TransformersEngine:
-    """A causal language model or a sentence encoder in this process."""
+@dataclass(frozen=True)
+class _Asked:
+    """A request in flight."""
+
+    request: Request
+    prepared: Prepared
+
+
+class TransformersEngine(Engine):
+    """A causal language model or a sentence encoder in this process.
+
+    Requests are computed in waves: all that were added when the last wave had ended, in batches, each with those of its
+    neighbours' beginning. So what is computed together depends only on what was added and what has ended.
+    """
+
+    at_once = window = WAVE
 
     def __init__(self, settings: EngineSettings) -> None:
         import torch
@@ -49,6 +68,11 @@ class TransformersEngine:
         transformers.utils.logging.disable_progress_bar()
         torch.set_num_threads(settings.threads)
         self.settings = settings
+        # Of the wave that is computed: its batches, and the cache of its first tokens, which all its texts share.
+        self._added: list[_Asked] = []
+        self._batches: deque[list[_Asked]] = deque()
+        self._common = 0
+        self._beginning: Any = None
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.provenance = {
             "engine": "transformers",
@@ -70,61 +94,80 @@ class TransformersEngine:
             model: Any = kind.from_pretrained(
                 folder, dtype=getattr(torch, settings.dtype), attn_implementation="sdpa", **plain
             )
-            self.model = model.to(self.device).eval()
+            self.model: Any = model.to(self.device).eval()
         except Exception as error:
             if is_out_of_memory(error):
                 raise self._too_little_memory("the model alone", error) from error
             raise cannot_load("transformers", folder, error) from error
 
-    def close(self) -> None:
-        """Free the model's memory."""
-        del self.model
+    @property
+    def in_flight(self) -> int:
+        """How many added requests have not ended."""
+        return len(self._added) + sum(map(len, self._batches))
 
-    def score(self, requests: Sequence[Request]) -> list[Answer]:
-        """Answer by the likelihood of each option's text as the continuation of the prompt.
-
-        The convention is that of :mod:`rgd.engines.likelihood`. A beginning that several texts share is computed once
-        (see :func:`grow`), and one that all texts share is computed once for all batches.
+    def add(self, request: Request, sampling: Sampling | None) -> None:
+        """Take a request, to score its options by the convention of :mod:`rgd.engines.likelihood`.
 
         Raises:
-            UserError: a request has no options, or does not fit the model even without its question.
+            UserError: it has no options, or does not fit the model even without its question; or ``sampling`` is given:
+                writing text would take three to five times as long as with vLLM on the same machine.
         """
+        if sampling is not None:
+            raise UserError("the engine transformers does not write text: set engine: vllm, or way: likelihood.")
+        self._added.append(_Asked(request, prepare(self.tokenizer, request, self.settings)))
+
+    def step(self) -> list[tuple[Request, Answer]]:
+        """Compute one batch; nothing ends if it runs out of memory and is split.
+
+        Raises:
+            UserError: a single question does not fit into the memory.
+        """
+        import torch
+
+        if not self._batches:
+            self._begin_wave()
+        answered: list[tuple[Request, Answer]] = []
+
+        def score(batch: Sequence[_Asked]) -> None:
+            sums = self._option_sums([asked.prepared.branches for asked in batch])
+            for asked, of_options in zip(batch, sums, strict=True):
+                answered.append((asked.request, chosen(asked.request, asked.prepared, of_options)))
+
+        if self._batches:
+            with torch.inference_mode():
+                self._compute_first(self._batches, score)
+        return answered
+
+    def abandon(self) -> None:
+        """Give up the requests in flight."""
+        self._added, self._batches, self._beginning = [], deque(), None
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        import torch
+
+        self.abandon()
+        self.model = None
+        gc.collect()
+        torch.cuda.empty_cache()
+
+    def _begin_wave(self) -> None:
+        """Make batches of what was added, with questions of a common beginning next to each other."""
+        wave = sorted(self._added, key=lambda asked: asked.prepared.branches.prefix)
+        self._added, self._beginning = [], None
+        self._common = _common_length([asked.prepared.branches.prefix for asked in wave])
+        sizes = [asked.prepared.branches.length - self._common for asked in wave]
+        groups = _batches(sizes, self.settings.batch_tokens or BATCH_TOKENS)
+        self._batches = deque([wave[place] for place in group] for group in groups)
+
+    def _option_sums(self, batch: Sequence[Branches]) -> list[np.ndarray]:
+        """Per question, the summed log-probability of each option, float64."""
         import torch
         import transformers
 
-        prepared = [prepare(self.tokenizer, request, self.settings) for request in requests]
-        answers: list[Answer | None] = [None] * len(requests)
-        common = _common_length([item.branches.prefix for item in prepared])
-        beginning = transformers.DynamicCache()
-        # This order puts questions with a common beginning next to each other.
-        order = sorted(range(len(prepared)), key=lambda index: prepared[index].branches.prefix)
-        sizes = [prepared[index].branches.length - common for index in order]
-
-        def score_batch(batch: Sequence[int]) -> None:
-            nonlocal beginning
-            # The cache of a batch that ran out of memory is not reused for the next batch.
-            known, beginning = beginning, transformers.DynamicCache()
-            indices = [order[place] for place in batch]
-            sums = self._option_sums([prepared[index].branches for index in indices], known)
-            known.crop(common)
-            beginning = known
-            for index, option_sums in zip(indices, sums, strict=True):
-                answers[index] = chosen(requests[index], prepared[index], option_sums)
-
-        with torch.inference_mode():
-            self._each(_batches(sizes, self.settings.batch_tokens or BATCH_TOKENS), score_batch)
-        return [answer for answer in answers if answer is not None]
-
-    def _option_sums(self, batch: Sequence[Branches], beginning: Any) -> list[np.ndarray]:
-        """Per question, the summed log-probability of each option, float64.
-
-        Args:
-            batch: the questions.
-            beginning: cache of the first tokens of all questions, which are not computed again; the others are added.
-        """
-        import torch
-
         tree = grow(batch)
+        # The cache of a batch that runs out of memory is not reused for the next batch.
+        beginning, self._beginning = self._beginning or transformers.DynamicCache(), None
         known = beginning.get_seq_length()
         asked, where = np.unique(tree.predictors - known, return_inverse=True)
         allowed = torch.from_numpy(tree.allowed[known:])[None, None].to(self.device)
@@ -135,16 +178,14 @@ class TransformersEngine:
             logits_to_keep=torch.from_numpy(asked).to(self.device),
             past_key_values=beginning,
         ).logits[0]
+        beginning.crop(self._common)
+        self._beginning = beginning
         log_normaliser = torch.logsumexp(logits.float(), dim=-1)
         rows, columns = torch.from_numpy(where).to(self.device), torch.from_numpy(tree.targets).to(self.device)
         picked = logits[rows, columns].float() - log_normaliser[rows]
         counts = [len(item.branches) for item in batch]
         sums = np.bincount(tree.owners, weights=picked.cpu().numpy(), minlength=sum(counts))
         return np.split(sums, np.cumsum(counts)[:-1])
-
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
-        """Unsupported: it would be three to five times slower than vLLM on the same machine."""
-        raise UserError("the engine transformers does not write text: set engine: vllm, or way: likelihood.")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embed ``texts`` by the last layer's vectors, their mean or the last one: (n, d) float32, rows of length 1."""
@@ -161,33 +202,33 @@ class TransformersEngine:
                 vectors[index] = row
 
         with torch.inference_mode():
-            self._each(_alike(lengths, self.settings.batch_tokens or EMBED_TOKENS), embed_batch)
+            batches = deque(_alike(lengths, self.settings.batch_tokens or EMBED_TOKENS))
+            while batches:
+                self._compute_first(batches, embed_batch)
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
 
-    def _each(self, batches: Iterable[list[int]], compute: Callable[[Sequence[int]], None]) -> None:
-        """Compute every batch; split a batch that runs out of memory into halves.
+    def _compute_first(self, batches: deque[list[_Item]], compute: Callable[[list[_Item]], None]) -> None:
+        """Take the first batch and compute it; if it runs out of memory, put its halves in its place.
 
         Raises:
             UserError: a single text does not fit.
         """
         import torch
 
-        waiting = deque(batches)
-        while waiting:
-            batch = waiting.popleft()
-            try:
-                compute(batch)
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if len(batch) == 1:
-                    raise self._too_little_memory("a single text", error) from error
-            # Outside the except block, where the error no longer holds on to the batch's memory.
-            print(f"out of memory: computing {len(batch)} texts in two halves", file=sys.stderr, flush=True)
-            torch.cuda.empty_cache()
-            half = len(batch) // 2
-            waiting.extendleft([batch[half:], batch[:half]])
+        batch = batches.popleft()
+        try:
+            compute(batch)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise self._too_little_memory("a single text", error) from error
+        # Outside the except block, where the error no longer holds on to the batch's memory.
+        print(f"out of memory: computing {len(batch)} texts in two halves", file=sys.stderr, flush=True)
+        torch.cuda.empty_cache()
+        half = len(batch) // 2
+        batches.extendleft([batch[half:], batch[:half]])
 
     def _too_little_memory(self, what: str, error: BaseException) -> UserError:
         return UserError(
