@@ -21,6 +21,8 @@ TEMPLATES = {
     "text": "Question: What is 6 plus 5?\nAnswer: 11\n\nQuestion: {question}\nAnswer:",
     "chat": "[system]\nYou are a careful examiner.\n[user]\n{question}\n{options}",
     "begun": "[user]\n{question}\n[assistant]\nThe correct answer is",
+    # Questions that share no token.
+    "bare": "{question}",
 }
 
 
@@ -52,8 +54,13 @@ def plain_scores(folder, request):
 
 @pytest.mark.parametrize("architecture", ["qwen3", "llama"])
 @pytest.mark.parametrize("kind", list(TEMPLATES))
-@pytest.mark.parametrize("batch_tokens", [1, 150, 100_000])
-def test_a_tree_of_questions_scores_as_each_option_alone(models, architecture, kind, batch_tokens):
+@pytest.mark.parametrize(
+    ("tree_tokens", "batch_tokens"), [(448, 1), (448, 150), (448, 100_000), (40, 250), (40, 100_000)]
+)
+def test_trees_of_questions_score_as_each_option_alone(
+    models, architecture, kind, tree_tokens, batch_tokens, monkeypatch
+):
+    monkeypatch.setattr("rgd.engines.transformers.TREE_TOKENS", tree_tokens)
     requests = [render(TEMPLATES[kind], question, options) for question, options in QUESTIONS]
     settings = EngineSettings(models[architecture], 1024, "float32", batch_tokens=batch_tokens)
     with open_engine("transformers", settings) as engine:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rgd.engines.base import Answer, EngineSettings, Request
-from rgd.engines.prompts import fit_context, separator, tokens
+from rgd.engines.prompts import context_text, fit_context, separator, tokens_of_each
 from rgd.errors import UserError
 
 
@@ -52,12 +52,17 @@ def prepare(tokenizer: Any, request: Request, settings: EngineSettings) -> Prepa
     """
     if not request.options:
         raise UserError(f"likelihood answering needs options; the question {request.question[:80]!r} has none.")
-    joint = separator(request.messages)
-    longest = max(len(tokens(tokenizer, request.messages, joint + option)) for option in request.options)
+    messages, joint = request.messages, separator(request.messages)
+    text = context_text(tokenizer, messages, settings.chat)
+    # In one call, whose texts the tokenizer encodes in parallel.
+    alone = [joint + option for option in request.options]
+    context, *others = tokens_of_each(tokenizer, messages, [text, *alone, *(text + option for option in alone)])
+    wholes, trimmed = others[len(alone) :], False
     # Two tokens of slack: the joined text may split into more tokens than prompt and option do separately.
-    room = settings.max_model_len - longest - 2
-    request, text, context, trimmed = fit_context(tokenizer, request, settings.chat, room)
-    wholes = [tokens(tokenizer, request.messages, text + joint + option) for option in request.options]
+    room = settings.max_model_len - max(map(len, others[: len(alone)])) - 2
+    if len(context) > room:
+        request, text, context, trimmed = fit_context(tokenizer, request, settings.chat, room)
+        wholes = tokens_of_each(tokenizer, request.messages, [text + option for option in alone])
     return Prepared(split_branches(context, wholes), len(context), trimmed)
 
 

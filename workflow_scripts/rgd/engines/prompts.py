@@ -113,6 +113,11 @@ def tokens(tokenizer: Any, messages: Sequence[Message], text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=messages[0].role == "text")["input_ids"]
 
 
+def tokens_of_each(tokenizer: Any, messages: Sequence[Message], texts: Sequence[str]) -> list[list[int]]:
+    """:func:`tokens` of each text, in one call."""
+    return tokenizer(list(texts), add_special_tokens=messages[0].role == "text")["input_ids"]
+
+
 def separator(messages: Sequence[Message]) -> str:
     """The text between prompt and option: nothing at the start of a turn, a space within a text."""
     return " " if messages[-1].role in ("text", "assistant") else ""

@@ -1,6 +1,9 @@
 """Likelihood answering and embedding with transformers: for small models, and for machines without a GPU."""
 
+import copy
 import gc
+import itertools
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,16 +16,21 @@ from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling
 from rgd.engines.likelihood import Branches, Prepared, chosen, prepare
 from rgd.engines.memory import is_out_of_memory
 from rgd.engines.pooling import cut, pooled
+from rgd.engines.trees import common_length, grow, plant
 from rgd.errors import UserError
 from rgd.weights.cache import cannot_load
 
 _Item = TypeVar("_Item")
 
-# Tokens per forward pass. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600 the
-# activations no longer fit the processor's cache.
-BATCH_TOKENS = 448
-# The same for an encoder, which is far smaller.
-EMBED_TOKENS = 2560
+# Tokens per forward pass by device. Measured on a CPU with bfloat16: below 300 the weights are read too often, above 600
+# the activations no longer fit the processor's cache. On a GPU a small pass takes as long as a large one.
+BATCH_TOKENS = {"cpu": 448, "cuda": 16_384}
+# Tokens of a tree of questions (see rgd.engines.trees), whose attention mask grows with their square.
+TREE_TOKENS = 448
+# Tokens per forward pass of an encoder, which is far smaller.
+EMBED_TOKENS = {"cpu": 2560, "cuda": 65_536}
+# Rows of logits whose normaliser is computed at a time: few, so that they stay in the processor's cache.
+ROWS = {"cpu": 8, "cuda": 1024}
 # Requests of a wave (see TransformersEngine): enough that most questions have neighbours with the same beginning.
 WAVE = 512
 
@@ -30,18 +38,6 @@ WAVE = 512
 def load(settings: EngineSettings) -> "TransformersEngine":
     """The engine with the model of ``settings`` in memory."""
     return TransformersEngine(settings)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """Several questions as one tree of n tokens: the model's input, and the log-probabilities to read from its output."""
-
-    ids: np.ndarray  # (n,) int64
-    positions: np.ndarray  # (n,) int64: a token's depth
-    allowed: np.ndarray  # (n, n) bool: row attends to column, which is itself or one of its ancestors
-    predictors: np.ndarray  # (t,) int64: the node that predicts each scored token
-    targets: np.ndarray  # (t,) int64: the scored tokens
-    owners: np.ndarray  # (t,) int64: the option, counted over all questions of the tree
 
 
 @dataclass(frozen=True)
@@ -62,16 +58,19 @@ class TransformersEngine(Engine):
     at_once = window = WAVE
 
     def __init__(self, settings: EngineSettings) -> None:
+        # The tokenizer encodes the texts of a question on several threads; this is read on its first use.
+        os.environ["RAYON_NUM_THREADS"] = str(settings.threads)
         import torch
         import transformers
 
         transformers.utils.logging.disable_progress_bar()
         torch.set_num_threads(settings.threads)
         self.settings = settings
-        # Of the wave that is computed: its batches, and the cache of its first tokens, which all its texts share.
         self._added: list[_Asked] = []
-        self._batches: deque[list[_Asked]] = deque()
-        self._common = 0
+        # Of the wave that is computed: its batches, whose questions have the number of their tree; the first tokens, which
+        # all its texts share, and their cache.
+        self._batches: deque[list[tuple[int, _Asked]]] = deque()
+        self._common: list[int] = []
         self._beginning: Any = None
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.provenance = {
@@ -128,9 +127,9 @@ class TransformersEngine(Engine):
             self._begin_wave()
         answered: list[tuple[Request, Answer]] = []
 
-        def score(batch: Sequence[_Asked]) -> None:
-            sums = self._option_sums([asked.prepared.branches for asked in batch])
-            for asked, of_options in zip(batch, sums, strict=True):
+        def score(batch: Sequence[tuple[int, _Asked]]) -> None:
+            sums = self._option_sums([(tree, asked.prepared.branches) for tree, asked in batch])
+            for (_, asked), of_options in zip(batch, sums, strict=True):
                 answered.append((asked.request, chosen(asked.request, asked.prepared, of_options)))
 
         if self._batches:
@@ -140,7 +139,7 @@ class TransformersEngine(Engine):
 
     def abandon(self) -> None:
         """Give up the requests in flight."""
-        self._added, self._batches, self._beginning = [], deque(), None
+        self._added, self._batches, self._common, self._beginning = [], deque(), [], None
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -152,40 +151,78 @@ class TransformersEngine(Engine):
         torch.cuda.empty_cache()
 
     def _begin_wave(self) -> None:
-        """Make batches of what was added, with questions of a common beginning next to each other."""
+        """Make batches of what was added: questions of a common beginning in a tree, trees of similar size in a batch."""
         wave = sorted(self._added, key=lambda asked: asked.prepared.branches.prefix)
-        self._added, self._beginning = [], None
-        self._common = _common_length([asked.prepared.branches.prefix for asked in wave])
-        sizes = [asked.prepared.branches.length - self._common for asked in wave]
-        groups = _batches(sizes, self.settings.batch_tokens or BATCH_TOKENS)
-        self._batches = deque([wave[place] for place in group] for group in groups)
+        self._added, self._common, self._beginning = [], [], None
+        budget = self.settings.batch_tokens or BATCH_TOKENS[self.device]
+        prefixes = [asked.prepared.branches.prefix for asked in wave]
+        lengths = [asked.prepared.branches.length for asked in wave]
+        if sum(lengths) > budget:
+            # In this order the first and the last one share what all share. At least one token of each is left over.
+            shared = min(common_length(prefixes[0], prefixes[-1]), *(len(prefix) - 1 for prefix in prefixes))
+            self._common = prefixes[0][:shared]
+            lengths = [length - shared for length in lengths]
+        trees = list(_batches(lengths, min(TREE_TOKENS, budget)))
+        sizes = [sum(lengths[place] for place in tree) for tree in trees]
+        self._batches = deque(
+            [(number, wave[place]) for number in numbers for place in trees[number]]
+            for numbers in _padded(sizes, budget)
+        )
 
-    def _option_sums(self, batch: Sequence[Branches]) -> list[np.ndarray]:
-        """Per question, the summed log-probability of each option, float64."""
+    def _option_sums(self, batch: Sequence[tuple[int, Branches]]) -> list[np.ndarray]:
+        """Per question, the summed log-probability of each option, float64.
+
+        Args:
+            batch: the questions, each with the number of its tree; those of a tree follow each other.
+        """
+        import torch
+
+        known = len(self._common)
+        trees = [
+            grow([branches for _, branches in members], known)
+            for _, members in itertools.groupby(batch, key=lambda member: member[0])
+        ]
+        forest = plant(trees)
+
+        def there(values: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(values).to(self.device)
+
+        starts, ends = there(forest.starts)[:, None, None, :], there(forest.ends)[:, None, None, :]
+        follows = starts.mT
+        allowed = (starts <= follows) & (follows < ends)
+        allowed = torch.nn.functional.pad(allowed, (known, 0), value=True)
+        logits = self.model(
+            input_ids=there(forest.ids),
+            position_ids=there(forest.positions),
+            attention_mask=allowed,
+            logits_to_keep=forest.kept,
+            past_key_values=self._cache(len(trees)),
+        ).logits
+        targets = there(np.concatenate([tree.targets for tree in trees]))
+        places = there(forest.rows * forest.kept + forest.columns)
+        flat = logits.flatten(0, 1)
+        normalisers = torch.cat([torch.logsumexp(part.float(), dim=-1) for part in flat.split(ROWS[self.device])])
+        picked = flat[places, targets].float() - normalisers[places]
+        firsts = np.cumsum([0, *(tree.options for tree in trees)])
+        owners = np.concatenate([tree.owners + first for tree, first in zip(trees, firsts[:-1], strict=True)])
+        sums = np.bincount(owners, weights=picked.cpu().numpy(), minlength=firsts[-1])
+        return np.split(sums, np.cumsum([len(branches.branches) for _, branches in batch])[:-1])
+
+    def _cache(self, rows: int) -> Any:
+        """A cache for ``rows`` texts, which holds the first tokens of the wave; these are computed once."""
         import torch
         import transformers
 
-        tree = grow(batch)
-        # The cache of a batch that runs out of memory is not reused for the next batch.
-        beginning, self._beginning = self._beginning or transformers.DynamicCache(), None
-        known = beginning.get_seq_length()
-        asked, where = np.unique(tree.predictors - known, return_inverse=True)
-        allowed = torch.from_numpy(tree.allowed[known:])[None, None].to(self.device)
-        logits = self.model(
-            input_ids=torch.from_numpy(tree.ids[known:])[None].to(self.device),
-            position_ids=torch.from_numpy(tree.positions[known:])[None].to(self.device),
-            attention_mask=allowed,
-            logits_to_keep=torch.from_numpy(asked).to(self.device),
-            past_key_values=beginning,
-        ).logits[0]
-        beginning.crop(self._common)
-        self._beginning = beginning
-        log_normaliser = torch.logsumexp(logits.float(), dim=-1)
-        rows, columns = torch.from_numpy(where).to(self.device), torch.from_numpy(tree.targets).to(self.device)
-        picked = logits[rows, columns].float() - log_normaliser[rows]
-        counts = [len(item.branches) for item in batch]
-        sums = np.bincount(tree.owners, weights=picked.cpu().numpy(), minlength=sum(counts))
-        return np.split(sums, np.cumsum(counts)[:-1])
+        if not self._common:
+            return transformers.DynamicCache()
+        if self._beginning is None:
+            beginning = transformers.DynamicCache()
+            first = torch.tensor([self._common], device=self.device)
+            self.model(input_ids=first, past_key_values=beginning, logits_to_keep=1)
+            self._beginning = beginning
+        cache = copy.deepcopy(self._beginning)
+        cache.batch_repeat_interleave(rows)
+        return cache
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embed ``texts`` by the last layer's vectors, their mean or the last one: (n, d) float32, rows of length 1."""
@@ -202,7 +239,7 @@ class TransformersEngine(Engine):
                 vectors[index] = row
 
         with torch.inference_mode():
-            batches = deque(_alike(lengths, self.settings.batch_tokens or EMBED_TOKENS))
+            batches = deque(_alike(lengths, self.settings.batch_tokens or EMBED_TOKENS[self.device]))
             while batches:
                 self._compute_first(batches, embed_batch)
         return np.array(vectors, dtype=np.float32).reshape(len(texts), -1)
@@ -238,50 +275,6 @@ class TransformersEngine(Engine):
         )
 
 
-def grow(batch: Sequence[Branches]) -> Tree:
-    """Merge every question with each of its options into one tree, in which texts share their common beginnings.
-
-    A token attends to its ancestors, and its position is its depth, so each option is computed as if it were alone,
-    while a shared worked example, question or first digits of an option are computed once. The last token of an option
-    predicts nothing that is scored, so it is left out.
-    """
-    nodes: dict[tuple[int, int], int] = {}
-    ids: list[int] = []
-    parents: list[int] = []
-    scored: list[tuple[int, int, int]] = []
-    owner = 0
-    for item in batch:
-        for branch, count in zip(item.branches, item.scored, strict=True):
-            text = item.prefix + branch
-            node = -1
-            for index, token in enumerate(text):
-                if index >= len(text) - count:
-                    scored.append((node, token, owner))
-                if index == len(text) - 1:
-                    break
-                if (node, token) not in nodes:
-                    nodes[node, token] = len(ids)
-                    ids.append(token)
-                    parents.append(node)
-                node = nodes[node, token]
-            owner += 1
-    positions = np.zeros(len(ids), np.int64)
-    allowed = np.eye(len(ids), dtype=bool)
-    for node, parent in enumerate(parents):
-        if parent >= 0:
-            positions[node] = positions[parent] + 1
-            allowed[node] |= allowed[parent]
-    predictors, targets, owners = np.array(scored, np.int64).T
-    return Tree(np.array(ids, np.int64), positions, allowed, predictors, targets, owners)
-
-
-def _common_length(prefixes: Sequence[list[int]]) -> int:
-    """How many first tokens all prefixes share; at least one token of each is left over."""
-    limit = min((len(prefix) for prefix in prefixes), default=1) - 1
-    columns = zip(*(prefix[:limit] for prefix in prefixes), strict=True)
-    return next((index for index, column in enumerate(columns) if len(set(column)) > 1), limit)
-
-
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Indices, in order, in groups of at most ``budget`` tokens; at least one index per group."""
     group: list[int] = []
@@ -301,3 +294,15 @@ def _alike(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
     for group in _batches([lengths[index] for index in order], budget):
         yield [order[place] for place in group]
+
+
+def _padded(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices, longest first, in groups of at most ``budget`` tokens after padding; at least one index per group."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
+        if group and (len(group) + 1) * lengths[group[0]] > budget:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
