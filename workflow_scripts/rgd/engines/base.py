@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +168,7 @@ class Engine(abc.ABC):
 
     def steps(
         self, requests: Iterable[Request | None], sampling: Sampling | None, window: int | None = None
-    ) -> Iterator[list[tuple[Request, Answer]]]:
+    ) -> Generator[list[tuple[Request, Answer]], None, None]:
         """What has ended since the last time, again and again, until ``requests`` is exhausted and all have ended.
 
         A request is taken from ``requests`` whenever fewer than ``window`` are in flight, so what is asked together depends

@@ -82,7 +82,7 @@ class OpenAiEngine(RemoteEngine):
         self.failures: Counter[tuple[str, int]] = Counter()
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:  # type: ignore[override]
         """The model, its server, the client, the parameters that the server refused, and whether it streams."""
         return super().provenance | ({"stream": True} if self.streams else {})
 
