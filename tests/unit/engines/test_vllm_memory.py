@@ -1,6 +1,7 @@
 """vLLM's engine where the memory does not suffice, a file is damaged or a model says nothing: with a stand-in for vLLM."""
 
 import json
+import os
 import re
 import sys
 import types
@@ -31,6 +32,9 @@ class Tokenizer:
     def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
         return {"input_ids": [ord(letter) for letter in text]}
 
+    def decode(self, ids: list[int], **_: Any) -> str:
+        return "".join(map(chr, ids))
+
     def get_added_vocab(self) -> dict[str, int]:
         return {}
 
@@ -43,10 +47,17 @@ class World:
         self.load_failures: list[Exception | None] = []
         self.run_failures: list[Exception | None] = []
         self.freed = 0
-        self.text, self.tokens = "The answer is (A)", [1, 2]
+        self.tokens = [1, 2]
 
     def free(self) -> None:
         self.freed += 1
+
+
+class Process:
+    """A process that never ends."""
+
+    exitcode = None
+    sentinel = os.pipe()[0]
 
 
 @pytest.fixture
@@ -54,11 +65,38 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """vLLM replaced by a stand-in at the edge: LLM, SamplingParams and what frees its memory."""
     made = World()
 
+    class Core:
+        """The part of vLLM's engine that an engine drives: each step answers all requests."""
+
+        def __init__(self, options: dict[str, Any]) -> None:
+            self.added: list[str] = []
+            taken = types.SimpleNamespace(
+                max_num_seqs=options["max_num_seqs"] or 1024,
+                max_num_batched_tokens=options["max_num_batched_tokens"] or 16384,
+            )
+            self.vllm_config = types.SimpleNamespace(scheduler_config=taken)
+            resources = types.SimpleNamespace(engine_manager=types.SimpleNamespace(processes=[Process()]))
+            self.engine_core = types.SimpleNamespace(shutdown=lambda: None, resources=resources)
+
+        def add_request(self, name: str, _prompt: Any, _params: Any) -> None:
+            self.added.append(name)
+
+        def abort_request(self, names: list[str]) -> None:
+            self.added = [name for name in self.added if name not in names]
+
+        def step(self) -> list[Any]:
+            if made.run_failures and (failure := made.run_failures.pop(0)) is not None:
+                raise failure
+            written = types.SimpleNamespace(token_ids=made.tokens, cumulative_logprob=-1.0, finish_reason="length")
+            ended, self.added = self.added, []
+            return [types.SimpleNamespace(request_id=name, outputs=[written]) for name in ended]
+
     class LLM:
         def __init__(self, folder: str, **options: Any) -> None:
             made.loads.append(options)
             if made.load_failures and (failure := made.load_failures.pop(0)) is not None:
                 raise failure
+            self.llm_engine = Core(options)
 
         def get_tokenizer(self) -> Tokenizer:
             return Tokenizer()
@@ -66,16 +104,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         def reset_prefix_cache(self) -> bool:
             return True
 
-        def generate(self, inputs: list[dict], params: list, **_: Any) -> list[Any]:
-            if made.run_failures and (failure := made.run_failures.pop(0)) is not None:
-                raise failure
-            written = types.SimpleNamespace(
-                text=made.text, token_ids=made.tokens, cumulative_logprob=-1.0, finish_reason="stop"
-            )
-            return [types.SimpleNamespace(outputs=[written]) for _ in inputs]
-
     vllm = types.ModuleType("vllm")
     vllm.LLM, vllm.SamplingParams, vllm.__version__ = LLM, lambda **given: given, "0"  # type: ignore[attr-defined]
+    sampling = types.ModuleType("vllm.sampling_params")
+    sampling.RequestOutputKind = types.SimpleNamespace(FINAL_ONLY=2)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "vllm.sampling_params", sampling)
     distributed = types.ModuleType("vllm.distributed")
     distributed.cleanup_dist_env_and_memory = made.free  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "vllm", vllm)
@@ -97,7 +130,7 @@ def test_a_load_that_does_not_fit_is_tried_with_smaller_batches(world: World, tm
         tried = [(options["max_num_seqs"], options["max_num_batched_tokens"]) for options in world.loads]
         assert tried == [(256, 8192), (128, 4096), (64, 2048), (32, 1024)]
         assert (engine.provenance["batch_requests"], engine.provenance["batch_tokens"]) == (32, 1024)
-    assert world.freed == 3
+    assert world.freed == 4
     told = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
     assert [re.findall(r"\d+", line) for line in told] == [["128", "4096"], ["64", "2048"], ["32", "1024"]]
 
@@ -168,6 +201,36 @@ def test_gpus_spread_the_model_only_where_there_are_some(
         assert world.loads[1]["tensor_parallel_size"] == 4
         assert "enforce_eager" not in world.loads[1]
         assert engine.provenance["gpus"] == 4
+        assert engine.window > engine.at_once
+
+
+def test_on_a_gpu_vllm_chooses_the_batch_and_its_core_has_a_process_of_its_own(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with open_engine("vllm", settings(tmp_path)) as engine:
+        assert os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] == "1"
+        assert [world.loads[0][name] for name in ("max_num_seqs", "max_num_batched_tokens")] == [None, None]
+        assert (engine.provenance["batch_requests"], engine.provenance["batch_tokens"]) == (1024, 16384)
+
+
+def test_a_core_that_fails_elsewhere_is_loaded_here_where_its_error_can_be_read(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    failed = RuntimeError("Engine core initialization failed. See root cause above.")
+    world.load_failures = [failed, RuntimeError(OUT_OF_MEMORY)]
+    with open_engine("vllm", settings(tmp_path)) as engine:
+        assert os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
+        assert engine.at_once == 128
+    assert [options["max_num_seqs"] for options in world.loads] == [None, None, 128]
+    world.load_failures = [failed, SafetensorError("header too small")]
+    with pytest.raises(UserError, match="header too small"):
+        open_engine("vllm", settings(tmp_path)).__enter__()
 
 
 def test_a_prompt_with_turns_needs_a_chat_template(world: World, tmp_path: Path) -> None:
@@ -180,7 +243,7 @@ def test_a_prompt_with_turns_needs_a_chat_template(world: World, tmp_path: Path)
 
 
 def test_a_model_that_answers_nothing_is_missing_and_not_asked_again(world: World, tmp_path: Path) -> None:
-    world.text, world.tokens = "", []
+    world.tokens = []
     store, loads = Store(tmp_path / "store"), []
 
     def fill_once(engine: Engine) -> int:

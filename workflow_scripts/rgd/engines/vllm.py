@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class VllmEngine(Engine):
         if not self.on_gpu:
             self.budget = max(settings.batch_tokens or BATCH_TOKENS, settings.max_model_len)
         self.reloads = 0
+        self.processes: Sequence[BaseProcess] = []
         self.asked: dict[int, _Asked] = {}
         self.numbers = itertools.count()
         self.model: Any = self._load()
@@ -355,11 +357,10 @@ class VllmEngine(Engine):
 
     def _watch(self, core: Any) -> None:
         """If the engine core's own process is killed, vLLM 0.32 would wait for its output for ever."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        self.processes = core.resources.engine_manager.processes if self.in_own_process else []
-        if self.processes:
-            on_death(self.processes, lambda: core.outputs_queue.put(EngineDeadError()))
+        self.processes = []
+        if self.in_own_process:
+            self.processes = core.resources.engine_manager.processes
+            on_death(self.processes, lambda: core.outputs_queue.put(RuntimeError("the engine core was killed")))
 
     def _is_dead(self) -> bool:
         """Whether the engine core ran in a process of its own, which has died."""
