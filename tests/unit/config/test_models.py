@@ -22,6 +22,20 @@ def test_gpus_and_threads_decide_no_answer() -> None:
         Model.model_validate(MODEL | {"gpus": -1})
 
 
+def test_what_is_for_run_times_decides_no_answer() -> None:
+    plain, told = (
+        Model.model_validate(MODEL | changes) for changes in ({}, {"weight_bits": 8, "parameters_active_billion": 0.1})
+    )
+    assert slices._model(plain) == slices._model(told)
+    assert told.bytes_of_a_parameter == 1 < plain.bytes_of_a_parameter == 2
+
+
+@pytest.mark.parametrize("size", [None, 2.0])
+def test_no_more_parameters_are_active_than_there_are(size: float | None) -> None:
+    with pytest.raises(ValidationError, match="parameters_active_billion"):
+        Model.model_validate(MODEL | {"parameters_billion": size, "parameters_active_billion": 3.0})
+
+
 def test_the_papers_embedder_is_there() -> None:
     spec = load(CONFIG).embedder["qwen3-embedding-8b"]
     assert slices.embedding(spec) == {

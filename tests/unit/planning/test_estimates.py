@@ -5,25 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from rgd.answers.requests import feature_requests, referee_requests, requests_for
 from rgd.config.schema import Model
 from rgd.engines.base import Answer, Message, Request
-from rgd.planning.estimates import (
-    PROMPT_TOKENS,
-    Estimate,
-    Rate,
-    _Asks,
-    _Rates,
-    cost,
-    longest_path,
-    rate_of,
-    seconds_in,
-    total,
-)
+from rgd.planning.estimates import Estimate, _Asks, cost, longest_path, seconds_in, total
 from rgd.planning.graph import Job
 from rgd.planning.plan import Outlook, content, duration, lines, most_tries
 from rgd.store.answers import AnswerSettings, Sampling, Store
+from rgd.store.rates import Rate
+from rgd.workflow import run_times
 
 
 def settings(**changes: object) -> AnswerSettings:
@@ -36,44 +30,6 @@ def commit(store: Store, under: AnswerSettings, names: str, seconds: float | Non
     answers = [Answer("A", 0.0, None, 10, tokens, "stop", False, cost=0.5) for _ in names]
     told = {"engine": "fake"} if seconds is None else {"engine": "fake", "seconds": seconds}
     store.commit(under, requests, answers, told)
-
-
-def test_a_rate_is_the_mean_over_the_answers_and_of_the_chunks_seconds(tmp_path: Path) -> None:
-    store, under = Store(tmp_path), settings()
-    commit(store, under, "ab", 3.0, 20)
-    commit(store, under, "cdef", 3.0, 50)
-    assert rate_of(store.folder(under)) == Rate(1.0, 10, 40, 0.5)
-
-
-def test_chunks_of_which_no_time_is_told_count_for_the_lengths_alone(tmp_path: Path) -> None:
-    store, under = Store(tmp_path), settings()
-    commit(store, under, "ab", None, 20)
-    assert rate_of(store.folder(under)) == Rate(None, 10, 20, 0.5)
-    commit(store, under, "cd", 4.0, 20)
-    assert rate_of(store.folder(under)) == Rate(2.0, 10, 20, 0.5)
-
-
-def test_no_answers_give_no_rate(tmp_path: Path) -> None:
-    assert rate_of(tmp_path / "absent") is None
-
-
-def test_the_most_similar_answers_count_and_it_is_said(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    rates = _Rates(tmp_path)
-    rate, nothing = rates.of(settings())
-    assert rate.seconds is None
-    assert f"{PROMPT_TOKENS} tokens" in str(nothing)
-    commit(store, settings(weights="other"), "ab", 2.0, 20)
-    rate, of_other_models = _Rates(tmp_path).of(settings())
-    assert rate == Rate(None, 10, 20, 0.5)
-    commit(store, settings(prompt="else"), "ab", 6.0, 30)
-    rate, of_other_settings = _Rates(tmp_path).of(settings())
-    assert rate == Rate(3.0, 10, 30, 0.5)
-    commit(store, settings(), "ab", 1.0, 5)
-    rate, own = _Rates(tmp_path).of(settings())
-    assert rate == Rate(0.5, 10, 5, 0.5)
-    assert len({nothing, of_other_models, of_other_settings, own}) == 4
-    assert own is None
 
 
 @pytest.mark.parametrize(
@@ -112,21 +68,21 @@ API = {"engine": "openai", "weights": None, "api": {"model": "m", "price_prompt"
 
 
 def test_gpu_hours_are_those_of_all_gpus() -> None:
-    found = cost(model(gpus=4), "m", 900, Rate(2.0, 10, 10, 0.0), None)
+    found = cost(model(gpus=4), "m", 900, settings(), Rate(2.0, 10, 10, 0.0), None)
     assert (found.seconds, found.gpu_hours, found.dollars, found.guesses) == (1800.0, 2.0, 0.0, frozenset())
 
 
 def test_an_api_costs_what_its_file_says() -> None:
-    found = cost(model(**API), "m", 1000, Rate(1.0, 200, 30, 0.0), None)
+    found = cost(model(**API), "m", 1000, settings(), Rate(1.0, 200, 30, 0.0), None)
     assert found.dollars == pytest.approx(1000 * (200 * 1.0 + 30 * 10.0) / 1e6)
     assert found.gpu_hours == 0
 
 
 def test_where_no_time_is_known_the_file_tells_or_it_is_guessed_aloud() -> None:
     rate = Rate(None, 10, 10, 0.0)
-    told = cost(model(answers_per_minute=30), "m", 60, rate, None)
+    told = cost(model(answers_per_minute=30), "m", 60, settings(), rate, None)
     assert (told.seconds, told.guesses) == (120.0, frozenset())
-    guessed = cost(model(), "m", 60, rate, "lengths")
+    guessed = cost(model(), "m", 60, settings(), rate, "lengths")
     assert guessed.seconds
     assert len(guessed.guesses) == 2
 
@@ -186,3 +142,57 @@ def test_a_member_asked_for_longer_than_a_job_may_take_needs_tries() -> None:
     assert most_tries(enough) is None
     assert not any("--retries" in line for line in lines(enough))
     assert content(enough)["most_tries"] is None
+
+
+QUESTIONS = pa.table({"query_id": ["1", "2"], "question": ["Which?", "Who?"], "options": [["a", "b"], ["c", "d"]]})
+
+
+def asks(store: Path, **dataset: object) -> _Asks:
+    config = SimpleNamespace(paths=SimpleNamespace(store=str(store)), dataset={"d": SimpleNamespace(**dataset)})
+    return _Asks(SimpleNamespace(config=config))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters", "requests", "lacking"),
+    [
+        ("ask_answers", {}, requests_for(QUESTIONS, "{question}"), 1),
+        ("ask_features", {}, feature_requests(QUESTIONS, "{question}"), 1),
+        ("ask_referee", {"draws": 3}, referee_requests(QUESTIONS, "{question}", 3), 5),
+    ],
+)
+def test_of_every_kind_what_is_answered_is_not_asked_again(
+    tmp_path: Path, rule: str, parameters: dict, requests: list[Request], lacking: int
+) -> None:
+    kind = "tested_questions" if rule == "ask_referee" else "questions"
+    file = tmp_path / f"{kind}/d.parquet"
+    file.parent.mkdir()
+    pq.write_table(QUESTIONS, file)
+    asking = replace(job(0), rule=rule, inputs=(str(file),), parameters=parameters)
+    assert asks(tmp_path)._queries(asking, settings()) == (len(requests), False)
+    answer = Answer("A", 0.0, None, 10, 10, "stop", False)
+    Store(tmp_path).commit(settings(), requests[:1], [answer], {})
+    assert asks(tmp_path)._queries(asking, settings()) == (lacking, False)
+
+
+def test_a_benchmark_of_unknown_size_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    found = asks(tmp_path, questions_per_task=None, tasks={}, train_share=0.6)
+    asking = replace(job(0), wildcards={"dataset": "d", "query_set": "benchmark"})
+    assert found._expected(asking, "results/questions/d/benchmark.parquet") == run_times.QUERIES_UNKNOWN
+    assert found._expected(asking, "results/tested_questions/d.parquet") == round(0.4 * run_times.QUERIES_UNKNOWN)
+
+
+def test_a_model_is_loaded_once_for_all_its_questions_and_once_for_each_set_that_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = asks(tmp_path)
+    found.config.model = {"m": model(gpus=2, answers_per_minute=60)}
+    monkeypatch.setattr("rgd.planning.estimates.asked", lambda *_: "m")
+    monkeypatch.setattr("rgd.planning.estimates.asked_by", lambda *_: "vllm")
+    monkeypatch.setattr(found, "_queries", lambda *_: (600, False))
+    loading = run_times.loading_s(found.config.model["m"])
+    asking = replace(job(0), rule="ask_answers", parameters={"settings": json.dumps(settings().content())})
+    assert [found.estimate(asking).seconds for _ in range(2)] == [600 + loading, 600]
+    drawing = replace(asking, rule="ask_queries", parameters={"settings": json.dumps(settings(prompt="x").content())})
+    estimates = [found.estimate(drawing) for _ in range(2)]
+    assert [each.seconds for each in estimates] == [600 + loading, 600 + loading]
+    assert estimates[0].gpu_hours == pytest.approx(2 * (600 + loading) / 3600)

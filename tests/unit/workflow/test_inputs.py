@@ -1,5 +1,6 @@
 """Inputs, targets and resources of the rules, for configurations as users write them."""
 
+import math
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from rgd.config import slices
 from rgd.config.command_line import compose
+from rgd.engines.base import Answer, Message, Request
 from rgd.errors import UserError
 from rgd.routers import load as load_router
+from rgd.store.answers import AnswerSettings, Store
 from rgd.workflow import paths, run_times
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.resources import Jobs
@@ -233,13 +237,40 @@ def test_time_is_for_all_that_the_model_may_have_to_ask(
     wildcards = Wildcards(dataset="quickstart", query_set="benchmark", member=MEMBER)
     found = Jobs(study, workflow).ask_answers(inputs.asked_of_member)
     model = study.member(wildcards).model
-    one = run_times.to_answer(model, run_times.QUERIES_UNKNOWN)
-    assert len(inputs.asked_of_member(wildcards)) == 3
+    content = slices.answering(study.config, study.folder, MEMBER)
+    one = run_times.seconds_of_one(model, AnswerSettings.from_mapping(content), None)
+    seconds = run_times.loading_s(model) + 3 * run_times.QUERIES_UNKNOWN * one
     longest = study.config.site.cluster.longest_minutes
-    assert found["runtime"](wildcards, 1) == run_times.within(files * one, 3 * one, 1, longest)
+    assert len(inputs.asked_of_member(wildcards)) == 3
+    assert run_times.requested(seconds) < longest
+    assert found["runtime"](wildcards, 1) == math.ceil(run_times.requested(seconds) * files / 3)
     assert found["also"](wildcards).split() == [
         paths.located(path, study.config.paths.results) for path in inputs.asked_of_member(wildcards)
     ]
+
+
+def test_answers_in_the_store_tell_how_much_time_to_request(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs, wildcards = Inputs(study), Wildcards(dataset="quickstart", query_set="benchmark", member=MEMBER)
+
+    def minutes() -> int:
+        return Jobs(study, Workflow()).ask_answers(inputs.asked_of_member)["runtime"](wildcards, 1)
+
+    guessed = minutes()
+    under = AnswerSettings.from_mapping(slices.answering(study.config, study.folder, MEMBER))
+    store = Store(study.config.paths.store)
+    answer = Answer("A", 0.0, (0.0, -1.0), 10, 10, "scored", False)
+    store.commit(under, [Request((Message("user", "a"),), "a")], [answer], {"seconds": 0.5})
+    model = study.member(wildcards).model
+    expected = run_times.requested(run_times.loading_s(model) + 3 * run_times.QUERIES_UNKNOWN * 0.5)
+    assert minutes() == expected != guessed
+    # What cannot be read is no reason not to run.
+    (store.folder(under) / "settings.json").write_text("{")
+    for file in store.folder(under).glob("*.parquet"):
+        file.write_bytes(b"broken")
+    assert minutes() == guessed
 
 
 def test_gpus_decide_the_partition(folder: Path) -> None:

@@ -83,6 +83,15 @@ def asked(config: Config, wildcards: Mapping[str, str]) -> str | None:
     return _names(config, wildcards, "").get("model")
 
 
+def asked_by(config: Config, wildcards: Mapping[str, str]) -> str | None:
+    """The engine that runs the model that a job with these wildcards asks; None if it asks none."""
+    names = _names(config, wildcards, "")
+    if "model" not in names:
+        return None
+    group, _, name = names["writer"].partition("/")
+    return getattr(config, group)[name].engine or config.model[names["model"]].engine
+
+
 def _names(config: Config, wildcards: Mapping[str, str], second: str) -> dict[str, str]:
     """Values for the names in braces: the wildcards, and what follows from them."""
     names = {**wildcards, "experiment": config.name}

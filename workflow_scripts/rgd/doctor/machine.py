@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from rgd.config.schema import Embedder, Model
 from rgd.doctor.findings import FIX, OK, Finding, Run
 
-BYTES_OF_A_NUMBER = {"bfloat16": 2, "float16": 2, "float32": 4}
 SHARE_OF_GPU = 0.9
 """Share of a GPU's memory that vLLM takes for weights and attention cache."""
 
@@ -72,9 +71,8 @@ def weights_gb(spec: Model | Embedder) -> float | None:
 
     A job's memory holds them while they are loaded, so memory_mb bounds weights of less than two bytes a number.
     """
-    size = getattr(spec, "parameters_billion", None)
-    if size is not None:
-        return min(float(size) * BYTES_OF_A_NUMBER[spec.dtype], spec.memory_mb / 1e3)
+    if spec.parameters_billion is not None:
+        return min(spec.parameters_billion * spec.bytes_of_a_parameter, spec.memory_mb / 1e3)
     return spec.weights.bytes / 1e9 if spec.weights is not None and spec.weights.bytes else None
 
 

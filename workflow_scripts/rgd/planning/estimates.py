@@ -1,6 +1,7 @@
 """How many queries a plan's jobs would ask, how long they take and what they cost.
 
-The estimates come from the store, from earlier runs' benchmark files and from the models' files.
+The estimates come from the store, from earlier runs' benchmark files, from the models' files, and else from
+:mod:`rgd.workflow.run_times`.
 """
 
 import json
@@ -9,39 +10,27 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pyarrow as pa
-
-from rgd.answers.requests import requests_for
+from rgd.answers.requests import feature_requests, referee_requests, requests_for
 from rgd.artifacts.files import read_table
-from rgd.config.origins import asked
+from rgd.config.origins import asked, asked_by
 from rgd.config.schema import Config, Model
 from rgd.engines.base import Request
 from rgd.errors import UserError
 from rgd.generation import scenario
 from rgd.planning.changes import Change
 from rgd.planning.graph import Job, Plan
-from rgd.store import chunks, upkeep
+from rgd.routing.reduced import BENCHMARK, whole_pool
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.listing import Listing
-from rgd.workflow.run_times import answers_per_minute
+from rgd.store.rates import SAMPLE, Rate, Rates
+from rgd.workflow import run_times
 
-# How many files of a settings folder, and how many benchmark files of a rule, are read to learn a rate.
-SAMPLE = 24
 ASK = "ask_"
 """The beginning of the name of every rule that asks a model."""
-# Where the store has nothing similar: tokens of a query's prompt, of a written answer, and of all scored options.
-PROMPT_TOKENS, ANSWER_TOKENS, OPTION_TOKENS = 350, 500, 40
-
-
-class Rate(NamedTuple):
-    """What a query of one kind took on average; ``seconds`` is None if unknown."""
-
-    seconds: float | None
-    prompt_tokens: float
-    completion_tokens: float
-    dollars: float
+TESTED = "/tested_questions/"
+"""In the path of the questions of the first split's test part, which a referee judges."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +97,7 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
             found[job.number] = asks.estimate(job)
             is_fresh = found[job.number].queries > 0
         else:
-            found[job.number] = _embedding(job, plan.config, durations.seconds(job))
+            found[job.number] = _embedding(job, plan.config, durations.seconds(job), asks)
             is_fresh = any(change.kind not in _SAME_CONTENT for change in changes.get(job.number, ()))
         asks.remade.update(dict.fromkeys(job.outputs, False))
         if is_fresh or any(need in fresh for need in job.needs):
@@ -121,12 +110,24 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
 _SAME_CONTENT = ("code", "library", "unknown")
 
 
-def _embedding(job: Job, config: Config, seconds: float | None) -> Estimate:
-    """The estimate of a job that asks nothing: its duration, and the GPU time if it embeds on GPUs."""
-    gpus = 0
-    if job.rule.startswith("embed_"):
-        gpus = config.embedder[config.dataset[job.wildcards["dataset"]].embedder].gpus
-    return Estimate(seconds=seconds, gpu_hours=gpus * (seconds or 0.0) / 3600)
+def _embedding(job: Job, config: Config, seconds: float | None, asks: "_Asks") -> Estimate:
+    """The estimate of a job that asks nothing: its duration, and the GPU time if it embeds on GPUs.
+
+    An embedding's duration is assumed from the number of texts if no earlier one is known.
+    """
+    if not job.rule.startswith("embed_"):
+        return Estimate(seconds=seconds)
+    name = config.dataset[job.wildcards["dataset"]].embedder
+    embedder, guesses = config.embedder[name], frozenset[str]()
+    if seconds is None:
+        of_one = run_times.text_s(embedder)
+        seconds = run_times.loading_s(embedder) + asks.texts(job) * of_one
+        if embedder.texts_per_minute is None:
+            remark = (
+                f"{name}: {60 / of_one:,.0f} texts a minute; set texts_per_minute in its file for a better estimate"
+            )
+            guesses = frozenset([remark])
+    return Estimate(seconds=seconds, gpu_hours=embedder.gpus * seconds / 3600, guesses=guesses)
 
 
 class _Asks:
@@ -141,7 +142,9 @@ class _Asks:
         self.claimed: dict[str, set[str]] = defaultdict(set)
         # Of the queries counted last, those that have an answer under sampling that was not sent in full.
         self.again = 0
-        self.rates = _Rates(self.store.root)
+        self.rates = Rates(self.store.root)
+        # Settings whose model a job has loaded, which asks all existing queries while it has it.
+        self.loaded: set[str] = set()
 
     def estimate(self, job: Job) -> Estimate:
         settings = AnswerSettings.from_mapping(json.loads(job.parameters["settings"]))
@@ -150,10 +153,33 @@ class _Asks:
         name = asked(self.config, job.wildcards)
         if name is None or not queries:
             return Estimate(queries, is_about)
-        rate, guess = self.rates.of(settings)
-        found = cost(self.config.model[name], name, queries, rate, guess)
+        model = self.config.model[name]
+        is_drawing = job.rule == "ask_queries"
+        engine = asked_by(self.config, job.wildcards)
+        rate, remark = self.rates.of(settings)
+        found = cost(model, name, queries, settings, rate, remark, engine=engine, shares_prompts=is_drawing)
+        loading = 0.0 if settings.key in self.loaded else run_times.loading_s(model)
+        if not is_drawing:
+            self.loaded.add(settings.key)
         again = ((name, self.again, found.dollars * self.again / queries),) if self.again else ()
-        return replace(found, is_about=is_about, again=again)
+        return replace(
+            found,
+            is_about=is_about,
+            again=again,
+            seconds=(found.seconds or 0.0) + loading,
+            gpu_hours=found.gpu_hours + model.gpus * loading / 3600,
+        )
+
+    def texts(self, job: Job) -> int:
+        """How many texts a job embeds."""
+        dataset = job.wildcards["dataset"]
+        if job.rule == "embed_descriptions":
+            return len(self.config.dataset[dataset].tasks)
+        questions = f"{self.config.paths.results}/questions/{dataset}/{job.wildcards['query_set']}.parquet"
+        queries = self._expected(job, questions)
+        if job.rule == "embed_answers":
+            return queries * len(self.config.pool[whole_pool(job.wildcards["pool"])[0]].members)
+        return queries * (run_times.TEXTS_OF_FEATURES if job.rule == "embed_features" else 1)
 
     def _claimed(self, settings: AnswerSettings, names: set[str]) -> int:
         """Count the names that no earlier job asks, and among them those answered under sampling that was not sent in full."""
@@ -170,33 +196,40 @@ class _Asks:
         wanted = json.loads(job.parameters.get("slice", "{}"))
         if "queries" in wanted:
             return self._draws(job, settings, wanted)
-        questions = next((path for path in job.inputs if "/questions/" in path), None)
-        if questions is None or job.rule == "ask_descriptions":
+        if job.rule == "ask_descriptions":
             return len(wanted.get("tasks", [None])), True
+        questions = next(path for path in job.inputs if any(kind in path for kind in ("/questions/", TESTED)))
         if self.remade.get(questions) or not Path(questions).is_file():
-            return self._expected(job, questions), True
-        return self._lacking(settings, questions), questions in self.remade
+            return self._expected(job, questions) * job.parameters.get("draws", 1), True
+        return self._lacking(job, settings, questions), questions in self.remade
 
     def _expected(self, job: Job, questions: str) -> int:
         """How many questions a query set that does not exist yet will have."""
         if Path(questions).is_file():
             return read_table(questions, ["query_id"]).num_rows
         dataset = self.config.dataset[job.wildcards["dataset"]]
-        sizes = {f"-{size}": number for size, number in dataset.generated_sizes.items()}
-        key = job.wildcards.get("query_set", "")
-        if key == "benchmark":
-            return (dataset.questions_per_task or 0) * len(dataset.tasks)
-        return next((number for suffix, number in sizes.items() if suffix in key), dataset.generated_queries)
+        key = job.wildcards.get("query_set", BENCHMARK)
+        if key != BENCHMARK:
+            sizes = {f"-{size}": number for size, number in dataset.generated_sizes.items()}
+            return next((number for suffix, number in sizes.items() if suffix in key), dataset.generated_queries)
+        per_task = dataset.questions_per_task
+        number = run_times.QUERIES_UNKNOWN if per_task is None else per_task * len(dataset.tasks)
+        return round((1 - dataset.train_share) * number) if TESTED in questions else number
 
-    def _lacking(self, settings: AnswerSettings, questions: str) -> int:
-        """How many questions of a file are neither answered nor asked by an earlier job."""
+    def _lacking(self, job: Job, settings: AnswerSettings, questions: str) -> int:
+        """How many questions of a file, or draws of them, are neither answered nor asked by an earlier job."""
         table = read_table(questions, ["question", "options"])
+        draws = job.parameters.get("draws", 1)
         listing = self._listing(settings)
-        if not listing.table().num_rows and not settings.decoding:
+        if not listing.table().num_rows and not settings.decoding and draws == 1:
             # Nothing is stored: texts distinguish queries as well as keys do, and are faster to get.
             names = {
                 repr(row) for row in zip(*(table[name].to_pylist() for name in ("question", "options")), strict=True)
             }
+        elif job.rule == "ask_features":
+            names = _unanswered(listing, feature_requests(table, settings.prompt))
+        elif draws > 1:
+            names = _unanswered(listing, referee_requests(table, settings.prompt, draws))
         else:
             names = _unanswered(listing, requests_for(table, settings.prompt))
         return self._claimed(settings, names)
@@ -242,98 +275,35 @@ def _unanswered(listing: Listing, requests: Sequence[Request]) -> set[str]:
     return {f"{key}:{draw}" for key, draw, is_lacking in zip(keys, draws, lacks, strict=True) if is_lacking}
 
 
-def cost(model: Model, name: str, queries: int, rate: Rate, guess: str | None) -> Estimate:
-    """What it takes to ask a model some queries.
+def cost(
+    model: Model, name: str, queries: int, settings: AnswerSettings, rate: Rate | None, remark: str | None, **way: Any
+) -> Estimate:
+    """What it takes to ask a model some queries, without loading it.
 
     Args:
         model: the model.
         name: the name of its file.
         queries: how many.
-        rate: the rate of similar queries.
-        guess: a remark on where the rate comes from.
+        settings: the settings under which it is asked.
+        rate: the rate of similar queries; None if none are known.
+        remark: where the rate comes from, if not from the same settings.
+        way: ``engine`` and ``shares_prompts``, as for :func:`rgd.workflow.run_times.seconds_of_one`.
     """
-    guesses = [f"{name}: {guess}"] if guess else []
-    seconds_of_one = rate.seconds
-    if seconds_of_one is None:
-        per_minute = answers_per_minute(model)
-        seconds_of_one = 60.0 / per_minute
-        if model.answers_per_minute is None:
-            guesses.append(
-                f"{name}: {per_minute:,.0f} answers a minute; set answers_per_minute in its file for a better estimate"
-            )
+    lengths = run_times.lengths(settings, rate)
+    if rate is None:
+        remark = f"{lengths.prompt:,.0f} tokens a prompt and {lengths.written:,.0f} an answer, since no answers are stored yet"
+    guesses = [f"{name}: {remark}"] if remark else []
+    seconds_of_one = run_times.seconds_of_one(model, settings, rate, **way)
+    if model.answers_per_minute is None and (rate is None or rate.seconds is None):
+        guesses.append(
+            f"{name}: {60 / seconds_of_one:,.0f} answers a minute; set answers_per_minute in its file for a better estimate"
+        )
     seconds = queries * seconds_of_one
     dollars = 0.0
     if model.api is not None:
-        of_one = rate.prompt_tokens * model.api.price_prompt + rate.completion_tokens * model.api.price_completion
+        of_one = lengths.prompt * model.api.price_prompt + lengths.written * model.api.price_completion
         dollars = queries * of_one / 1e6
     return Estimate(queries, False, seconds, model.gpus * seconds / 3600, dollars, frozenset(guesses))
-
-
-class _Rates:
-    """Rates of queries, measured on the answers in the store."""
-
-    def __init__(self, store: Path) -> None:
-        self.store = store
-        self._read: dict[str, Rate | None] = {}
-        self._known: dict[str, AnswerSettings] | None = None
-
-    def of(self, settings: AnswerSettings) -> tuple[Rate, str | None]:
-        """The rate of queries under these settings, or under the most similar ones with a remark that says so."""
-        own = self._rate(settings.key)
-        if own is not None:
-            return own, None
-        similar = [
-            (key, each)
-            for key, each in self._settings().items()
-            if each.way == settings.way and self._rate(key) is not None
-        ]
-        for is_alike, words in (
-            (lambda each: each.weights == settings.weights, "rate and lengths of its answers under other settings"),
-            (lambda each: True, "lengths of other models' answers"),
-        ):
-            for key, each in similar:
-                if is_alike(each):
-                    rate = self._rate(key)
-                    assert rate is not None
-                    return (rate if each.weights == settings.weights else rate._replace(seconds=None)), words
-        answer = ANSWER_TOKENS if settings.way == "generate" else OPTION_TOKENS
-        words = f"{PROMPT_TOKENS} tokens a prompt and {answer} an answer, since no answers are stored yet"
-        return Rate(None, PROMPT_TOKENS, answer, 0.0), words
-
-    def _settings(self) -> dict[str, AnswerSettings]:
-        if self._known is None:
-            self._known = {}
-            for folder in sorted(self.store.iterdir()) if self.store.is_dir() else []:
-                if (folder / chunks.SETTINGS_FILE).is_file():
-                    self._known[folder.name] = upkeep.read_settings(folder)
-        return self._known
-
-    def _rate(self, key: str) -> Rate | None:
-        if key not in self._read:
-            self._read[key] = rate_of(self.store / key)
-        return self._read[key]
-
-
-def rate_of(folder: Path) -> Rate | None:
-    """The rate of one settings folder's queries, measured on some of its files; None if it has none."""
-    names = chunks.names(folder)
-    columns = ["prompt_tokens", "completion_tokens", "cost", chunks.PROVENANCE]
-    tables = [chunks.read(folder / name, columns) for name in names[:: max(1, len(names) // SAMPLE)]]
-    rows = sum(table.num_rows for table in tables)
-    if not rows:
-        return None
-    seconds = timed = 0.0
-    for table in tables:
-        counts: Mapping[str, int] = {
-            pair["values"]: pair["counts"] for pair in table[chunks.PROVENANCE].value_counts().to_pylist()
-        }
-        for text, count in counts.items():
-            taken = json.loads(text or "{}").get("seconds")
-            if taken is not None:
-                seconds, timed = seconds + taken, timed + count
-    together = pa.concat_tables(tables)
-    means = [sum(together[name].to_pylist()) / rows for name in columns[:3]]
-    return Rate(seconds / timed if timed else None, *means)
 
 
 class _Durations:

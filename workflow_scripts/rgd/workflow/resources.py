@@ -3,18 +3,25 @@
 Nothing here changes a result or reruns a job. On a workstation only the order of jobs that run one at a time is enforced.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rgd.config import generated, scenarios, slices
 from rgd.config.schema import Embedder, Model
+from rgd.errors import UserError
+from rgd.store.answers import AnswerSettings
+from rgd.store.rates import Rates
 from rgd.workflow import paths, run_times
 from rgd.workflow.study import Study
 
 Named = Callable[[Any], str]
 """Finds the name of a model or a group from a job's wildcards."""
 Files = Callable[[Any], list[str]]
+Settings = Callable[[Any], dict[str, Any]]
+"""Finds the settings under which a job asks, as rgd.store.answers.AnswerSettings."""
 
 # The order of long jobs when more are ready than there are cores. First comes what everything waits for (the benchmark's
 # questions, descriptions, weights), then the generators' queries, so that a loaded member can answer all query sets. Among
@@ -37,6 +44,7 @@ class Jobs:
         self.config = study.config
         self.cluster = study.config.site.cluster
         self.workflow = workflow
+        self.rates = Rates(Path(self.config.paths.store))
 
     # Priorities.
 
@@ -68,13 +76,16 @@ class Jobs:
         return self._writing(
             self.study.model_of_generator,
             self.study.generator,
+            lambda wildcards: slices.generation(self.config, self.study.folder, self.study.generator_name(wildcards)),
             self._draws,
+            shares_prompts=True,
         )
 
     def ask_descriptions(self) -> dict[str, Any]:
         return self._writing(
             self.study.model_of_descriptor,
             self.study.descriptor,
+            lambda wildcards: slices.describing(self.config, self.study.folder, wildcards.dataset, wildcards.variant),
             lambda wildcards: len(self.study.dataset(wildcards).tasks),
         )
 
@@ -82,7 +93,7 @@ class Jobs:
         """Resources of a job that asks a member; ``all_files``: the questions of all query sets that the member answers."""
         return {
             **self._one_load_at_a_time("member", self.study.members),
-            **self._asking(self.study.model_of_member, "answers", all_files, self._questions),
+            **self._asking(self.study.model_of_member, "answers", self._answering, all_files, self._questions),
         }
 
     def ask_features(self, all_files: Files) -> dict[str, Any]:
@@ -90,7 +101,12 @@ class Jobs:
         return {
             **self._one_load_at_a_time("featurizer", self.config.featurizer),
             **self._asking(
-                self.study.model_of_featurizer, "features", all_files, self._questions, spec_of=self.study.featurizer
+                self.study.model_of_featurizer,
+                "features",
+                lambda wildcards: slices.featurizing(self.config, self.study.folder, wildcards.featurizer),
+                all_files,
+                self._questions,
+                spec_of=self.study.featurizer,
             ),
         }
 
@@ -98,14 +114,22 @@ class Jobs:
         """As for answers; jobs that ask the same member for answers do not run at the same time."""
         return {
             **self._one_load_at_a_time("member", self.study.members),
-            **self._asking(self.study.model_of_member, "referee", all_files, own_file, draws=self.study.referee_draws),
+            **self._asking(
+                self.study.model_of_member,
+                "referee",
+                lambda wildcards: slices.answering(self.config, self.study.folder, wildcards.member),
+                all_files,
+                own_file,
+                draws=self.study.referee_draws,
+            ),
         }
 
     def embedding(self, texts: Callable[[Any], int]) -> dict[str, Any]:
         """Resources of a job that embeds this many texts."""
 
         def minutes(wildcards: Any) -> tuple[int, int]:
-            own = run_times.to_embed(self.study.embedder(wildcards), texts(wildcards))
+            embedder = self.study.embedder(wildcards)
+            own = run_times.requested(run_times.loading_s(embedder) + texts(wildcards) * run_times.text_s(embedder))
             return own, own
 
         return {
@@ -127,7 +151,7 @@ class Jobs:
 
     def feature_texts(self, wildcards: Any) -> int:
         """How many texts a featurizer writes about a query set."""
-        return 2 * self.queries(wildcards)
+        return run_times.TEXTS_OF_FEATURES * self.queries(wildcards)
 
     def tasks(self, wildcards: Any) -> int:
         return len(self.study.dataset(wildcards).tasks)
@@ -163,10 +187,15 @@ class Jobs:
 
     # What these are made of.
 
+    def _answering(self, wildcards: Any) -> dict[str, Any]:
+        kind = self.study.dataset(wildcards).answer_kind
+        return slices.answering(self.config, self.study.folder, wildcards.member, kind)
+
     def _asking(
         self,
         model_of: Named,
         kind: str,
+        settings_of: Settings,
         all_files: Files,
         own_file: Named,
         *,
@@ -179,6 +208,7 @@ class Jobs:
             model_of: finds the model.
             kind: the kind of the rule's groups. If all jobs of a model are grouped into one cluster job, each gets its own
                 share of the time; otherwise the first job may have to ask everything.
+            settings_of: finds the settings under which the model is asked.
             all_files: all question files that the model is asked about.
             own_file: the job's own question file.
             draws: how often each question is asked.
@@ -186,16 +216,21 @@ class Jobs:
         """
         settings = self.workflow.group_settings
         grouped = bool(settings) and settings.group_components.get(kind, 1) > 1
+        engine = self._engine(model_of, spec_of)
 
         def minutes(wildcards: Any) -> tuple[int, int]:
-            model, own = self._model_of(model_of)(wildcards), self._located(own_file(wildcards))
+            own = self._located(own_file(wildcards))
             files = {own, *map(self._located, all_files(wildcards))}
-            each = {path: run_times.to_answer(model, draws * run_times.count_rows(path)) for path in files}
-            together = sum(each.values())
-            return each[own] if grouped else together, together
+            each = {path: draws * run_times.count_rows(path) for path in files}
+            texts = sum(each.values())
+            seconds = self._seconds(
+                self._model_of(model_of)(wildcards), settings_of(wildcards), texts, engine(wildcards)
+            )
+            together = run_times.requested(seconds)
+            return math.ceil(together * each[own] / max(1, texts)) if grouped else together, together
 
         return {
-            **self._asks(model_of, minutes, spec_of),
+            **self._asks(model_of, minutes, engine),
             # While the model is loaded it also answers the other files that exist; their own jobs find those in the store.
             "also": lambda wildcards: " ".join(map(self._located, all_files(wildcards))),
         }
@@ -204,29 +239,52 @@ class Jobs:
         self,
         model_of: Named,
         spec_of: Callable[[Any], Any],
+        settings_of: Settings,
         texts: Callable[[Any], int],
+        *,
+        shares_prompts: bool = False,
     ) -> dict[str, Any]:
-        """Resources of a job in which a model writes this many texts, each as long as an answer."""
+        """Resources of a job in which a model writes this many texts.
+
+        Args:
+            model_of: finds the model.
+            spec_of: finds the configuration that may name another engine than the model's file.
+            settings_of: finds the settings under which the model is asked.
+            texts: how many texts it writes.
+            shares_prompts: whether many texts have the same prompt.
+        """
+        engine = self._engine(model_of, spec_of)
 
         def minutes(wildcards: Any) -> tuple[int, int]:
-            own = run_times.to_answer(self._model_of(model_of)(wildcards), texts(wildcards))
+            model, settings = self._model_of(model_of)(wildcards), settings_of(wildcards)
+            own = run_times.requested(
+                self._seconds(model, settings, texts(wildcards), engine(wildcards), shares_prompts=shares_prompts)
+            )
             return own, own
 
-        return self._asks(model_of, minutes, spec_of)
+        return self._asks(model_of, minutes, engine)
 
-    def _asks(
-        self,
-        model_of: Named,
-        minutes: Callable[[Any], tuple[int, int]],
-        spec_of: Callable[[Any], Any] | None,
-    ) -> dict[str, Any]:
+    def _seconds(
+        self, model: Model, content: Mapping[str, Any], texts: int, engine: str, *, shares_prompts: bool = False
+    ) -> float:
+        """How long a job takes to load a model and ask it for so many texts."""
+        settings = AnswerSettings.from_mapping(content)
+        try:
+            rate, _ = self.rates.of(settings)
+        except UserError:
+            # What cannot be read of the store is named by the job that needs it, not by a guess.
+            rate = None
+        one = run_times.seconds_of_one(model, settings, rate, engine, shares_prompts)
+        return run_times.loading_s(model) + texts * one
+
+    def _engine(self, model_of: Named, spec_of: Callable[[Any], Any] | None) -> Named:
+        """Finds what runs the model: the engine that the writer's file names, else the model's own."""
+        if spec_of is None:
+            return lambda wildcards: self._model_of(model_of)(wildcards).engine
+        return lambda wildcards: slices.writing_engine(self.config, spec_of(wildcards))
+
+    def _asks(self, model_of: Named, minutes: Callable[[Any], tuple[int, int]], engine: Named) -> dict[str, Any]:
         model = self._model_of(model_of)
-
-        def engine(wildcards: Any) -> str:
-            if spec_of is None:
-                return model(wildcards).engine
-            return slices.writing_engine(self.config, spec_of(wildcards))
-
         return {
             **self._one_api_job_at_a_time(model_of),
             **self._at_work(model, minutes),

@@ -228,6 +228,10 @@ SERVED = ("openai", "gemini")
 """The engines that ask a server. The others run weights in the job."""
 
 
+NumberFormat = Literal["bfloat16", "float16", "float32"]
+BYTES_OF_A_NUMBER: dict[NumberFormat, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
+
+
 class Model(Section):
     """config/model/MODEL.yaml: a language model. A member's key is MODEL for the ask `default`, otherwise MODEL-ASK."""
 
@@ -235,12 +239,24 @@ class Model(Section):
     parameters_billion: float | None = Field(
         None, gt=0, description="Size in billions of parameters; null: not published."
     )
+    parameters_active_billion: float | None = Field(
+        None,
+        gt=0,
+        description="Of a mixture of experts, the billions of parameters that are active for a token; null: all. For run times.",
+    )
     licence: str = Field(description="Licence of the weights, or terms of the API.")
     engine: Engine = Field(description="What runs the model when it answers.")
     weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
     api: Api | None = Field(None, description="How to ask the server; for openai and gemini.")
     max_model_len: int = Field(ge=16, description="Maximum length of prompt and answer together, in tokens.")
-    dtype: Literal["bfloat16", "float16", "float32"] = Field("bfloat16", description="Number format of the weights.")
+    dtype: NumberFormat = Field("bfloat16", description="Number format of the weights.")
+    weight_bits: float | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="Mean bits of a weight in a quantised checkpoint that the engine loads as it is, such as 8 for FP8; null: those "
+        "of dtype. For run times.",
+    )
     threads: int = Field(1, ge=1, description="CPU threads of a job that runs the model.")
     gpus: int = Field(
         0, ge=0, description="GPUs of such a job, requested from a cluster as gpu; vllm spreads the model over them."
@@ -250,7 +266,7 @@ class Model(Section):
         None,
         gt=0,
         description="Answers, or generated queries, that a job writes per minute. The time requested from a cluster follows from it; "
-        "null: guessed from the size, the GPUs and the API's pace.",
+        "null: guessed from the size, the number format, the GPUs, the lengths of answers in the store, and the API's pace.",
     )
     chat: dict[str, Any] = Field(
         default_factory=dict,
@@ -259,6 +275,11 @@ class Model(Section):
     sampling: Sampling = Field(default_factory=lambda: Sampling())
     asks: dict[Key, Ask] = Field(min_length=1, description="The ways to ask this model.")
     answers_epoch: int = Field(0, ge=0, description="Raise it to ask everything again.")
+
+    @property
+    def bytes_of_a_parameter(self) -> float:
+        """The memory of a loaded parameter."""
+        return BYTES_OF_A_NUMBER[self.dtype] if self.weight_bits is None else self.weight_bits / 8
 
     @property
     def decoding(self) -> dict[str, float | None]:
@@ -271,6 +292,12 @@ class Model(Section):
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> "Model":
         _check_source(self)
+        active, size = self.parameters_active_billion, self.parameters_billion
+        if active is not None and (size is None or active > size):
+            raise ValueError(
+                f"parameters_active_billion = {active} is a part of parameters_billion = {size}: give both, and no more active "
+                "parameters than there are"
+            )
         scored = [name for name, ask in self.asks.items() if ask.way == "likelihood"]
         if self.engine in SERVED and scored:
             raise ValueError(
@@ -298,6 +325,9 @@ class Embedder(Section):
     """config/embedder/EMBEDDER.yaml: a model that embeds queries and answer texts."""
 
     title: str = Field(description="Name in tables and figures.")
+    parameters_billion: float | None = Field(
+        None, gt=0, description="Size in billions of parameters; null: not published. For run times."
+    )
     licence: str = Field(description="Licence of the weights, or terms of the API.")
     engine: Literal["transformers", "vllm", "openai"] = Field(description="What runs the model.")
     weights: Weights | None = Field(None, description="Where the weights come from; for transformers and vllm.")
@@ -311,13 +341,18 @@ class Embedder(Section):
     pooling: Literal["mean", "last"] = Field(
         "mean", description="A text's vector: the mean over its tokens, or the vector of its last token."
     )
-    dtype: Literal["bfloat16", "float16", "float32"] = Field("float32", description="Number format of the weights.")
+    dtype: NumberFormat = Field("float32", description="Number format of the weights.")
     threads: int = Field(1, ge=1, description="CPU threads of an embedding job.")
     gpus: int = Field(0, ge=0, description="GPUs of such a job, requested from a cluster as gpu.")
     memory_mb: int = Field(4000, ge=1, description="Memory of an embedding job, in MB.")
     texts_per_minute: float | None = Field(
         None, gt=0, description="Texts that a job embeds per minute; used like answers_per_minute."
     )
+
+    @property
+    def bytes_of_a_parameter(self) -> float:
+        """The memory of a loaded parameter."""
+        return BYTES_OF_A_NUMBER[self.dtype]
 
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> "Embedder":
