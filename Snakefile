@@ -104,6 +104,7 @@ rule all:
     default_target: True
     input:
         targets.all,
+        targets.replicas,
 
 
 rule weights:
@@ -114,16 +115,19 @@ rule weights:
 rule questions:
     input:
         targets.questions,
+        targets.replicas_of_queries,
 
 
 rule answers:
     input:
         targets.responses,
+        targets.replicas_of_answers,
 
 
 rule tables:
     input:
         targets.tables,
+        targets.replicas,
 
 
 rule figures:
@@ -134,6 +138,7 @@ rule figures:
 rule report:
     input:
         targets.report,
+        targets.replicas,
 
 
 rule bundles:

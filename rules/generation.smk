@@ -118,6 +118,18 @@ rule ask_queries:
         "../workflow_scripts/ask_queries.py"
 
 
+# A model with replicas: further jobs that share the drawing.
+use rule ask_queries as share_queries with:
+    output:
+        asked=paths.asked("queries", "{dataset}", "{drawn}", "{replica}"),
+    log:
+        paths.log("share_queries", "{dataset}", "{drawn}", "{replica}"),
+    benchmark:
+        paths.benchmark("share_queries", "{dataset}", "{drawn}", "{replica}")
+    message:
+        "Drawing the queries {wildcards.drawn} for {wildcards.dataset} too, in replica {wildcards.replica}"
+
+
 rule read_queries:
     input:
         asked=paths.asked("queries", "{dataset}", "{drawn}"),

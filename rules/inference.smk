@@ -136,6 +136,18 @@ rule ask_answers:
         "../workflow_scripts/ask_answers.py"
 
 
+# A model with replicas: further jobs that share what it is asked.
+use rule ask_answers as share_answers with:
+    output:
+        asked=paths.asked("answers", "{dataset}", "{query_set}", "{member}", "{replica}"),
+    log:
+        paths.log("share_answers", "{dataset}", "{query_set}", "{member}", "{replica}"),
+    benchmark:
+        paths.benchmark("share_answers", "{dataset}", "{query_set}", "{member}", "{replica}")
+    message:
+        "{wildcards.member} answers {wildcards.query_set} of {wildcards.dataset} too, in replica {wildcards.replica}"
+
+
 rule read_answers:
     input:
         asked=paths.asked("answers", "{dataset}", "{query_set}", "{member}"),
@@ -249,6 +261,17 @@ rule ask_features:
         "{wildcards.featurizer} describes {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/ask_features.py"
+
+
+use rule ask_features as share_features with:
+    output:
+        asked=paths.asked("features", "{dataset}", "{query_set}", "{featurizer}", "{replica}"),
+    log:
+        paths.log("share_features", "{dataset}", "{query_set}", "{featurizer}", "{replica}"),
+    benchmark:
+        paths.benchmark("share_features", "{dataset}", "{query_set}", "{featurizer}", "{replica}")
+    message:
+        "{wildcards.featurizer} describes {wildcards.query_set} of {wildcards.dataset} too, in replica {wildcards.replica}"
 
 
 rule read_features:
@@ -374,6 +397,17 @@ rule ask_referee:
         "{wildcards.member} judges {wildcards.query_set} of {wildcards.dataset}"
     script:
         "../workflow_scripts/ask_referee.py"
+
+
+use rule ask_referee as share_referee with:
+    output:
+        asked=paths.asked("referee", "{dataset}", "{query_set}", "{member}", "{replica}"),
+    log:
+        paths.log("share_referee", "{dataset}", "{query_set}", "{member}", "{replica}"),
+    benchmark:
+        paths.benchmark("share_referee", "{dataset}", "{query_set}", "{member}", "{replica}")
+    message:
+        "{wildcards.member} judges {wildcards.query_set} of {wildcards.dataset} too, in replica {wildcards.replica}"
 
 
 rule read_referee:

@@ -218,6 +218,8 @@ def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, ch
     if experiment.referee is not None:
         what = "member (a model, or MODEL-ASK)"
         _find_member(experiment.referee.member, members(config), broken, f"{where}: referee.member", what)
+    for item in config.site.cluster.replicas:
+        _find(item, "model", config, broken, "site: cluster.replicas", "model")
     _check_prices(config, folder)
     _check_described(config, folder)
     _check_shared_seeds(config, folders)

@@ -47,8 +47,7 @@ _ORIGINS = (
     _Origin("bundle", "slice", "neighbours", "config/config.yaml", "neighbours"),
     _Origin("bundle", "slice", "*", "config/router/{router}.yaml"),
     _Origin("*", "slice", "queries", _DATASET, "generated_queries"),
-    _Origin("ask_queries", "slice", "*", "config/{writer}.yaml"),
-    _Origin("read_queries", "slice", "*", "config/{writer}.yaml"),
+    _Origin("*_queries", "slice", "*", "config/{writer}.yaml"),
     _Origin("*", "slice", "*", _DATASET),
     _Origin("*_table", "slice", "*", _EXPERIMENT),
 )

@@ -73,7 +73,10 @@ def embedder_weights(embedder: str) -> str:
 
 
 def asked(what: str, *keys: str) -> str:
-    """The record that the store has everything asked: descriptions, queries, answers, features or judgements."""
+    """The record that the store has everything asked: descriptions, queries, answers, features or judgements.
+
+    A last key {replica} is a number from 2 on: the record of a further job that shared the asking.
+    """
     return result("asked", what, *keys, suffix="json")
 
 

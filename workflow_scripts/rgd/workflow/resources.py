@@ -5,7 +5,7 @@ Nothing here changes a result or reruns a job. On a workstation only the order o
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rgd.config.schema import Embedder, Model
 from rgd.errors import UserError
 from rgd.store.answers import AnswerSettings
 from rgd.store.rates import Rates
-from rgd.workflow import paths, run_times
+from rgd.workflow import paths, replicas, run_times
 from rgd.workflow.study import Study
 
 Named = Callable[[Any], str]
@@ -72,6 +72,8 @@ class Jobs:
             **self._cache(),
         }
 
+    # Jobs that ask. A further replica's job, with the wildcard replica, has the same resources.
+
     def ask_queries(self) -> dict[str, Any]:
         return self._writing(
             self.study.model_of_generator,
@@ -92,14 +94,16 @@ class Jobs:
     def ask_answers(self, all_files: Files) -> dict[str, Any]:
         """Resources of a job that asks a member; ``all_files``: the questions of all query sets that the member answers."""
         return {
-            **self._one_load_at_a_time("member", self.study.members),
+            **self._one_load_at_a_time("member", self._models_of_members()),
             **self._asking(self.study.model_of_member, "answers", self._answering, all_files, self._questions),
         }
 
     def ask_features(self, all_files: Files) -> dict[str, Any]:
         """Resources of a job that asks a featurizer; ``all_files``: the questions of all query sets that it describes."""
         return {
-            **self._one_load_at_a_time("featurizer", self.config.featurizer),
+            **self._one_load_at_a_time(
+                "featurizer", {name: spec.model for name, spec in self.config.featurizer.items()}
+            ),
             **self._asking(
                 self.study.model_of_featurizer,
                 "features",
@@ -113,7 +117,7 @@ class Jobs:
     def ask_referee(self, all_files: Files, own_file: Named) -> dict[str, Any]:
         """As for answers; jobs that ask the same member for answers do not run at the same time."""
         return {
-            **self._one_load_at_a_time("member", self.study.members),
+            **self._one_load_at_a_time("member", self._models_of_members()),
             **self._asking(
                 self.study.model_of_member,
                 "referee",
@@ -163,10 +167,12 @@ class Jobs:
     # Groups.
 
     def together(self, kind: str, name_of: Named) -> Callable[[Any], str]:
-        """A group: ``--group-components KIND=N`` puts up to N jobs of the same name into one cluster job."""
+        """A group: ``--group-components KIND=N`` puts up to N jobs of the same name and replica into one cluster job."""
 
         def group(wildcards: Any) -> str:
             name = f"{kind}_{name_of(wildcards)}"
+            if (replica := replicas.number(wildcards)) != replicas.FIRST:
+                name += f"_replica_{replica}"
             # What Snakemake does itself for a group whose name is a text with wildcards.
             self.workflow.parent_groupids[name] = kind
             return name
@@ -223,9 +229,7 @@ class Jobs:
             files = {own, *map(self._located, all_files(wildcards))}
             each = {path: draws * run_times.count_rows(path) for path in files}
             texts = sum(each.values())
-            seconds = self._seconds(
-                self._model_of(model_of)(wildcards), settings_of(wildcards), texts, engine(wildcards)
-            )
+            seconds = self._seconds(model_of(wildcards), settings_of(wildcards), texts, engine(wildcards))
             together = run_times.requested(seconds)
             return math.ceil(together * each[own] / max(1, texts)) if grouped else together, together
 
@@ -256,26 +260,26 @@ class Jobs:
         engine = self._engine(model_of, spec_of)
 
         def minutes(wildcards: Any) -> tuple[int, int]:
-            model, settings = self._model_of(model_of)(wildcards), settings_of(wildcards)
+            name, settings = model_of(wildcards), settings_of(wildcards)
             own = run_times.requested(
-                self._seconds(model, settings, texts(wildcards), engine(wildcards), shares_prompts=shares_prompts)
+                self._seconds(name, settings, texts(wildcards), engine(wildcards), shares_prompts=shares_prompts)
             )
             return own, own
 
         return self._asks(model_of, minutes, engine)
 
     def _seconds(
-        self, model: Model, content: Mapping[str, Any], texts: int, engine: str, *, shares_prompts: bool = False
+        self, name: str, content: Mapping[str, Any], texts: int, engine: str, *, shares_prompts: bool = False
     ) -> float:
-        """How long a job takes to load a model and ask it for so many texts."""
-        settings = AnswerSettings.from_mapping(content)
+        """How long a job takes to load a model and ask it for its share of so many texts."""
+        model, settings = self.config.model[name], AnswerSettings.from_mapping(content)
         try:
             rate, _ = self.rates.of(settings)
         except UserError:
             # What cannot be read of the store is named by the job that needs it, not by a guess.
             rate = None
         one = run_times.seconds_of_one(model, settings, rate, engine, shares_prompts)
-        return run_times.loading_s(model) + texts * one
+        return run_times.loading_s(model) + texts * one / self.study.replicas(name)
 
     def _engine(self, model_of: Named, spec_of: Callable[[Any], Any] | None) -> Named:
         """Finds what runs the model: the engine that the writer's file names, else the model's own."""
@@ -292,6 +296,7 @@ class Jobs:
             **self._model(model),
             "store": self.config.paths.store,
             **{name: getattr(self.config.site, name) for name in ("chunk_size", "commit_seconds", "grace_seconds")},
+            "replicas": lambda wildcards: self.study.replicas(model_of(wildcards)),
         }
 
     def _model(self, spec_of: Callable[[Any], Model | Embedder]) -> dict[str, Any]:
@@ -336,24 +341,43 @@ class Jobs:
             return self.cluster.gpu_partition or self.cluster.partition
         return (self.cluster.served_partition if model.api is not None else None) or self.cluster.partition
 
-    def _one_load_at_a_time(self, wildcard: str, names: Iterable[str]) -> Mapping[str, Any]:
-        """Jobs with one of ``names`` run one at a time: the next finds its answers in the store and loads no model."""
-        return self._one_at_a_time(wildcard, names, lambda wildcards: wildcards[wildcard])
+    def _models_of_members(self) -> dict[str, str]:
+        return {name: member.model_name for name, member in self.study.members.items()}
+
+    def _one_load_at_a_time(self, wildcard: str, models: Mapping[str, str]) -> Mapping[str, Any]:
+        """Jobs of one replica run one at a time: the next finds its answers in the store and loads no model.
+
+        Args:
+            wildcard: names what is asked.
+            models: its values, and the model of each.
+        """
+        numbered = [
+            (name, str(replica))
+            for name, model in models.items()
+            for replica in range(1, self.study.replicas(model) + 1)
+        ]
+        keys = {
+            (name, replica): f"{wildcard}_{name}" + ("" if replica == replicas.FIRST else f"_replica_{replica}")
+            for name, replica in numbered
+        }
+        return self._one_at_a_time(keys, lambda wildcards: (wildcards[wildcard], replicas.number(wildcards)))
 
     def _one_api_job_at_a_time(self, model_of: Named) -> Mapping[str, Any]:
         """Jobs of a served model with a rate limit run one at a time: it applies per model, not per job."""
         served = {name: spec.api for name, spec in self.config.model.items() if spec.api}
-        limited = [name for name, api in served.items() if api.requests_per_minute]
-        return self._one_at_a_time("api", limited, model_of)
+        limited = {name: f"api_{name}" for name, api in served.items() if api.requests_per_minute}
+        return self._one_at_a_time(limited, model_of)
 
-    def _one_at_a_time(self, kind: str, names: Iterable[str], name_of: Named) -> Mapping[str, Any]:
-        def share(name: str) -> Callable[[Any], int | None]:
-            return lambda wildcards: 1 if name_of(wildcards) == name else None
+    def _one_at_a_time(self, keys: Mapping[Any, str], key_of: Callable[[Any], Any]) -> Mapping[str, Any]:
+        """Resources of which there is one each, for the jobs of each of ``keys``."""
 
-        resource = {name: re.sub(r"\W", "_", f"{kind}_{name}") for name in names}
-        for key in resource.values():
-            self.workflow.register_resource(key, 1)
-        return {key: share(name) for name, key in resource.items()}
+        def share(own: Any) -> Callable[[Any], int | None]:
+            return lambda wildcards: 1 if key_of(wildcards) == own else None
+
+        found = {key: re.sub(r"\W", "_", name) for key, name in keys.items()}
+        for name in found.values():
+            self.workflow.register_resource(name, 1)
+        return {name: share(key) for key, name in found.items()}
 
     def _model_of(self, model_of: Named) -> Callable[[Any], Model]:
         return lambda wildcards: self.config.model[model_of(wildcards)]

@@ -258,6 +258,14 @@ class Study:
         """The set before filtering of a generated scenario."""
         return scenarios.parse(self.config, scenario).drawn
 
+    def replicas(self, model: str) -> int:
+        """How many jobs share what a model is asked: the site's number, else that of the model's file."""
+        return self.config.site.cluster.replicas.get(model, self.config.model[model].replicas)
+
+    @cached_property
+    def most_replicas(self) -> int:
+        return max((self.replicas(model) for model in self.config.model), default=1)
+
     def writers(self) -> list[tuple[str, str, str, str]]:
         """Dataset, generated scenario, pool, and each member of the pool that runs the generator's own model."""
         return [
@@ -280,6 +288,7 @@ class Study:
             "drawn": drawn,
             "variant": one_of(scenarios.VARIANTS),
             "featurizer": one_of(config.featurizer),
+            "replica": one_of(map(str, range(2, self.most_replicas + 1))),
             "scenario": f"(?:{REAL}|{drawn}(?:-filtered-(?:{pools}))?)(?:{MARK}[0-9]+)?",
             "pool": f"(?:{pools})(?:{WITHOUT}(?:{every_member}))?",
             "member": every_member,

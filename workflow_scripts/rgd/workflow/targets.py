@@ -3,9 +3,10 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from rgd.config.needs import embedders, models
-from rgd.workflow import paths
+from rgd.workflow import paths, replicas
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.study import Study
 
@@ -41,6 +42,20 @@ class Targets:
         """The files of a run that names no target."""
         report = [self.report] if self.study.config.experiment.report else []
         return [*self.cells, *self.fitted, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
+
+    # The records of further jobs that share what models with replicas are asked.
+
+    def replicas(self, wildcards: Any) -> list[str]:
+        del wildcards
+        return replicas.records(self.study)
+
+    def replicas_of_answers(self, wildcards: Any) -> list[str]:
+        del wildcards
+        return replicas.records(self.study, replicas.ANSWERS)
+
+    def replicas_of_queries(self, wildcards: Any) -> list[str]:
+        del wildcards
+        return replicas.records(self.study, replicas.QUERIES)
 
 
 def summary(study: Study, made: Collection[str]) -> str:

@@ -228,6 +228,7 @@ SERVED = ("openai", "gemini")
 """The engines that ask a server. The others run weights in the job."""
 
 
+MOST_REPLICAS = 1000
 NumberFormat = Literal["bfloat16", "float16", "float32"]
 BYTES_OF_A_NUMBER: dict[NumberFormat, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
 
@@ -262,6 +263,12 @@ class Model(Section):
         0, ge=0, description="GPUs of such a job, requested from a cluster as gpu; vllm spreads the model over them."
     )
     memory_mb: int = Field(4000, ge=1, description="Memory of a job that runs the model, in MB.")
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=MOST_REPLICAS,
+        description="Jobs that share what the model is asked, each with its own threads, memory and GPUs.",
+    )
     answers_per_minute: float | None = Field(
         None,
         gt=0,

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from rgd.config.schema.base import Section
+from rgd.config.schema.base import Key, Section
+from rgd.config.schema.models import MOST_REPLICAS
 
 
 class Paths(Section):
@@ -31,6 +32,9 @@ class Cluster(Section):
     )
     served_partition: Partition | None = Field(
         None, description="Partition for jobs that ask an API, with internet access; null: same as `partition`."
+    )
+    replicas: dict[Key, Annotated[int, Field(ge=1, le=MOST_REPLICAS)]] = Field(
+        default_factory=dict, description="Replicas by model, in place of those in the models' files."
     )
     longest_minutes: int = Field(
         1440, ge=1, description="Maximum time that a job requests; longer work continues in the next retry."
