@@ -199,6 +199,8 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         router("latent_truth"),
     ),
     "a price that no router weighs": (keys("model/tiny-a.yaml", answers_per_minute=30.0), []),
+    "replicas": (keys("model/tiny-a.yaml", replicas=3), []),
+    "what is for run times": (keys("model/tiny-a.yaml", parameters_active_billion=0.00005, weight_bits=8), []),
     "a parameter of two routers": (
         also(
             nested("router/avengers.yaml", "parameters", n_clusters=3),

@@ -29,6 +29,21 @@ def add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
 
 
+def positive(text: str) -> int:
+    """A whole number from 1 on.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return number
+
+
 def add_experiment(command: argparse.ArgumentParser) -> None:
     """The experiment alone."""
     command.add_argument("--experiment", default="quickstart", metavar="NAME", help="default: %(default)s")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgd.cli.arguments import add_command, add_settings
+from rgd.cli.arguments import add_command, add_settings, positive
 
 if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
@@ -22,6 +22,9 @@ def add(commands: "Commands") -> None:
     )
     plan.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: the experiment)")
     plan.add_argument("--json", action="store_true", help="print JSON, with every job")
+    plan.add_argument(
+        "--gpus", type=positive, metavar="N", help="also say how long the run takes with N GPUs, and what to raise"
+    )
     explain = add_command(
         commands, "explain", "how a file of the results came about, and what has changed since", run_explain
     )
@@ -46,7 +49,7 @@ def run_plan(options: argparse.Namespace) -> int:
     """``rgd plan``."""
     from rgd.planning import graph, plan
 
-    outlook = plan.look(graph.build(options.targets, options.config, options.profile))
+    outlook = plan.look(graph.build(options.targets, options.config, options.profile), options.gpus)
     if options.json:
         print(json.dumps(plan.content(outlook), indent=2, ensure_ascii=False))
     else:

@@ -27,8 +27,8 @@ from rgd.store.listing import Listing
 from rgd.store.rates import SAMPLE, Rate, Rates
 from rgd.workflow import run_times
 
-ASK = "ask_"
-"""The beginning of the name of every rule that asks a model."""
+ASK, SHARE = "ask_", "share_"
+"""The beginning of the name of every rule that asks a model, and of the rule for its further replicas."""
 TESTED = "/tested_questions/"
 """In the path of the questions of the first split's test part, which a referee judges."""
 
@@ -45,6 +45,9 @@ class Estimate:
         dollars: cost of a paid API.
         guesses: the assumptions made, one line each.
         again: by model, the queries and dollars for what it has answered under sampling that its server decided.
+        model: the model that the job asks.
+        gpus: GPUs that the job has.
+        loading_s: the part of its time in which it loads a model.
     """
 
     queries: int = 0
@@ -54,6 +57,9 @@ class Estimate:
     dollars: float = 0.0
     guesses: frozenset[str] = frozenset()
     again: tuple[tuple[str, int, float], ...] = ()
+    model: str | None = None
+    gpus: int = 0
+    loading_s: float = 0.0
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
@@ -90,11 +96,12 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
     asks, durations = _Asks(plan), _Durations(plan)
     found: dict[int, Estimate] = {}
     fresh: set[int] = set()
+    further = further_replicas(plan.jobs)
     for job in plan.jobs:
-        if not job.runs:
+        if not job.runs or job.rule.startswith(SHARE):
             continue
         if job.rule.startswith(ASK):
-            found[job.number] = asks.estimate(job)
+            found[job.number] = shared(asks.estimate(job), 1 + len(further.get(first_replica(job), ())))
             is_fresh = found[job.number].queries > 0
         else:
             found[job.number] = _embedding(job, plan.config, durations.seconds(job), asks)
@@ -103,7 +110,35 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
         if is_fresh or any(need in fresh for need in job.needs):
             fresh.add(job.number)
             asks.remade.update(dict.fromkeys(job.outputs, True))
+    for job in plan.jobs:
+        if job.number in found:
+            for number in further.get(first_replica(job), ()):
+                found[number] = replace(found[job.number], queries=0, dollars=0.0, again=(), guesses=frozenset())
+    # Replicas of what has been asked find everything in the store.
+    return {number: Estimate() for numbers in further.values() for number in numbers} | found
+
+
+def first_replica(job: Job) -> tuple[str, ...]:
+    """What names the first of a job's replicas, and the job itself if it is the first: what it asks, and the other keys."""
+    what = job.rule.removeprefix(SHARE).removeprefix(ASK)
+    return (what, *(value for name, value in job.wildcards.items() if name != "replica"))
+
+
+def further_replicas(jobs: Iterable[Job]) -> dict[tuple[str, ...], list[int]]:
+    """The numbers of the further replicas that would run, by :func:`first_replica`."""
+    found: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for job in jobs:
+        if job.runs and job.rule.startswith(SHARE):
+            found[first_replica(job)].append(job.number)
     return found
+
+
+def shared(estimate: Estimate, replicas: int) -> Estimate:
+    """The estimate of one of several jobs that share the asking; its queries and dollars are those of all."""
+    if replicas == 1 or estimate.seconds is None:
+        return estimate
+    seconds = estimate.loading_s + (estimate.seconds - estimate.loading_s) / replicas
+    return replace(estimate, seconds=seconds, gpu_hours=estimate.gpus * seconds / 3600)
 
 
 # Changes that rebuild a file but most likely leave its content the same.
@@ -127,7 +162,8 @@ def _embedding(job: Job, config: Config, seconds: float | None, asks: "_Asks") -
                 f"{name}: {60 / of_one:,.0f} texts a minute; set texts_per_minute in its file for a better estimate"
             )
             guesses = frozenset([remark])
-    return Estimate(seconds=seconds, gpu_hours=embedder.gpus * seconds / 3600, guesses=guesses)
+    hours = embedder.gpus * seconds / 3600
+    return Estimate(seconds=seconds, gpu_hours=hours, guesses=guesses, gpus=embedder.gpus)
 
 
 class _Asks:
@@ -168,6 +204,9 @@ class _Asks:
             again=again,
             seconds=(found.seconds or 0.0) + loading,
             gpu_hours=found.gpu_hours + model.gpus * loading / 3600,
+            model=name,
+            gpus=model.gpus,
+            loading_s=loading,
         )
 
     def texts(self, job: Job) -> int:

@@ -13,11 +13,14 @@ from rgd.planning import estimates, reasons
 from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
 from rgd.planning.graph import Job, Plan
+from rgd.planning.wall_time import LEAST_GAIN, WallTime, wall_time
 from rgd.store.answers import Store
 from rgd.store.ledger import Ledger
 
 # How many changes and rules are listed; the JSON has all of them.
 SHOWN = 12
+# Share of the wall time from which on a job in the chain that decides it is named.
+LEAST_SHOWN = 0.02
 # Retries for failures, beyond those needed because jobs run out of time.
 SPARE_TRIES = 4
 
@@ -43,6 +46,7 @@ class Outlook:
         path: the chain of jobs that takes longest.
         longest_s: the time limit of a cluster job, in seconds.
         spent: what models with prices have cost so far.
+        wall: how long all jobs take with a number of GPUs; None if none was given.
     """
 
     experiment: str
@@ -53,6 +57,7 @@ class Outlook:
     path: list[Job]
     longest_s: float
     spent: tuple[Spent, ...] = ()
+    wall: WallTime | None = None
 
     @property
     def total(self) -> Estimate:
@@ -60,8 +65,8 @@ class Outlook:
         return estimates.total(self.taken.values())
 
 
-def look(plan: Plan) -> Outlook:
-    """Which jobs ``plan`` would run, why, and what they take."""
+def look(plan: Plan, gpus: int | None = None) -> Outlook:
+    """Which jobs ``plan`` would run, why, what they take, and how long all take with so many GPUs."""
     running = tuple(job for job in plan.jobs if job.runs)
     own = reasons.reasons(plan)
     taken = estimates.estimates(plan, own)
@@ -74,6 +79,7 @@ def look(plan: Plan) -> Outlook:
         estimates.longest_path(running, taken),
         60.0 * plan.config.site.cluster.longest_minutes,
         spent_so_far(plan.config),
+        None if gpus is None else wall_time(plan.config, running, taken, gpus),
     )
 
 
@@ -127,6 +133,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
             for model, queries, dollars in outlook.total.again
         ],
         "most_tries": _most_tries(outlook),
+        "wall_time": _wall_content(outlook),
         "assumed": sorted(outlook.total.guesses),
         "because": [
             {"kind": change.kind, "what": change.text, "jobs": [by_number[number].name for number in numbers]}
@@ -155,6 +162,16 @@ def content(outlook: Outlook) -> dict[str, Any]:
 def _most_tries(outlook: Outlook) -> dict[str, Any] | None:
     longest = most_tries(outlook)
     return None if longest is None else dict(zip(("member", "seconds", "tries"), longest, strict=True))
+
+
+def _wall_content(outlook: Outlook) -> dict[str, Any] | None:
+    if outlook.wall is None:
+        return None
+    names = {job.number: job.name for job in outlook.running}
+    return asdict(outlook.wall) | {
+        "busy": round(outlook.wall.busy, 3),
+        "chain": [{"job": names[number], "seconds": outlook.taken[number].seconds} for number in outlook.wall.chain],
+    }
 
 
 def _figures(estimate: Estimate) -> dict[str, Any]:
@@ -195,6 +212,7 @@ def lines(outlook: Outlook) -> list[str]:
     if following:
         found += ["  and the jobs that depend on these", f"    {_counted(following)}"]
     found += ["", *_table(outlook), "", *_path(outlook)]
+    found += _wall(outlook)
     if (longest := most_tries(outlook)) is not None:
         member, seconds, tries = longest
         found.append(
@@ -215,6 +233,45 @@ def lines(outlook: Outlook) -> list[str]:
     if guesses:
         found += ["", "Assumed", *(f"  {guess}" for guess in guesses[:SHOWN])]
     return found
+
+
+def _wall(outlook: Outlook) -> list[str]:
+    """The wall time, the chain of jobs that decides it, and what to raise."""
+    wall = outlook.wall
+    if wall is None:
+        return []
+    if wall.seconds is None:
+        return [f"With {_gpus(wall.gpus)}: cannot run, since {', '.join(wall.too_large)} needs more."]
+    over = "over " if wall.unknown else ""
+    found = [f"With {_gpus(wall.gpus)}: {over}{duration(wall.seconds)}, the GPUs at work {wall.busy:.0%} of the time"]
+    if wall.unknown:
+        found.append(f"  {wall.unknown:,} jobs of unknown duration count as 0 s")
+    found += [f"  decided by {' > '.join(steps)}"] if (steps := _chain(outlook, wall)) else []
+    for each in wall.suggestions:
+        found.append(
+            f"  {each.key}: {each.value} in config/model/{each.model}.yaml makes it {over}{duration(each.seconds)}"
+        )
+    if (more := wall.with_twice_the_gpus) is not None and more <= (1 - LEAST_GAIN) * wall.seconds:
+        found.append(f"  {_gpus(2 * wall.gpus)} alone make it {over}{duration(more)}")
+    return found
+
+
+def _chain(outlook: Outlook, wall: WallTime) -> list[str]:
+    """The chain of jobs that decides the wall time; what one model is asked in successive jobs is one step."""
+    jobs = {job.number: job for job in outlook.running}
+    steps: list[tuple[str, list[int]]] = []
+    for number in wall.chain:
+        model = outlook.taken[number].model
+        name = jobs[number].name if model is None else f"{jobs[number].rule} by {model}"
+        if not steps or steps[-1][0] != name:
+            steps.append((name, []))
+        steps[-1][1].append(number)
+    timed = [(name, sum(outlook.taken[number].seconds or 0.0 for number in numbers)) for name, numbers in steps]
+    return [f"{name} ({duration(taken)})" for name, taken in timed if taken >= LEAST_SHOWN * (wall.seconds or 0.0)]
+
+
+def _gpus(number: int) -> str:
+    return "1 GPU" if number == 1 else f"{number:,} GPUs"
 
 
 def _spent(each: Spent) -> str:
