@@ -14,7 +14,7 @@ import pytest
 
 from tests.faulty_server import Asked, FaultyServer, Play
 from tests.slurm import runs
-from tests.slurm.cluster import Cluster, wait_until
+from tests.slurm.cluster import GPUS, Cluster, wait_until
 from tests.workflow.project import Project, make, write
 
 CHUNK = 4
@@ -180,7 +180,7 @@ def test_jobs_are_preempted_and_go_back_into_the_queue(
 ) -> None:
     running = runs.start(project, cluster)
     in_the_middle(served)
-    cluster.command("sbatch", "--partition=urgent", "--gpus=2", "--output=/dev/null", "--wrap=sleep 5")
+    cluster.command("sbatch", "--partition=urgent", f"--gpus={GPUS}", "--output=/dev/null", "--wrap=sleep 5")
     runs.end(project, running)
     jobs = asking(cluster, project)
     # The same jobs, by SLURM's own queue: snakemake has submitted none again.
