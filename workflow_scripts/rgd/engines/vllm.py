@@ -184,23 +184,34 @@ class VllmEngine(Engine):
         )
 
     def _prepared(self, request: Request) -> _Asked:
+        prepared = prepare(self.tokenizer, request, self.settings)
+        prompts = [prepared.branches.prefix + branch for branch in prepared.branches.branches]
+        return _Asked(request, prompts, self._scoring(from_cache=True), prepared.trimmed, prepared)
+
+    def _scoring(self, *, from_cache: bool) -> Any:
+        """vLLM's parameters for scoring a prompt; ``from_cache`` computes only what other prompts have not.
+
+        Log-probabilities of tokens from the cache are not computed. What vLLM returns in their place must not be decoded.
+        """
         import vllm
         from vllm.sampling_params import RequestOutputKind
 
-        prepared = prepare(self.tokenizer, request, self.settings)
-        prompts = [prepared.branches.prefix + branch for branch in prepared.branches.branches]
-        params = vllm.SamplingParams(
+        return vllm.SamplingParams(
             max_tokens=1,
             temperature=0.0,
             prompt_logprobs=0,
+            flat_logprobs=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            skip_reading_prefix_cache=not from_cache,
         )
-        return _Asked(request, prompts, params, prepared.trimmed, prepared)
 
     def _enter(self, number: int, asked: _Asked) -> None:
-        for part, prompt in enumerate(asked.prompts):
-            self.model.llm_engine.add_request(f"{number}-{part}", {"prompt_token_ids": prompt}, asked.params)
+        for part in range(len(asked.prompts)):
+            self._enter_part(number, part, asked.prompts[part], asked.params)
+
+    def _enter_part(self, number: int, part: int, prompt: list[int], params: Any) -> None:
+        self.model.llm_engine.add_request(f"{number}-{part}", {"prompt_token_ids": prompt}, params)
 
     def step(self) -> list[tuple[Request, Answer]]:
         """Compute one step of vLLM's, in general a token of every request. If the memory runs out, the model is reloaded
@@ -229,6 +240,9 @@ class VllmEngine(Engine):
         """The request with its answer if ``output`` is its last one."""
         number, part = map(int, output.request_id.split("-"))
         asked = self.asked[number]
+        if asked.prepared is not None and self._lacks_scores(output, asked, part):
+            self._enter_part(number, part, asked.prompts[part], self._scoring(from_cache=False))
+            return None
         asked.outputs[part] = output
         if len(asked.outputs) < len(asked.prompts):
             return None
@@ -259,6 +273,13 @@ class VllmEngine(Engine):
         alone = not whole.startswith(beginning)
         text = self.tokenizer.decode(ids, skip_special_tokens=skip) if alone else whole[len(beginning) :]
         return text.rstrip(INCOMPLETE) if finish_reason == "length" else text
+
+    def _lacks_scores(self, output: Any, asked: _Asked, part: int) -> bool:
+        """Whether tokens of the option itself came from the cache, because another option begins alike."""
+        assert asked.prepared is not None
+        # A token's log-probability is computed with the token before it.
+        needed = len(asked.prompts[part]) - asked.prepared.branches.scored[part] - 1
+        return (output.num_cached_tokens or 0) > needed
 
     def _chosen(self, asked: _Asked, prepared: Prepared) -> Answer:
         sums = [
