@@ -1,5 +1,6 @@
 """A web server that plays scripted replies, faults among them, and keeps what it was asked."""
 
+import contextlib
 import json
 import threading
 import time
@@ -30,12 +31,14 @@ class Play:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request was."""
+    """What a request was; ``body`` is its JSON, ``content`` its bytes."""
 
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
     at: float
+    method: str = "POST"
+    content: bytes = b""
 
 
 class FaultyServer:
@@ -68,6 +71,9 @@ class FaultyServer:
             def do_POST(self) -> None:
                 server._answer(self)
 
+            def do_GET(self) -> None:
+                server._answer(self)
+
             def log_message(self, *_: Any) -> None:
                 pass
 
@@ -97,9 +103,13 @@ class FaultyServer:
         self._http.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        content = handler.rfile.read(int(handler.headers["content-length"]))
+        content = handler.rfile.read(int(handler.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
-        asked = Asked(handler.path, headers, json.loads(content), time.monotonic())
+        body: dict[str, Any] = {}
+        # An uploaded file may be anything.
+        with contextlib.suppress(ValueError):
+            body = json.loads(content)
+        asked = Asked(handler.path, headers, body, time.monotonic(), handler.command, content)
         with self._lock:
             dead = self.dies_after is not None and len(self.asked) >= self.dies_after
             if not dead:

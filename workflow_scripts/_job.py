@@ -60,7 +60,7 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
         _record(snakemake, libraries)
     except UserError as error:
         print(f"{snakemake.rule}: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code == TOLD_TO_END:
             print(f"{snakemake.rule}: terminated; rerun to resume.", file=sys.stderr)

@@ -4,5 +4,10 @@
 class UserError(Exception):
     """Bad input or a broken surrounding, told in one message: what, where, the value, the fix.
 
-    Scripts and the command line print the message alone, without a traceback, and exit with 1.
+    Scripts and the command line print the message alone, without a traceback.
+
+    Attributes:
+        exit_code: the exit code of a script that ends with it.
     """
+
+    exit_code = 1

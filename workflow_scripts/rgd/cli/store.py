@@ -98,6 +98,10 @@ def _lines(survey: "Survey") -> list[str]:
     ]
     if survey.spent is not None:
         lines.append(f"  spent    {survey.spent:.2f} dollars on this model by all jobs here, failed attempts included")
+    if survey.batches:
+        lines.append(
+            f"  batches  {survey.in_batches:,} requests in {survey.batches:,} batches at the server; the next run collects"
+        )
     return [*lines, f"  served   {_counted(survey.served_models)}"] if survey.served_models else lines
 
 

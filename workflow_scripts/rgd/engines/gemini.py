@@ -16,6 +16,7 @@ from rgd.seeds import derive_seed
 ADDRESS = "https://generativelanguage.googleapis.com"
 CHAT_KEYS = ("thinking_budget",)
 _DROPPABLE = ("temperature", "top_p", "seed")
+_SPELLED = {"top_p": "topP"}
 # Reasons that explain nothing: the reply counts as finished, or as empty if it has no text.
 _FINISHED = ("STOP", "FINISH_REASON_UNSPECIFIED", "OTHER", "MALFORMED_RESPONSE", "MALFORMED_FUNCTION_CALL")
 _BLOCKED = (
@@ -67,32 +68,23 @@ class GeminiEngine(RemoteEngine):
         """Send one attempt. A blocked or empty reply is an answer too: asking again would give the same."""
         from google.genai import types
 
-        turns = list(self.turns(request))
-        if turns[-1][0] == "assistant":
-            raise UserError(
-                "the engine gemini cannot continue a begun [assistant] turn: end the prompt with its [user] turn."
-            )
+        instruction, turns = self._prompt(request)
+        parameters = self.parameters(request, sampling)
         thinking = self.settings.chat.get("thinking_budget")
         config = types.GenerateContentConfig(
-            system_instruction="\n\n".join(text for role, text in turns if role == "system") or None,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
+            system_instruction=instruction,
+            temperature=parameters.get("temperature"),
+            top_p=parameters.get("topP"),
             max_output_tokens=sampling.max_tokens,
-            seed=derive_seed(sampling.seed, request.query_key, request.draw),
+            seed=parameters.get("seed"),
             thinking_config=None if thinking is None else types.ThinkingConfig(thinking_budget=thinking),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             # The client's own types fail on some replies, so the reply is read here.
             should_return_http_response=True,
         )
-        contents: Any = [
-            types.Content(role="model" if role == "assistant" else "user", parts=[types.Part(text=text)])
-            for role, text in turns
-            if role != "system"
-        ]
-        left_out = [name for name in _DROPPABLE if name in self.api.omit or name in self.dropped]
-        config = config.model_copy(update=dict.fromkeys(left_out))
+        contents: Any = [types.Content(role=role, parts=[types.Part(text=text)]) for role, text in turns]
         try:
-            with self._errors(set(_DROPPABLE) - set(left_out)):
+            with self.errors(self.droppable(parameters)):
                 reply = await self.client.aio.models.generate_content(
                     model=self.api.model, contents=contents, config=config
                 )
@@ -102,11 +94,57 @@ class GeminiEngine(RemoteEngine):
             self.drop(error.name, str(error))
             raise Adapted(str(error), perhaps_billed=False) from None
         except Blocked:
-            return self.blocked(request)
+            return self.blocked(self.longest_prompt(request))
         return self.answered(reading)
 
+    def _prompt(self, request: Request) -> tuple[str | None, list[tuple[str, str]]]:
+        """The system instruction, and Gemini's name of the role and the text of every other turn.
+
+        Raises:
+            UserError: the prompt has no turns, or ends with the model's.
+        """
+        turns = list(self.turns(request))
+        if turns[-1][0] == "assistant":
+            raise UserError(
+                "the engine gemini cannot continue a begun [assistant] turn: end the prompt with its [user] turn."
+            )
+        instruction = "\n\n".join(text for role, text in turns if role == "system") or None
+        return instruction, [
+            ("model" if role == "assistant" else "user", text) for role, text in turns if role != "system"
+        ]
+
+    def parameters(self, request: Request, sampling: Sampling) -> dict[str, Any]:
+        """The sampling parameters that ``request`` is sent with, under the API's names."""
+        parameters = {
+            "temperature": sampling.temperature,
+            "topP": sampling.top_p,
+            "maxOutputTokens": sampling.max_tokens,
+            "seed": derive_seed(sampling.seed, request.query_key, request.draw),
+        }
+        left_out = {_SPELLED.get(name, name) for name in (*self.api.omit, *self.dropped)}
+        return {name: value for name, value in parameters.items() if name not in left_out}
+
+    def droppable(self, parameters: Collection[str]) -> list[str]:
+        """The names of ``parameters`` that may be left out, as ``api.omit`` spells them."""
+        return [name for name in _DROPPABLE if _SPELLED.get(name, name) in parameters]
+
+    def body(self, request: Request, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole content of a request to generateContent, as plain JSON types.
+
+        Raises:
+            UserError: see :meth:`reply`.
+        """
+        instruction, turns = self._prompt(request)
+        thinking = self.settings.chat.get("thinking_budget")
+        config = dict(parameters) | ({} if thinking is None else {"thinkingConfig": {"thinkingBudget": thinking}})
+        body: dict[str, Any] = {
+            "contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns],
+            "generationConfig": config,
+        }
+        return body if instruction is None else body | {"systemInstruction": {"parts": [{"text": instruction}]}}
+
     @contextlib.contextmanager
-    def _errors(self, sent: Collection[str] = ()) -> Iterator[None]:
+    def errors(self, sent: Collection[str] = ()) -> Iterator[None]:
         """Turn the client's errors into this engine's.
 
         Args:

@@ -95,19 +95,19 @@ class OpenAiEngine(RemoteEngine):
 
         A final assistant turn is continued, which only vLLM and compatible servers support.
         """
-        messages = [{"role": role, "content": text} for role, text in self.turns(request)]
+        messages = self._messages(request)
         name = (request.query_key, request.draw)
         # A copy for this request: another one may meanwhile find that the server refuses a parameter.
-        parameters = self._parameters(request, sampling, on_trial=self.failures[name] >= self._failures_before_trial)
+        parameters = self.parameters(request, sampling, on_trial=self.failures[name] >= self._failures_before_trial)
         is_confirming = self.answers_without_logprobs
         try:
-            with self._errors(parameters):
+            with self.errors(parameters):
                 reading = replies.read_chat(replies.parsed(await self._send(messages, parameters, request)))
         except Unsupported as error:
             self._adapt(error.name, str(error))
             raise Adapted(str(error), perhaps_billed=False) from None
         except Blocked:
-            return self.blocked(request)
+            return self.blocked(self.longest_prompt(request))
         except TryAgain as error:
             if "logprobs" in parameters and error.status in _FAILING and not self.gives_logprobs:
                 self.failures[name] += 1
@@ -127,7 +127,7 @@ class OpenAiEngine(RemoteEngine):
     def _failures_before_trial(self) -> int:
         return min(_FAILURES_BEFORE_TRIAL, max(1, self.api.attempts - 1))
 
-    def _parameters(self, request: Request, sampling: Sampling, *, on_trial: bool) -> dict[str, Any]:
+    def parameters(self, request: Request, sampling: Sampling, *, on_trial: bool = False) -> dict[str, Any]:
         """What ``request`` is sent with; on trial, without log-probabilities."""
         limit: str = self.api.token_limit
         if limit in self.dropped:
@@ -144,6 +144,31 @@ class OpenAiEngine(RemoteEngine):
         left_out = {*self.api.omit, *self.dropped, *(["logprobs"] if on_trial and not self.gives_logprobs else [])}
         return {name: value for name, value in parameters.items() if name not in left_out}
 
+    def body(self, request: Request, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole content of a request to the chat endpoint, as plain JSON types.
+
+        Raises:
+            UserError: the prompt has no turns.
+        """
+        arguments, further = self._arguments(parameters, request)
+        return {"model": self.api.model, "messages": self._messages(request), **arguments, **further}
+
+    def _messages(self, request: Request) -> list[dict[str, str]]:
+        return [{"role": role, "content": text} for role, text in self.turns(request)]
+
+    def _arguments(self, parameters: Mapping[str, Any], request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What is sent besides the model and the messages: what the client takes as arguments, and everything else."""
+        arguments = {name: value for name, value in parameters.items() if name in _ARGUMENTS}
+        body = {name: value for name, value in parameters.items() if name not in _ARGUMENTS}
+        chat = dict(self.settings.chat)
+        if "reasoning_effort" in chat:
+            arguments["reasoning_effort"] = chat.pop("reasoning_effort")
+        if chat:
+            body["chat_template_kwargs"] = chat
+        if request.messages[-1].role == "assistant":
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        return arguments, body
+
     def _adapt(self, name: str, reason: str) -> None:
         """Send later requests as the server wants them. What another request has found meanwhile is not said again."""
         if name != "stream":
@@ -154,15 +179,7 @@ class OpenAiEngine(RemoteEngine):
 
     async def _send(self, messages: list[dict[str, str]], parameters: Mapping[str, Any], request: Request) -> bytes:
         """The bytes of the server's reply, which is read here: the client's own types fail on some replies."""
-        arguments = {name: value for name, value in parameters.items() if name in _ARGUMENTS}
-        body = {name: value for name, value in parameters.items() if name not in _ARGUMENTS}
-        chat = dict(self.settings.chat)
-        if "reasoning_effort" in chat:
-            arguments["reasoning_effort"] = chat.pop("reasoning_effort")
-        if chat:
-            body["chat_template_kwargs"] = chat
-        if request.messages[-1].role == "assistant":
-            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        arguments, body = self._arguments(parameters, request)
         asked: Any = self.client.chat.completions.with_streaming_response.create
         async with asked(model=self.api.model, messages=messages, **arguments, extra_body=body) as response:
             content: bytes = await response.read()
@@ -230,7 +247,7 @@ class OpenAiEngine(RemoteEngine):
         """The vectors of ``texts``, (n, d) float32; None if the server refuses one of them as too long."""
         asked: Any = self.client.embeddings.with_streaming_response.create
         try:
-            with self._errors():
+            with self.errors():
                 async with asked(model=self.api.model, input=list(texts), encoding_format="float") as response:
                     content = await response.read()
                 self._refuse_page(content)
@@ -252,7 +269,7 @@ class OpenAiEngine(RemoteEngine):
             )
 
     @contextlib.contextmanager
-    def _errors(self, sent: Collection[str] = ()) -> Iterator[None]:
+    def errors(self, sent: Collection[str] = ()) -> Iterator[None]:
         """Turn the client's errors into this engine's; ``sent`` are the parameters of the request."""
         import httpx2
         import openai
@@ -264,15 +281,16 @@ class OpenAiEngine(RemoteEngine):
             raise (self.unreachable if isinstance(cause, httpx2.ConnectError) else self.broken)(cause) from None
         except openai.APIStatusError as error:
             refusal = Refusal.read(error.status_code, parsed(error.response.text))
-            raise self._refused(refusal, retry_after(error.response.headers), sent) from None
+            raise self.refused(refusal, retry_after(error.response.headers), sent) from None
         except httpx2.TransportError as error:
             raise self.broken(error) from None
         except replies.ErrorReply as error:
-            raise self._refused(Refusal.read(200, error.body), None, sent) from None
+            raise self.refused(Refusal.read(200, error.body), None, sent) from None
         except replies.Unreadable as error:
             raise self.unread(error) from None
 
-    def _refused(self, refusal: Refusal, wait_s: float | None, sent: Collection[str]) -> Exception:
+    def refused(self, refusal: Refusal, wait_s: float | None, sent: Collection[str]) -> Exception:
+        """The error for what the server refuses; see :meth:`RemoteEngine.refusal`."""
         if refusal.status in (200, 400, 405, 422) and sent and "stream" not in sent and refusal.needs_stream:
             return Unsupported("stream", self.quoted(refusal.message))
         return self.refusal(refusal, wait_s, [name for name in sent if self._may_drop(name)])

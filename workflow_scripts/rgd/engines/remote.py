@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from rgd.artifacts.address import masked
 from rgd.config.schema.models import Api
@@ -40,6 +40,8 @@ LONGEST_READ = 10_000
 SECONDS_OF_A_STEP = 1.0
 # So many requests given up with no answer in between show that the fault is not theirs.
 MOST_GIVEN_UP = 4
+
+Found = TypeVar("Found")
 
 _PASSING = (408, 409, 429)
 # By their meaning the server has not begun to work: conflict, too early, too many requests, unavailable, overloaded.
@@ -266,14 +268,14 @@ class RemoteEngine(Engine):
             (request, replace(outcome.value, attempts=outcome.attempts, cost=outcome.cost))
             for request, outcome in self._ended()
         ]
-        self._tell_of_others(answer for _, answer in ended)
+        self.tell_of_others(answer for _, answer in ended)
         return ended
 
     def abandon(self) -> None:
         """Give up the requests in flight, which may have been paid for."""
         self.runner.run(self._cancel())
 
-    def _tell_of_others(self, answers: Iterable[Answer]) -> None:
+    def tell_of_others(self, answers: Iterable[Answer]) -> None:
         """Warn once about each model that answers instead of the requested one: providers redirect retired names."""
         for name in {answer.served_model for answer in answers} - self.served:
             if not is_asked(name, self.api.model):
@@ -381,7 +383,7 @@ class RemoteEngine(Engine):
             "again to resume once the server is available."
         )
 
-    async def safely(self, reply: Awaitable[Reply]) -> Reply:
+    async def safely(self, reply: Awaitable[Found]) -> Found:
         """``reply``, with every error that is not foreseen turned into a failure of this request alone.
 
         Raises:
@@ -428,9 +430,9 @@ class RemoteEngine(Engine):
         return min(self.api.backoff_s * 2 ** (attempt - 1), LONGEST_BACKOFF_S) * random.uniform(0.5, 1)
 
     def _most(self, request: Request, sampling: Sampling) -> float:
-        return self.price(self._longest_prompt(request), sampling.max_tokens)
+        return self.price(self.longest_prompt(request), sampling.max_tokens)
 
-    def _longest_prompt(self, request: Request) -> int:
+    def longest_prompt(self, request: Request) -> int:
         """The most tokens that the prompt can have."""
         return sum(len(turn.content.encode()) + TOKENS_AROUND_A_TURN for turn in request.messages)
 
@@ -449,10 +451,10 @@ class RemoteEngine(Engine):
         )
         return Reply(answer, 0, 0) if prompt is None or written is None else Reply(answer, prompt, written)
 
-    def blocked(self, request: Request) -> Reply:
-        """The answer to a request that the server's filters refuse; some providers charge for its prompt."""
-        answer = Answer("", math.nan, None, 0, 0, "blocked", False)
-        return Reply(answer, self._longest_prompt(request), 0)
+    def blocked(self, longest_prompt: int) -> Reply:
+        """The answer to a request that the server's filters refuse; some providers charge for its prompt, which has at most
+        ``longest_prompt`` tokens."""
+        return Reply(Answer("", math.nan, None, 0, 0, "blocked", False), longest_prompt, 0)
 
     def drop(self, name: str, reason: str) -> None:
         """No longer send the parameter ``name``, which the server refuses; says so once."""

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from rgd.artifacts.files import write_json
-from rgd.engines.base import Answer, Request, Sampling
+from rgd.engines.base import Answer, Sampling
 from rgd.engines.prompts import in_one_form, text_in_one_form
 from rgd.errors import UserError
 from rgd.store import chunks
@@ -87,6 +87,18 @@ class AnswerSettings:
     def key(self) -> str:
         """20 hexadecimal digits that name these settings and the folder of their answers."""
         return hashlib.sha256(_canonical(self.content()).encode()).hexdigest()[:20]
+
+
+class Named(Protocol):
+    """What names an answer: a :class:`rgd.engines.base.Request`, or what is known of one that another job has asked."""
+
+    @property
+    def query_key(self) -> str:
+        """:attr:`rgd.engines.base.Request.query_key`."""
+
+    @property
+    def draw(self) -> int:
+        """Number of the draw."""
 
 
 class Store:
@@ -224,7 +236,7 @@ class Store:
     def commit(
         self,
         settings: AnswerSettings,
-        requests: Sequence[Request],
+        requests: Sequence[Named],
         answers: Sequence[Answer],
         provenance: Mapping[str, Any],
     ) -> Path:
@@ -284,12 +296,12 @@ def _is_before(settings: AnswerSettings, folder: Path) -> bool:
     return changed_at(path) <= (folder / chunks.SETTINGS_FILE).stat().st_mtime
 
 
-def chunk_key(requests: Sequence[Request]) -> str:
+def chunk_key(requests: Sequence[Named]) -> str:
     """20 hexadecimal digits that name a chunk: a hash of its requests, in order."""
     return chunks.key_of((request.query_key, request.draw) for request in requests)
 
 
-def _to_table(requests: Sequence[Request], answers: Sequence[Answer], provenance: str) -> pa.Table:
+def _to_table(requests: Sequence[Named], answers: Sequence[Answer], provenance: str) -> pa.Table:
     columns = {
         "query_key": [request.query_key for request in requests],
         "draw": [request.draw for request in requests],

@@ -13,6 +13,7 @@ from typing import Any
 
 from rgd.engines.base import Answer, Engine, Request
 from rgd.errors import UserError
+from rgd.store import batches
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.claims import SECONDS_BETWEEN_LOOKS, Claims
 from rgd.store.leases import Leases
@@ -95,6 +96,9 @@ def fill(
     leases = Leases(store.prepare(settings))
     # Before the first lease: a process that the engine forks would hold a lease's lock beyond the end of this one.
     engine = open_engine()
+    batched = batches.ask(store, settings, requests, engine, report, title=title, more=more)
+    if batched is not None:
+        return FillCount(batched.asked, len(wanted) - batched.asked, 0, batched.empty)
     window = min(engine.window, math.ceil(len(missing) / replicas))
     progress = _Progress(title, len(missing), report)
 

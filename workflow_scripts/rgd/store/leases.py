@@ -21,6 +21,7 @@ from typing import BinaryIO
 from rgd.artifacts.files import flush
 from rgd.artifacts.locks import Lock, lock
 from rgd.errors import UserError
+from rgd.store import batch_files
 
 CLAIMS = ".claims.lock"
 COMPACTION = ".compaction.lock"
@@ -82,8 +83,12 @@ class Leases:
         return lease
 
     def held(self) -> set[str]:
-        """The keys that other processes are asking for. Call it within :meth:`claiming`; removes dead leases."""
-        keys: set[str] = set()
+        """The keys that other processes, or batches, are asking for. Call it within :meth:`claiming`; removes dead leases.
+
+        Raises:
+            UserError: a lease or a batch's file cannot be read.
+        """
+        keys = batch_files.held(self.folder)
         for path in sorted(self.folder.glob(f".*{SUFFIX}")):
             try:
                 with path.open("rb") as file:

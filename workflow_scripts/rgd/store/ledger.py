@@ -5,6 +5,9 @@ afterwards. Every update reads and replaces the model's ledger file under a lock
 budget together. A job keeps a file of its own locked; once it is not, the job is dead, and what it had reserved counts
 as spent, because the server may have done the work.
 
+What a batch at a server may cost is reserved under the batch's own name as long as the batch has its file
+(:mod:`rgd.store.batch_files`), whatever becomes of the job that handed it in.
+
 Without a ledger, spending begins with the costs of the model's answers in the store. An import writes the ledger before
 it adds answers, so what others have paid does not count.
 
@@ -27,7 +30,7 @@ from rgd.artifacts.files import write_json
 from rgd.artifacts.locks import Lock, lock
 from rgd.engines.budget import Balance, fitting
 from rgd.errors import UserError
-from rgd.store import chunks
+from rgd.store import batch_files, chunks
 from rgd.store.answers import Store
 
 FOLDER = "ledger"
@@ -129,11 +132,26 @@ class Ledger:
                     self.job_file(name).unlink()
             return Balance(spent, math.fsum(others.values()), granted)
 
+    def settle(self, name: str, cost: float) -> None:
+        """Replace a batch's reservation by what the batch cost; nothing changes if that was done before.
+
+        Raises:
+            UserError: the ledger is damaged or cannot be written.
+        """
+        with self._locked():
+            found = self._read()
+            if found is not None and name in found.reserved:
+                left = {other: most for other, most in found.reserved.items() if other != name}
+                self._write(Spending(found.spent + cost, left))
+
     def job_file(self, job: str) -> Path:
         """The file that a job keeps locked."""
         return self.folder / f".{job}{_JOB}"
 
     def _is_dead(self, job: str) -> bool:
+        is_open = batch_files.reserves(self.root, job)
+        if is_open is not None:
+            return not is_open
         try:
             with self.job_file(job).open("rb") as file:
                 return lock(file, wait=False, exclusive=False) is not Lock.BUSY

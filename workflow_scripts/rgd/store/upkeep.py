@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rgd.errors import UserError
-from rgd.store import chunks, ledger
+from rgd.store import batch_files, chunks, ledger
 from rgd.store.answers import AnswerSettings
 from rgd.store.leases import CLAIMS, COMPACTION, SUFFIX, Leases, compacting, is_dead
 from rgd.store.listing import joined
@@ -29,7 +29,7 @@ SECONDS_UNTIL_LEFT_OVER = 3600.0
 UNPACKED = ".exchange-"
 # Far more than the longest prompt.
 MOST_SETTINGS_BYTES = 4 * 1024 * 1024
-_HOUSEKEEPING = {chunks.SETTINGS_FILE, CLAIMS, COMPACTION}
+_HOUSEKEEPING = {chunks.SETTINGS_FILE, CLAIMS, COMPACTION, batch_files.TURN}
 NEVER_NULL = [name for name in chunks.FILE_SCHEMA.names if name not in ("scores", "confidence")]
 """The columns that have a value for every answer."""
 LEAST = {"draw": 0, "prompt_tokens": 0, "completion_tokens": 0, "attempts": 1}
@@ -52,6 +52,8 @@ class Survey:
         served_models: model that a server reported -> number of answers.
         cost: cost of the answers in US dollars.
         spent: what all jobs have spent on the model, under all settings, failed attempts included; None without a ledger.
+        batches: number of batches in progress at the model's server.
+        in_batches: number of requests in them.
         damaged: a line for each damaged file, whose answers are not counted.
     """
 
@@ -64,6 +66,8 @@ class Survey:
     served_models: dict[str, int]
     cost: float
     spent: float | None
+    batches: int
+    in_batches: int
     damaged: list[str]
 
 
@@ -231,6 +235,7 @@ def survey(folder: Path) -> Survey:
                 keys.append(joined(table["query_key"], table["draw"]))
                 models.update({name: count for name, count in _counts(table["served_model"]) if name})
         settings = read_settings(folder)
+        in_progress = [batch for batch in batch_files.batches(folder) if batch.is_open]
         return Survey(
             folder.name,
             settings.content(),
@@ -241,6 +246,8 @@ def survey(folder: Path) -> Survey:
             dict(sorted(models.items())),
             cost,
             ledger.Ledger(folder.parent, settings.weights).spent(),
+            len(in_progress),
+            len(batch_files.names(in_progress)),
             damaged,
         )
 
@@ -267,6 +274,8 @@ def verify(root: Path, keys: Sequence[str] = ()) -> Findings:
     for folder in folders(root, keys):
         with _told(findings.damaged):
             read_settings(folder)
+        with _told(findings.damaged):
+            batch_files.batches(folder)
         seen: list[pa.Array] = []
         for name in chunks.names(folder):
             with _told(findings.damaged), contextlib.suppress(FileNotFoundError):
@@ -288,6 +297,8 @@ def left_over(folder: Path) -> Iterator[tuple[Path, str]]:
             if path.name.endswith(SUFFIX):
                 if is_dead(path):
                     yield path, "the lease of a dead job; run `rgd store compact` to remove it"
+            elif path.name.endswith(batch_files.SUFFIX):
+                continue
             elif _TEMPORARY.fullmatch(path.name):
                 if time.time() - path.stat().st_mtime > SECONDS_UNTIL_LEFT_OVER:
                     yield path, "an unfinished file; run `rgd store compact` to remove it"

@@ -190,11 +190,33 @@ class Api(Section):
         description="Maximum that all jobs together may spend on the model, failed attempts included, as recorded in the store's "
         "ledger. A job stops before exceeding it and keeps its answers; null: no limit.",
     )
+    batch: bool = Field(
+        False,
+        description="Whether to ask through the server's batch interface (OpenAI's /v1/batches, Gemini's batches), which answers "
+        "within a day for less. concurrency and requests_per_minute then have no effect, and attempts counts batches.",
+    )
+    batch_price_factor: float = Field(
+        0.5, gt=0, le=1, description="Price in a batch, as a share of price_prompt and price_completion."
+    )
+    batch_wait_s: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds that a job waits for its batches before it ends with exit code 75, to be collected by the next run; 0 only "
+        "submits and collects; null waits until they end.",
+    )
 
     @model_validator(mode="after")
     def _budget_has_prices(self) -> "Api":
         if self.budget_dollars is not None and not self.price_prompt and not self.price_completion:
             raise ValueError("budget_dollars needs prices: give price_prompt and price_completion")
+        return self
+
+    @model_validator(mode="after")
+    def _batch_does_not_stream(self) -> "Api":
+        if self.batch and self.stream:
+            raise ValueError(
+                "stream = true, but the answers of a batch are no stream: remove stream, or set batch: false"
+            )
         return self
 
     @property
@@ -364,4 +386,6 @@ class Embedder(Section):
     @model_validator(mode="after")
     def _has_what_its_engine_needs(self) -> "Embedder":
         _check_source(self)
+        if self.api is not None and self.api.batch:
+            raise ValueError("api.batch = true, but only models that write answers are asked in batches: remove it")
         return self
