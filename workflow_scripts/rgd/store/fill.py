@@ -99,7 +99,7 @@ def fill(
     batched = batches.ask(store, settings, requests, engine, report, title=title, more=more)
     if batched is not None:
         return FillCount(batched.asked, len(wanted) - batched.asked, 0, batched.empty)
-    window = min(engine.window, math.ceil(len(missing) / replicas))
+    window = engine.window if replicas == 1 else min(engine.window, math.ceil(len(missing) / replicas))
     progress = _Progress(title, len(missing), report)
 
     def further() -> dict[str, Request]:
