@@ -1,6 +1,6 @@
 """Made-up questions and engines that count what they are asked, for the tests of the store; runs as a job of its own.
 
-``python -m tests.store_world STORE COUNTER FIRST LAST CHUNK_SIZE SECONDS`` asks for the questions FIRST to LAST - 1 with an
+``python -m tests.store_world STORE COUNTER FIRST LAST CHUNK_SIZE SECONDS [long-tailed]`` asks for the questions FIRST to LAST - 1 with an
 engine that takes SECONDS for a step of CHUNK_SIZE and writes to the file COUNTER what it is asked, before it answers.
 """
 
@@ -71,13 +71,44 @@ class RecordingEngine(CountingEngine):
         super().__init__(size=size)
         self.counter, self.seconds = counter, seconds
 
-    def step(self) -> list[tuple[Request, Answer]]:
-        line = " ".join([str(os.getpid()), *map(name, self.added[: self.at_once])])
+    def write(self, requests: Sequence[Request]) -> None:
+        line = " ".join([str(os.getpid()), *map(name, requests)])
         number = os.open(self.counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(number, f"{line}\n".encode())
         os.close(number)
+
+    def step(self) -> list[tuple[Request, Answer]]:
+        self.write(self.added[: self.at_once])
         time.sleep(self.seconds)
         return super().step()
+
+
+class LongTailedEngine(RecordingEngine):
+    """Each request takes a number of steps of its own, a few of them many; what is asked is written as it is added."""
+
+    def __init__(self, counter: Path, seconds: float, size: int = 4) -> None:
+        super().__init__(counter, seconds, size)
+        self.left: dict[Request, int] = {}
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.left)
+
+    def add(self, request: Request, sampling: Sampling | None) -> None:
+        draw = int(request.query_key[:8], 16) % 16
+        self.left[request] = 12 if draw == 0 else 1 + draw % 3
+        self.write([request])
+
+    def step(self) -> list[tuple[Request, Answer]]:
+        time.sleep(self.seconds)
+        self.left = {request: steps - 1 for request, steps in self.left.items()}
+        done = [request for request, steps in self.left.items() if steps == 0]
+        for request in done:
+            del self.left[request]
+        return [(request, answer(request, self.text(request))) for request in done]
+
+    def abandon(self) -> None:
+        self.left.clear()
 
 
 def name(request: Request) -> str:
@@ -121,10 +152,12 @@ def job(
     first: int = 0,
     chunk_size: int = 4,
     seconds: float = 0.0,
+    long_tailed: bool = False,
     under: Sequence[str] = (),
 ) -> Any:
     """Start a job of its own, in a process group of its own; ``under`` is the beginning of its command."""
     command = [*under, sys.executable, "-m", "tests.store_world", store, counter, first, last, chunk_size, seconds]
+    command += ["long-tailed"] if long_tailed else []
     return subprocess.Popen(
         [str(part) for part in command],
         cwd=ROOT,
@@ -149,7 +182,7 @@ if __name__ == "__main__":
         ask(
             Store(folder),
             questions(end, first=begin),
-            RecordingEngine(Path(counter_file), float(numbers[3]), size),
+            (LongTailedEngine if numbers[4:] else RecordingEngine)(Path(counter_file), float(numbers[3]), size),
             chunk_size=size,
         )
     except UserError as error:
