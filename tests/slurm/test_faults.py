@@ -17,7 +17,9 @@ from tests.slurm import runs
 from tests.slurm.cluster import GPUS, Cluster, wait_until
 from tests.workflow.project import Project, make, write
 
-CHUNK = 4
+CHUNK, CONCURRENCY = 4, 2
+# What is in flight, and what came since the last commit.
+AT_RISK = CONCURRENCY + CHUNK - 1
 MEMBERS = ["first", "second"]
 QUESTIONS = 48
 COMPARED = ["cells/**/*.parquet", *runs.TABLES]
@@ -80,7 +82,7 @@ def serve(project: Project, address: str) -> None:
             gpus=1,
             memory_mb=1500,
             asks={"default": {"way": "generate", "prompt": "ask_chat"}},
-            api={"model": member, "base_url": f"{address}/v1", "concurrency": 2},
+            api={"model": member, "base_url": f"{address}/v1", "concurrency": CONCURRENCY},
         )
 
 
@@ -139,7 +141,7 @@ def test_a_job_is_cancelled(project: Project, cluster: Cluster, served: Served, 
     jobs = asking(cluster, project)
     assert [job["JobState"] for job in jobs if job["JobId"] == cancelled] == ["CANCELLED"]
     assert len(jobs) == len(MEMBERS) + 1
-    # It was told, finished its chunk and committed it.
+    # It was told, finished what was in flight and committed it.
     ended_as_without(project, served, undisturbed, again=0)
 
 
@@ -148,7 +150,7 @@ def test_a_job_is_killed(project: Project, cluster: Cluster, served: Served, und
     in_the_middle(served)
     cluster.command("scancel", "--signal=KILL", "--full", asking(cluster, project)[0]["JobId"])
     runs.end(project, running)
-    ended_as_without(project, served, undisturbed, again=CHUNK)
+    ended_as_without(project, served, undisturbed, again=AT_RISK)
 
 
 def test_the_node_is_drained_and_resumed(
@@ -172,7 +174,7 @@ def test_the_node_fails(project: Project, cluster: Cluster, served: Served, undi
     wait_until(lambda: cluster.node_state() in {"IDLE", "MIXED", "ALLOCATED"}, 120, "the node to be back")
     runs.end(project, running)
     assert max(int(job["Restarts"]) for job in asking(cluster, project)) == 1
-    ended_as_without(project, served, undisturbed, again=len(MEMBERS) * CHUNK)
+    ended_as_without(project, served, undisturbed, again=len(MEMBERS) * AT_RISK)
 
 
 def test_jobs_are_preempted_and_go_back_into_the_queue(
@@ -186,7 +188,7 @@ def test_jobs_are_preempted_and_go_back_into_the_queue(
     # The same jobs, by SLURM's own queue: snakemake has submitted none again.
     assert len(jobs) == len(MEMBERS)
     assert sum(int(job["Restarts"]) for job in jobs) >= 1
-    ended_as_without(project, served, undisturbed, again=len(MEMBERS) * CHUNK)
+    ended_as_without(project, served, undisturbed, again=len(MEMBERS) * AT_RISK)
 
 
 def test_a_time_limit_cuts_the_work_into_tries(
