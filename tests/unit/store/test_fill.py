@@ -214,6 +214,17 @@ def test_what_another_job_asks_of_further_requests_is_left_to_it(tmp_path):
     assert engine.asked() == [name(request) for request in requests if request is not requests[6]]
 
 
+def test_further_requests_that_are_stored_hide_no_others(tmp_path):
+    store, engine, requests = Store(tmp_path), CountingEngine(), questions(12)
+    ask(store, requests[4:8], CountingEngine())
+    sets = [requests[4:8], requests[8:]]
+    count = fill(
+        store, SETTINGS, requests[:4], lambda: engine, 4, lambda _: None, more=lambda: sets.pop(0) if sets else []
+    )
+    assert count == FillCount(8, 4, 1)
+    assert engine.asked() == [name(request) for request in requests[:4] + requests[8:]]
+
+
 def test_further_requests_alone_load_no_engine(tmp_path):
     store = Store(tmp_path)
     ask(store, questions(4), CountingEngine())

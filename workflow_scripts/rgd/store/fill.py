@@ -76,8 +76,8 @@ def fill(
         chunk_size: answers committed together, as one file.
         report: called with progress messages, at most every few seconds.
         title: title of the progress messages.
-        more: gives further requests to ask while the engine has room for them; what other jobs ask of these is left to
-            them. Called again and again, so it may give more over time.
+        more: gives further requests to ask while the engine has room for them, none if there are none at the moment; what
+            other jobs ask of these is left to them. Called again and again, so it may give more over time.
         replicas: how many jobs at once share ``requests``; none of them takes more than its share into its window.
         commit_seconds: answers that came are committed after this time, even if they are fewer than ``chunk_size``.
         grace_seconds: seconds after SIGTERM in which requests in flight may end.
@@ -103,11 +103,13 @@ def fill(
     progress = _Progress(title, len(missing), report)
 
     def further() -> dict[str, Request]:
-        others = {_name(request): request for request in more()}
-        new = _lacking(listing, {name: request for name, request in others.items() if name not in wanted})
-        wanted.update(others)
-        progress.total += len(new)
-        return new
+        while others := {_name(request): request for request in more()}:
+            new = _lacking(listing, {name: request for name, request in others.items() if name not in wanted})
+            wanted.update(others)
+            progress.total += len(new)
+            if new:
+                return new
+        return {}
 
     failure: UserError | None = None
     with (
