@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGES = ("slurm-wlm", "munge")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CLIENTS = ("sinfo", "squeue", "sbatch", "srun", "scancel", "scontrol", "sacct", "sacctmgr", "sshare")
-CPUS, MEMORY_MB, GPUS = 8, 64000, 8
+CPUS, MEMORY_MB, GPUS = 10, 64000, 8
 # Where Debian has the daemons, which is not on everybody's PATH.
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 

@@ -23,7 +23,7 @@ STARTED = "started.txt"
 def place(project: Project, chunk_size: int = 8, **settings: object) -> None:
     """Give the project a site whose cluster is that of the tests, and make it the default."""
     names = {"partition": "cpu", "gpu_partition": "gpu", "longest_minutes": 120, "largest_memory_mb": 6000}
-    site = {"cluster": names | settings, "chunk_size": chunk_size, "draw_chunk_size": 2 * chunk_size}
+    site = {"cluster": names | settings, "chunk_size": chunk_size}
     write(project.folder / "config/site/tests.yaml", **site)
     configuration = project.folder / "config/config.yaml"
     configuration.write_text(configuration.read_text().replace("- site: workstation", "- site: tests"))

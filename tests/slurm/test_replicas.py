@@ -16,6 +16,7 @@ __all__ = ["prepared"]
 
 REPLICAS = 8
 CONCURRENCY = 2
+MEMBER = MEMBERS[0]
 TARGET = "answers"
 
 
@@ -33,8 +34,8 @@ def project(prepared: Project, served: Served, tmp_path: Path) -> Iterator[Proje
     serve(copied, served.server.address)
     for member in MEMBERS[1:]:
         (copied.folder / f"config/model/{member}.yaml").unlink()
-    copied.edit_yaml(f"model/{MEMBERS[0]}.yaml", replicas=REPLICAS)
-    write(copied.folder / "config/pool/tiny.yaml", title="Pool", members=MEMBERS[:1])
+    copied.edit_yaml(f"model/{MEMBER}.yaml", replicas=REPLICAS)
+    write(copied.folder / "config/pool/tiny.yaml", title="Pool", members=[MEMBER, "tiny-a-plain"])
     runs.place(copied, chunk_size=CONCURRENCY)
     yield copied
     runs.end_all(copied)
@@ -45,16 +46,16 @@ def jobs_that_ask(cluster: Cluster, project: Project) -> list[dict[str, str]]:
     return [
         job
         for job in cluster.jobs()
-        if job["WorkDir"] == str(project.folder) and job["Comment"].startswith("rule_answers_")
+        if job["WorkDir"] == str(project.folder) and job["Comment"].startswith(f"rule_answers_letter_{MEMBER}_")
     ]
 
 
 def done(project: Project) -> None:
     """All answers are there, and each job has left its record."""
-    folder = project.folder / f"results/asked/answers/tiny/benchmark/{MEMBERS[0]}"
+    folder = project.folder / f"results/asked/answers/tiny/benchmark/{MEMBER}"
     records = [folder.with_suffix(".json"), *(folder / f"{number}.json" for number in range(2, REPLICAS + 1))]
     assert {json.loads(path.read_text())["answers"] for path in records} == {QUESTIONS}
-    assert (project.folder / f"results/responses/tiny/benchmark/{MEMBERS[0]}.parquet").exists()
+    assert (project.folder / f"results/responses/tiny/benchmark/{MEMBER}.parquet").exists()
     assert project.pending(TARGET) == set()
 
 
