@@ -151,10 +151,16 @@ def test_no_replicas_are_suggested_where_the_gpus_are_full() -> None:
 def test_more_requests_at_a_time_are_suggested_up_to_the_pace(pace: float | None, most: int | None) -> None:
     model = served(concurrency=8, requests_per_minute=pace)
     taken = {0: Estimate(60, seconds=60.0, model="m")}
-    found = wall_time(config(m=model), [asking(0)], taken, 1)
+    found = wall_time(config(m=model), [asking(0)], taken, 8)
+    assert {each.key for each in found.suggestions} <= {"api.concurrency"}
     values = [each.value for each in found.suggestions if each.key == "api.concurrency"]
     assert bool(values) == (most is not None)
     assert all(8 < value <= (most or 0) for value in values)
+
+
+def test_a_batch_is_no_faster_for_more_requests_at_a_time() -> None:
+    taken = {0: Estimate(60, seconds=60.0, model="m")}
+    assert wall_time(config(m=served(batch=True)), [asking(0)], taken, 8).suggestions == ()
 
 
 def test_a_model_that_needs_more_gpus_is_named() -> None:

@@ -18,7 +18,7 @@ from rgd.planning.graph import Job
 LEAST_GAIN = 0.05
 """Share of the wall time that a suggestion must save."""
 SUGGESTIONS = 3
-MOST_FACTOR = 64
+FACTORS = (2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Task:
         model: the model that it asks.
         loading_s: the part of its time in which it loads a model.
         replicas: how many tasks share what it asks.
-        faster: how many times as fast it may ask with more requests at a time; 1.0 for a model that runs in the job.
+        faster: how many times as fast a server may be asked with more requests at a time; None for a model in the job.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Task:
     model: str | None = None
     loading_s: float = 0.0
     replicas: int = 1
-    faster: float = 1.0
+    faster: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,12 @@ def tasks_of(config: Config, jobs: Sequence[Job], taken: Mapping[int, Estimate])
     ]
 
 
-def _faster(config: Config, estimate: Estimate) -> float:
-    """How many times as fast a server may be asked before its pace is reached."""
+def _faster(config: Config, estimate: Estimate) -> float | None:
+    """How many times as fast a server may be asked before its pace is reached; a batch's pace is the server's own."""
     api = None if estimate.model is None else config.model[estimate.model].api
-    if api is None or not estimate.queries or estimate.seconds is None:
+    if api is None:
+        return None
+    if api.batch or not estimate.queries or estimate.seconds is None:
         return 1.0
     if api.requests_per_minute is None:
         return math.inf
@@ -256,17 +258,12 @@ def suggestions(config: Config, tasks: Sequence[Task], gpus: int) -> tuple[Sugge
 def _raised(tasks: Sequence[Task], model: str, gpus: int) -> list[tuple[int, list[Task]]]:
     """The tasks if a model were asked two, four and so on times as fast, by replicas or by requests at a time."""
     mine = [task for task in tasks if task.model == model]
-    now, each, faster = (
-        max(task.replicas for task in mine),
-        max(task.gpus for task in mine),
-        max(task.faster for task in mine),
-    )
-    found, factor = [], 2
-    while factor <= MOST_FACTOR and (factor <= faster if faster > 1 else now * factor * max(1, each) <= gpus):
-        more = _faster_tasks(tasks, model, factor) if faster > 1 else _with_replicas(tasks, model, now * factor)
-        found.append((factor, more))
-        factor *= 2
-    return found
+    now, gpus_each = max(task.replicas for task in mine), max(task.gpus for task in mine)
+    paces = [task.faster for task in mine if task.faster is not None]
+    most = max(paces, default=gpus / (now * gpus_each) if gpus_each else 1.0)
+    factors = [factor for factor in FACTORS if factor <= most]
+    raised = _faster_tasks if paces else _with_replicas
+    return [(factor, raised(tasks, model, factor)) for factor in factors]
 
 
 def _faster_tasks(tasks: Sequence[Task], model: str, factor: int) -> list[Task]:
@@ -274,17 +271,13 @@ def _faster_tasks(tasks: Sequence[Task], model: str, factor: int) -> list[Task]:
     return [
         task
         if task.model != model
-        else replace(
-            task,
-            seconds=task.loading_s + (task.seconds - task.loading_s) / factor,
-            faster=max(1.0, task.faster / factor),
-        )
+        else replace(task, seconds=task.loading_s + (task.seconds - task.loading_s) / factor)
         for task in tasks
     ]
 
 
-def _with_replicas(tasks: Sequence[Task], model: str, count: int) -> list[Task]:
-    """The tasks if ``count`` of them shared what a model is asked in each of its jobs."""
+def _with_replicas(tasks: Sequence[Task], model: str, factor: int) -> list[Task]:
+    """The tasks if ``factor`` times as many shared what a model is asked in each of its jobs."""
     found: list[Task] = []
     further: dict[int, tuple[int, ...]] = {}
     free_number = 1 + max(task.number for task in tasks)
@@ -293,12 +286,18 @@ def _with_replicas(tasks: Sequence[Task], model: str, count: int) -> list[Task]:
         if task.model != model:
             found.append(replace(task, needs=needs))
             continue
-        seconds = task.loading_s + (task.seconds - task.loading_s) * task.replicas / count
+        seconds = task.loading_s + (task.seconds - task.loading_s) / factor
         # Each of the replicas brings forth its part of the further ones.
-        numbers = [task.number, *range(free_number, free_number + count // task.replicas - 1)]
-        further[task.number], free_number = tuple(numbers[1:]), numbers[-1] + 1 if numbers[1:] else free_number
+        numbers = [task.number, *range(free_number, free_number + factor - 1)]
+        further[task.number], free_number = tuple(numbers[1:]), free_number + factor - 1
         for at, number in enumerate(numbers):
             alone = task.alone if not at or task.alone is None else (task.alone, at)
-            changes = {"number": number, "needs": needs, "alone": alone, "seconds": seconds, "replicas": count}
+            changes = {
+                "number": number,
+                "needs": needs,
+                "alone": alone,
+                "seconds": seconds,
+                "replicas": factor * task.replicas,
+            }
             found.append(replace(task, **changes))
     return found
