@@ -9,13 +9,12 @@ import pytest
 from tests.faulty_server import FaultyServer
 from tests.slurm import runs
 from tests.slurm.cluster import GPUS, Cluster, wait_until
-from tests.slurm.test_faults import MEMBERS, QUESTIONS, Served, prepared, serve
+from tests.slurm.test_faults import AT_RISK, CHUNK, CONCURRENCY, MEMBERS, QUESTIONS, Served, prepared, serve
 from tests.workflow.project import Project, write
 
 __all__ = ["prepared"]
 
 REPLICAS = 8
-CONCURRENCY = 2
 MEMBER = MEMBERS[0]
 TARGET = "answers"
 
@@ -36,7 +35,7 @@ def project(prepared: Project, served: Served, tmp_path: Path) -> Iterator[Proje
         (copied.folder / f"config/model/{member}.yaml").unlink()
     copied.edit_yaml(f"model/{MEMBER}.yaml", replicas=REPLICAS)
     write(copied.folder / "config/pool/tiny.yaml", title="Pool", members=[MEMBER, "tiny-a-plain"])
-    runs.place(copied, chunk_size=CONCURRENCY)
+    runs.place(copied, chunk_size=CHUNK)
     yield copied
     runs.end_all(copied)
 
@@ -81,6 +80,5 @@ def test_the_others_finish_the_share_of_one_that_is_killed(project: Project, clu
     assert len(jobs) == REPLICAS + 1
     times = served.times()
     assert len(times) == QUESTIONS
-    # What the killed job had in flight.
-    assert sum(times.values()) - QUESTIONS <= CONCURRENCY
+    assert sum(times.values()) - QUESTIONS <= AT_RISK
     done(project)

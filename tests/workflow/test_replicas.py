@@ -44,8 +44,8 @@ def test_replicas_add_jobs_and_change_no_other(project: Project) -> None:
 
 
 def test_a_plan_counts_what_replicas_share_once(project: Project) -> None:
-    def planned() -> dict:
-        done = project.rgd("plan", "--json", "answers")
+    def planned(*arguments: str) -> dict:
+        done = project.rgd("plan", "--json", *arguments, "answers")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -54,6 +54,11 @@ def test_a_plan_counts_what_replicas_share_once(project: Project) -> None:
     two = planned()
     assert two["queries"] == one["queries"]
     assert two["jobs"] == one["jobs"] + len(shared(2))
+    assert one["wall_time"] is None
+    wall = planned("--gpus", "2")["wall_time"]
+    assert wall["gpus"] == 2
+    assert wall["seconds"] > 0
+    assert wall["chain"]
 
 
 def test_replicas_share_the_answers_and_their_number_reruns_nothing(project: Project) -> None:
