@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from rgd.config import load, load_all, slices
-from rgd.config.schema import Config, Model
+from rgd.config.schema import Config, Embedder, Model
 from rgd.errors import UserError
 from tests import ROOT, names
 
@@ -39,6 +39,10 @@ def api(**changes: object) -> dict[str, object]:
         ({"api": api(base_url="http://user:password@host/v1")}, "base_url"),
         ({"api": api(concurrency=0)}, "concurrency"),
         ({"api": api(omit=["max_tokens"])}, "omit"),
+        ({"api": api(batch_price_factor=0)}, "batch_price_factor"),
+        ({"api": api(batch_price_factor=1.5)}, "batch_price_factor"),
+        ({"api": api(batch_wait_s=-1)}, "batch_wait_s"),
+        ({"engine": "openai", "api": api(batch=True, stream=True)}, r"stream.*batch"),
         ({"api": api(omit=["top_k"])}, r"gemini.*api\.omit"),
         ({"api": api(stream=True)}, r"gemini.*api\.stream"),
         ({"api": api(token_limit="max_completion_tokens")}, r"gemini.*api\.token_limit"),
@@ -87,6 +91,13 @@ def test_a_generator_runs_its_models_own_engine_unless_it_says_otherwise(config:
     assert slices.writing_engine(config, config.generator["qwen2.5-coder-1.5b"]) == "vllm"
 
 
+def test_an_embedder_is_not_asked_in_batches() -> None:
+    spec = {"title": "E", "licence": "none", "engine": "openai", "max_model_len": 512, "dimension": 3}
+    Embedder.model_validate(spec | {"api": api()})
+    with pytest.raises(ValidationError, match=r"api\.batch"):
+        Embedder.model_validate(spec | {"api": api(batch=True)})
+
+
 def test_what_decides_an_api_models_answers(config: Config) -> None:
     def sliced(**changes: Any) -> list[str]:
         model = Model.model_validate(FILE | changes)
@@ -106,6 +117,9 @@ def test_what_decides_an_api_models_answers(config: Config) -> None:
         "price_prompt": 9,
         "price_completion": 9,
         "budget_dollars": 1,
+        "batch": True,
+        "batch_price_factor": 0.25,
+        "batch_wait_s": 60,
     }
     assert sliced(dtype="float16", threads=2, api=given | how) == before
     for changes in (

@@ -78,6 +78,24 @@ def test_an_api_costs_what_its_file_says() -> None:
     assert found.gpu_hours == 0
 
 
+@pytest.mark.parametrize("factor", [0.5, 0.25])
+def test_both_prices_are_told_whichever_is_paid(factor: float) -> None:
+    direct = 1000 * (200 * 1.0 + 30 * 10.0) / 1e6
+    for is_batch in (False, True):
+        changes = {"api": {**API["api"], "batch": is_batch, "batch_price_factor": factor}}
+        found = cost(model(**API | changes), "m", 1000, settings(), Rate(1.0, 200, 30, 0.0), None)
+        prices = (found.dollars, found.dollars_direct, found.dollars_batch)
+        assert prices == pytest.approx((direct * factor if is_batch else direct, direct, direct * factor))
+        assert (found.seconds == 1000.0) is not is_batch
+    assert total([found, found]).dollars_batch == pytest.approx(2 * direct * factor)
+    outlook = Outlook("e", (job(0),), 1, {}, {0: found}, [job(0)], 3600.0)
+    assert (content(outlook)["dollars_direct"], content(outlook)["dollars_batch"]) == (
+        round(direct, 2),
+        round(direct * factor, 2),
+    )
+    assert any(f"{direct:.2f}" in line and f"{direct * factor:.2f}" in line for line in lines(outlook))
+
+
 def test_where_no_time_is_known_the_file_tells_or_it_is_guessed_aloud() -> None:
     rate = Rate(None, 10, 10, 0.0)
     told = cost(model(answers_per_minute=30), "m", 60, settings(), rate, None)

@@ -221,6 +221,14 @@ def test_more_time_is_requested_than_expected() -> None:
     assert run_times.requested(3600) == run_times.SPARE_MINUTES + 60 * run_times.MARGIN
 
 
+@pytest.mark.parametrize(("wait_s", "seconds"), [(None, 86_400), (0, 0), (600, 600), (10**7, 86_400)])
+def test_a_job_with_a_batch_takes_as_long_as_it_waits(wait_s: float | None, seconds: float) -> None:
+    api = Api(model="m", batch=True, batch_wait_s=wait_s)
+    assert run_times.waiting_s(model(None, engine="openai", weights=None, api=api)) == seconds
+    direct = api.model_copy(update={"batch": False})
+    assert run_times.waiting_s(model(None, engine="openai", weights=None, api=direct)) is None
+
+
 def test_jobs_that_share_a_job_of_the_cluster_get_no_more_than_its_longest_time() -> None:
     own = [20, 40, 60]
     for attempt in (1, 2, 3, 9):

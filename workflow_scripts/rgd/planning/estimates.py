@@ -48,6 +48,8 @@ class Estimate:
         model: the model that the job asks.
         gpus: GPUs that the job has.
         loading_s: the part of its time in which it loads a model.
+        dollars_direct: cost if every paid API is asked request by request.
+        dollars_batch: cost if every paid API is asked in batches.
     """
 
     queries: int = 0
@@ -60,6 +62,8 @@ class Estimate:
     model: str | None = None
     gpus: int = 0
     loading_s: float = 0.0
+    dollars_direct: float = 0.0
+    dollars_batch: float = 0.0
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
@@ -73,6 +77,8 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
         sum(each.dollars for each in found),
         frozenset().union(*(each.guesses for each in found)),
         _together(item for each in found for item in each.again),
+        dollars_direct=sum(each.dollars_direct for each in found),
+        dollars_batch=sum(each.dollars_batch for each in found),
     )
 
 
@@ -113,7 +119,15 @@ def estimates(plan: Plan, changes: Mapping[int, Sequence[Change]]) -> dict[int, 
     for job in plan.jobs:
         if job.number in found:
             for number in further.get(first_replica(job), ()):
-                found[number] = replace(found[job.number], queries=0, dollars=0.0, again=(), guesses=frozenset())
+                found[number] = replace(
+                    found[job.number],
+                    queries=0,
+                    dollars=0.0,
+                    again=(),
+                    guesses=frozenset(),
+                    dollars_direct=0.0,
+                    dollars_batch=0.0,
+                )
     # Replicas of what has been asked find everything in the store.
     return {number: Estimate() for numbers in further.values() for number in numbers} | found
 
@@ -338,11 +352,25 @@ def cost(
             f"{name}: {60 / seconds_of_one:,.0f} answers a minute; set answers_per_minute in its file for a better estimate"
         )
     seconds = queries * seconds_of_one
-    dollars = 0.0
+    direct = batch = 0.0
     if model.api is not None:
         of_one = lengths.prompt * model.api.price_prompt + lengths.written * model.api.price_completion
-        dollars = queries * of_one / 1e6
-    return Estimate(queries, False, seconds, model.gpus * seconds / 3600, dollars, frozenset(guesses))
+        direct = queries * of_one / 1e6
+        batch = direct * model.api.batch_price_factor
+    dollars = direct
+    if model.api is not None and model.api.batch:
+        dollars, seconds = batch, run_times.BATCH_S
+        guesses = [*([f"{name}: {remark}"] if remark else []), f"{name}: a batch takes up to a day"]
+    return Estimate(
+        queries,
+        False,
+        seconds,
+        model.gpus * seconds / 3600,
+        dollars,
+        frozenset(guesses),
+        dollars_direct=direct,
+        dollars_batch=batch,
+    )
 
 
 class _Durations:

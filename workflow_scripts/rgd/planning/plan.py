@@ -181,6 +181,8 @@ def _figures(estimate: Estimate) -> dict[str, Any]:
         "seconds": None if estimate.seconds is None else round(estimate.seconds, 1),
         "gpu_hours": round(estimate.gpu_hours, 3),
         "dollars": round(estimate.dollars, 2),
+        "dollars_direct": round(estimate.dollars_direct, 2),
+        "dollars_batch": round(estimate.dollars_batch, 2),
     }
 
 
@@ -226,6 +228,12 @@ def lines(outlook: Outlook) -> list[str]:
             f"(generation_config.json). Requests now carry {', '.join(NEUTRAL)}.",
             f"Asking again costs about {dollars:,.2f} dollars. To keep these answers, list the names in api.omit in",
             f"config/model/{model}.yaml.",
+        ]
+    if outlook.total.dollars_direct:
+        found += [
+            "",
+            f"Paid servers: {outlook.total.dollars_direct:,.2f} dollars request by request, {outlook.total.dollars_batch:,.2f} in batches,",
+            "which take up to a day (api.batch in the model's file).",
         ]
     if outlook.spent:
         found += ["", "Spent so far, failed attempts included", *map(_spent, outlook.spent)]

@@ -273,6 +273,8 @@ class Jobs:
     ) -> float:
         """How long a job takes to load a model and ask it for its share of so many texts."""
         model, settings = self.config.model[name], AnswerSettings.from_mapping(content)
+        if (waiting := run_times.waiting_s(model)) is not None:
+            return run_times.loading_s(model) + waiting
         try:
             rate, _ = self.rates.of(settings)
         except UserError:

@@ -72,6 +72,8 @@ MUCH_ROOM = 16_384
 
 REQUEST_S, SERVED_TOKENS_PER_S = 1.0, 100.0
 """A server's time for a request: a second, and this many tokens written per second. Several requests are in flight."""
+BATCH_S = 86_400.0
+"""Time within which a server answers a batch."""
 SERVED_TEXTS_PER_MINUTE = 300.0
 """Assumed rate of a server that embeds."""
 
@@ -172,6 +174,13 @@ def answer_s(model: "Model", way: str, lengths: Lengths, engine: str | None = No
     read = lengths.prompt * cost / (device.reads * power)
     written = lengths.written * (cost / (device.writes * power) + device.written_token_s)
     return (read + written) * (WRITING_BY_TRANSFORMERS if engine == "transformers" else 1.0)
+
+
+def waiting_s(model: "Model") -> float | None:
+    """Seconds for which a job waits for its batches; None if it asks its model request by request."""
+    if model.api is None or not model.api.batch:
+        return None
+    return BATCH_S if model.api.batch_wait_s is None else min(model.api.batch_wait_s, BATCH_S)
 
 
 def text_s(embedder: "Embedder", tokens: float = TEXT_TOKENS) -> float:
