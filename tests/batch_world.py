@@ -119,6 +119,7 @@ class Provider:
             return (self._openai if self.kind == "openai" else self._gemini)(asked, asked.method, path)
 
     def _openai(self, asked: Asked, method: str, path: str) -> Play:
+        path = path.removeprefix("/v1")
         if (method, path) == ("POST", "/chat/completions"):
             question = asked.body["messages"][-1]["content"].split()[0]
             return Play(self._reply({"custom_id": ""}, f"to {question}", 30, 5, "stop")["response"]["body"])
@@ -265,7 +266,7 @@ class Provider:
                 # The worst case: it was billed all the same.
                 self.billed += price(len(prompt), MAX_TOKENS)
             return
-        written = 1 + int(question[1:]) % MAX_TOKENS
+        written = 1 + len(prompt) % MAX_TOKENS
         self.billed += price(len(prompt), written)
         outputs["output"].append(
             self._reply(line, f"to {question}", len(prompt), written, "odd" if fate == "odd" else "stop")
@@ -407,4 +408,4 @@ if __name__ == "__main__":
         ask(which, Path(folder), place, int(end), int(start), **json.loads(keys))
     except UserError as error:
         print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(getattr(error, "exit_code", 1))

@@ -43,8 +43,8 @@ class _Tee(io.TextIOBase):
 def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     """Run a script's work as a job: send messages to its log and the terminal, then write provenance.
 
-    A mistake of the user ends the job with one message. SIGTERM (a time limit, a scheduler) ends it like Ctrl-C, after
-    the current chunk of answers.
+    A mistake of the user ends the job with one message and the error's ``exit_code``, else 1. SIGTERM (a time limit, a
+    scheduler) ends it like Ctrl-C, after the current chunk of answers.
 
     Args:
         snakemake: the object that Snakemake gives to a script.
@@ -60,7 +60,7 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
         _record(snakemake, libraries)
     except UserError as error:
         print(f"{snakemake.rule}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(getattr(error, "exit_code", 1))
     except SystemExit as end:
         if end.code == TOLD_TO_END:
             print(f"{snakemake.rule}: terminated; rerun to resume.", file=sys.stderr)

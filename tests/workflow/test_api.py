@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.batch_world import Provider
 from tests.faulty_server import Asked, FaultyServer, Play
 from tests.workflow.project import Project, make, write
 
@@ -65,6 +66,30 @@ def test_answers_of_a_server(tmp_path: Path) -> None:
     files = [path for path in project.folder.rglob("*") if path.is_file() and path.name != ".env"]
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
     assert KEY not in said
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_a_batch_is_collected_by_a_later_run_and_changes_nothing_else(tmp_path: Path) -> None:
+    project, provider = make(tmp_path / "project", tmp_path / "no_models"), Provider("openai", looks=0)
+    write(project.folder / "config/pool/tiny.yaml", title="Pool", members=["served", "tiny-a-chat"])
+    (project.folder / ".env").write_text(f"OPENAI_API_KEY={KEY}\n")
+    with FaultyServer(provider) as server:
+        provider.looks = 10**9
+        serve(project, server.address, batch=True, batch_wait_s=0, price_prompt=1.0)
+        handed_in = project.run(RESPONSES)
+        assert handed_in.returncode != 0
+        assert "batch_0" in handed_in.stdout + handed_in.stderr
+        assert "Traceback" not in handed_in.stdout + handed_in.stderr
+        provider.looks = 0
+        done = project.run(RESPONSES)
+        assert done.returncode == 0, done.stderr
+        questions = pq.read_table(project.folder / QUESTIONS).num_rows
+        assert [len(batch.lines) for batch in provider.batches.values()] == [questions]
+        # How answers are asked for makes them no other answers.
+        serve(project, server.address)
+        assert project.pending(RESPONSES) == set()
+    assert pq.read_table(project.folder / RESPONSES).num_rows == questions
 
 
 def write_featurizer(project: Project) -> None:

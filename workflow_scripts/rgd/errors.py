@@ -4,10 +4,5 @@
 class UserError(Exception):
     """Bad input or a broken surrounding, told in one message: what, where, the value, the fix.
 
-    Scripts and the command line print the message alone, without a traceback.
-
-    Attributes:
-        exit_code: the exit code of a script that ends with it.
+    Scripts and the command line print the message alone, without a traceback, and exit with 1.
     """
-
-    exit_code = 1

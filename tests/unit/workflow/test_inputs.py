@@ -208,7 +208,12 @@ def test_jobs_of_one_member_run_one_after_the_other(study: Study) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "is_alone"),
-    [({"budget_dollars": 5.0}, False), ({"requests_per_minute": 5.0}, True), ({"concurrency": 5}, False)],
+    [
+        ({"budget_dollars": 5.0}, False),
+        ({"requests_per_minute": 5.0}, True),
+        ({"requests_per_minute": 5.0, "batch": True}, False),
+        ({"concurrency": 5}, False),
+    ],
 )
 def test_only_a_pace_makes_jobs_of_a_served_model_wait_for_each_other(
     folder: Path, limits: dict[str, Any], is_alone: bool

@@ -48,7 +48,11 @@ ANSWERS_IN_A_FILE = 4096
 
 
 class ToCollect(UserError):
-    """Batches are in progress; the next run collects them."""
+    """Batches are in progress; the next run collects them.
+
+    Attributes:
+        exit_code: the exit code of the job.
+    """
 
     exit_code = 75
 

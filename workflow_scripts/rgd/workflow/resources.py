@@ -365,9 +365,9 @@ class Jobs:
         return self._one_at_a_time(keys, lambda wildcards: (wildcards[wildcard], replicas.number(wildcards)))
 
     def _one_api_job_at_a_time(self, model_of: Named) -> Mapping[str, Any]:
-        """Jobs of a served model with a rate limit run one at a time: it applies per model, not per job."""
+        """Jobs of a served model with a rate limit run one at a time: it applies per model, not per job, and not to batches."""
         served = {name: spec.api for name, spec in self.config.model.items() if spec.api}
-        limited = {name: f"api_{name}" for name, api in served.items() if api.requests_per_minute}
+        limited = {name: f"api_{name}" for name, api in served.items() if api.requests_per_minute and not api.batch}
         return self._one_at_a_time(limited, model_of)
 
     def _one_at_a_time(self, keys: Mapping[Any, str], key_of: Callable[[Any], Any]) -> Mapping[str, Any]:
