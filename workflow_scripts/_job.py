@@ -44,7 +44,7 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     """Run a script's work as a job: send messages to its log and the terminal, then write provenance.
 
     A mistake of the user ends the job with one message and the error's ``exit_code``, else 1. SIGTERM (a time limit, a
-    scheduler) ends it like Ctrl-C, after the current chunk of answers.
+    scheduler) ends it like Ctrl-C, after what is in flight.
 
     Args:
         snakemake: the object that Snakemake gives to a script.
