@@ -9,6 +9,8 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,6 +36,18 @@ MOST_BYTES = 2 * 1024**3
 LONGEST_TEXT = 16 * 1024**2
 LONGEST_NAME = 300
 ROWS_AT_A_TIME = 64
+_READ_HEADERS = """
+import contextlib, sys
+import pyarrow.parquet as pq
+for path in sys.stdin.read().split("\\0"):
+    print(flush=True)
+    with contextlib.suppress(Exception):
+        header = pq.read_metadata(path)
+        for group in map(header.row_group, range(header.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                column.num_values
+"""
+"""Prints a line before it reads the header of each file."""
 FINISH_REASONS = {
     *("stop", "length", "scored", "blocked", "empty", "refused"),
     # What servers have reported, as kept by earlier versions.
@@ -115,6 +129,7 @@ def import_answers(root: Path, source: Path) -> Imported:
     """
     with _unpacked(root, source) as unpacked:
         incoming = folders(unpacked)
+        _check_headers(source, [folder / name for folder in incoming for name in chunks.names(folder)])
         for folder in incoming:
             with _refused(source, f"{folder.name}/{chunks.SETTINGS_FILE}"):
                 read_settings(folder)
@@ -123,6 +138,23 @@ def import_answers(root: Path, source: Path) -> Imported:
                     _check_foreign(folder / name)
         counts = [_merge(Store(root), folder) for folder in incoming]
     return Imported(len(incoming), sum(added for added, _ in counts), sum(known for _, known in counts))
+
+
+def _check_headers(source: Path, paths: Sequence[Path]) -> None:
+    """Refuse a file whose header makes Arrow end the process, which happens in another process here.
+
+    Arrow 26 does that if the header's statistics of a column contradict each other. All other faults are found later.
+
+    Raises:
+        UserError: such a file.
+    """
+    command = [sys.executable, "-c", _READ_HEADERS]
+    said = "\0".join(map(str, paths))
+    done = subprocess.run(command, input=said, capture_output=True, text=True, check=False)
+    if done.returncode < 0:
+        path = paths[done.stdout.count("\n") - 1]
+        with _refused(source, f"{path.parent.name}/{path.name}"):
+            raise chunks.Damaged(path, "its header contradicts itself")
 
 
 def _merge(store: Store, folder: Path) -> tuple[int, int]:
@@ -200,7 +232,7 @@ def _check_size(path: Path) -> None:
         texts = [field.name for field in schema if pa.types.is_string(field.type)]
         size = 0
         # As dictionaries, so that a text that is repeated takes up its room once.
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
             for batch in file.iter_batches(ROWS_AT_A_TIME, use_threads=False):
                 for column in batch.columns:
                     size += column.nbytes
