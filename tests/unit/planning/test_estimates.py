@@ -12,7 +12,7 @@ import pytest
 from rgd.answers.requests import feature_requests, referee_requests, requests_for
 from rgd.config.schema import Model
 from rgd.engines.base import Answer, Message, Request
-from rgd.planning.estimates import Estimate, _Asks, cost, longest_path, seconds_in, total
+from rgd.planning.estimates import Estimate, _Asks, cost, longest_path, seconds_in, shared, total
 from rgd.planning.graph import Job
 from rgd.planning.plan import Outlook, content, duration, lines, most_tries
 from rgd.store.answers import AnswerSettings, Sampling, Store
@@ -214,3 +214,23 @@ def test_a_model_is_loaded_once_for_all_its_questions_and_once_for_each_set_that
     estimates = [found.estimate(drawing) for _ in range(2)]
     assert [each.seconds for each in estimates] == [600 + loading, 600 + loading]
     assert estimates[0].gpu_hours == pytest.approx(2 * (600 + loading) / 3600)
+
+
+def test_replicas_share_the_asking_but_neither_the_loading_nor_the_wait_for_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rgd.planning.estimates.asked", lambda *_: "m")
+    monkeypatch.setattr("rgd.planning.estimates.asked_by", lambda *_: "openai")
+    asking = replace(job(0), rule="ask_answers", parameters={"settings": json.dumps(settings().content())})
+    taken = {}
+    for batch in (False, True):
+        found = asks(tmp_path)
+        served = Model.model_validate(model(**API).model_dump() | {"api": API["api"] | {"batch": batch}})
+        found.config.model = {"m": served}
+        monkeypatch.setattr(found, "_queries", lambda *_: (600, False))
+        whole = found.estimate(asking)
+        taken[batch] = (whole.seconds, shared(whole, 3).seconds)
+    start = run_times.loading_s(served)
+    whole, third = taken[False]
+    assert third == pytest.approx(start + (whole - start) / 3)
+    assert taken[True] == (start + run_times.BATCH_S, start + run_times.BATCH_S)

@@ -47,7 +47,7 @@ class Estimate:
         again: by model, the queries and dollars for what it has answered under sampling that its server decided.
         model: the model that the job asks.
         gpus: GPUs that the job has.
-        loading_s: the part of its time in which it loads a model.
+        loading_s: the part of its time in which it loads a model or waits for a batch, which replicas do not share.
         dollars_direct: cost if every paid API is asked request by request.
         dollars_batch: cost if every paid API is asked in batches.
     """
@@ -220,7 +220,7 @@ class _Asks:
             gpu_hours=found.gpu_hours + model.gpus * loading / 3600,
             model=name,
             gpus=model.gpus,
-            loading_s=loading,
+            loading_s=loading + (run_times.BATCH_S if model.api is not None and model.api.batch else 0.0),
         )
 
     def texts(self, job: Job) -> int:

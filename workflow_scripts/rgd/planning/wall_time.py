@@ -29,7 +29,7 @@ class Task:
         needs: numbers of the tasks that must end first.
         alone: tasks of which this is the same run one at a time; None: this one runs beside any other.
         model: the model that it asks.
-        loading_s: the part of its time in which it loads a model.
+        loading_s: the part of its time that replicas do not share.
         replicas: how many tasks share what it asks.
         faster: how many times as fast a server may be asked with more requests at a time; None for a model in the job.
     """
