@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,7 @@ class Provider:
         asked: how often each question was in a batch that was not refused as a whole.
         billed: in US dollars.
         sent: the parameters of each line.
+        calls: requests so far.
         script: replies that are played instead of the provider's, by the beginning of METHOD PATH.
     """
 
@@ -105,10 +106,12 @@ class Provider:
         self.billed = 0.0
         self.script: list[tuple[str, Callable[[Asked], Play | None]]] = []
         self.errors: list[dict[str, str]] = []
+        self.calls = 0
         self.lock = threading.Lock()
 
     def __call__(self, asked: Asked) -> Play:
         with self.lock:
+            self.calls += 1
             path = urlsplit(asked.path).path.rstrip("/")
             for place, (beginning, reply) in enumerate(self.script):
                 if f"{asked.method} {path}".startswith(beginning):
@@ -312,7 +315,14 @@ def hurry() -> None:
 
 
 def ask(
-    kind: str, store: Path, address: str, last: int, first: int = 0, lines: list[str] | None = None, **api: Any
+    kind: str,
+    store: Path,
+    address: str,
+    last: int,
+    first: int = 0,
+    lines: list[str] | None = None,
+    more: Callable[[], Sequence[Request]] = tuple,
+    **api: Any,
 ) -> FillCount:
     """Ask the questions ``first`` to ``last`` - 1 by batches."""
     os.environ.setdefault(f"{kind.upper()}_API_KEY", "none")
@@ -327,6 +337,7 @@ def ask(
             lambda: engine,
             16,
             (lines if lines is not None else []).append,
+            more=more,
         )
 
 

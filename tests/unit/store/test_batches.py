@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,8 @@ def test_questions_are_asked_in_a_batch_at_half_the_price(tmp_path: Path, kind: 
     assert "seconds" not in json.loads(rows[0]["provenance"])
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_job_killed_at_any_moment_loses_and_repeats_nothing(tmp_path: Path, kind: str, moment: str) -> None:
     """The first answer to q1 is a passing error, so that a collected batch leaves something to ask."""
@@ -124,6 +127,23 @@ def test_a_job_killed_at_any_moment_loses_and_repeats_nothing(tmp_path: Path, ki
     assert rows["attempts"].to_pylist() == [2]
 
 
+@pytest.mark.parametrize("is_reachable", [True, False])
+def test_a_batch_whose_answers_are_stored_is_still_paid_for(tmp_path: Path, kind: str, is_reachable: bool) -> None:
+    """Its job was killed in between. Without the server the answers count all the same, and the cost stays reserved."""
+    provider = Provider(kind)
+    with FaultyServer(provider) as server:
+        job(kind, tmp_path, server, 0, N, "stored").communicate(timeout=60)
+        assert in_progress(tmp_path, kind) == ["submitted"]
+        if is_reachable:
+            assert ask(kind, tmp_path, server.address, N).asked == 0
+            assert_settled(tmp_path, kind, provider)
+    if not is_reachable:
+        assert ask(kind, tmp_path, server.address, N, attempts=1).asked == 0
+        assert in_progress(tmp_path, kind) == ["submitted"]
+        assert len(spent(tmp_path, kind)[1]) == 1
+    assert provider.asked == {f"q{number}": 1 for number in range(N)}
+
+
 def test_a_job_that_does_not_wait_leaves_its_batch_to_the_next_run(tmp_path: Path, kind: str) -> None:
     provider = Provider(kind, looks=3)
     with FaultyServer(provider) as server:
@@ -138,6 +158,51 @@ def test_a_job_that_does_not_wait_leaves_its_batch_to_the_next_run(tmp_path: Pat
         provider.looks = 0
         ask(kind, tmp_path, server.address, N, batch_wait_s=0)
     assert provider.asked == {f"q{number}": 1 for number in range(N)}
+    assert_settled(tmp_path, kind, provider)
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize("seed", range(3))
+def test_jobs_killed_again_and_again_lose_and_repeat_nothing(tmp_path: Path, kind: str, seed: int) -> None:
+    """At any time, with errors of lines and batches that expire; each line is billed once for each time it was due."""
+    moments = random.Random(seed)
+
+    def fate(question: str, time_: int) -> str:
+        return (
+            "429" if (int(question[1:]) % 5, time_) == (1, 1) else "absent" if (question, time_) == ("q8", 1) else "ok"
+        )
+
+    provider = Provider(kind, fate, lambda number: "expired" if number % 3 == 0 else "completed", looks=3)
+    kills = 0
+    with FaultyServer(provider) as server:
+        for _ in range(12):
+            running = job(kind, tmp_path, server, 0, 12, attempts=30)
+            until(lambda: provider.calls > 0 or running.poll() is not None)  # noqa: B023
+            time.sleep(moments.uniform(0, 0.15))
+            kills += running.poll() is None
+            running.kill()
+            running.communicate(timeout=30)
+            provider.calls = 0
+        ask(kind, tmp_path, server.address, 12, attempts=30)
+    assert kills >= 2
+    assert texts(tmp_path, kind, 12) == [f"to q{number}" for number in range(12)]
+    assert provider.asked == {f"q{number}": 2 if number % 5 == 1 or number == 8 else 1 for number in range(12)}
+    assert in_progress(tmp_path, kind) == []
+    amount, reserved = spent(tmp_path, kind)
+    assert reserved == {}
+    assert amount >= provider.billed - 1e-9
+    assert upkeep.verify(tmp_path).duplicates == 0
+
+
+def test_sets_that_come_meanwhile_are_handed_in_but_not_waited_for(tmp_path: Path, kind: str) -> None:
+    later = [questions(N + 3, N), [], questions(N + 5, N + 3)]
+    provider = Provider(kind, ends=lambda number: "completed")
+    with FaultyServer(provider) as server:
+        ask(kind, tmp_path, server.address, N, more=lambda: later.pop(0) if later else [])
+        assert [len(batch.lines) for batch in provider.batches.values()] == [N + 3, 2]
+        ask(kind, tmp_path, server.address, N + 5)
+    assert provider.asked == {f"q{number}": 1 for number in range(N + 5)}
     assert_settled(tmp_path, kind, provider)
 
 
@@ -317,6 +382,8 @@ def test_a_passing_error_of_a_call_is_survived(tmp_path: Path, kind: str, place:
     assert_settled(tmp_path, kind, provider)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_jobs_at_once_ask_nothing_twice(tmp_path: Path, kind: str) -> None:
     provider = Provider(kind, lambda question, time: "429" if question in ("q3", "q9") and time == 1 else "ok", looks=5)
     with FaultyServer(provider) as server:
@@ -343,6 +410,8 @@ def test_a_budget_hands_in_what_it_allows_and_goes_on_with_what_is_left(tmp_path
     assert_settled(tmp_path, kind, provider)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_jobs_at_once_never_pass_the_budget_together(tmp_path: Path, kind: str) -> None:
     """One is killed with a batch in progress, which stays reserved; whoever comes next collects it."""
     budget = 12 * price(56, MAX_TOKENS)

@@ -17,7 +17,7 @@ import math
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,6 +103,11 @@ def ask(
     return count if engine.api.batch else None
 
 
+def hold(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a batch in progress holds one of the requests ``names``, whose answers may be stored already."""
+    return not batch_files.held(folder).isdisjoint(names)
+
+
 class _Asking:
     """One job's asking.
 
@@ -145,37 +150,57 @@ class _Asking:
     def run(self) -> BatchCount:
         """See :func:`ask`."""
         started, pause = time.monotonic(), SECONDS_BETWEEN_LOOKS
-        is_first = True
+        left = self._missing(self.own)
+        is_first, is_answered = True, not left
         while True:
             before = self.asked
-            had_turn = self._round(is_first)
+            try:
+                had_turn = self._round(is_first, is_answered)
+            except UserError as error:
+                if not is_answered:
+                    raise
+                # All answers are there; the batch that they came from is paid for by a later run.
+                self.report(f"{self.title}: {error}")
+                break
+            if had_turn and is_answered:
+                break
             is_first = is_first and not had_turn
-            left = self._missing(self.own - self.given_up)
-            if not left:
-                break
+            left = self._missing(self.own)
+            due, now = left - self.given_up, time.monotonic()
             with self.leases.claiming():
-                in_progress = left & self.leases.held()
-            if had_turn and not in_progress and not self.waits_for_others:
+                in_progress = self.own & self.leases.held()
+            # Another job may have been killed after it stored the answers of a batch: then this one pays for it.
+            is_answered = not due and bool(in_progress)
+            if is_answered:
+                time.sleep(0 if had_turn else SECONDS_BETWEEN_LOOKS)
+                continue
+            if not due or (had_turn and not due & in_progress and not self.waits_for_others):
                 break
-            remaining = (
-                math.inf if self.api.batch_wait_s is None else started + self.api.batch_wait_s - time.monotonic()
-            )
+            remaining = math.inf if self.api.batch_wait_s is None else started + self.api.batch_wait_s - now
             if remaining <= 0:
-                raise self._to_collect(len(left))
+                raise self._to_collect(len(due))
             pause = SECONDS_BETWEEN_LOOKS if self.asked > before else min(1.5 * pause, LONGEST_BETWEEN_LOOKS)
-            time.sleep(min(pause, remaining) if had_turn else min(SECONDS_BETWEEN_LOOKS, remaining))
+            time.sleep(min(pause if had_turn else SECONDS_BETWEEN_LOOKS, remaining))
         if self.empty:
             self.report(
                 f"{self.title}: {self.empty} of {self.asked} answers are empty and count as missing; they are not asked again"
             )
-        if (error := self.failure or (self.refused if left else None)) is not None:
-            raise error
+        reason = self.failure or self.refused
+        if reason is not None and left:
+            raise reason
+        if self.failure is not None:
+            # Of another set's requests.
+            self.report(f"{self.title}: {self.failure}")
         return BatchCount(self.asked, self.empty)
 
-    def _round(self, is_first: bool) -> bool:
+    def _round(self, is_first: bool, is_answered: bool) -> bool:
         """Look at the batches in progress, collect those that ended, hand in what is missing; False if it is another's turn.
 
         SIGTERM waits until the round ends.
+
+        Args:
+            is_first: it is the job's first.
+            is_answered: nothing is to be handed in, as all the job's own requests have their answers.
         """
         with _turn(self.folder) as is_mine:
             if is_mine:
@@ -186,7 +211,7 @@ class _Asking:
                         if batch.is_open:
                             self._advance(batch)
                     self.refused, self.waits_for_others = None, False
-                    if self.api.batch:
+                    if self.api.batch and not is_answered:
                         self._submit()
             return is_mine
 

@@ -89,7 +89,7 @@ def fill(
     wanted = {_name(request): request for request in requests}
     listing = store.listing(settings)
     missing = _lacking(listing, wanted)
-    if not missing:
+    if not missing and not batches.hold(store.folder(settings), wanted):
         report(f"{title}: all {len(wanted)} are in the store")
         return FillCount(0, len(wanted), 0)
     report(f"{title}: {len(missing)} of {len(wanted)} to ask, {len(wanted) - len(missing)} in the store")
