@@ -62,17 +62,18 @@ check: install
 bench: install
 	@$(BIN)/python -m tests.benchmarks
 	@$(BIN)/python -m tests.benchmarks.store
-	@$(BIN)/python -m tests.benchmarks.inference
+	@$(BIN)/python -m tests.benchmarks.inference --long-tailed
 
 bench-sweep: install
 	@$(BIN)/python -m tests.benchmarks.sweep --cores $(CORES)
 
+# Tests, an experiment in small and the throughput on a GPU; figures in results/bench/gpu.json.
 # Changes .venv to the CUDA builds; `make install` changes it back.
 gpu-smoke:
 	@nvidia-smi >/dev/null 2>&1 || { echo "make gpu-smoke: no NVIDIA GPU here (nvidia-smi finds none); nothing was tested." >&2; exit 1; }
 	@$(MAKE) --no-print-directory install LOCK=envs/lock-gpu.txt
 	@$(BIN)/python -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make gpu-smoke: torch.cuda is not available: the driver is too old for this CUDA build, or CUDA_VISIBLE_DEVICES hides the GPU; nothing was tested.")'
-	@$(BIN)/python -m pytest tests/gpu
+	@$(BIN)/python -m tests.benchmarks.gpu
 
 clean-venv:
 	rm -rf $(VENV)

@@ -1,14 +1,16 @@
 """The benchmarks run and measure what the workflow runs: at their tiny size, which says nothing about speed."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests import ROOT, tiny_models
+from tests import ROOT
 from tests.benchmarks import inference
 from tests.benchmarks.__main__ import bench, growth
+from tests.benchmarks.inference_work import Work, asked, build_shape, lengths, works
 from tests.benchmarks.sizes import MMLU_PRO, SCALING, SUPERGPQA, TINY
 
 COMMANDS = {
@@ -57,11 +59,36 @@ def test_growth_is_relative_to_the_smallest_and_to_the_size_before():
 
 
 @pytest.mark.slow
-def test_the_engine_writes_what_vllm_writes_by_hand_and_both_are_timed(tmp_path, capsys):
-    folder = tiny_models.build(tmp_path / "model")
-    row = inference.bench(folder, "tiny", count=4, max_tokens=8, rounds=1)
+@pytest.mark.parametrize("name", ["inference", "inference_long_tailed", "inference_server"])
+def test_both_sides_do_the_same_and_are_timed(name, tmp_path):
+    work = works(tmp_path, is_tiny=True, model=None, requests=None)[name]()
+    row = inference.bench(work, rounds=1)
     assert row["same_texts"]
-    assert row["tokens"] > 0
+    assert row["name"] == name
+    assert row["device"]
+    if work.median is not None:
+        assert row["tokens"] == sum(lengths(work))
     assert row["ratio"] == pytest.approx(row["baseline_seconds"] / row["seconds"], rel=0.05)
     assert 0 < row["store_share"] < 1
     assert f"ratio {row['ratio']:.3f}" in inference.line(row)
+
+
+def test_rows_that_were_not_run_are_kept(tmp_path):
+    path = tmp_path / "bench" / "inference.json"
+    inference.keep([{"name": "a", "ratio": 1.0}, {"name": "b", "ratio": 1.0}], path)
+    inference.keep([{"name": "b", "ratio": 2.0}], path)
+    assert json.loads(path.read_text()) == [{"name": "a", "ratio": 1.0}, {"name": "b", "ratio": 2.0}]
+
+
+@pytest.mark.slow
+def test_a_model_of_a_given_shape_has_prompts_of_a_given_length(tmp_path):
+    import transformers
+
+    folder = build_shape(tmp_path, hidden_size=64)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    assert (len(tokenizer), config.hidden_size, config.num_hidden_layers) == (config.vocab_size, 64, 36)
+    work = Work("row", "size", "device", 3, 8192, median=600, prompt_tokens=494)
+    for request in asked(work, tokenizer):
+        turns = [{"role": "user", "content": request.messages[0].content}]
+        assert len(tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]) == 494

@@ -134,7 +134,12 @@ def test_damaged_and_lost_answers_are_asked_again_by_the_same_command(tmp_path: 
         assert len(server.asked) == questions + sizes[0]
         lost.unlink()
         (project.folder / RESPONSES).unlink()
-        failed(project, RESPONSES, f"{sizes[1]} of {questions} answers are not in", "asked/answers/tiny/benchmark/served.json")
+        failed(
+            project,
+            RESPONSES,
+            f"{sizes[1]} of {questions} answers are not in",
+            "asked/answers/tiny/benchmark/served.json",
+        )
         assert made(project, RESPONSES) == questions
         assert len(server.asked) == questions + sum(sizes)
     assert (project.folder / RESPONSES).read_bytes() == whole
