@@ -52,21 +52,21 @@ def test_a_query_set_that_comes_meanwhile_is_asked_with_the_same_model(
         return [render("{question}", f"{Path(path).stem} {number}", ["x"]) for number in range(2)]
 
     monkeypatch.setattr(asking, "model_of_job", model_of_job)
-    resources = SimpleNamespace(
+    resources = Resources(
         also=" ".join(map(str, (late, own, there, never))),
         store=str(tmp_path / "store"),
         chunk_size=8,
+        commit_seconds=15,
+        grace_seconds=150,
         engine="counting",
     )
     job = SimpleNamespace(input=SimpleNamespace(questions=str(own)), resources=resources)
     assert asking.fill_query_sets(job, SETTINGS, "m", requests_of) == 2
-    assert [[request.question for request in call] for call in engine.calls] == [
-        ["own 0", "own 1"],
-        ["there 0", "there 1"],
-        ["late 0", "late 1"],
-    ]
+    asked = [f"{name} {number}" for name in ("own", "there", "late") for number in range(2)]
+    assert [request.question for call in engine.calls for request in call] == asked
+    calls = len(engine.calls)
     assert asking.fill_query_sets(job, SETTINGS, "m", requests_of) == 2
-    assert len(engine.calls) == 3
+    assert len(engine.calls) == calls
 
 
 @pytest.mark.parametrize(

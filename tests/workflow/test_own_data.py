@@ -13,6 +13,8 @@ import pytest
 
 from tests.workflow.project import Project, make, write
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 MEMBERS = ["fractions", "decimals", "slips", "silent"]
 COUNT = {"train": 12, "test": 8}
 
@@ -171,8 +173,6 @@ def test_no_label_decides_which_answers_agree(project: Project) -> None:
     assert readers == {"graded_responses", "matched_labels", "routers", "cells", "outcomes", "choices", "tables"}
 
 
-@pytest.mark.slow
-@pytest.mark.ci
 def test_a_run_for_one_target_prints_no_table_of_an_earlier_run(project: Project, tmp_path: Path) -> None:
     copy = project.copy(tmp_path / "project")
     data = arguments(project.folder.parent / "data")

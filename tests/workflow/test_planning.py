@@ -177,6 +177,8 @@ def test_a_cell_is_explained_from_the_questions_on_and_what_changed_since(finish
     assert "nothing has changed" not in said
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_no_experiment_needs_is_listed_and_then_deleted(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "copy")
     assert "Every artifact is needed" in project.rgd("prune").stdout

@@ -20,6 +20,8 @@ from tests.batch_world import KINDS, MAX_TOKENS, MOMENTS, Provider, ask, job, pr
 from tests.batch_world import hurry as in_a_hurry
 from tests.faulty_server import Asked, FaultyServer, Play
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 N = 7
 
 

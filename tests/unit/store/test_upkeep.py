@@ -37,6 +37,10 @@ def folder(store):
     return store.folder(SETTINGS)
 
 
+ZSTD = b"\x28\xb5\x2f\xfd"
+"""The first bytes of a page's content."""
+
+
 def first_file(store):
     return folder(store) / chunks.names(folder(store))[0]
 
@@ -92,8 +96,8 @@ def emptied(path):
 
 def one_bit_of_a_text(path):
     content = bytearray(path.read_bytes())
-    # Within the pages: the footer, at the end, would not be readable at all.
-    content[len(content) // 8] ^= 4
+    # Within a page: its header has no checksum, and the footer, at the end, would not be readable at all.
+    content[content.index(ZSTD) + len(ZSTD) + 4] ^= 4
     path.write_bytes(bytes(content))
 
 
