@@ -51,6 +51,11 @@ class Site(Section):
     commit_seconds: int = Field(
         15, ge=1, description="Answers that came are committed after this time, even if they are fewer."
     )
+    draw_chunk_size: int | None = Field(
+        None,
+        ge=1,
+        description="No longer used, and accepted from earlier versions: draws are committed as answers are.",
+    )
     grace_seconds: int = Field(
         150, ge=0, description="Time after SIGTERM in which requests in flight may end. Less than until SIGKILL."
     )
