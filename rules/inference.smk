@@ -171,6 +171,7 @@ rule read_answers:
         settings=lambda wildcards: slices.canonical(
             slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
         ),
+        reader=lambda wildcards: slices.reader(study.config, wildcards.member),
         code=code("read_answers.py"),
     message:
         "Reading the answers of {wildcards.member} to {wildcards.query_set} of {wildcards.dataset}"
@@ -430,6 +431,7 @@ rule read_referee:
     params:
         settings=lambda wildcards: slices.canonical(slices.answering(study.config, study.folder, wildcards.member)),
         draws=study.referee_draws,
+        reader=lambda wildcards: slices.reader(study.config, wildcards.member),
         code=code("read_referee.py"),
     message:
         "Reading the judgements of {wildcards.member} on {wildcards.query_set} of {wildcards.dataset}"

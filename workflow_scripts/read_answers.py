@@ -16,7 +16,7 @@ with running(snakemake):
     keys = [request.query_key for request in requests_for(questions, settings.prompt)]
     with said_to_be_stored(snakemake.input.asked):
         answers = Store(snakemake.resources.store).read(settings, keys).to_pylist()
-    table = response_rows(questions, answers, settings.way)
+    table = response_rows(questions, answers, settings.way, snakemake.params.reader)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
     unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)

@@ -17,6 +17,6 @@ with running(snakemake):
     keys, numbers = [request.query_key for request in asked], [request.draw for request in asked]
     with said_to_be_stored(snakemake.input.asked):
         answers = Store(snakemake.resources.store).read(settings, keys, numbers).to_pylist()
-    table = referee_rows(questions, answers, settings.way, draws)
+    table = referee_rows(questions, answers, settings.way, draws, snakemake.params.reader)
     write_table(snakemake.output.referee, table, schemas.REFEREE)
     print(f"{table.num_rows - table['answer'].null_count} of {table.num_rows} queries have a majority")

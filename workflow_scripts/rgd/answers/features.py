@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from rgd.answers.thoughts import after_reasoning
 from rgd.artifacts import schemas
 
 MOST_KEYWORDS = 5
@@ -33,7 +34,7 @@ class Features:
 
 
 def parse(text: str) -> Features | None:
-    """Read the first ``[KEYWORDS]`` of ``text`` and the ``[STEP BACK]`` right after it.
+    """Read the first ``[KEYWORDS]`` of ``text`` outside its thoughts and the ``[STEP BACK]`` right after it.
 
     Tags begin a line. Keywords are separated by commas, semicolons or line breaks; duplicates count once, and at most five
     are kept. The step back ends at the next tag or with the text, so a truncated one is read as far as it goes.
@@ -41,6 +42,7 @@ def parse(text: str) -> Features | None:
     Returns:
         The features; None if a part is missing or empty.
     """
+    text = after_reasoning(text)
     tags = list(_TAG.finditer(text))
     starts = [*(tag.start() for tag in tags), len(text)]
     parts = [(tag.group(1), text[tag.end() : end]) for tag, end in zip(tags, starts[1:], strict=True)]

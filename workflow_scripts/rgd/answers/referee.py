@@ -6,12 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from rgd.answers.extraction import CAREFUL
 from rgd.answers.responses import response_rows
 
 MAJORITY, TIE, MISSING = "majority", "tie", "missing"
 
 
-def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, draws: int) -> pa.Table:
+def referee_rows(
+    questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, draws: int, reader: str = CAREFUL
+) -> pa.Table:
     """The referee's verdict on every question, in order: a table with the columns of schemas.REFEREE.
 
     Args:
@@ -19,8 +22,11 @@ def referee_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way:
         answers: rows of the store (see :func:`rgd.answers.responses.response_rows`), in the order of :func:`rgd.answers.requests.referee_requests`.
         way: ``likelihood`` or ``generate``.
         draws: number of draws of each question.
+        reader: how letters are read (:func:`rgd.answers.responses.response_rows`).
     """
-    by_draw = [response_rows(questions, answers[draw::draws], way)["answer"].to_pylist() for draw in range(draws)]
+    by_draw = [
+        response_rows(questions, answers[draw::draws], way, reader)["answer"].to_pylist() for draw in range(draws)
+    ]
     given = [list(row) for row in zip(*by_draw, strict=True)]
     verdicts = [majority_of_draws(row) for row in given]
     return pa.table(

@@ -6,8 +6,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from rgd.answers.extraction import LIKELIHOOD_PER_BYTE, after_reasoning, choose, extract, extract_latex
+from rgd.answers.extraction import (
+    CAREFUL,
+    CUT_OFF,
+    LIKELIHOOD_PER_BYTE,
+    OFFICIAL,
+    Extraction,
+    choose,
+    extract,
+    extract_latex,
+    official,
+)
 from rgd.answers.latex import LATEX
+from rgd.answers.thoughts import after_reasoning
 from rgd.engines.prompts import letter
 
 LIKELIHOOD, GENERATE = "likelihood", "generate"
@@ -24,7 +35,9 @@ _LOWEST_MEAN = -1.0
 _ROUNDING = 1e-3
 
 
-def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str) -> pa.Table:
+def response_rows(
+    questions: pa.Table, answers: Sequence[Mapping[str, Any]], way: str, reader: str = CAREFUL
+) -> pa.Table:
     """Extract a member's answers: one row for every question, in order.
 
     Args:
@@ -32,6 +45,8 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
         answers: a row of the store for every question: text, scores, confidence, prompt_tokens, completion_tokens,
             finish_reason.
         way: ``likelihood`` or ``generate``.
+        reader: how letters are read from what was generated: ``careful`` or ``official``
+            (:func:`rgd.answers.extraction.official`).
 
     Returns:
         A table with the columns of schemas.RESPONSES. An answer that cannot be read is null, and so is its confidence.
@@ -44,11 +59,7 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
             choice = choose(answer["scores"])
             given, rule, confidence, kind = choice.answer, LIKELIHOOD, choice.confidence, LIKELIHOOD_PER_BYTE
         else:
-            said = after_reasoning(answer["text"])
-            if answer_kind == LATEX:
-                extraction = extract_latex(said)
-            else:
-                extraction = extract(said, "".join(letter(position) for position in range(len(options))))
+            extraction = _read(answer, answer_kind, options, reader)
             given, rule = extraction.answer, extraction.rule
             confidence, kind = answer["confidence"], MEAN_LOG_PROBABILITY
             if given is None or confidence is None or math.isnan(confidence):
@@ -69,6 +80,19 @@ def response_rows(questions: pa.Table, answers: Sequence[Mapping[str, Any]], way
             }
         )
     return pa.Table.from_pylist(rows)
+
+
+def _read(answer: Mapping[str, Any], answer_kind: str, options: Sequence[str], reader: str) -> Extraction:
+    """The answer in what was generated. A text that ends within its thoughts has none, whoever reads it."""
+    said, cut_off = after_reasoning(answer["text"]), answer["finish_reason"] == "length"
+    if answer_kind == LATEX:
+        found = extract_latex(said)
+    else:
+        letters = "".join(letter(position) for position in range(len(options)))
+        found = official(said, letters) if reader == OFFICIAL else extract(said, letters, options, cut_off=cut_off)
+    if found.answer is None and answer["text"].strip() and not said:
+        return Extraction(None, CUT_OFF)
+    return found
 
 
 def is_mean_log_probability(value: float, tokens: int | None) -> bool:

@@ -181,6 +181,11 @@ def answering(config: Config, folder: Path, member: str, answer_kind: str = LETT
     }
 
 
+def reader(config: Config, member: str) -> str:
+    """How a member's written answers are read; nothing that is asked depends on it."""
+    return members(config)[member].ask.reader
+
+
 def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list[Any]]:
     """Each member with the settings of its answers in the store, by kind of answer; None for a recorded member."""
     asked = members(config)

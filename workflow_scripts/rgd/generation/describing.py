@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.answers.thoughts import after_reasoning
 from rgd.datasets.splits import RESERVED, rows_of_part, split
 from rgd.engines.base import Message, Request
 from rgd.engines.prompts import parse_prompt
@@ -98,7 +99,7 @@ def descriptions_from(tasks: Sequence[str], answers: Sequence[Mapping[str, Any]]
     Raises:
         UserError: a description is empty, or was cut off.
     """
-    texts = [clean(answer["text"]) for answer in answers]
+    texts = [clean(after_reasoning(answer["text"])) for answer in answers]
     reasons = [answer["finish_reason"] for answer in answers]
     empty = [f"{task} ({why})" for task, text, why in zip(tasks, texts, reasons, strict=True) if not text]
     if empty:

@@ -13,6 +13,7 @@ The format is that of arXiv 2601.09692 (appendix with the generation prompt)::
 import re
 from dataclasses import dataclass
 
+from rgd.answers.thoughts import after_reasoning
 from rgd.generation.text import normalise_option
 
 LETTERS = "ABCD"
@@ -63,7 +64,7 @@ class Rejection:
 def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
     """Read the first block of ``text``.
 
-    Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are ignored.
+    Thoughts do not count. Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are ignored.
     Tags stand at the start of a line. The answer is one letter, alone on the line of its tag or on the next
     non-empty line; brackets around it or a full stop after it are allowed.
 
@@ -73,6 +74,9 @@ def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
     """
     if not text.strip():
         return Rejection(EMPTY)
+    text = after_reasoning(text)
+    if not text:
+        return Rejection(TRUNCATED if cut_off else NO_QUESTION)
     sections = _first_block(text)
     if not sections or not sections[0][1]:
         return Rejection(TRUNCATED if cut_off and sections else NO_QUESTION)

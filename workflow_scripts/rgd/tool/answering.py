@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from rgd.answers.extraction import CAREFUL
 from rgd.answers.pool import decode, encode
 from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
+from rgd.answers.thoughts import after_reasoning
 from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.opening import opened
@@ -85,10 +87,11 @@ class Answering:
             member = self.writer(decision)
             spec = self.spec(member)
             answer = self._write(member, render(spec["prompt"], query), None)
+            text = after_reasoning(answer.text)
             given = Given(
-                member, answer.text, None, _number(answer.confidence), answer.prompt_tokens, answer.completion_tokens
+                member, text, None, _number(answer.confidence), answer.prompt_tokens, answer.completion_tokens
             )
-            return Reply(answer.text, None, variant, (given,), decision)
+            return Reply(text, None, variant, (given,), decision)
         check_options(options)
         voted, given_by = self._ask_in_turn(query, options, vector, variant)
         text = "" if voted is None else options[ord(voted) - ord("A")]
@@ -164,7 +167,8 @@ class Answering:
             else self._write(member, request, None)
         )
         question = pa.table({"query_id": ["query"], "options": [list(options)], "answer_kind": [LETTER]})
-        row = response_rows(question, [vars(answer)], spec["way"]).to_pylist()[0]
+        # Bundles of earlier versions name no reader.
+        row = response_rows(question, [vars(answer)], spec["way"], spec.get("reader", CAREFUL)).to_pylist()[0]
         return Given(
             member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens
         )

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from rgd.answers.thoughts import after_reasoning
 from rgd.engines.base import Message
 from rgd.errors import UserError
 from rgd.tool.answering import Answering, split_options
@@ -165,7 +166,11 @@ def completion(
     else:
         decision = answering.bundle.route(question)
         member, answer = answering.chat(decision, messages, sampling)
-        text, asked, reason = answer.text, [member], "length" if answer.finish_reason == "length" else "stop"
+        text, asked, reason = (
+            after_reasoning(answer.text),
+            [member],
+            "length" if answer.finish_reason == "length" else "stop",
+        )
         prompt, written = answer.prompt_tokens, answer.completion_tokens
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",

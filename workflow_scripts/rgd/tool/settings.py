@@ -137,6 +137,7 @@ def _asked(config: Config, folder: Path, key: str) -> dict[str, Any]:
         "chat": settings["chat"],
         "gpus": found.model.gpus,
         "way": settings["way"],
+        "reader": slices.reader(config, key),
         "prompt": settings["prompt"],
         "sampling": found.model.sampling.model_dump(),
     }

@@ -242,6 +242,11 @@ class Ask(Section):
     prompt_mathematics: Key = Field(
         "ask_mathematics", description="The prompt for mathematical questions, which have no options."
     )
+    reader: Literal["careful", "official"] = Field(
+        "careful",
+        description="How letters are read from written answers: by what a text commits itself to, or `official`: by the regular "
+        "expressions of MMLU-Pro's published evaluation, to compare with published numbers.",
+    )
 
 
 Engine = Literal["transformers", "vllm", "openai", "gemini"]
