@@ -12,7 +12,9 @@ from collections import Counter
 
 import pandas as pd
 
-from rgd.answers.extraction import extract, extract_latex
+from rgd.answers.equality import tidy
+from rgd.answers.extraction import extract
+from rgd.answers.mathematics import extract_latex
 from rgd.answers.thoughts import after_reasoning
 from rgd.engines.prompts import letter
 
@@ -21,11 +23,9 @@ OUTCOMES = ["right", "wrong", "lost", "invented"]
 
 def outcome(read: str | None, expected: str | None) -> str:
     """What ``read`` is where ``expected`` is the answer; None is no answer."""
-    if read == expected:
-        return "right"
-    if expected is None:
-        return "invented"
-    return "lost" if read is None else "wrong"
+    if expected is None or read is None:
+        return "right" if read is expected else "invented" if expected is None else "lost"
+    return "right" if tidy(read) == tidy(expected) else "wrong"
 
 
 def read(texts: pd.DataFrame) -> tuple[pd.DataFrame, float]:
@@ -63,8 +63,12 @@ def main() -> None:
     for title, part, expected in (("by hand", by_hand, "read_answer"), ("official", known, "official_answer")):
         for by in ("rule", "source"):
             print(f"{title}, by {by}\n{counts(part, expected, by).to_string()}\n")
-    length = sum(map(len, texts["text"]))
-    print(f"{1e6 * seconds / len(texts):.0f} µs a text, {2e9 * seconds / length:.0f} µs for 2,000 characters")
+    middling = texts[texts["text"].str.len().between(1_500, 2_500)]
+    print(f"{1e6 * seconds / len(texts):.0f} µs a text of {texts['text'].str.len().mean():.0f} characters on average")
+    if len(middling):
+        print(
+            f"{1e6 * read(middling)[1] / len(middling):.0f} µs a text of {middling['text'].str.len().mean():.0f} characters"
+        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rgd.answers.extraction import SEVERAL, choose, extract, official
+from rgd.answers.mathematics import extract_latex
 from rgd.answers.thoughts import after_reasoning
 
 PIECES = [
@@ -40,6 +41,13 @@ def test_an_answer_is_one_of_the_questions_letters(text, letters, options, cut_o
     assert found.answer is None or (len(found.answer) == 1 and found.answer in letters)
     assert found.answer is None or found.rule not in (SEVERAL, "none", "cut_off")
     assert official(text, letters).answer in (None, *letters)
+
+
+@given(TEXTS, st.booleans())
+def test_mathematics_is_read_from_the_text_and_never_empty(text, cut_off):
+    found = extract_latex(after_reasoning(text), cut_off=cut_off)
+    assert found.answer is None or found.answer.strip()
+    assert (found.answer is None) == (found.rule in ("none", "cut_off"))
 
 
 # A text that ends in the middle of a label, a denial or a word takes the next words into it.
@@ -134,6 +142,22 @@ HOSTILE = [
         "a.b",
         "．",
     ],
+    *[
+        "$",
+        "$x$ and ",
+        "\\boxed{1} and ",
+        "\\boxed{1}",
+        "}",
+        "{}",
+        "\\(",
+        "\\[",
+        "#### 1\n",
+        "1,",
+        "1 ",
+        "= 1 ",
+        '"answer": "',
+    ],
+    *["answer is $", "answer is the ", "The answer is 1 apple ", "so 1 ", "\\", "\n\n", "answer: $1$ and $"],
     *["The answer is A lower dose ", "not A but ", "A (x) is ", "A, x, is the correct ", "Here is my ", "because "],
 ]
 
@@ -144,6 +168,7 @@ def test_a_long_hostile_text_takes_time_in_proportion_to_its_length(piece):
         text = piece * (length // len(piece))
         start = time.process_time()
         extract(after_reasoning(text), "ABCDEFGHIJ", ["x", "y", "(", "12", "A", "B and C", "D", "E", "F", "G"])
+        extract_latex(text)
         return time.process_time() - start
 
     # Quadratic work would take hours.

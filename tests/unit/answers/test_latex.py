@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from rgd.answers.extraction import ANSWER_IS, BOXED, NO_RULE, extract_latex
+from rgd.answers.extraction import ANSWER_IS, BOXED, NO_RULE
 from rgd.answers.latex import boxed
+from rgd.answers.mathematics import extract_latex
 from rgd.answers.requests import requests_for
 from rgd.answers.responses import option_texts, response_rows
 
@@ -20,7 +21,11 @@ from rgd.answers.responses import option_texts, response_rows
         (r"\fbox{7}", "7"),
         (r"\boxed 5.", "5"),
         (r"\boxed{\boxed{3}}", "3"),
-        (r"\boxed{}", ""),
+        (r"\boxed{{-\frac{\pi}{6}}}", r"-\frac{\pi}{6}"),
+        (r"\boxed{{1}{2}}", "{1}{2}"),
+        (r"\boxed{\left\{1\right\}}", r"\left\{1\right\}"),
+        (r"\boxed{}", None),
+        (r"\boxed{5} \boxed{}", "5"),
         (r"\boxed{", None),
         ("no box", None),
     ],

@@ -5,14 +5,13 @@ begins with a cue of the tables below, so the tables say what is read; :mod:`rgd
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from rgd.answers.labels import Labels, Named, plain, tokens
-from rgd.answers.latex import boxed
 from rgd.answers.thoughts import after_reasoning as after_reasoning
 
 ANSWER_IS = "answer_is"
@@ -56,19 +55,19 @@ class _Cue:
     rule: str
     words: tuple[str, ...]
     link: re.Pattern[str]
-    # What may not stand before the word, and what must.
+    # What must stand before the word.
     after: re.Pattern[str] | None = None
     is_weak: bool = False
 
 
 # Between a cue and its label: a few words and a verb, or a sign.
-_VERBS = r"(?:is|are|was|be|being|ist|lautet|wäre|est|serait|es|sería|é|seria|è|это|является|là|adalah|jest)"
-_SIGN = r"(?:[:：=→➜—–]|-+>|-(?=\s))"
+VERBS = r"(?:is|are|was|be|being|ist|lautet|wäre|est|serait|es|sería|é|seria|è|это|является|là|adalah|jest)"
+SIGN = r"(?:[:：=→➜—–]|-+>|-(?=\s))"
 _CLOSED = r"[\s*_\"'`)\]}】』」>”’]"
 _EUROPEAN = re.compile(
-    rf"(?:\w{{0,3}}\s?\((?:[^()\n]{{0,30}})\))?(?:\w{{0,3}}(?:{_CLOSED}*{_SIGN}|[ \t]*[*_\])}}>]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
+    rf"(?:\w{{0,3}}\s?\((?:[^()\n]{{0,30}})\))?(?:\w{{0,3}}(?:{_CLOSED}*{SIGN}|[ \t]*[*_\])}}>]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
     rf"|\s+(?=[*_(\[]*[A-Z][*_)\]]*\.?[ \t]*(?:\n|\Z)))"
-    rf"|\w{{0,3}}\b[^\n.:?!]{{0,60}}?\b{_VERBS}\b)",
+    rf"|\w{{0,3}}\b[^\n.:?!]{{0,60}}?\b{VERBS}\b)",
     re.IGNORECASE,
 )
 _EAST_ASIAN = re.compile(
@@ -84,12 +83,11 @@ _NO_ADJECTIVE_LINE = re.compile(r"(?:\A|\n)[\s*_#>-]*\Z")
 _ADJECTIVE_AFTER = re.compile(r"\s+(?:correcta|correta|corretta|correcte|exacte)\s+(?:es|é|è|est|sería|serait)\b")
 _KEY = re.compile(r"[\"'](?:\w+_)?\Z")
 
-_ENGLISH = ("answer",)
-_OTHER_EUROPEAN = (
-    *("antwort", "lösung", "réponse", "reponse", "respuesta", "resposta", "risposta", "antwoord", "ответ"),
+EUROPEAN_ANSWERS = (
+    *("answer", "antwort", "lösung", "réponse", "reponse", "respuesta", "resposta", "risposta", "antwoord", "ответ"),
     *("odpowied", "cevap", "đáp án", "jawaban"),
 )
-_ASIAN = ("答案", "答え", "正解", "解答", "回答", "答：", "答:", "正确选项", "正確選項", "정답", "답")
+ASIAN_ANSWERS = ("答案", "答え", "正解", "解答", "回答", "答：", "答:", "正确选项", "正確選項", "정답", "답")
 
 # Before a cue, these take its commitment back: it is denied, supposed, asked for, somebody else's, or an example.
 _DENIED = re.compile(
@@ -103,9 +101,8 @@ _NEGATED = re.compile(r"\b(?:not|cannot|never|neither|nicht)\b|n['’]t\b|不", 
 _LISTED = re.compile(r"\s+(?:choices|options|candidates|possibilities)\b|\s+(?:choice|option)s?\s*(?:\(?s\)?)\b")
 
 _CUES = (
-    _Cue(ANSWER_IS, _ENGLISH, _EUROPEAN),
-    _Cue(ANSWER_IS, _OTHER_EUROPEAN, _EUROPEAN),
-    _Cue(ANSWER_IS, _ASIAN, _EAST_ASIAN),
+    _Cue(ANSWER_IS, EUROPEAN_ANSWERS, _EUROPEAN),
+    _Cue(ANSWER_IS, ASIAN_ANSWERS, _EAST_ASIAN),
     _Cue(
         ANSWER_IS,
         (
@@ -127,7 +124,7 @@ _CUES = (
     _Cue(
         ANSWER_IS,
         ("option", "choice", "solution", "conclusion", "correct", "verdict"),
-        re.compile(rf"[*_]*\s*{_SIGN}"),
+        re.compile(rf"[*_]*\s*{SIGN}"),
         after=_NO_ADJECTIVE_LINE,
     ),
     _Cue(ANSWER_IS, ("####",), re.compile(r"#{0,2}")),
@@ -197,19 +194,27 @@ _NOUN = re.compile(
     re.IGNORECASE,
 )
 _NOUNS = ("answer", "正解", "정답")
+_COPULAS = (" is ", " was ", " be ", " seems ", " remains ", " ist ", " est ", " es ", " é ", " è ")
+_NEAR = 50
 _SUBJECT = 130
 _MOST_PLACES = 200
+_END = 800
 _PREDICATES = ("correct", "right", "answer", "best", "richtig", "korrekt", "bonne", "appropriate", "true", "closest")
 _ASIAN_PREDICATES = ("正确", "正確", "正解", "정답", "正しい", "正答", "맞")
 
-# Where a text begins another question or turn; what follows is no part of the answer.
-_BOUNDARY = re.compile(
-    r"^[ \t>#*_]*(?:(?:next|new|another)\s+)?(?:question|problem|exercise|q|问题|题目|問題|질문|문제|вопрос|frage|pregunta)[ \t]*(?:no\.?|#)?[ \t]*\d*[ \t]*[*_]*[ \t]*[:：]"
-    r"|^[ \t]*<?(?:human|user|assistant|bot)>?[ \t]*[:：]|^[ \t]*###[ \t]*(?:instruction|input|question|human|user)\b"
-    r"|</s>|<\|(?:end\w*|im_end|im_start|eot_id|eom_id|start_header_id|return|user|assistant|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN)\|>"
-    r"|<(?:eos\w*|end_of_turn|eoa|eod|start_of_turn)>|\[/?INST\]",
-    re.IGNORECASE | re.MULTILINE,
+# Where a text begins another question or turn; what follows is no part of the answer. Each pattern begins with a fixed sign,
+# which makes the search fast.
+_QUESTION = re.compile(
+    r"\n[ \t>#*_]*(?:(?:(?:next|new|another)\s+)?(?:question|problem|exercise|q|问题|题目|問題|질문|문제|вопрос|frage|pregunta)[ \t]*(?:no\.?|#)?[ \t]*\d*[ \t]*[*_]*[ \t]*[:：]"
+    r"|<?(?:human|user|assistant|bot)>?[ \t]*[:：]|(?<=\#)[ \t]*(?:instruction|input|question|human|user)\b)",
+    re.IGNORECASE,
 )
+_TURN = re.compile(
+    r"<(?:/s>|\|(?:end\w*|im_end|im_start|eot_id|eom_id|start_header_id|return|user|assistant|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN)\|>"
+    r"|(?:eos\w*|end_of_turn|eoa|eod|start_of_turn)>)",
+    re.IGNORECASE,
+)
+_INSTRUCTION = re.compile(r"\[/?INST\]")
 _PREAMBLE = 200
 
 _SENTENCE_END = re.compile(r"[.!?][\s*_\"”)]+|[。！？\n]")
@@ -237,10 +242,12 @@ def extract(text: str, letters: str, options: Sequence[str] | None = None, *, cu
         options: the options' texts in the letters' order, for answers that repeat a text or a number instead of a letter.
         cut_off: the model was stopped by its token limit. Only an explicit commitment that no doubt follows then counts.
     """
+    # Only one letter changes its length in lower case.
+    lower = text.replace("İ", "I").lower()
     text = plain(text)
     labels = Labels(letters, options)
-    for start, stop in _parts(text):
-        found = _last(text, start, stop, labels, cut_off)
+    for start, stop in parts(text):
+        found = _last(text[start:stop], lower[start:stop], labels, cut_off and stop == len(text))
         if found is not None:
             rule, named = found
             return Extraction(named.letters, rule) if len(named.letters) == 1 else Extraction(None, SEVERAL)
@@ -252,72 +259,126 @@ _Found = tuple[str, Named] | None
 _Finder = Callable[[str, str, Labels], _Found]
 
 
-def _parts(text: str) -> Iterator[tuple[int, int]]:
+def parts(text: str) -> Iterator[tuple[int, int]]:
     """The parts of ``text`` that may hold the answer, in order: all of it, or up to the first invented question.
 
     A mark of a question that only a short beginning precedes opens the asked question, repeated.
     """
     start = 0
-    for boundary in _BOUNDARY.finditer(text):
-        if text[start : boundary.start()].strip():
-            yield start, boundary.start()
-            if boundary.start() > _PREAMBLE:
+    for mark_start, mark_end in _boundaries(text):
+        if text[start:mark_start].strip():
+            yield start, mark_start
+            if mark_start > _PREAMBLE:
                 return
-        start = boundary.end()
+        start = mark_end
     yield start, len(text)
 
 
-def _last(text: str, start: int, stop: int, labels: Labels, cut_off: bool) -> _Found:
-    """The last explicit commitment of ``text`` from ``start`` to ``stop``; without one, the last of the weaker ones."""
-    inside = text[start:stop]
-    lower = inside.lower()
-    for finders in [_EXPLICIT] if cut_off else [_EXPLICIT, _WEAKER, _PLAIN]:
-        found = [finder(inside, lower, labels) for finder in finders]
-        last = max(filter(None, found), key=lambda each: each[1].start, default=None)
-        if last is not None:
-            return None if cut_off and stop == len(text) and _DOUBT.search(inside, last[1].end) else last
+def _boundaries(text: str) -> list[tuple[int, int]]:
+    """Where the marks of a further question or turn start and end, in order."""
+    # A line break before the text makes its first line like the others.
+    found = [(max(0, mark.start() - 1), mark.end() - 1) for mark in _QUESTION.finditer("\n" + text)]
+    for pattern, sign in ((_TURN, "<"), (_INSTRUCTION, "INST]")):
+        if sign in text:
+            found += [mark.span() for mark in pattern.finditer(text)]
+    return sorted(found)
+
+
+def _last(text: str, lower: str, labels: Labels, is_open: bool) -> _Found:
+    """The last explicit commitment of ``text``; without one, the last of the weaker ones.
+
+    Args:
+        text: a text or its first part.
+        lower: the same in lower case.
+        labels: of the question.
+        is_open: the text was cut off at its end.
+    """
+    # Most texts end in their answer, which is found faster in the end alone.
+    for start in [len(text) - _END, 0] if len(text) > _END else [0]:
+        found = _latest(_EXPLICIT, text[start:], lower[start:], labels)
+        if found is not None and (start == 0 or found[1].start > _SUBJECT):
+            return None if is_open and is_doubted(text, start + found[1].end) else found
+    return None if is_open else _latest(_WEAKER, text, lower, labels) or _last_sentence(text, lower, labels)
+
+
+def _latest(finders: Sequence[_Finder], text: str, lower: str, labels: Labels) -> _Found:
+    found = filter(None, (finder(text, lower, labels) for finder in finders))
+    return max(found, key=lambda each: each[1].start, default=None)
+
+
+def is_inside_word(text: str, start: int) -> bool:
+    """Whether an English letter stands right before ``start``."""
+    return start > 0 and text[start - 1].isascii() and text[start - 1].isalpha()
+
+
+def is_denied(text: str, start: int, link: str) -> bool:
+    """Whether the cue at ``start`` of ``text``, with the ``link`` to its label, says what is not the answer, or only may be."""
+    return bool(_DENIED.search(text[max(0, start - 60) : start]) or _NEGATED.search(link))
+
+
+def is_doubted(text: str, end: int) -> bool:
+    """Whether ``text`` doubts a commitment after its ``end``."""
+    return _DOUBT.search(text, end) is not None
+
+
+def places(words: Iterable[str], lower: str) -> list[tuple[int, str]]:
+    """Where each of ``words`` starts in the ``lower`` text, and the word; the last place first.
+
+    Of each word only so many places count that no text that makes sense has more.
+    """
+    found = []
+    for word in words:
+        place = lower.rfind(word)
+        for _ in range(_MOST_PLACES):
+            if place < 0:
+                break
+            found.append((place, word))
+            place = lower.rfind(word, 0, place)
+    found.sort(reverse=True)
+    return found
+
+
+@dataclass(frozen=True)
+class _ByWord:
+    """The cues of a table by their words, for texts of ASCII and for all."""
+
+    all: dict[str, list[_Cue]]
+    ascii: dict[str, list[_Cue]]
+
+
+def _by_word(cues: Iterable[_Cue]) -> _ByWord:
+    found: dict[str, list[_Cue]] = {}
+    for cue in cues:
+        for word in cue.words:
+            found.setdefault(word, []).append(cue)
+    return _ByWord(found, {word: of_word for word, of_word in found.items() if word.isascii()})
+
+
+def _cued(table: _ByWord, text: str, lower: str, labels: Labels) -> _Found:
+    by_word = table.ascii if lower.isascii() else table.all
+    for start, word in places(by_word, lower):
+        for cue in by_word[word]:
+            named = _after_cue(cue, text, lower, start, start + len(word), labels)
+            if named is not None:
+                return (BY_TEXT if named.by_text else cue.rule), named
     return None
 
 
-def _places(word: str, text: str) -> Iterator[int]:
-    """The last places of ``word``, the very last first: so many that only a text that goes in circles has more."""
-    place = text.rfind(word)
-    for _ in range(_MOST_PLACES):
-        if place < 0:
-            return
-        yield place
-        place = text.rfind(word, 0, place)
-
-
-def _cued(cue: _Cue, text: str, lower: str, labels: Labels) -> _Found:
-    best: Named | None = None
-    for word in cue.words:
-        for place in _places(word, lower):
-            if best is not None and place < best.start:
-                break
-            named = _after_cue(cue, text, lower, place, place + len(word), labels)
-            if named is not None:
-                best = named if best is None or named.start > best.start else best
-                break
-    return None if best is None else ((BY_TEXT if best.by_text else cue.rule), best)
-
-
 def _after_cue(cue: _Cue, text: str, lower: str, start: int, end: int, labels: Labels) -> Named | None:
-    before = lower[max(0, start - 60) : start]
-    if before[-1:].isascii() and before[-1:].isalpha():
+    if is_inside_word(lower, start):
         return None
-    if cue.after is not None and not cue.after.search(before):
+    if cue.after is not None and not cue.after.search(lower[max(0, start - 60) : start]):
         return None
     link = cue.link.match(text, end)
-    if link is None or _LISTED.match(text, end) or _DENIED.search(before) or _NEGATED.search(link.group()):
+    if link is None or _LISTED.match(text, end) or is_denied(text, start, link.group()):
         return None
     named = labels.after(text, link.end(), anywhere=cue.rule == ANSWER_IS)
     return None if named is not None and cue.is_weak and not labels.ends(text, named.end) else named
 
 
 def _boxes(text: str, lower: str, labels: Labels) -> _Found:
-    for place in _places("boxed", lower) if "boxed" in lower else _places("fbox", lower):
-        named = labels.after(text, place + 5 if lower.startswith("boxed", place) else place + 4)
+    for start, word in places(("boxed", "fbox"), lower):
+        named = labels.after(text, start + len(word))
         if named is not None:
             return (BY_TEXT if named.by_text else BOXED), named
     return None
@@ -325,26 +386,26 @@ def _boxes(text: str, lower: str, labels: Labels) -> _Found:
 
 def _said_of(text: str, lower: str, labels: Labels, *, explicit: bool) -> _Found:
     """What is said of a label: "(B) is the correct answer" is explicit, "(B) is correct" may be said of a statement."""
-    best: Named | None = None
-    letters = set()
-    for word in (*_PREDICATES, *_ASIAN_PREDICATES):
-        is_noun, pattern = word in _NOUNS, _SAID_OF if word.isascii() else _SAID_OF_ASIAN
-        for place in _places(word, lower):
-            if explicit and best is not None and place < best.start:
-                break
-            if (is_noun or _NOUN.match(text, place + len(word)) is not None) != explicit:
+    found = []
+    for words, pattern in ((_PREDICATES, _SAID_OF), (_ASIAN_PREDICATES, _SAID_OF_ASIAN)):
+        for start, word in places(words, lower) if pattern is _SAID_OF or not lower.isascii() else ():
+            if (word in _NOUNS or _NOUN.match(text, start + len(word)) is not None) != explicit:
                 continue
-            named = _before_predicate(pattern, text, place, labels)
+            named = _before_predicate(pattern, text, start, labels)
             if named is not None:
-                best = named if best is None or named.start > best.start else best
-                letters.add(named.letters)
+                found.append(named)
+                if explicit:
+                    break
     # Of several correct statements none is the answer.
-    if best is None or (not explicit and len(letters) > 1):
+    if not found or (not explicit and len({named.letters for named in found}) > 1):
         return None
-    return (IS_THE_ANSWER if explicit else IS_CORRECT), best
+    return (IS_THE_ANSWER if explicit else IS_CORRECT), max(found, key=lambda named: named.start)
 
 
 def _before_predicate(pattern: re.Pattern[str], text: str, place: int, labels: Labels) -> Named | None:
+    # Few places have a verb before them, which is found faster than the pattern.
+    if pattern is _SAID_OF and not any(verb in text[max(0, place - _NEAR) : place].lower() for verb in _COPULAS):
+        return None
     start = max(0, place - _SUBJECT)
     said = pattern.search(text[start:place])
     if not said:
@@ -420,14 +481,13 @@ def _last_sentence(text: str, lower: str, labels: Labels) -> _Found:
 
 
 _EXPLICIT: list[_Finder] = [
-    *(partial(_cued, cue) for cue in _CUES),
+    partial(_cued, _by_word(_CUES)),
     _boxes,
     partial(_said_of, explicit=True),
     _label_lines,
     _whole_text,
 ]
-_WEAKER: list[_Finder] = [*(partial(_cued, cue) for cue in _WEAK_CUES), partial(_said_of, explicit=False)]
-_PLAIN: list[_Finder] = [_last_sentence]
+_WEAKER: list[_Finder] = [partial(_cued, _by_word(_WEAK_CUES)), partial(_said_of, explicit=False)]
 
 
 def official(text: str, letters: str) -> Extraction:
@@ -445,30 +505,6 @@ def official(text: str, letters: str) -> Extraction:
         match = re.search(pattern, text, re.DOTALL if pattern.startswith(r"\b") else 0)
         if match:
             return Extraction(match.group(1) if match.group(1) in letters else None, OFFICIAL)
-    return Extraction(None, NO_RULE)
-
-
-_ANSWER_IS = re.compile(r"(?:[Aa]nswer|ANSWER)\s+(?:is|IS)\b[\s:*_]*")
-_MATHEMATICS = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-
-
-def extract_latex(text: str) -> Extraction:
-    r"""The mathematics that a step-by-step text ends in.
-
-    The first rule that finds something wins: the content of the last ``\boxed{}``; the text after the last "answer is", up
-    to the end of the formula or, without a formula, of the line.
-    """
-    found = boxed(text)
-    if found:
-        return Extraction(found, BOXED)
-    starts = list(_ANSWER_IS.finditer(text))
-    if starts:
-        rest = text[starts[-1].end() :]
-        formula = _MATHEMATICS.match(rest)
-        found = next(filter(None, formula.groups())) if formula else rest.partition("\n")[0]
-        found = found.strip().rstrip(".*_ ").strip()
-        if found:
-            return Extraction(found, ANSWER_IS)
     return Extraction(None, NO_RULE)
 
 

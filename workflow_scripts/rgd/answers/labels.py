@@ -57,6 +57,7 @@ _CLAUSE = re.compile(
     r"[)\]*]*\s+(?:is|was|has|does|would|will|can|could|cannot|contains|describes|refers|being|does)\b"
 )
 
+_NUMERIC = re.compile(r"[^\w\s+=<>-]*\s*\d")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[-+=/%^<>≤≥√π×·|]")
 _IGNORED = re.compile(r"\\(?:text\w*|math\w*|boxed|left|right|displaystyle|d?frac|[,;! ])")
 _BRACKETED = re.compile(r"(?<![\w)}\]])[(\[]([A-Z])[)\]]|(?i:option|choice|选项|選項)\s*\**\(?([A-Z])(?![A-Za-z0-9])")
@@ -111,7 +112,7 @@ class Labels:
         """Whether ``number`` counts an option from 1, said to be an option's (``is_named``) or not an option's text."""
         if number > len(self.letters):
             return False
-        return bool(is_named) or not any(found and found[0][0].isdigit() for found in self.tokens)
+        return bool(is_named) or not any(_NUMERIC.match(option) for option in self.options or ())
 
     def after(self, text: str, place: int, *, anywhere: bool = False) -> Named | None:
         """What ``text`` names at ``place``, or, with ``anywhere``, later in the same sentence."""

@@ -14,10 +14,10 @@ from rgd.answers.extraction import (
     Extraction,
     choose,
     extract,
-    extract_latex,
     official,
 )
 from rgd.answers.latex import LATEX
+from rgd.answers.mathematics import extract_latex
 from rgd.answers.thoughts import after_reasoning
 from rgd.engines.prompts import letter
 
@@ -86,7 +86,7 @@ def _read(answer: Mapping[str, Any], answer_kind: str, options: Sequence[str], r
     """The answer in what was generated. A text that ends within its thoughts has none, whoever reads it."""
     said, cut_off = after_reasoning(answer["text"]), answer["finish_reason"] == "length"
     if answer_kind == LATEX:
-        found = extract_latex(said)
+        found = extract_latex(said, cut_off=cut_off)
     else:
         letters = "".join(letter(position) for position in range(len(options)))
         found = official(said, letters) if reader == OFFICIAL else extract(said, letters, options, cut_off=cut_off)
