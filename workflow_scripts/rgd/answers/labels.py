@@ -28,7 +28,7 @@ _NOT_BUT = re.compile(r"(?i:not)\s+[^\n.]{1,80}?,?\s+but\s+(?:rather\s+)?")
 _OPENING = "([{'\"`*_$“‘「『【"
 # What ends a label: a closing sign, punctuation that no word follows, or the end of the line.
 _ENDS = re.compile(
-    r"[)\]}】」』”»\"`$<]|\*\*|_{1,2}(?![A-Za-z0-9])|[*'’](?!\w)|\.(?:(?!\w)|(?=\d|[A-Z][a-z]))|[:;!,](?!\w|//)|[:](?=[A-Z])|[、，；：。！]|\s*\Z|[ \t]*\n|\\[)\]}]|[ \t]+[-–—→(\[<*]|[-–—](?!\w)"
+    r"[)\]}】」』”»\"`$<]|\*\*|_{1,2}(?![A-Za-z0-9])|[*'’](?!\w)|\.(?:(?!\w)|(?=\d|[A-Z][a-z]))|[:;!,](?![A-Za-z0-9_]|//)|[:](?=[A-Z])|[、，；：。！]|\s*\Z|[ \t]*\n|\\[)\]}]|[ \t]+[-–—→(\[<*]|[-–—](?!\w)"
 )
 _ASIAN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[ \t]+(?![=+^<>≤≥∪∩×·≈≠|]|\\(?:cup|cap|times|cdot|to|le|ge|subset|approx|neq?|in)\b)")
@@ -69,6 +69,7 @@ _REASON = re.compile(r"\b(?:because|since|whereas|while|unlike|rather|instead|bu
 _SENTENCE_END = re.compile(r"[.!?][\s*_\"”)]|[。！？\n]")
 _SENTENCE = 300
 _LONGEST_OPTION = 400
+_PARTS = 100
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,10 @@ class Labels:
         end = start + 1
         opened = start > 0 and text[start - 1] in _OPENING
         if sign.islower():
-            # The number e and a roman i are no labels, nor is the article.
+            # The number e and a roman i are no labels, nor are the article and the first of a question's parts.
             closed = _ENDS.match(text, end) is not None and text[end : end + 1] not in (" ", "\t")
+            if closed and text[end : end + 1] == ")" and f"({chr(ord(sign) + 1)})" in text[end : end + _PARTS]:
+                return None
             return end if closed and (sign not in "ei" or (opened and sign == "e")) else None
         if _ENDS.match(text, end) or _ASIAN.match(text, end):
             return end

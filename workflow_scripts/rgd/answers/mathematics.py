@@ -26,13 +26,14 @@ from rgd.answers.extraction import (
 from rgd.answers.latex import boxes
 
 LAST_SENTENCE = "last_sentence"
+LAST_LINE = "last_line"
 WHOLE_TEXT = "whole_text"
 
 _SENTENCE = 300
 _SHORT = 60
-_MOST_WORDS = 4
+_MOST_WORDS = 5
 
-_CUES = (*EUROPEAN_ANSWERS, *ASIAN_ANSWERS, "ans:", "ans.", "####")
+_CUES = (*EUROPEAN_ANSWERS, *ASIAN_ANSWERS, "final result", "result:", "ans:", "ans.", "####")
 _LINK = re.compile(
     rf"\w{{0,10}}[\"']\s*:\s*(?P<field>)|>\s*(?P<tag>)|\w{{0,3}}\s?(?:\([^()\n]{{0,30}}\))?[ \t*_)\]】}}”’]*(?:{SIGN}|[ \t]*\n)"
     rf"|(?<=#)|(?<=\.)|[是为為は은는]|\w{{0,3}}\b[^\n.:?!]{{0,80}}?\b{VERBS}\b[ \t]*:?",
@@ -49,6 +50,9 @@ _NO_ANSWER = re.compile(
     r"|cannot|impossible|incorrect|correct|wrong|right|based|obtained|found|an integer|a single|a number)(?![A-Za-z])",
     re.IGNORECASE,
 )
+_NO_VALUE = re.compile(r"[\W_]*|null|none|nan|n/a|unknown|\.\.\.|cannot\b.*", re.IGNORECASE)
+# A cue right before its answer, which may then be a word.
+_CLOSE = re.compile(rf"\w{{0,3}}[^\w\n]*(?:{VERBS})?[^\w]*", re.IGNORECASE)
 _STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'", re.DOTALL)
 _LIST = re.compile(r"\[([^\[\]{}]{0,300})\]")
 _VALUE = re.compile(r"[^\s,}\]][^,}\]\n]{0,100}")
@@ -83,6 +87,11 @@ _CONCLUSION = re.compile(
 )
 _EQUALS = re.compile(r"=\s*\\?[$€£]?\s*(-?\d[\d,]*(?:\.\d+)?(?:/\d+)?)[^=\d]{0,40}\Z")
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{\s*\}")
+# A number, perhaps a fraction or with a sign of its kind, or a simple fraction in LaTeX.
+_VALUE_LINE = re.compile(r"[-−]?\\?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?\\?%?|-?\\[dt]?frac\{[^{}]+\}\{[^{}]+\}")
+# A calculation without unknowns.
+_SUM = re.compile(r"[^A-Za-z\\=]*=")
+_MARKS = " \t\n*_`\"'“”.:,;"
 _CLOSING = " \t\n*_`\"'“”}{)]>"
 _ENDED = ".!。！$*"
 
@@ -139,7 +148,9 @@ def _last_cue(text: str) -> _Place:
             found = _field(text, link.end())
         else:
             stop = text.find("</", link.end()) if link["tag"] is not None else -1
-            found = _sentence(text, link.end(), stop if stop >= 0 else None)
+            found = _sentence(
+                text, link.end(), stop if stop >= 0 else None, is_close=_CLOSE.fullmatch(link.group()) is not None
+            )
         if found is not None:
             content, end = found
             return start, end, Extraction(content, ANSWER_IS)
@@ -161,7 +172,7 @@ def _field(text: str, start: int) -> tuple[str, int] | None:
     else:
         content = value.group()
     content = _bare(content)
-    return (content, value.end()) if content and not _NO_ANSWER.match(content) else None
+    return (content, value.end()) if content and not _NO_VALUE.fullmatch(content) else None
 
 
 def _bare(content: str) -> str:
@@ -178,8 +189,8 @@ def _inside(formula: re.Match[str]) -> str:
     return next(filter(None, formula.groups())).strip().rstrip(".,;").strip()
 
 
-def _sentence(text: str, start: int, stop: int | None) -> tuple[str, int] | None:
-    """What the sentence at ``start`` names as the answer, and where that ends."""
+def _sentence(text: str, start: int, stop: int | None, *, is_close: bool) -> tuple[str, int] | None:
+    """What the sentence at ``start`` names as the answer, and where that ends; words count if a cue ``is_close``."""
     start = _FILL.match(text, start).end()  # type: ignore[union-attr]
     if start >= len(text) or _NO_ANSWER.match(text, start):
         return None
@@ -189,8 +200,7 @@ def _sentence(text: str, start: int, stop: int | None) -> tuple[str, int] | None
     limit = min(stop if stop is not None else len(text), start + _SENTENCE)
     ending = _SENTENCE_END.search(text, start, limit)
     end = ending.start() if ending else limit
-    sentence = text[start:end].strip(_CLOSING + ".:,;")
-    found = _named(sentence)
+    found = _named(_without_loose_brackets(text[start:end].strip(_MARKS)), is_close)
     return (found, end) if found else None
 
 
@@ -206,7 +216,14 @@ def _formulas(text: str, start: int) -> tuple[str, int] | None:
     return found, end
 
 
-def _named(sentence: str) -> str | None:
+def _without_loose_brackets(text: str) -> str:
+    """``text`` without the brackets at its end that it does not open."""
+    while text[-1:] in (")", "]", "}", ">") and sum(map(text.count, "([{<")) < sum(map(text.count, ")]}>")):
+        text = text[:-1].rstrip(_MARKS)
+    return text
+
+
+def _named(sentence: str, is_close: bool) -> str | None:
     """The mathematics that a sentence after a cue names: all of it, its number without a unit, or its last formula."""
     if not sentence:
         return None
@@ -224,20 +241,23 @@ def _named(sentence: str) -> str | None:
     numbers = _NUMBER.findall(sentence)
     if len(numbers) == 1 and not number:
         return str(numbers[0])
-    is_short = len(sentence) <= _SHORT and len(sentence.split()) <= _MOST_WORDS
+    is_short = is_close and len(sentence) <= _SHORT and len(sentence.split()) <= _MOST_WORDS
     return sentence if is_short and not re.search(r"\b(?:not|cannot|no)\b|n['’]t\b", sentence) else None
 
 
 def _conclusion(text: str) -> Extraction | None:
-    """The answer of a text without any cue: all of a short text, or the one number or formula of its last sentence."""
+    """The answer of a text without any cue: all of a short text, its last line, or the one number or formula of its last sentence."""
     whole = text.strip().strip("`").strip()
-    if not whole:
-        return None
-    if len(whole) <= _SHORT and "\n" not in whole and not _PROSE.search(_FORMULA.sub("", whole).lstrip("*")):
-        content = _bare(whole)
-        return (
-            Extraction(content, WHOLE_TEXT) if any(map(str.isalnum, content)) and not _EMPTY_BOX.search(whole) else None
-        )
+    last = whole.rpartition("\n")[2].strip()
+    if 0 < len(last) <= _SHORT and not _PROSE.search(_FORMULA.sub("", last)) and not _EMPTY_BOX.search(last):
+        # A line in the middle of a calculation is no conclusion.
+        content = _bare(last)
+        is_value = any(map(str.isalnum, content)) and (last == whole or _VALUE_LINE.fullmatch(content) is not None)
+        if is_value:
+            equal = _EQUALS.search(content)
+            return Extraction(
+                equal.group(1) if equal and _SUM.match(content) else content, WHOLE_TEXT if last == whole else LAST_LINE
+            )
     whole = whole.rstrip(_CLOSING)
     if whole[-1:] not in _ENDED and not text.rstrip().endswith(tuple(_ENDED)):
         return None
@@ -248,9 +268,9 @@ def _conclusion(text: str) -> Extraction | None:
     if not _CONCLUSION.search(sentence):
         return None
     formulas = [_inside(each) for each in _FORMULA.finditer(sentence)]
-    numbers = _NUMBER.findall(_FORMULA.sub(" ", sentence))
-    named = formulas[-1:] if formulas and not numbers and (len(formulas) == 1) else numbers if not formulas else []
-    return Extraction(str(named[0]), LAST_SENTENCE) if len(named) == 1 else None
+    named = formulas or _NUMBER.findall(sentence)
+    is_one = len(named) == 1 and not (formulas and _NUMBER.search(_FORMULA.sub(" ", sentence)))
+    return Extraction(str(named[0]), LAST_SENTENCE) if is_one else None
 
 
 def _sentences(text: str) -> Iterator[str]:
