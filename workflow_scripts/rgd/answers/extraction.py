@@ -61,11 +61,11 @@ class _Cue:
 
 
 # Between a cue and its label: a few words and a verb, or a sign.
-VERBS = r"(?:is|are|was|be|being|ist|lautet|wäre|est|serait|es|sería|é|seria|è|это|является|là|adalah|jest)"
+VERBS = r"(?:is|are|was|be|being|ist|lautet|wäre|est|serait|es|sería|é|seria|è|это|является|là|adalah|jest|är|er|هي|هو)"
 SIGN = r"(?:[:：=→➜—–]|-+>|-(?=\s))"
 _CLOSED = r"[\s*_\"'`)\]}】』」>”’]"
 _EUROPEAN = re.compile(
-    rf"(?:\w{{0,3}}\s?\((?!\s*[\"'“]|\s*[A-Za-z]\s*\))[^()\n]{{0,30}}\))?(?:\w{{0,3}}(?:{_CLOSED}*{SIGN}|[ \t]*[*_\])}}>]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
+    rf"(?:\w{{0,3}}\s?\((?!\s*[\"'“]|\s*[A-Za-z]\s*\))[^()\n]{{0,30}}\))?(?:\w{{0,3}}(?:\s(?:finale?|correcta?|correta|corretta|correcte|choice|option|letter))?(?:{_CLOSED}*{SIGN}|[ \t]*[*_\])}}>]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
     rf"|\s+(?=[*_(\[]*[A-Z][*_)\]]*\.?[ \t]*(?:\n|\Z)))"
     rf"|\w{{0,3}}\b[^\n.:?!]{{0,60}}?\b{VERBS}\b)",
     re.IGNORECASE,
@@ -75,19 +75,38 @@ _EAST_ASIAN = re.compile(
 )
 _ADJECTIVE = re.compile(
     r"(?:\A|[^a-z])(?:correct|right|best|final|my|proper|appropriate|suitable|accurate|closest|likely|plausible|chosen|selected"
-    r"|only|remaining|matching|valid|true|richtige|korrekte|bonne|correcta|correcte|corretta|correta)"
+    r"|only|remaining|matching|valid|true|правильны[йм]|верны[йм]|richtige|korrekte|bonne|correcta|correcte|corretta|correta)"
     r"(?:\s+(?:\w+\s+){0,1})?\Z"
 )
 _NO_ADJECTIVE_LINE = re.compile(r"(?:\A|\n)[\s*_#>-]*\Z")
 
-_ADJECTIVE_AFTER = re.compile(r"\s+(?:correcta|correta|corretta|correcte|exacte)\s+(?:es|é|è|est|sería|serait)\b")
+_ADJECTIVE_AFTER = re.compile(
+    r"\s+(?:correcta|correta|corretta|correcte|exacte)\s+(?:es|é|è|est|sería|serait)(?:\s+a(?=\s+[A-Z]\b))?\b"
+)
+_TAG = re.compile(r"<(?:\w+_)?\Z")
 _KEY = re.compile(r"[\"'](?:\w+_)?\Z")
 
 EUROPEAN_ANSWERS = (
     *("answer", "antwort", "lösung", "réponse", "reponse", "respuesta", "resposta", "risposta", "antwoord", "ответ"),
-    *("odpowied", "cevap", "đáp án", "jawaban"),
+    *("odpowied", "odpověď", "válasz", "răspuns", "απάντηση", "відповідь", "svar", "cevap", "đáp án", "jawaban"),
+    *("الإجابة", "الجواب", "پاسخ", "התשובה", "उत्तर", "คำตอบ"),
 )
-ASIAN_ANSWERS = ("答案", "答え", "正解", "解答", "回答", "答：", "答:", "正确选项", "正確選項", "정답", "답")
+ASIAN_ANSWERS = (
+    "答案",
+    "答え",
+    "正解",
+    "解答",
+    "回答",
+    "正答",
+    "答：",
+    "答:",
+    "正确选项",
+    "正確選項",
+    "正确的选项",
+    "正確的選項",
+    "정답",
+    "답",
+)
 
 # Before a cue, these take its commitment back: it is denied, supposed, asked for, somebody else's, or an example.
 _DENIED = re.compile(
@@ -117,6 +136,8 @@ _CUES = (
             "statement",
             "pick",
             "guess",
+            "one",
+            "вариант",
         ),
         _EUROPEAN,
         after=_ADJECTIVE,
@@ -132,10 +153,30 @@ _CUES = (
     _Cue(ANSWER_IS, ("opción", "opcion", "opção", "opzione", "alternativa", "option"), _ADJECTIVE_AFTER),
     _Cue(
         ANSWER_IS,
-        ("choice", "option", "letter", "prediction", "selection"),
+        (
+            "choice",
+            "option",
+            "letter",
+            "prediction",
+            "pred",
+            "selection",
+            "selected",
+            "final",
+            "result",
+            "response",
+            "label",
+        ),
         re.compile(r"\w{0,10}[\"']\s*:"),
         after=_KEY,
     ),
+    _Cue(
+        ANSWER_IS,
+        ("ans>", "final>", "choice>", "option>", "result>", "response>", "output>", "letter>"),
+        re.compile(""),
+        after=_TAG,
+    ),
+    _Cue(ANSWER_IS, ("richtig ist", "korrekt ist", "correct is", "right is"), re.compile(r"\s")),
+    _Cue(ANSWER_IS, ("odpowied", "cevap"), re.compile(r"\w{0,3}(?:\s+(?:to|jest))?\s+(?=[A-Z](?:['’.,)]|\s*\Z))")),
     _Cue(ANSWER_IS, ("finish", "submit", "final"), re.compile(r"\s*[(\[]\s*(?=[\"'“]?[A-Za-z][\"'”]?\s*[)\]])")),
     _Cue(CHOSEN, ("选", "選"), re.compile(r"[择擇]?[:：]?(?![项項])"), after=re.compile(r"(?:\A|[^不首被候])\Z")),
 )
@@ -153,7 +194,7 @@ _WEAK_CUES = (
     _Cue(
         HENCE,
         (
-            *("therefore", "thus", "hence", "consequently", "so ", "so,", "∴", "=>"),
+            *("therefore", "thus", "hence", "consequently", "so ", "so,", "no,", "∴", "=>"),
             *("it's", "it is", "i think", "i believe", "i guess", "definitely", "probably", "must be"),
             *("因此", "所以", "综上", "따라서", "したがって", "よって", "also", "donc", "por lo tanto"),
         ),
@@ -167,6 +208,12 @@ _WEAK_CUES = (
             *("namely", "equals", "agrees with", "leaves", "leaving", "points to", "consistent with"),
         ),
         re.compile(r"[^\n.:?!()]{0,30}?\s(?=[*\"“]*(?:\(|option|choice|answer|statement))", re.IGNORECASE),
+        is_weak=True,
+    ),
+    _Cue(
+        NAMES_OPTION,
+        ("left with", "that leaves", "leaves us with", "leaves only", "leaving only", "only remaining"),
+        re.compile(r"\s+(?:only\s+)?"),
         is_weak=True,
     ),
     _Cue(
@@ -222,12 +269,19 @@ _SENTENCE = 600
 
 # A line that begins with a label, alone or before its text.
 _AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
+_FENCES = " \t\r*_#>`-=~"
 _LINE = re.compile(
-    r"[\s*_#>\"'`“(\[$-]*(?P<word>(?:option|choice|answer|选项|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)"
+    r"[\s*_#>\"'`“(\[$-]*(?P<word>(?:option|choice|answer|opción|opção|opzione|réponse|antwort|вариант|选项|選項|選択肢|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)"
     r"(?P<rest>[\s*_)\]}.:：、。\"'`”$]*|[*_]*(?:[)\].:：、]|\s[-–—])[)\]*_]*\s*\S.*)",
     re.IGNORECASE,
 )
 
+# "A. iron: incorrect": what is said of every option in turn.
+_VERDICT = re.compile(
+    r"(?:^|(?<=[\s*(]))(?:option )?\(?([A-Z])(?:[).:\]]|\s[-–—:])[^\n]{0,200}?(?:\b(?:(?P<no>incorrect|not correct|false|wrong|no|untrue)|correct|true|right|yes)\b|(?P<cross>[✗✘❌×])|[✓✔✅])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FEWEST_VERDICTS = 3
 _DOUBT = re.compile(
     r"\b(?:wait|hmm+|hold on|actually|but|however|alternatively|let me|let['’]s|maybe|perhaps)\b", re.IGNORECASE
 )
@@ -439,7 +493,8 @@ def _label_line(line: str, labels: Labels) -> str | None:
 
 def _label_lines(text: str, lower: str, labels: Labels) -> _Found:
     """A text's last or first line that is a label, with or without its text, unless it belongs to a list of options."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    # Lines of marks alone, as the fences of code, do not count.
+    lines = [line.strip() for line in text.split("\n") if line.strip(_FENCES)]
     if not lines:
         return None
     for line, neighbour in ((lines[-1], lines[-2:-1]), (lines[0], lines[1:2])):
@@ -454,6 +509,15 @@ def _label_lines(text: str, lower: str, labels: Labels) -> _Found:
             if not rest.strip(_AROUND) or (len(named.letters) == 1 and rest[0] in ",;-–—"):
                 return LABEL, named
     return None
+
+
+def _verdicts(text: str, lower: str, labels: Labels) -> _Found:
+    """The one option that a text calls right where it judges each option in turn."""
+    judged = [match for match in _VERDICT.finditer(text) if match.group(1).upper() in labels.letters]
+    right = [match for match in judged if not match["no"] and not match["cross"]]
+    if len({match.group(1) for match in judged}) < min(_FEWEST_VERDICTS, len(labels.letters)) or len(right) != 1:
+        return None
+    return IS_CORRECT, Named(right[0].group(1).upper(), right[0].start(1), right[0].end(1))
 
 
 def _whole_text(text: str, lower: str, labels: Labels) -> _Found:
@@ -487,7 +551,7 @@ _EXPLICIT: list[_Finder] = [
     _label_lines,
     _whole_text,
 ]
-_WEAKER: list[_Finder] = [partial(_cued, _by_word(_WEAK_CUES)), partial(_said_of, explicit=False)]
+_WEAKER: list[_Finder] = [partial(_cued, _by_word(_WEAK_CUES)), partial(_said_of, explicit=False), _verdicts]
 
 
 def official(text: str, letters: str) -> Extraction:

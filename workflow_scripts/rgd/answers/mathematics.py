@@ -36,7 +36,7 @@ _MOST_WORDS = 5
 _CUES = (*EUROPEAN_ANSWERS, *ASIAN_ANSWERS, "final result", "result:", "ans:", "ans.", "####")
 _LINK = re.compile(
     rf"\w{{0,10}}[\"']\s*:\s*(?P<field>)|>\s*(?P<tag>)|\w{{0,3}}\s?(?:\([^()\n]{{0,30}}\))?[ \t*_)\]】}}”’]*(?:{SIGN}|[ \t]*\n)"
-    rf"|(?<=#)|(?<=\.)|[是为為は은는]|\w{{0,3}}\b[^\n.:?!]{{0,80}}?\b{VERBS}\b[ \t]*:?",
+    rf"|(?<=[#.:])|[是为為は은는]|\w{{0,3}}\b[^\n.:?!]{{0,80}}?\b{VERBS}\b[ \t]*:?",
     re.IGNORECASE,
 )
 _FILL = re.compile(
@@ -78,6 +78,7 @@ _PART_OF_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _WORDS_ONLY = re.compile(r"(?:\s+[^\W\d_]{2,}[^\W\d_'’-]*|\s*[,;()'’°-]|\s+a\b|\s+per\b)*\s*")
+_NEGATION = re.compile(r"\b(?:not|cannot|no)\b|n['’]t\b", re.IGNORECASE)
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{3,}")
 
 _CONCLUSION = re.compile(
@@ -107,7 +108,8 @@ def extract_latex(text: str, *, cut_off: bool = False) -> Extraction:
     """
     for start, stop in parts(text):
         part = text[start:stop]
-        place, end, found = max(_last_box(part), _last_cue(part), key=lambda each: each[0])
+        box = _last_box(part)
+        place, end, found = max(box, _last_cue(part, is_sought=box is _NOWHERE), key=lambda each: each[0])
         if place < 0:
             conclusion = None if cut_off else _conclusion(part)
             if conclusion is not None:
@@ -138,7 +140,8 @@ def _last_box(text: str) -> _Place:
     return found[-1].start, found[-1].end, Extraction(joint.join(dict.fromkeys(contents[::-1])), BOXED)
 
 
-def _last_cue(text: str) -> _Place:
+def _last_cue(text: str, *, is_sought: bool) -> _Place:
+    """The last answer that a cue names; with ``is_sought`` also words, and what comes later in the cue's sentence."""
     lower = text.replace("İ", "I").lower()
     for start, word in places(filter(str.isascii, _CUES) if lower.isascii() else _CUES, lower):
         link = _LINK.match(text, start + len(word))
@@ -148,8 +151,9 @@ def _last_cue(text: str) -> _Place:
             found = _field(text, link.end())
         else:
             stop = text.find("</", link.end()) if link["tag"] is not None else -1
+            is_close = _CLOSE.fullmatch(link.group()) is not None
             found = _sentence(
-                text, link.end(), stop if stop >= 0 else None, is_close=_CLOSE.fullmatch(link.group()) is not None
+                text, link.end(), stop if stop >= 0 else None, words=is_sought and is_close, later=is_sought
             )
         if found is not None:
             content, end = found
@@ -189,8 +193,16 @@ def _inside(formula: re.Match[str]) -> str:
     return next(filter(None, formula.groups())).strip().rstrip(".,;").strip()
 
 
-def _sentence(text: str, start: int, stop: int | None, *, is_close: bool) -> tuple[str, int] | None:
-    """What the sentence at ``start`` names as the answer, and where that ends; words count if a cue ``is_close``."""
+def _sentence(text: str, start: int, stop: int | None, *, words: bool, later: bool) -> tuple[str, int] | None:
+    """What the sentence at ``start`` names as the answer, and where that ends.
+
+    Args:
+        text: the text.
+        start: right after a cue.
+        stop: where the sentence ends at the latest.
+        words: a few words are an answer.
+        later: so is the last formula, or the only number, after other words.
+    """
     start = _FILL.match(text, start).end()  # type: ignore[union-attr]
     if start >= len(text) or _NO_ANSWER.match(text, start):
         return None
@@ -200,7 +212,7 @@ def _sentence(text: str, start: int, stop: int | None, *, is_close: bool) -> tup
     limit = min(stop if stop is not None else len(text), start + _SENTENCE)
     ending = _SENTENCE_END.search(text, start, limit)
     end = ending.start() if ending else limit
-    found = _named(_without_loose_brackets(text[start:end].strip(_MARKS)), is_close)
+    found = _named(_without_loose_brackets(text[start:end].strip(_MARKS)), words=words, later=later)
     return (found, end) if found else None
 
 
@@ -223,8 +235,8 @@ def _without_loose_brackets(text: str) -> str:
     return text
 
 
-def _named(sentence: str, is_close: bool) -> str | None:
-    """The mathematics that a sentence after a cue names: all of it, its number without a unit, or its last formula."""
+def _named(sentence: str, *, words: bool, later: bool) -> str | None:
+    """The mathematics that a sentence after a cue names (see :func:`_sentence`): its number without a unit, or all of it."""
     if not sentence:
         return None
     number = _NUMBER.match(sentence)
@@ -236,13 +248,13 @@ def _named(sentence: str, is_close: bool) -> str | None:
         return sentence
     sentence = _REASON.split(sentence)[0]
     formulas = [_inside(each) for each in _FORMULA.finditer(sentence)]
-    if formulas:
-        return formulas[-1]
     numbers = _NUMBER.findall(sentence)
-    if len(numbers) == 1 and not number:
+    if later and formulas:
+        return formulas[-1]
+    if later and len(numbers) == 1 and not number:
         return str(numbers[0])
-    is_short = is_close and len(sentence) <= _SHORT and len(sentence.split()) <= _MOST_WORDS
-    return sentence if is_short and not re.search(r"\b(?:not|cannot|no)\b|n['’]t\b", sentence) else None
+    is_short = words and len(sentence) <= _SHORT and len(sentence.split()) <= _MOST_WORDS
+    return sentence if is_short and not _NEGATION.search(sentence) else None
 
 
 def _conclusion(text: str) -> Extraction | None:
