@@ -1,12 +1,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rgd.answers.thoughts import after_reasoning
 from rgd.generation.tagged_block import LETTERS, REASONS, ParsedQuery, Rejection, parse, render
 from rgd.generation.text import normalise_option
 
 TAGS = ["[QUESTION]", "[ANSWER]", *(f"[OPTION {letter}]" for letter in "ABCDE")]
 FRAGMENTS = st.lists(st.sampled_from([*TAGS, "\n", " ", "A", "B", "text", "[", "]"]) | st.text(max_size=4), max_size=40)
-TEXTS = st.text(min_size=1).map(str.strip).filter(lambda text: text and "[" not in text)
+
+
+def is_plain(text):
+    """Whether ``text`` holds neither a tag nor the mark of a thought."""
+    return "[" not in text and after_reasoning(text) == text
+
+
+TEXTS = st.text(min_size=1).map(str.strip).filter(lambda text: text and is_plain(text))
 OPTIONS = st.lists(TEXTS, min_size=4, max_size=4, unique_by=normalise_option).map(tuple)
 QUERIES = st.builds(ParsedQuery, TEXTS, OPTIONS, st.sampled_from(LETTERS))
 
@@ -28,7 +36,7 @@ def test_what_is_rendered_is_read_back(query):
     assert parse(render(query)) == query
 
 
-@given(QUERIES, st.text().filter(lambda text: "[" not in text), QUERIES)
+@given(QUERIES, st.text().filter(is_plain), QUERIES)
 def test_text_around_the_first_block_changes_nothing(query, noise, other):
     assert parse(f"{noise}\n{render(query)}\n{noise}\n{render(other)}") == query
 

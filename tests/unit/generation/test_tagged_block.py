@@ -32,6 +32,133 @@ def test_reads_harmless_variations(text):
     assert parse(text) == QUERY
 
 
+ANSWERS = [
+    *[
+        "C. 5",
+        "C) 5",
+        "(C) 5",
+        "C: 5",
+        "C - 5",
+        "C 5",
+        "**C**",
+        "**C. 5**",
+        "**C** 5",
+        "[C]",
+        "`C`",
+        '"C"',
+        "c",
+        "c) 5",
+        "(c)",
+        "C.",
+    ],
+    *[
+        "Option C",
+        "option c",
+        "Answer: C",
+        "The correct answer is C",
+        "The answer is (C).",
+        r"\boxed{C}",
+        "$C$",
+        "C)",
+        "C:",
+    ],
+    *[
+        "C. 5 is not a multiple of 2",
+        "C (5)",
+        "C: because it has no factor 2",
+        "Ｃ",
+        "C\n\nExplanation: A, B and D are even.",
+    ],
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_the_writers_letter_is_read_as_it_is_written(answer):
+    assert parse(BLOCK.replace("[ANSWER] C", f"[ANSWER] {answer}")) == QUERY
+    assert parse(BLOCK.replace("[ANSWER] C", f"[ANSWER]\n{answer}")) == QUERY
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *[
+            "A, C",
+            "A and C",
+            "A/C",
+            "AC",
+            "A or C",
+            "C. 8",
+            "C) 2",
+            "Cat",
+            "C is odd but so is D",
+            "E",
+            "E. 9",
+            "5",
+            "(5)",
+            "none",
+            "?",
+        ],
+        *["C. and D. are odd", "A) or C)", "All", "Both", "A number", "not C", "C. not A"],
+    ],
+)
+def test_an_answer_that_names_no_letter_or_contradicts_itself_is_dropped(answer):
+    assert parse(BLOCK.replace("[ANSWER] C", f"[ANSWER] {answer}")) == Rejection(tagged_block.ANSWER_NOT_A_LETTER)
+
+
+TAGS = {
+    "bold": "**[{}]**",
+    "bold with the text": "**[{}]",
+    "bold and a colon": "**[{}]:**",
+    "colon after bold": "**[{}]**:",
+    "colon": "[{}]:",
+    "colon inside": "[{}:]",
+    "heading": "### [{}]",
+    "list": "- [{}]",
+    "spaces": "[ {} ]",
+    "italic": "_[{}]_",
+}
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS)
+@pytest.mark.parametrize("case", [str.upper, str.lower, str.title])
+def test_tags_are_read_as_models_write_them(tag, case):
+    names = ["QUESTION", *(f"OPTION {letter}" for letter in "ABCD"), "ANSWER"]
+    text = BLOCK
+    for name in names:
+        text = text.replace(f"[{name}]", tag.format(case(name)))
+    assert parse(text) == QUERY
+    if tag == "**[{}]":
+        assert parse("".join(f"{line}**\n" for line in text.splitlines())) == QUERY
+
+
+def test_closed_tags_and_underscores_are_read():
+    text = "".join(f"{line}[/{line[1 : line.index(']')]}]\n" for line in BLOCK.splitlines())
+    assert parse(text) == QUERY
+    assert parse(BLOCK.replace("OPTION ", "OPTION_")) == QUERY
+    assert parse(BLOCK.replace("[ANSWER]", "[CORRECT ANSWER]")) == QUERY
+
+
+THOUGHT = BLOCK.replace("odd", "even").replace("[ANSWER] C", "[ANSWER] A")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>{}</think>\n{}",
+        "{}</think>\n{}",
+        "[THINK]{}[/THINK]{}",
+        "<seed:think>{}</seed:think>\n{}",
+        "<|channel|>analysis<|message|>{}<|end|><|start|>assistant<|channel|>final<|message|>{}<|return|>",
+    ],
+)
+def test_a_block_inside_a_thought_is_never_read(text):
+    assert parse(text.format(THOUGHT, BLOCK)) == QUERY
+    assert isinstance(parse(text.format(THOUGHT, "")), Rejection)
+    unfinished = text.partition("{}")[0] + THOUGHT
+    if unfinished != THOUGHT:
+        assert isinstance(parse(unfinished, cut_off=True), Rejection)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -13,6 +13,7 @@ The format is that of arXiv 2601.09692 (appendix with the generation prompt)::
 import re
 from dataclasses import dataclass
 
+from rgd.answers.labels import plain
 from rgd.answers.thoughts import after_reasoning
 from rgd.generation.text import normalise_option
 
@@ -40,8 +41,19 @@ REASONS = (
     TRUNCATED,
 )
 
-_TAG = re.compile(r"^[ \t]*\[(QUESTION|ANSWER|OPTION [A-Z])\]", re.MULTILINE)
-_ANSWER = re.compile(r"\(?([A-D])\)?\.?")
+# A tag stands at the start of a line, in any case, and may be bold, or end in a colon.
+_TAG = re.compile(
+    r"^[ \t>#-]*(?P<mark>[*_]{0,3})\[[ \t]*(?:(?P<name>QUESTION|(?:CORRECT[ _])?ANSWER)|OPTION[ _-](?P<option>[A-Z]))[ \t]*[:：]?[ \t]*\]"
+    r"(?P<close>[*_]{0,3}[:：]?[*_]{0,3})",
+    re.MULTILINE | re.IGNORECASE,
+)
+_CLOSING_TAG = re.compile(r"\[/(?:QUESTION|ANSWER|OPTION(?:[ _-][A-Z])?)\]\s*\Z", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"(?:(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?[ \t]*:?[ \t]*)?(?:\\boxed\{|[*_`\"'(\[{<$])*(?P<letter>[A-D])(?P<end>[*_`\"')\]}>$]*)(?:(?P<separator>[.:)：]+[*_]*|[ \t]+[-–—]|[ \t]+(?=\())[ \t]*(?P<text>.*)|[ \t]+(?P<bare>.+))?",
+    re.IGNORECASE,
+)
+# A further label, so that the letter is not the only one.
+_OTHER_LABEL = re.compile(r"(?<![\w'’])[A-D](?![\w'’])")
 _ORDER = ["QUESTION", *(f"OPTION {letter}" for letter in LETTERS), "ANSWER"]
 
 
@@ -65,8 +77,9 @@ def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
     """Read the first block of ``text``.
 
     Thoughts do not count. Text before the first ``[QUESTION]`` and whatever follows the first block, further blocks included, are ignored.
-    Tags stand at the start of a line. The answer is one letter, alone on the line of its tag or on the next
-    non-empty line; brackets around it or a full stop after it are allowed.
+    Tags stand at the start of a line, in capitals or not, bold or not, with or without a colon. The answer is one letter on
+    the line of its tag or on the next non-empty line, with or without brackets, emphasis and "Option" before it. The
+    option's text may follow it, or an explanation that names no other letter; another option's text may not.
 
     Args:
         text: what the model wrote.
@@ -98,12 +111,12 @@ def parse(text: str, *, cut_off: bool = False) -> ParsedQuery | Rejection:
         return Rejection(MISSING_OPTION)
     if not contents[-1]:
         return Rejection(TRUNCATED if cut_off else NO_ANSWER)
-    answer = _ANSWER.fullmatch(contents[-1].splitlines()[0].strip())
+    answer = _letter(contents[-1].splitlines()[0].strip(), options)
     if answer is None:
         return Rejection(ANSWER_NOT_A_LETTER)
     if len({normalise_option(option) for option in options}) < len(options):
         return Rejection(REPEATED_OPTIONS)
-    return ParsedQuery(contents[0], options, answer.group(1))
+    return ParsedQuery(contents[0], options, answer)
 
 
 def render(query: ParsedQuery) -> str:
@@ -113,12 +126,42 @@ def render(query: ParsedQuery) -> str:
     return "\n".join([*lines, f"[ANSWER] {query.answer}"])
 
 
+def _letter(line: str, options: tuple[str, ...]) -> str | None:
+    """The one letter that the writer's answer ``line`` names; None if it names none, or contradicts itself."""
+    found = _ANSWER.fullmatch(plain(line))
+    if found is None:
+        return None
+    letter = found["letter"].upper()
+    said = normalise_option((found["text"] or found["bare"] or "").strip("*_`\"' "))
+    texts = [normalise_option(option) for option in options]
+    if not said or said == texts[LETTERS.index(letter)]:
+        return letter
+    # Without a sign after it, a letter may begin a word or a sentence.
+    if found["bare"] or said in texts or _OTHER_LABEL.search(said):
+        return None
+    return letter
+
+
 def _first_block(text: str) -> list[tuple[str, str]]:
     """Names and contents of the tags from the first ``[QUESTION]`` to the second one or the end of the text."""
     tags = list(_TAG.finditer(text))
-    starts = [number for number, tag in enumerate(tags) if tag.group(1) == "QUESTION"]
+    names = [_name(tag) for tag in tags]
+    starts = [number for number, name in enumerate(names) if name == "QUESTION"]
     if not starts:
         return []
     stop = starts[1] if len(starts) > 1 else len(tags)
     ends = [tag.start() for tag in tags[1:]] + [len(text)]
-    return [(tags[i].group(1), text[tags[i].end() : ends[i]].strip()) for i in range(starts[0], stop)]
+    return [(names[i], _content(tags[i], text[tags[i].end() : ends[i]])) for i in range(starts[0], stop)]
+
+
+def _name(tag: re.Match[str]) -> str:
+    if tag["option"]:
+        return f"OPTION {tag['option'].upper()}"
+    return "QUESTION" if tag["name"].upper() == "QUESTION" else "ANSWER"
+
+
+def _content(tag: re.Match[str], content: str) -> str:
+    """What follows a tag, without a closing tag and the end of an emphasis that began before the tag."""
+    content = _CLOSING_TAG.sub("", content).strip()
+    mark = tag["mark"]
+    return content.removesuffix(mark).rstrip() if mark and mark not in tag["close"] else content
