@@ -18,13 +18,11 @@ from rgd.planning.takeover import KNOWN_CODE, NO_CODE, plugins_of_now
 from rgd.planning.takeover import RULES as RENAMED
 from rgd.workflow.code import questions_beside
 
-ADAPTERS = ("bbeh", "mathematics", "multiple_choice", "quickstart")
+ADAPTERS = ("bbeh", "multiple_choice", "quickstart")
 RULES = (
     "splits",
     "described_questions",
     "human_descriptions",
-    "read_descriptions",
-    "read_queries",
     "filtered_rows",
     "embed_questions",
     "embed_answers",
@@ -32,16 +30,11 @@ RULES = (
     "embed_features",
     "recorded_embeddings",
     "recorded_responses",
-    "read_answers",
-    "read_features",
-    "read_referee",
     "tested_questions",
-    "grade_answers",
-    "equal_answers",
     "matched_responses",
     "matched_labels",
 )
-ASK = ("ask_answers", "ask_descriptions", "ask_features", "ask_queries", "ask_referee")
+ASK = ("ask_answers", "ask_features", "ask_referee")
 """Rules that had no fingerprint, and ask what they asked."""
 FOLLOWED_THERE = """
 import importlib, json, sys

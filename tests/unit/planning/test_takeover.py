@@ -52,15 +52,15 @@ class World:
     def __init__(self, root: Path) -> None:
         self.root, self.memory = root, Memory()
         self.models: list[str] = []
-        before = KNOWN["read_answers"]["before"][0]
+        before = KNOWN["recorded_responses"]["before"][0]
         self.make("answer", "answered/d/q/m.json", ["questions/d/q.parquet"], settings="{}")
         self.make("draw_queries", "draws/d/g.json", ["questions/d/q.parquet"], settings="{}", slice="{}")
         self.make(
-            "responses",
+            "recorded_responses",
             "responses/d/q/m.parquet",
             ["answered/d/q/m.json", "questions/d/q.parquet"],
             settings="{}",
-            code=code("responses.py", before),
+            code=code("recorded_responses.py", before),
         )
         self.make("fit", "routers/d/s/p/r.parquet", ["responses/d/q/m.parquet"], code=code("fit.py", "0" * 16))
         (root / "benchmarks/answer/d/q").mkdir(parents=True)
@@ -118,14 +118,23 @@ def test_code_that_makes_the_same_is_remembered_as_the_code_of_now(world: World)
     when = beside(path).stat().st_mtime_ns
     world.take_over()
     remembered = world.memory.records[str(path)]
-    now = parameter(follow("read_answers.py"), "read_answers.py")
+    now = parameter(follow("recorded_responses.py"), "recorded_responses.py")
     assert repr(now) in remembered.parameters
     assert f"{world.root}/asked/answers/d/q/m.json" in [*remembered.inputs, *remembered.checksums]
     told = read_provenance(path)
     assert told is not None
     assert told["parameters"]["code"] == now
-    assert json.loads(told["made_with"])["of"] == ["responses.py"]
+    assert json.loads(told["made_with"])["of"] == ["recorded_responses.py"]
     assert beside(path).stat().st_mtime_ns == when
+
+
+def test_code_of_a_renamed_rule_that_makes_the_same_is_remembered_as_the_code_of_now(world: World) -> None:
+    before = KNOWN["human_descriptions"]["before"][0]
+    world.make("descriptions", "descriptions/d/h.parquet", ["sources/d.json"], code=code("descriptions.py", before))
+    world.take_over()
+    remembered = world.memory.records[f"{world.root}/descriptions/d/h.parquet"]
+    assert remembered.rule == "human_descriptions"
+    assert repr(parameter(follow("human_descriptions.py"), "human_descriptions.py")) in remembered.parameters
 
 
 def test_code_that_may_make_something_else_is_left_to_run_again(world: World) -> None:
@@ -145,7 +154,7 @@ def test_questions_are_read_again_only_if_rows_lacked_a_readable_label(
     world: World, dropped: list[str], runs_again: bool
 ) -> None:
     adapter = "rgd.datasets.multiple_choice"
-    before = KNOWN["benchmark_questions"]["before"][2]
+    before = KNOWN["benchmark_questions"]["before"][1]
     said = json.dumps(
         {"fingerprint": before, "of": ["benchmark_questions.py", adapter]}, sort_keys=True, separators=(",", ":")
     )
@@ -249,14 +258,14 @@ def test_results_without_records_are_taken_over_by_their_provenance(world: World
     }
     read = read_provenance(world.root / "responses/d/q/m.parquet")
     assert read is not None
-    assert read["parameters"]["code"] == parameter(follow("read_answers.py"), "read_answers.py")
+    assert read["parameters"]["code"] == parameter(follow("recorded_responses.py"), "recorded_responses.py")
 
 
 def test_rules_that_ask_get_the_code_of_now_unless_it_asks_something_else(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = f"{world.root}/asked/queries/d/g.json"
-    now = parameter(follow("ask_queries.py"), "ask_queries.py")
+    path = f"{world.root}/asked/answers/d/q/m.json"
+    now = parameter(follow("ask_answers.py"), "ask_answers.py")
     monkeypatch.setattr(takeover, "follow", lambda script, *_: follow("ask_features.py"))
     world.take_over()
     assert repr(now) not in world.memory.records[path].parameters
