@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from rgd.analysis.audit import COLUMNS, NOTE, audit, audit_for_people
+from rgd.analysis.audit import COLUMNS, NOTE, SAMPLE, SAMPLES, audit, audit_for_people, readings, readings_for_people
 from rgd.analysis.writing import latex, markdown
 from rgd.engines.served import is_asked
 
@@ -131,3 +131,38 @@ def test_the_tables_for_people():
     assert "10 (unparsed)" in NOTE
     assert "| member" in markdown(people, NOTE)
     assert r"\toprule" in latex(people, NOTE)
+
+
+RULES = ["answer_is"] * 6 + ["none"] * 3 + ["label"]
+
+
+def read_by_rules():
+    texts = [f"text {i}\nwith | a bar and " + "words " * 40 + f"end {i}" for i in range(10)]
+    return readings(responses(text=texts, answer=["B"] * 6 + [None] * 3 + ["C"]).assign(extraction_rule=RULES))
+
+
+def test_rules_are_counted_with_samples_the_most_frequent_first():
+    table = read_by_rules()
+    assert table["rule"].tolist() == ["answer_is", "none", "label"]
+    assert table["answers"].tolist() == [6, 3, 1]
+    assert table["share"].tolist() == pytest.approx([0.6, 0.3, 0.1])
+    first, second, third = table["samples"]
+    assert first.count("B: …") == SAMPLES
+    assert [f"end {i}" in first for i in range(3)] == [True, True, False]
+    assert "none: …" in second
+    assert "\n" not in first
+    assert len(third) <= SAMPLE + len("C: …")
+
+
+def test_texts_that_are_not_known_have_no_rules():
+    assert readings(responses(text=[None] * 10).assign(extraction_rule="recorded")).empty
+
+
+def test_people_see_the_rules_of_every_member():
+    table = read_by_rules().assign(dataset="d", query_set="benchmark", member="m")
+    shown = readings_for_people(table)
+    (name,) = shown
+    assert shown[name]["share"].tolist() == ["60.0", "30.0", "10.0"]
+    assert markdown(shown, NOTE).count("answer_is") == 1
+    assert latex(shown, NOTE)
+    assert readings_for_people(table.head(0)) == {}

@@ -1,4 +1,4 @@
-"""Responses: which confidences are measurements."""
+"""Responses: which confidences are measurements, and what of a text counts as an answer."""
 
 import math
 
@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rgd.answers.extraction import CUT_OFF, READERS
 from rgd.answers.responses import MEAN_LOG_PROBABILITY, NO_CONFIDENCE, UNMEASURED, response_rows
 
 
@@ -44,3 +45,62 @@ def test_an_infinite_or_positive_log_probability_is_no_measurement(value: float)
 
 def test_without_a_confidence_or_an_answer_there_is_none() -> None:
     assert read(None, 20) == read(math.nan, 20) == read(-0.2, 20, "?") == (None, NO_CONFIDENCE)
+
+
+CUT_THOUGHTS = [
+    "Okay, the question asks for the boiling point. Option (B) looks right, but wait, (C) has the wrong sign",
+    *(
+        f"{mark}Option (B) looks right, but wait, (C)"
+        for mark in (
+            "<think>",
+            "[THINK]",
+            "<seed:think>",
+            "<thought>",
+            "<reasoning>",
+            "◁think▷",
+            "<|channel|>analysis<|message|>",
+        )
+    ),
+    "<think>The answer is (B).",
+    "The answer is (B). But wait, that is",
+]
+
+
+def row(text: str, finish: str, kind: str = "letter", reader: str = "careful") -> dict:
+    options = ["w", "x", "y", "z"] if kind == "letter" else []
+    question = pa.table(
+        {"query_id": ["q"], "options": pa.array([options], pa.list_(pa.string())), "answer_kind": [kind]}
+    )
+    answer = {
+        "text": text,
+        "scores": None,
+        "confidence": -0.2,
+        "prompt_tokens": 9,
+        "completion_tokens": 9,
+        "finish_reason": finish,
+    }
+    return response_rows(question, [answer], "generate", reader).to_pylist()[0]
+
+
+@pytest.mark.parametrize("text", CUT_THOUGHTS)
+def test_a_text_cut_off_in_its_thoughts_has_no_answer_and_no_confidence(text: str) -> None:
+    found = row(text, "length")
+    assert (found["answer"], found["confidence"], found["extraction_rule"]) == (None, None, CUT_OFF)
+    assert row("<think>So it is 12, and \\boxed{12}", "length", "latex")["answer"] is None
+
+
+def test_an_answer_given_before_the_limit_counts() -> None:
+    assert row("Answer: B\n\nThis is so because the", "length")["answer"] == "B"
+    assert row("<think>(C)?</think>The answer is (B).", "length")["answer"] == "B"
+    assert row("Thus \\boxed{12}. To check this, we", "length", "latex")["answer"] == "12"
+    assert row("The answer is 12", "length", "latex")["answer"] is None
+    assert row("The answer is 12", "stop", "latex")["answer"] == "12"
+
+
+def test_the_reader_is_chosen_and_thoughts_count_for_none() -> None:
+    text = "The answer is (B). No: the answer is (C)."
+    assert row(text, "stop")["answer"] == "C"
+    assert row(text, "stop", reader="official")["answer"] == "B"
+    assert row(text, "stop", reader="official")["extraction_rule"] == "official"
+    for reader in READERS:
+        assert row("<think>The answer is (A).</think>The answer is (D).", "stop", reader=reader)["answer"] == "D"

@@ -13,6 +13,8 @@ from rgd.store.chunks import engine_of
 # Shares of a query set's answers above which a fault is flagged.
 LIMITS = {"unparsed": 0.1, "truncated": 0.1, "empty": 0.01, "blocked": 0.01, "most_common": 0.5}
 MIXED, OTHER_MODEL = "mixed versions", "another model"
+SAMPLES, SAMPLE = 2, 80
+"""How many texts of each rule are shown, and the number of characters of each."""
 SHARES = [*LIMITS, "trimmed"]
 COLUMNS = ["dataset", "query_set", "member", "task", "answers", *SHARES, "engines", "served_models", "cost", "flags"]
 NOTE = (
@@ -20,7 +22,8 @@ NOTE = (
     "blocked: held back by an API's filters; most common: the share of the text that is repeated most; trimmed: the question "
     "lost text because it was too long. Flagged above "
     + ", ".join(f"{100 * limit:g} ({name.replace('_', ' ')})" for name, limit in LIMITS.items())
-    + f"; {MIXED}: several engines or versions gave the answers; {OTHER_MODEL}: the server names a model that was not asked for."
+    + "; the rule by which a text was read is explained in docs/datasets.md, and of each rule up to "
+    + f"{SAMPLES} texts are shown by their last {SAMPLE} characters; {MIXED}: several engines or versions gave the answers; {OTHER_MODEL}: the server names a model that was not asked for."
 )
 
 
@@ -76,6 +79,52 @@ def _row(frame: pd.DataFrame, is_stored: bool) -> dict[str, Any]:
         flags += [MIXED] if len(engines) > 1 else []
         flags += [OTHER_MODEL] if any(not is_asked(served, made.get("model")) for made, served in known) else []
     return found | {"flags": ", ".join(flags)}
+
+
+def readings(responses: pd.DataFrame) -> pd.DataFrame:
+    """By which rules a member's texts were read, the most frequent rule first, with the ends of the first texts of each.
+
+    Args:
+        responses: text, answer, extraction_rule.
+
+    Returns:
+        Columns rule, answers, share, and samples: the ends of texts with the answer read; no rows if no text is known.
+    """
+    written = responses[responses["text"].fillna("").str.strip() != ""]
+    rows = [
+        {
+            "rule": rule,
+            "answers": len(part),
+            "share": len(part) / len(responses),
+            "samples": " | ".join(
+                f"{'none' if answer is None or pd.isna(answer) else answer}: {_end(text)}"
+                for text, answer in part[["text", "answer"]].head(SAMPLES).itertuples(index=False)
+            ),
+        }
+        for rule, part in written.groupby("extraction_rule", sort=True)
+    ]
+    table = pd.DataFrame(rows, columns=["rule", "answers", "share", "samples"])
+    return table.sort_values("answers", ascending=False, kind="stable", ignore_index=True)
+
+
+def _end(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SAMPLE else f"…{line[-SAMPLE:]}"
+
+
+def readings_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
+    """The rules by which each member's texts were read, for each dataset and query set.
+
+    Args:
+        table: rows of :func:`readings`, with dataset, query_set and member.
+        titles: names to show instead of keys, by kind (dataset, scenario).
+    """
+    tables = {}
+    for (dataset, query_set), part in table.groupby(["dataset", "query_set"], sort=False):
+        name = group_title(titles, dataset=str(dataset), scenario=str(query_set))
+        shown = part[["member", "rule", "answers", "share", "samples"]].assign(share=part["share"].map(_percent))
+        tables[f"{name}: how answers were read"] = shown.reset_index(drop=True)
+    return tables
 
 
 def audit_for_people(table: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
