@@ -9,7 +9,7 @@ from rgd.routers.base import TestQueries
 from rgd.tool import bundle
 from rgd.tool.answering import Answering, split_options
 from rgd.tool.routing import Bundle
-from tests.unit.tool.tool_world import engines, member, world
+from tests.unit.tool.tool_world import engines, member, think, world
 
 OPTIONS = ["red", "green", "blue"]
 
@@ -130,3 +130,23 @@ def test_a_router_that_stops_early_is_told_each_answer_and_asks_no_more(monkeypa
     assert (reply.variant, reply.letter) == ("until_two", "B")
     assert [each.member for each in reply.given] == order[:4]
     assert set(made) == {"embedder", *order[:4]}
+
+
+@pytest.mark.parametrize(("reader", "letter"), [(None, "B"), ("careful", "B"), ("official", "A")])
+def test_answers_are_read_as_the_bundle_says_and_carefully_where_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, reader: str | None, letter: str
+) -> None:
+    names = [f"m{i}" for i in range(6)]
+    members = [member(name) for name in names]
+    for each in members:
+        each["asked"] |= {} if reader is None else {"reader": reader}
+    asking, _ = answering(monkeypatch, dict.fromkeys(names, "A). No: the answer is (B"), members=members)
+    assert asking.answer("what?", OPTIONS).letter == letter
+
+
+def test_thoughts_are_left_out_of_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    think(monkeypatch)
+    asking, _ = answering(monkeypatch, dict.fromkeys([f"m{i}" for i in range(6)], "B"))
+    reply = asking.answer("what?")
+    assert reply.text == reply.given[0].text == f"{reply.given[0].member} says hello"
+    assert asking.answer("what?", OPTIONS).letter == "B"

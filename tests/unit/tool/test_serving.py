@@ -20,7 +20,7 @@ from rgd.tool.places import EVERY, Places
 from rgd.tool.routing import Bundle
 from rgd.tool.serving import LOOPBACK, application, serve
 from tests.faulty_server import Asked, FaultyServer, Play
-from tests.unit.tool.tool_world import engines, world
+from tests.unit.tool.tool_world import engines, think, world
 
 QUESTION = "Which is it?\nA. red\nB. green\nC. blue"
 
@@ -87,6 +87,14 @@ def test_any_other_conversation_goes_to_the_best_member(client: openai.OpenAI) -
     assert reply.choices[0].message.content == f"{member} says hello"
     parts = [{"type": "text", "text": "Tell me something."}]
     assert ask(client, parts).choices[0].message.content == f"{member} says hello"
+
+
+def test_thoughts_are_not_served(client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    think(monkeypatch)
+    reply = ask(client, "Tell me something.")
+    (member,) = reply.router["answered_by"]
+    assert reply.choices[0].message.content == f"{member} says hello"
+    assert ask(client, QUESTION, "router-top3").choices[0].message.content == "The answer is (B). green"
 
 
 def test_a_stream_is_the_same_text(client: openai.OpenAI) -> None:

@@ -42,6 +42,7 @@ def test_a_bundle_is_told_how_its_router_routes_and_its_members_are_asked(config
     assert [each["key"] for each in asked] == config.pool["large_tiny"].members
     assert asked[1]["asked"]["way"] == "generate"
     assert "{question}" in asked[1]["asked"]["prompt"]
+    assert {each["asked"]["reader"] for each in asked} == {"careful"}
     without = settings.asking(config, CONFIG, cell("cascal", pool="large_tiny@without-tiny-odd"))
     assert [each["key"] for each in without] == [
         name for name in config.pool["large_tiny"].members if name != "tiny-odd"

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from rgd.engines import opening
 from rgd.engines.base import Answer, Request, Sampling
@@ -139,3 +141,14 @@ def engines(letters: Mapping[str, str] | None = None) -> tuple[Any, dict[str, Ru
         yield made[name]
 
     return opened, made
+
+
+def think(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model thinks before it answers, of another answer and without the opening mark."""
+    answered = Rules.generate
+
+    def generate(self: Rules, requests: Sequence[Request], sampling: Sampling) -> list[Answer]:
+        found = answered(self, requests, sampling)
+        return [replace(answer, text=f"The answer is (C)?\n</think>\n\n{answer.text}") for answer in found]
+
+    monkeypatch.setattr(Rules, "generate", generate)
