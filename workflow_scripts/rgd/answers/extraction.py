@@ -65,7 +65,7 @@ VERBS = r"(?:is|are|was|be|being|ist|lautet|wäre|est|serait|es|sería|é|seria|
 SIGN = r"(?:[:：=→➜—–]|-+>|-(?=\s))"
 _CLOSED = r"[\s*_\"'`)\]}】』」>”’]"
 _EUROPEAN = re.compile(
-    rf"(?:\w{{0,3}}\s?\((?!\s*[\"'“]|\s*[A-Za-z]\s*\))[^()\n]{{0,30}}\))?(?:\w{{0,3}}(?:\s(?:finale?|correcta?|correta|corretta|correcte|choice|option|letter))?(?:{_CLOSED}*{SIGN}|[ \t]*[*_\])}}>]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
+    rf"(?:\w{{0,3}}\s?\((?!\s*[\"'“]|\s*[A-Za-z]\s*\))[^()\n]{{0,30}}\))?(?:\w{{0,3}}(?:\s(?:finale?|correcta?|correta|corretta|correcte|choice|option|letter))?(?:{_CLOSED}*{SIGN}|[ \t]*[*_\])}}>|]+|[ \t]*\n|\s*[(\[]\s*(?=[\"'“]|[A-Z][\])])"
     rf"|\s+(?=[*_(\[]*[A-Z][*_)\]]*\.?[ \t]*(?:\n|\Z)))"
     rf"|\w{{0,3}}\b[^\n.:?!]{{0,60}}?\b{VERBS}\b)",
     re.IGNORECASE,
@@ -144,12 +144,15 @@ _CUES = (
     ),
     _Cue(
         ANSWER_IS,
-        ("option", "choice", "solution", "conclusion", "correct", "verdict"),
-        re.compile(rf"[*_]*\s*{SIGN}"),
+        (
+            *("option", "choice", "solution", "conclusion", "correct", "verdict", "selection", "letter", "prediction"),
+            *("response", "decision", "result", "guess", "final", "output"),
+        ),
+        re.compile(rf"[^\w\n:：]{{0,4}}{SIGN}"),
         after=_NO_ADJECTIVE_LINE,
     ),
     _Cue(ANSWER_IS, ("####",), re.compile(r"#{0,2}")),
-    _Cue(ANSWER_IS, ("ans:", "ans."), re.compile(r"")),
+    _Cue(ANSWER_IS, ("ans",), re.compile(rf"\.?\s*{SIGN}|\.")),
     _Cue(ANSWER_IS, ("opción", "opcion", "opção", "opzione", "alternativa", "option"), _ADJECTIVE_AFTER),
     _Cue(
         ANSWER_IS,
@@ -185,7 +188,19 @@ _WEAK_CUES = (
     _Cue(
         CHOSEN,
         (
-            *("choose", "pick", "select", "go with", "going with", "opt for", "settle on", "vote for"),
+            *(
+                "choose",
+                "pick",
+                "select",
+                "go with",
+                "going with",
+                "opt for",
+                "settle on",
+                "vote for",
+                "lean towards",
+                "lean toward",
+                "leaning towards",
+            ),
             *("wähle", "nehme", "choisis", "elijo", "escolho", "scelgo"),
         ),
         re.compile(r"(?:s|ing|ed)?\s"),
@@ -195,7 +210,7 @@ _WEAK_CUES = (
         HENCE,
         (
             *("therefore", "thus", "hence", "consequently", "so ", "so,", "no,", "∴", "=>"),
-            *("it's", "it is", "i think", "i believe", "i guess", "definitely", "probably", "must be"),
+            *("it's", "it is", "i think", "i believe", "i guess", "definitely", "probably", "must be", "should be"),
             *("因此", "所以", "综上", "따라서", "したがって", "よって", "also", "donc", "por lo tanto"),
         ),
         re.compile(r"[,:]?\s*(?:(?:it|this|that|we)\s+(?:is|must be|has to be|are left with|get)\s+)?", re.IGNORECASE),
@@ -261,6 +276,8 @@ _TURN = re.compile(
     r"|(?:eos\w*|end_of_turn|eoa|eod|start_of_turn)>)",
     re.IGNORECASE,
 )
+# A numbered question with options of its own.
+_NUMBERED = re.compile(r"\n[ \t*]*\d{1,3}[.)][^\n]{5,400}[?？][ \t*]*\n\s*[(*]*A[.):]")
 _INSTRUCTION = re.compile(r"\[/?INST\]")
 _PREAMBLE = 200
 
@@ -271,7 +288,7 @@ _SENTENCE = 600
 _AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
 _FENCES = " \t\r*_#>`-=~"
 _LINE = re.compile(
-    r"[\s*_#>\"'`“(\[$-]*(?P<word>(?:option|choice|answer|opción|opção|opzione|réponse|antwort|вариант|选项|選項|選択肢|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)"
+    r"[\s*_#>\"'`“(\[$✅✔☑👉➡→\uFE0F-]*(?P<word>(?:option|choice|answer|opción|opção|opzione|réponse|antwort|вариант|选项|選項|選択肢|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)번?"
     r"(?P<rest>[\s*_)\]}.:：、。\"'`”$]*|[*_]*(?:[)\].:：、]|\s[-–—])[)\]*_]*\s*\S.*)",
     re.IGNORECASE,
 )
@@ -331,7 +348,12 @@ def parts(text: str) -> Iterator[tuple[int, int]]:
 def _boundaries(text: str) -> list[tuple[int, int]]:
     """Where the marks of a further question or turn start and end, in order."""
     # A line break before the text makes its first line like the others.
-    found = [(max(0, mark.start() - 1), mark.end() - 1) for mark in _QUESTION.finditer("\n" + text)]
+    lines = "\n" + text
+    found = [
+        (max(0, mark.start() - 1), mark.end() - 1)
+        for pattern in (_QUESTION, _NUMBERED)
+        for mark in pattern.finditer(lines)
+    ]
     for pattern, sign in ((_TURN, "<"), (_INSTRUCTION, "INST]")):
         if sign in text:
             found += [mark.span() for mark in pattern.finditer(text)]

@@ -28,7 +28,7 @@ _NOT_BUT = re.compile(r"(?i:not)\s+[^\n.]{1,80}?,?\s+but\s+(?:rather\s+)?")
 _OPENING = "([{'\"`*_$“‘「『【"
 # What ends a label: a closing sign, punctuation that no word follows, or the end of the line.
 _ENDS = re.compile(
-    r"[)\]}】」』”»\"`$<]|\[/|['’][dt][iı]r\b|\*\*|_{1,2}(?![A-Za-z0-9])|[*'’](?!\w)|\.(?:(?!\w)|(?=\d|[A-Z][a-z]))|[:;!,](?![A-Za-z0-9_]|//)|[:](?=[A-Z])|[、，；：。！]|\s*\Z|[ \t]*\n|\\[)\]}]|[ \t]+[-–—→(\[<*]|[-–—](?!\w)"
+    r"[)\]}】」』”»\"`$<]|[ \t]+[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af|]|\[/|['’][dt][iı]r\b|\*\*|_{1,2}(?![A-Za-z0-9])|[*'’](?!\w)|\.(?:(?!\w)|(?=\d|[A-Z][a-z]))|[:;!,](?![A-Za-z0-9_]|//)|[:](?=[A-Z])|[、，；：。！]|\s*\Z|[ \t]*\n|\\[)\]}]|[ \t]+[-–—→(\[<*]|[-–—](?!\w)"
 )
 _ASIAN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[ \t]+(?![=+^<>≤≥∪∩×·≈≠|]|\\(?:cup|cap|times|cdot|to|le|ge|subset|approx|neq?|in)\b)")
