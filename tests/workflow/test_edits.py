@@ -263,6 +263,20 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         ),
         [r"(asked/answers|responses)/.*/tiny-a-third\..*", *BEHIND_RESPONSES],
     ),
+    "how a member's answers are read": (
+        keys(
+            "model/tiny-a.yaml",
+            asks={
+                name: {
+                    "way": "likelihood",
+                    "prompt": THIRD_ASK[name],
+                    "reader": "official" if name == "plain" else "careful",
+                }
+                for name in ("plain", "chat")
+            },
+        ),
+        [r"responses/.*/tiny-a-plain\..*", *BEHIND_RESPONSES],
+    ),
     "a model asked anew": (
         keys("model/tiny-a.yaml", answers_epoch=1),
         [r"(asked/answers|responses)/.*/tiny-a-.*", *BEHIND_RESPONSES],

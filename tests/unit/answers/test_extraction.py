@@ -9,6 +9,8 @@ from rgd.answers.extraction import SEVERAL, Choice, Extraction, choose, extract,
 OPTIONS = ["iron", "copper", "silver", "gold"]
 
 TEXTS: list[tuple[str, str | None]] = [
+    ("**Problem 1: the first**\n\nThe answer is (A).\n\n**Problem 2: the second**\n\nFINAL ANSWER: C", "C"),
+    ("The answer is (C).\n\nProblem: Which is a gas?\nThe answer is (A).", "C"),
     ("The final answer is (C).", "C"),
     ("Final answer: **C**", "C"),
     ("**Final Answer**\n\nC", "C"),

@@ -276,6 +276,8 @@ _TURN = re.compile(
     r"|(?:eos\w*|end_of_turn|eoa|eod|start_of_turn)>)",
     re.IGNORECASE,
 )
+_PART = re.compile(r"\n[ \t>#*_]*(?:problem|exercise)[ \t]*\d", re.IGNORECASE)
+_FIRST_PART = re.compile(r"\n[ \t>#*_]*(?:problem|exercise)[ \t]*1\b", re.IGNORECASE)
 # A numbered question with options of its own.
 _NUMBERED = re.compile(r"\n[ \t*]*\d{1,3}[.)][^\n]{5,400}[?？][ \t*]*\n\s*[(*]*A[.):]")
 _INSTRUCTION = re.compile(r"\[/?INST\]")
@@ -349,10 +351,13 @@ def _boundaries(text: str) -> list[tuple[int, int]]:
     """Where the marks of a further question or turn start and end, in order."""
     # A line break before the text makes its first line like the others.
     lines = "\n" + text
+    # "Problem 1:" begins the parts of a solution, and "Problem 2:" goes on with them.
+    has_parts = _FIRST_PART.search(lines) is not None
     found = [
         (max(0, mark.start() - 1), mark.end() - 1)
         for pattern in (_QUESTION, _NUMBERED)
         for mark in pattern.finditer(lines)
+        if not (has_parts and _PART.match(mark.group()))
     ]
     for pattern, sign in ((_TURN, "<"), (_INSTRUCTION, "INST]")):
         if sign in text:
