@@ -669,3 +669,57 @@ def test_the_last_commitment_is_read_among_sentences_numbers_and_words(
 ) -> None:
     found = extract(text, "ABCDE"[: len(options)], options)
     assert (SEVERAL if found.rule == SEVERAL else found.answer) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B fits. But the final answer is: none of the above.",
+        "Option B is near. \\boxed{\\text{None of these}}",
+        "So B is correct? 【答案】无正确答案",
+        "所以选项B不对。答案：无",
+        "The answer is not listed, though (B) is close.",
+        "Hence B. No: the answer is none of the given options.",
+    ],
+)
+def test_none_of_the_options_is_a_commitment_too(text: str) -> None:
+    assert extract(text, "ABCD", OPTIONS).answer is None
+
+
+def test_none_of_the_options_may_be_an_option() -> None:
+    options = ["iron", "copper", "silver", "None of the above"]
+    for text in ("Answer: None of the above", "The answer is none of the above.", "\\boxed{\\text{None of the above}}"):
+        assert extract(text, "ABCD", options).answer == "D"
+
+
+LONG = "The metal is heated, and then its colour is compared with that of the others on the bench. " * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (LONG + "The best conductor is silver.", "C"),
+        (LONG + "The best conductor is silver and then the", None),
+        (LONG + "Thus $\\boxed{12}$ is the number of the silver", None),
+        (LONG + "The $C$ end of the rod is hot. Hence the $C$ end moves.", None),
+        ("(a) First, we compute. (b) Then we add." + LONG, None),
+        ("A: iron; B: copper; C: silver; D: gold", None),
+        ("A:iron;B:copper;C:silver;D:gold。", None),
+    ],
+)
+def test_a_text_without_a_commitment_has_no_answer_because_of_its_words(text: str, answer: str | None) -> None:
+    assert extract(text, "ABCD", OPTIONS).answer == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"The area is -2\pi.", None),
+        (r"The area is 2\pi.", "B"),
+        (r"The area is \frac{2}{\pi}.", "A"),
+        ("The area is 2/π.", "A"),
+        ("It is a plane.", None),
+    ],
+)
+def test_an_options_formula_is_not_a_part_of_another(text: str, answer: str | None) -> None:
+    assert extract(text, "ABCD", [r"$\frac{2}{\pi}$", r"$2 \pi$", "A", "4"]).answer == answer

@@ -284,7 +284,9 @@ _INSTRUCTION = re.compile(r"\[/?INST\]")
 _PREAMBLE = 200
 
 _SENTENCE_END = re.compile(r"[.!?][\s*_\"”)]+|[。！？\n]")
+_COMPLETE = re.compile(r"[.!?。！？:：)）\]}>$*`\"”』」】|]\Z")
 _SENTENCE = 600
+_SHORT = 200
 
 # A line that begins with a label, alone or before its text.
 _AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
@@ -323,6 +325,8 @@ def extract(text: str, letters: str, options: Sequence[str] | None = None, *, cu
         found = _last(text[start:stop], lower[start:stop], labels, cut_off and stop == len(text))
         if found is not None:
             rule, named = found
+            if not named.letters:
+                return Extraction(None, NO_RULE)
             return Extraction(named.letters, rule) if len(named.letters) == 1 else Extraction(None, SEVERAL)
     return Extraction(None, CUT_OFF if cut_off else NO_RULE)
 
@@ -511,7 +515,10 @@ def _label_line(line: str, labels: Labels) -> str | None:
         is_alone = not rest.strip(_AROUND)
         return labels.letters[int(label) - 1] if is_alone and labels.is_number(int(label), match["word"]) else None
     letter = label.upper()
-    if letter not in labels.letters or re.search(rf"[\s(]{chr(ord(letter) + 1)}[).:]\s", rest):
+    following = chr(ord(label) + 1)
+    if letter not in labels.letters or re.search(
+        rf"(?:[\s(]{following}[).:]\s|[;；,，。]\s*{following}[).:：、])", rest
+    ):
         return None
     if re.match(r"\.[A-Za-z]\.", rest) or (label in "ei" and rest[:1] != ")"):
         return None
@@ -526,6 +533,9 @@ def _label_lines(text: str, lower: str, labels: Labels) -> _Found:
         return None
     for line, neighbour in ((lines[-1], lines[-2:-1]), (lines[0], lines[1:2])):
         letter = _label_line(line, labels)
+        # "(a) First, we ..." begins the parts of a solution.
+        if letter is not None and letter not in line[:8] and len(text) > _SHORT:
+            continue
         if letter is not None and all(_label_line(each, labels) in (None, letter) for each in neighbour):
             at = text.rfind(line) if line is lines[-1] else 0
             return LABEL, Named(letter, at, at + 1)
@@ -559,6 +569,9 @@ def _whole_text(text: str, lower: str, labels: Labels) -> _Found:
 def _last_sentence(text: str, lower: str, labels: Labels) -> _Found:
     """The one bracketed label of the last sentence, or the one option whose text the last sentence holds."""
     whole = text.rstrip()
+    # A long text that stops in the middle of a sentence was cut off, and a box holds what is no option.
+    if (len(whole) > _SHORT and not _COMPLETE.search(whole)) or "boxed{" in lower:
+        return None
     first = max(0, len(whole) - _SENTENCE)
     starts = [match.end() for match in _SENTENCE_END.finditer(whole, first, len(whole) - 1)]
     start = starts[-1] if starts else first

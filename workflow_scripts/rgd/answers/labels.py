@@ -22,7 +22,12 @@ _FILL = re.compile(
     r"(?:</?\w{1,12}>|[\s*_~\"'`“”‘’„«»「『【(\[{<$:：=→➜]|->|-(?=\s)|\\(?:boxed|fbox|text\w*|math\w*|bf|rm)\s*\{?|\\[(\[,;:! ]"
     rf"|(?i:{_WORDS})){{0,30}}"
 )
-_NOT = re.compile(r"(?i:not|never|neither|none|no\b|nicht|non|ni|cannot)\b|不|非")
+_NOT = re.compile(r"(?i:not|never|neither|none|no\b|nicht|non|ni|cannot)\b|不|非|无|没有")
+# "None of them" is a commitment, to no option.
+_NONE_OF_THEM = re.compile(
+    r"(?i:none(?: of (?:the|these|them|those)\b[^\n.]{0,30})?(?=[\s.*})\]\"'”]*(?:\n|\Z|\.|because|since|,))|not (?:listed|given|provided|among|in the (?:list|options)|one of)"
+    r"|no (?:correct |right |valid )?(?:answer|option|choice)s?\b)|无(?:正确|答案|选项|解|[\s。<]|\Z)|没有正确|不在选项"
+)
 _NOT_BUT = re.compile(r"(?i:not)\s+[^\n.]{1,80}?,?\s+but\s+(?:rather\s+)?")
 
 _OPENING = "([{'\"`*_$“‘「『【"
@@ -59,6 +64,9 @@ _CLAUSE = re.compile(
 
 _NUMERIC = re.compile(r"[^\w\s+=<>-]*\s*\d")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[-+=/%^<>≤≥√π×·|]")
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_OPERATORS = frozenset("-+/^*·×√")
+_ONE_LETTER = 3
 _IGNORED = re.compile(r"\\(?:text\w*|math\w*|boxed|left|right|displaystyle|d?frac|[,;! ])")
 _BRACKETED = re.compile(r"(?<![\w)}\]])[(\[]([A-Z])[)\]]|(?i:option|choice|选项|選項)\s*\**\(?([A-Z])(?![A-Za-z0-9])")
 _REJECTS = re.compile(
@@ -120,7 +128,8 @@ class Labels:
         start = _FILL.match(text, place).end()  # type: ignore[union-attr]
         if _NOT.match(text, start):
             turn = _NOT_BUT.match(text, start)
-            return self.after(text, turn.end()) if turn else None
+            named = self.after(text, turn.end()) if turn else self.text_at(text, start)
+            return named or (Named("", start, start) if _NONE_OF_THEM.match(text, start) else None)
         named = self.at(text, start) or self.text_at(text, start)
         if named is None and anywhere:
             named = self.within(text, start)
@@ -182,12 +191,16 @@ class Labels:
             return None
         said = f" {' '.join(tokens(sentence))} "
         texts = {letter: f" {' '.join(option)} " for letter, option in zip(self.letters, self.tokens, strict=False)}
-        held = {letter: text for letter, text in texts.items() if text.strip() and text in said}
+        # A word of one letter is also an article or a variable.
+        texts = {letter: text for letter, text in texts.items() if len(text) > _ONE_LETTER or text.strip().isdigit()}
+        held = {letter: text for letter, text in texts.items() if text.strip() and _holds(said, text)}
         longest = [a for a, text in held.items() if not any(text in other for b, other in held.items() if b != a)]
         return longest[0] if len(longest) == 1 else None
 
     def ends(self, text: str, end: int) -> bool:
         """Whether a label that ends at ``end`` is followed by the end of a clause or by what closes a label."""
+        if text[end : end + 1] == "$":
+            end += 1
         return _ENDS.match(text, end) is not None or _ASIAN.match(text, end) is not None
 
     def _one(self, text: str, start: int) -> int | None:
@@ -238,6 +251,19 @@ class Labels:
         return any(run.lower() in option for option in self.tokens)
 
 
+def _holds(said: str, text: str) -> bool:
+    """Whether ``said`` holds ``text`` and not as a part of a formula."""
+    place = said.find(text)
+    while place >= 0:
+        before, after = said[:place].rpartition(" ")[2], said[place + len(text) :].partition(" ")[0]
+        if before not in _OPERATORS and after not in _OPERATORS:
+            return True
+        place = said.find(text, place + 1)
+    return False
+
+
 def tokens(text: str) -> list[str]:
     """The words, numbers and signs of ``text``, without its markup and in lower case."""
-    return _TOKEN.findall(_IGNORED.sub(" ", text).lower())
+    if "\\" in text or "π" in text:
+        text = _IGNORED.sub(" ", _FRACTION.sub(r" \1 / \2 ", text.replace("π", r"\pi ")))
+    return _TOKEN.findall(text.lower())
