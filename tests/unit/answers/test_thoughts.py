@@ -25,6 +25,9 @@ MARKS = [
     ("<unused94>thought\n", "<unused95>"),
     ("<|channel>thought\n", "<channel|>"),
     ("Here is my thought process:", "Here is my response:"),
+    ("<think >", "</think >"),
+    ("<|think|>", "<|/think|>"),
+    ("Thinking...\n", "...done thinking."),
 ]
 
 
@@ -52,6 +55,9 @@ def test_every_marking_is_left_out_and_a_thought_without_an_end_has_no_answer(op
         ("<think>The tag <think> opens it.</think>The answer is (B)", "The answer is (B)"),
         ("<think>One <reasoning>two</reasoning> three (A)", ""),
         ("The final analysis: the answer is (B)", "The final analysis: the answer is (B)"),
+        ('<details type="reasoning" done="true">\nPerhaps (A).</details>\nThe answer is (B)', "The answer is (B)"),
+        ('<details type="reasoning">\nPerhaps (A).', ""),
+        ("The answer is (B)\n<details>A proof.</details>", "The answer is (B)\n<details>A proof.</details>"),
         ("I think [the answer] is 3 < 4", "I think [the answer] is 3 < 4"),
         ("", ""),
     ],
