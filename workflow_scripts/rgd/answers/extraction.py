@@ -111,11 +111,15 @@ ASIAN_ANSWERS = (
 # Before a cue, these take its commitment back: it is denied, supposed, asked for, somebody else's, or an example.
 _DENIED = re.compile(
     r"(?:\b(?:not|never|isn['’]t|don['’]t think|doubt|if|whether|suppose|supposing|assum\w+|imagine|wrong|incorrect|false|why"
+    r"|(?:might|may|could|would) (?:say|think|answer|believe|argue|assume|guess|choose)(?: that)?"
     r"|suggest(?:s|ed|ion)|hint\w*|claim\w*|your|user['’]?s?|their|student['’]s|e\.g\.|example|format)\s*[\"'“‘*(,]?\s*"
     r"|(?:例如|如果|若|错误|不正确|比如)\s*[:：,，]?\s*)"
     r"(?:that\s+|is\s+|the\s+|correct\s+|right\s+|best\s+|final\s+|true\s+|my\s+|正确\s*|[\[【]\s*)*\Z",
     re.IGNORECASE,
 )
+# "If it rained, the answer would be A".
+_SUPPOSED = re.compile(r"\b(?:would|were|could|might)\b", re.IGNORECASE)
+_IF = re.compile(r"\b(?:if|had|were)\b[^.!?\n]*\Z", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|cannot|never|neither|nicht)\b|n['’]t\b|不", re.IGNORECASE)
 _LISTED = re.compile(r"\s+(?:choices|options|candidates|possibilities)\b|\s+(?:choice|option)s?\s*(?:\(?s\)?)\b")
 
@@ -211,7 +215,7 @@ _WEAK_CUES = (
         (
             *("therefore", "thus", "hence", "consequently", "so ", "so,", "no,", "∴", "=>"),
             *("it's", "it is", "i think", "i believe", "i guess", "definitely", "probably", "must be", "should be"),
-            *("因此", "所以", "综上", "따라서", "したがって", "よって", "also", "donc", "por lo tanto"),
+            *("而是", "因此", "所以", "综上", "따라서", "したがって", "よって", "also", "donc", "por lo tanto"),
         ),
         re.compile(r"[,:]?\s*(?:(?:it|this|that|we)\s+(?:is|must be|has to be|are left with|get)\s+)?", re.IGNORECASE),
         is_weak=True,
@@ -248,7 +252,7 @@ _SAID_OF = re.compile(
     re.IGNORECASE,
 )
 _SAID_OF_ASIAN = re.compile(
-    r"(?:选项|選項|オプション|옵션|[^A-Za-z0-9]|\A)[(（]?(?P<letter>[A-Z])[)）]?(?:选项|選項|项|項)?(?:的?(?:说法|表述)?[是为為]?|が|は|이|가)\s*(?:唯一)?\Z"
+    r"(?:选项|選項|オプション|옵션|[^A-Za-z0-9]|\A)[(（]?(?P<letter>[A-Z])[)）]?\s?(?:选项|選項|项|項)?(?:的?(?:说法|表述)?[是为為]?|が|は|이|가)\s*(?:唯一)?\Z"
 )
 _JOINED = re.compile(r"(?<![A-Za-z])(?P<letter>[A-Z])[)*\]]*\s*(?:,|and|or|&|/|,\s*and|,\s*or)\s*[(*\[]*\Z")
 _NOUN = re.compile(
@@ -293,13 +297,13 @@ _AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
 _FENCES = " \t\r*_#>`-=~"
 _LINE = re.compile(
     r"[\s*_#>\"'`“(\[$✅✔☑👉➡→\uFE0F-]*(?P<word>(?:option|choice|answer|opción|opção|opzione|réponse|antwort|вариант|选项|選項|選択肢|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)번?"
-    r"(?P<rest>[\s*_)\]}.:：、。\"'`”$]*|[*_]*(?:[)\].:：、]|\s[-–—])[)\]*_]*\s*\S.*)",
+    r"(?P<rest>[\s*_)\]}.:：、。\"'`”$]*|[*_]*(?:[)\].:：、]|\s[-–—])[)\]*_]*\s*\S.*|\s*\([^()\n]*\)[\s*_.]*)",
     re.IGNORECASE,
 )
 
 # "A. iron: incorrect": what is said of every option in turn.
 _VERDICT = re.compile(
-    r"(?:^|(?<=[\s*(]))(?:option )?\(?([A-Z])(?:[).:\]]|\s[-–—:])[^\n]{0,200}?(?:\b(?:(?P<no>incorrect|not correct|false|wrong|no|untrue)|correct|true|right|yes)\b|(?P<cross>[✗✘❌×])|[✓✔✅])",
+    r"(?:^|(?<=[\s*(]))(?:option )?\(?([A-Z])(?:[).:\]]|\s[-–—:])[^\n]{0,200}?(?:\b(?:(?P<no>incorrect|not correct|false|wrong|no|untrue|错误|不正确)|correct|true|right|yes|正确)\b|(?P<cross>[✗✘❌×])|[✓✔✅])",
     re.IGNORECASE | re.MULTILINE,
 )
 _FEWEST_VERDICTS = 3
@@ -398,7 +402,9 @@ def is_inside_word(text: str, start: int) -> bool:
 
 def is_denied(text: str, start: int, link: str) -> bool:
     """Whether the cue at ``start`` of ``text``, with the ``link`` to its label, says what is not the answer, or only may be."""
-    return bool(_DENIED.search(text[max(0, start - 60) : start]) or _NEGATED.search(link))
+    if _DENIED.search(text[max(0, start - 60) : start]) or _NEGATED.search(link):
+        return True
+    return _SUPPOSED.search(link) is not None and _IF.search(text[max(0, start - _SUBJECT) : start]) is not None
 
 
 def is_doubted(text: str, end: int) -> bool:
