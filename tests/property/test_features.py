@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from rgd.answers.features import MOST_KEYWORDS, Features, feature_rows, feature_vectors, parse
 from rgd.answers.requests import feature_requests
+from rgd.answers.thoughts import after_reasoning
 from rgd.artifacts import schemas
 
 TAGS = ["[KEYWORDS]", "[STEP BACK]", "[QUESTION]"]
 FRAGMENTS = st.lists(st.sampled_from([*TAGS, "\n", " ", ",", ";", "- ", "1. ", ".", "word", "[", "]"]), max_size=30)
 LINES = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="[,;"), min_size=1, max_size=12)
-SENTENCES = st.lists(LINES, min_size=1, max_size=6).map(" ".join)
+SENTENCES = st.lists(LINES, min_size=1, max_size=6).map(" ".join).filter(lambda text: after_reasoning(text) == text)
 KEYWORDS = st.from_regex(r"[A-Za-z]{1,8}( [a-z]{1,8})?", fullmatch=True)
 FEATURES = st.builds(
     Features,
