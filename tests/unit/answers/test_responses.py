@@ -48,9 +48,9 @@ def test_without_a_confidence_or_an_answer_there_is_none() -> None:
 
 
 CUT_THOUGHTS = [
-    "Okay, the question asks for the boiling point. Option (B) looks right, but wait, (C) has the wrong sign",
+    "Let me see what melts first. It could be (B), but then again (C) has the weaker bond",
     *(
-        f"{mark}Option (B) looks right, but wait, (C)"
+        f"{mark}It could be (B), but hold on, (C)"
         for mark in (
             "<think>",
             "[THINK]",
