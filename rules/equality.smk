@@ -1,4 +1,4 @@
-# Mathematical answers: which are right, and which of a pool's answers are equal. Their only query set is the benchmark.
+# Answers to questions without options: which are right, and which of a pool's answers are equal. Their only query set is the benchmark.
 
 
 rule grade_answers:
@@ -12,11 +12,12 @@ rule grade_answers:
     benchmark:
         paths.benchmark("grade_answers", "{dataset}", "{member}")
     wildcard_constraints:
-        dataset=one_of(study.mathematical),
+        dataset=one_of(study.free_form),
     conda:
         "../envs/cpu.yaml"
     threads: 2
     params:
+        comparing=lambda wildcards: slices.canonical(slices.comparing(study.config, wildcards.dataset)),
         code=code("grade_answers.py"),
     message:
         "Grading the answers of {wildcards.member} to {wildcards.dataset}"
@@ -34,11 +35,12 @@ rule equal_answers:
     benchmark:
         paths.benchmark("equal_answers", "{dataset}", "{pool}")
     wildcard_constraints:
-        dataset=one_of(study.mathematical),
+        dataset=one_of(study.free_form),
     conda:
         "../envs/cpu.yaml"
     threads: 2
     params:
+        comparing=lambda wildcards: slices.canonical(slices.comparing(study.config, wildcards.dataset)),
         code=code("equal_answers.py"),
     message:
         "Finding equal answers of {wildcards.pool} to {wildcards.dataset}"
@@ -57,7 +59,7 @@ rule matched_responses:
     benchmark:
         paths.benchmark("matched_responses", "{dataset}", "{pool}", "{member}")
     wildcard_constraints:
-        dataset=one_of(study.mathematical),
+        dataset=one_of(study.free_form),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -81,7 +83,7 @@ rule matched_labels:
     benchmark:
         paths.benchmark("matched_labels", "{dataset}", "{pool}")
     wildcard_constraints:
-        dataset=one_of(study.mathematical),
+        dataset=one_of(study.free_form),
     conda:
         "../envs/cpu.yaml"
     threads: 1

@@ -127,7 +127,7 @@ rule ask_answers:
         **jobs.ask_answers(inputs.asked_of_member),
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
+            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).kind)
         ),
         code=code("ask_answers.py"),
     message:
@@ -169,7 +169,7 @@ rule read_answers:
         store=study.config.paths.store,
     params:
         settings=lambda wildcards: slices.canonical(
-            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).answer_kind)
+            slices.answering(study.config, study.folder, wildcards.member, study.dataset(wildcards).kind)
         ),
         reader=lambda wildcards: slices.reader(study.config, wildcards.member),
         code=code("read_answers.py"),

@@ -1,19 +1,25 @@
-"""Grade a member's answers to mathematical questions: right ones get the label's own text."""
+"""Grade a member's answers to questions without options: right ones get the label's own text."""
+
+import json
 
 import pyarrow as pa
 
 from _job import running
-from rgd.answers.equality import graded
+from rgd.answers.equality import equality_of, graded
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 
-LIBRARIES = ("math-verify", "sympy")
+LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
 
 with running(snakemake, LIBRARIES):
     responses = read_table(snakemake.input.responses)
     labels = {row["query_id"]: row["label"] for row in read_table(snakemake.input.labels).to_pylist()}
     answers, undecided = graded(
-        responses["query_id"].to_pylist(), responses["answer"].to_pylist(), labels, snakemake.threads
+        responses["query_id"].to_pylist(),
+        responses["answer"].to_pylist(),
+        labels,
+        snakemake.threads,
+        equal=equality_of(json.loads(snakemake.params.comparing)),
     )
     place = responses.column_names.index("answer")
     table = responses.set_column(place, "answer", pa.array(answers, pa.string()))

@@ -1,4 +1,4 @@
-"""Replace the labels of mathematical questions by the texts of a pool's right answers."""
+"""Replace the labels of questions without options by the texts of a pool's right answers."""
 
 import pyarrow as pa
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from _job import running
 from _stored import said_to_be_stored
+from rgd.answers.kinds import LETTER
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.generation.drawing import accept, shortfall_message
@@ -34,7 +35,7 @@ with running(snakemake):
     message = shortfall_message(counts, wanted)
     if message:
         print(message)
-    questions, outcomes = query_tables(queries, counts)
+    questions, outcomes = query_tables(queries, counts, drawing.get("answer_kind", LETTER))
     write_table(snakemake.output.questions, questions, schemas.QUESTIONS)
     write_table(snakemake.output.labels, questions, schemas.LABELS)
     write_table(snakemake.output.counts, outcomes, schemas.GENERATION_COUNTS)

@@ -16,7 +16,8 @@ import numpy as np
 
 from dev.quickstart_questions import arithmetic, calendar, chemistry, codes, exceptions, geography
 from dev.quickstart_questions.drafts import Draft, Kind
-from rgd.datasets.base import LETTER, Question
+from rgd.answers.kinds import LETTER
+from rgd.datasets.base import Question
 from rgd.seeds import generator
 
 SEED, PER_TASK = 1, 60

@@ -12,10 +12,10 @@ from collections import Counter
 
 import pandas as pd
 
-from rgd.answers.equality import tidy
 from rgd.answers.extraction import extract
 from rgd.answers.mathematics import extract_latex
 from rgd.answers.thoughts import after_reasoning
+from rgd.answers.tidying import tidy
 from rgd.engines.prompts import letter
 
 OUTCOMES = ["right", "wrong", "lost", "invented"]

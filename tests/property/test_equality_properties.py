@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.answers.equality import Comparer, representatives, tidy
+from rgd.answers.equality import Comparer, representatives
+from rgd.answers.tidying import tidy
 
 ANSWERS = st.lists(st.text("ab1/ \\{}$", max_size=6), max_size=8)
 PAIRS = st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from rgd.answers import equality
-from rgd.answers.equality import Comparer, equal_answers, graded, labels_in_pool, renamed, representatives, tidy
+from rgd.answers.equality import Comparer, equal_answers, graded, labels_in_pool, renamed, representatives
+from rgd.answers.tidying import tidy
 
 
 @pytest.fixture(scope="module")

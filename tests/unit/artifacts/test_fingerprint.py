@@ -55,12 +55,16 @@ NAMED_ELSEWHERE = {
     "scikit-learn": "projects the map of queries alone",
     "matplotlib": "draws the figures of the scripts that name it",
     "math-verify": "compares answers in the scripts that name it; others look up what was found equal",
+    "latex2sympy2-extended": "reads answers for math-verify",
+    "antlr4-python3-runtime": "runs the grammar of latex2sympy2-extended, which pins it",
     "scipy": "gives the intervals of the comparisons alone",
 }
 """Libraries that a function of a shared module imports, and whose scripts name them: the module's other functions do not."""
 DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "math_verify": "math-verify",
+    "latex2sympy2_extended": "latex2sympy2-extended",
+    "antlr4": "antlr4-python3-runtime",
     "annotated_types": "annotated-types",
     "google": "google-genai",
 }

@@ -103,7 +103,7 @@ def test_a_pool_without_a_member_reads_the_others(study: Study) -> None:
 
 
 def test_answers_in_mathematics_are_read_where_equal_ones_are_equal_texts(study: Study) -> None:
-    dataset = study.mathematical[0]
+    dataset = study.free_form[0]
     pool = next(iter(study.config.pool))
     member = study.pool(pool)[0]
     inputs = Inputs(study)

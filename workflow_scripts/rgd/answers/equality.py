@@ -1,15 +1,16 @@
-r"""Mathematical equality of answers in LaTeX, and a representative for each class of equal answers to a query.
+r"""Equality of answers to questions without options, and a representative for each class of equal answers to a query.
 
-The library math-verify (based on sympy) decides whether 1/2, 0.5 and \frac12 are equal. It runs in a separate process: a
-comparison that takes too long is killed with the process, which needs no signal and no thread of this one.
+Numbers are equal within a tolerance (:mod:`rgd.answers.numbers`), words in their normal form (:mod:`rgd.answers.phrases`). Of
+mathematics in LaTeX, the library math-verify (based on sympy) decides whether 1/2, 0.5 and \frac12 are equal. It runs in a
+separate process: a comparison that takes too long is killed with the process, which needs no signal and no thread of this one.
 
-The library's equality is neither symmetric nor transitive, so it is turned into an equivalence here: two answers are
-compared both ways, and each answer is compared only with the first of a class, in an order that depends only on the
-answers. Whether an answer is right is the library's own decision, with the label as the truth.
+The library's equality is neither symmetric nor transitive, and equality within a tolerance is not transitive. It is turned into
+an equivalence here: two answers are compared both ways, and each answer is compared only with the first of a class, in an order
+that depends only on the answers. Whether an answer is right is the comparison with the label as the truth.
 
 Each member is graded once (:func:`graded`), so a new member does not cause others to be graded again. The classes of equal
 answers are computed once for each pool, before its consensus and without labels (:func:`equal_answers`), because they
-depend on the pool's members. Consensus, routers and scores then see equal answers as equal texts and need no mathematics.
+depend on the pool's members. Consensus, routers and scores then see equal answers as equal texts.
 """
 
 import contextlib
@@ -24,66 +25,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from rgd.answers.comparing import MODULE, READY
+from rgd.answers.kinds import NUMBER, TEXT
+from rgd.answers.numbers import equal_numbers
+from rgd.answers.phrases import equal_phrases
+from rgd.answers.tidying import same_words, tidy
 from rgd.artifacts import schemas
 
 TIME_LIMIT_S = 5.0
 """Time limit of a comparison; answers whose comparison is undecided by then count as different."""
 
 _START_S = 300.0
-# Signs that are written for LaTeX commands.
-_SIGNS = {
-    "−": "-",
-    "–": "-",
-    "×": r"\times ",
-    "·": r"\cdot ",
-    "÷": r"\div ",
-    "≤": r"\le ",
-    "≥": r"\ge ",
-    "≠": r"\ne ",
-    "π": r"\pi ",
-    "∞": r"\infty ",
-    "∪": r"\cup ",
-    "∩": r"\cap ",
-    "°": r"^\circ ",
-    "±": r"\pm ",
-    "√": r"\sqrt ",
-    "θ": r"\theta ",
-    "½": r" \frac{1}{2}",
-    "¼": r" \frac{1}{4}",
-    "¾": r" \frac{3}{4}",
-    "⅓": r" \frac{1}{3}",
-    "⅔": r" \frac{2}{3}",
-    **{sign: f"^{digit}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
-    **dict(zip("，（）：％", ",():%", strict=True)),
-}
-_WRITTEN = str.maketrans(_SIGNS)
-_LOOKS = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\!|\{,\}|\\?\$|\\?€|£")
-_SPACES = re.compile(r"(?<!\\)\\[,;: ]|(?<!\\)\\q?quad(?![A-Za-z])|~|\s+")
-_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-# The numbers e and i in another type, and a letter after an operator, which is thus no unit.
-_UPRIGHT = re.compile(
-    r"(?:(?<=[-+*/^=({])|(?<=\A))\\(?:mathrm|operatorname|mathit|mathbf|mathsf|rm)\s*\{\s*([A-Za-z])\s*\}"
-    r"|\\(?:mathrm|operatorname|rm)\s*\{\s*([ei])\s*\}"
-)
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox)\{([^{}]*)\}")
-_UNIT = r"(?:[ck]?m|mm|kg|ft|in|mi|hrs?|h|min|secs?|s|days?|mph|lbs?|oz|per|a|sq|(?!hundred|thousand|million|billion|dozen|percent|times|over|plus|minus)[^\W\d_]{4,})"
-_WITH_UNIT = re.compile(rf"(-?\d[\d,]*(?:\.\d+)?(?:/\d+)?) ?(?:{_UNIT}(?:\^[23])?(?:[ /]|\Z)){{1,4}}")
-_SINGLE = re.compile(r"([_^])\{(\w)\}")
-_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?!\d)")
-_MIXED = re.compile(r"(?<![\d./])(\d+) +(?:(\d+)/(\d+)(?![\d./])|(?=\\frac))")
-_PLAIN_ROOT = re.compile(r"(?<![\\A-Za-z])sqrt\(([^()]*)\)")
-_PLAIN_NAME = re.compile(r"(?<![\\A-Za-z])(?:pi|infinity)(?![A-Za-z])")
-_KEPT_SPACE = re.compile(r"(?<=[A-Za-z0-9]) (?=[A-Za-z0-9])")
-_POWER_OF_TEN = re.compile(r"(-?\d+(?:\.\d+)?)[eE]([-+]?\d+)")
-_ROUNDS = 4
-
-_WORDS = re.compile(r"[^\W\d_]+(?:[ '’-]+[^\W\d_]+)*")
-_WORD = re.compile(r"[^\W\d_]{4,}")
 # Two numbers that only a space separates, and a number in another base, which the library reads as another number.
 _NO_FORMULA = re.compile(r"\d \d|\d_")
 _INTEGER = re.compile(r"-?\d{1,15}")
@@ -94,7 +50,19 @@ Found = TypeVar("Found")
 class Equal(Protocol):
     """Whether ``answer`` is right if ``truth`` is the right answer."""
 
-    def __call__(self, truth: str, answer: str) -> bool: ...
+    def __call__(self, truth: str, answer: str, /) -> bool: ...
+
+
+def equality_of(settings: Mapping[str, Any]) -> Equal | None:
+    """When two answers are equal: numbers within a tolerance, words in their normal form; None for mathematics, by the library.
+
+    Args:
+        settings: answer_kind, and for numbers tolerance (absolute and relative).
+    """
+    kind = settings["answer_kind"]
+    if kind == NUMBER:
+        return equal_numbers(**settings["tolerance"])
+    return equal_phrases if kind == TEXT else None
 
 
 class Comparer:
@@ -189,53 +157,6 @@ class Comparer:
             self._worker = None
 
 
-def tidy(text: str) -> str:
-    r"""An answer without pure formatting: dollar signs, sizes of brackets and fractions, and spaces that separate nothing.
-
-    A space between two digits stays, unless it groups thousands; a mixed number is written with ``\frac``.
-    """
-    for _ in range(_ROUNDS):
-        written = _tidied(text)
-        if written == text:
-            break
-        text = written
-    return text
-
-
-def _tidied(text: str) -> str:
-    text = _SPACES.sub(" ", _LOOKS.sub("", text.translate(_WRITTEN))).strip().rstrip(".")
-    text = _UPRIGHT.sub(lambda match: match.group(1) or match.group(2), _FRACTION.sub(r"\\frac", text))
-    text = _PLAIN_NAME.sub(lambda match: r"\pi " if match.group() == "pi" else r"\infty ", text)
-    text = _SINGLE.sub(r"\1\2", _PLAIN_ROOT.sub(r"\\sqrt{\1}", text)).replace("**", "^")
-    text = _THOUSANDS.sub(lambda match: match.group().replace(" ", ""), text)
-    text = _MIXED.sub(
-        lambda match: match.group(1) + (rf"\frac{{{match.group(2)}}}{{{match.group(3)}}}" if match.group(2) else ""),
-        text,
-    )
-    quantity = _WITH_UNIT.fullmatch(_TEXT.sub(r"\1", text))
-    if quantity:
-        return quantity.group(1)
-    power = _POWER_OF_TEN.fullmatch(text)
-    if power:
-        text = rf"{power.group(1)}\times10^{{{int(power.group(2))}}}"
-    return _KEPT_SPACE.sub("\0", text).replace(" ", "").replace("\0", " ")
-
-
-def same_words(first: str, second: str) -> bool | None:
-    """Whether two tidy answers are the same words, in any case; None if they are formulas.
-
-    The library takes a word for a product of its letters, so that "east" would be "seat".
-    """
-    one, other = (_TEXT.sub(r"\1", text).strip() for text in (first, second))
-    if len(one) > 1 and _WORDS.fullmatch(one) and one.casefold() == other.casefold():
-        return True
-    is_text = (
-        _WORDS.fullmatch(text) and (_WORD.search(text) or (text != given and len(text) > 1))
-        for text, given in ((one, first), (other, second))
-    )
-    return False if any(is_text) else None
-
-
 def representatives(answers: Collection[str], equal: Equal) -> dict[str, str]:
     """The representative of each answer: answer -> the first of its class, which is the shortest.
 
@@ -257,7 +178,11 @@ def representatives(answers: Collection[str], equal: Equal) -> dict[str, str]:
 
 
 def equal_answers(
-    query_ids: Sequence[str], answers: Sequence[Sequence[str | None]], threads: int, time_limit_s: float = TIME_LIMIT_S
+    query_ids: Sequence[str],
+    answers: Sequence[Sequence[str | None]],
+    threads: int,
+    time_limit_s: float = TIME_LIMIT_S,
+    equal: Equal | None = None,
 ) -> tuple[pa.Table, int]:
     """Which answers of a pool are equal; labels are not used.
 
@@ -266,6 +191,7 @@ def equal_answers(
         answers: for each query, those of the pool's members; None where there is none.
         threads: number of concurrent comparisons.
         time_limit_s: time limit of a comparison in seconds.
+        equal: from :func:`equality_of`.
 
     Returns:
         schemas.EQUAL_ANSWERS, a row for each answer that is not the first of its class, and the number of undecided
@@ -273,7 +199,9 @@ def equal_answers(
     """
     given = [sorted({answer for answer in of_query if answer is not None}) for of_query in answers]
     several = [row for row, distinct in enumerate(given) if len(distinct) > 1]
-    found, undecided = _compared(lambda equal, row: representatives(given[row], equal), several, threads, time_limit_s)
+    found, undecided = _compared(
+        lambda same, row: representatives(given[row], same), several, threads, time_limit_s, equal
+    )
     rows = [
         {"query_id": query_ids[row], "answer": answer, "representative": leader}
         for row, names in zip(several, found, strict=True)
@@ -289,6 +217,7 @@ def graded(
     labels: Mapping[str, str],
     threads: int,
     time_limit_s: float = TIME_LIMIT_S,
+    equal: Equal | None = None,
 ) -> tuple[list[str | None], int]:
     """A member's answers, the right ones replaced by the label, and the number of undecided comparisons.
 
@@ -298,16 +227,17 @@ def graded(
         labels: query_id -> label.
         threads: number of concurrent comparisons.
         time_limit_s: time limit of a comparison in seconds.
+        equal: from :func:`equality_of`.
     """
 
-    def name(equal: Equal, row: int) -> str | None:
+    def name(same: Equal, row: int) -> str | None:
         answer = answers[row]
         if answer is None:
             return None
         label = labels[query_ids[row]]
-        return label if equal(label, answer) else answer
+        return label if same(label, answer) else answer
 
-    return _compared(name, range(len(query_ids)), threads, time_limit_s)
+    return _compared(name, range(len(query_ids)), threads, time_limit_s, equal)
 
 
 def renamed(query_ids: Sequence[str], answers: Sequence[str | None], equal: pa.Table) -> list[str | None]:
@@ -357,9 +287,11 @@ def labels_in_pool(
 
 
 def _compared(
-    work: Callable[[Equal, int], Found], rows: Sequence[int], threads: int, time_limit_s: float
+    work: Callable[[Equal, int], Found], rows: Sequence[int], threads: int, time_limit_s: float, equal: Equal | None
 ) -> tuple[list[Found], int]:
-    """The result of ``work`` with a comparer for each of ``rows``, and the number of undecided comparisons."""
+    """The result of ``work`` with ``equal`` or a comparer for each of ``rows``, and the number of undecided comparisons."""
+    if equal is not None:
+        return [work(equal, row) for row in rows], 0
     free: SimpleQueue[Comparer] = SimpleQueue()
 
     def one(row: int) -> Found:

@@ -293,7 +293,7 @@ _SENTENCE = 600
 _SHORT = 200
 
 # A line that begins with a label, alone or before its text.
-_AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
+AROUND = " \t\n*_#>\"'`“”(){}[]$.:："
 _FENCES = " \t\r*_#>`-=~"
 _LINE = re.compile(
     r"[\s*_#>\"'`“(\[$✅✔☑👉➡→\uFE0F-]*(?P<word>(?:option|choice|answer|opción|opção|opzione|réponse|antwort|вариант|选项|選項|選択肢|옵션)\s*)?[*(\[]{0,3}(?P<label>[A-Za-z]|[1-9]\d?)번?"
@@ -335,9 +335,10 @@ def extract(text: str, letters: str, options: Sequence[str] | None = None, *, cu
     return Extraction(None, CUT_OFF if cut_off else NO_RULE)
 
 
-# A finder looks for its kind of commitment in a text (given as it is and in lower case) and returns the rule and the last one.
-_Found = tuple[str, Named] | None
-_Finder = Callable[[str, str, Labels], _Found]
+Found = tuple[str, Named] | None
+"""The rule of a commitment and what it names."""
+Finder = Callable[[str, str, Labels], Found]
+"""Looks for its kind of commitment in a text (given as it is and in lower case) and returns the last one."""
 
 
 def parts(text: str) -> Iterator[tuple[int, int]]:
@@ -373,7 +374,7 @@ def _boundaries(text: str) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _last(text: str, lower: str, labels: Labels, is_open: bool) -> _Found:
+def _last(text: str, lower: str, labels: Labels, is_open: bool) -> Found:
     """The last explicit commitment of ``text``; without one, the last of the weaker ones.
 
     Args:
@@ -384,13 +385,14 @@ def _last(text: str, lower: str, labels: Labels, is_open: bool) -> _Found:
     """
     # Most texts end in their answer, which is found faster in the end alone.
     for start in [len(text) - _END, 0] if len(text) > _END else [0]:
-        found = _latest(_EXPLICIT, text[start:], lower[start:], labels)
+        found = latest(_EXPLICIT, text[start:], lower[start:], labels)
         if found is not None and (start == 0 or found[1].start > _SUBJECT):
             return None if is_open and is_doubted(text, start + found[1].end) else found
-    return None if is_open else _latest(_WEAKER, text, lower, labels) or _last_sentence(text, lower, labels)
+    return None if is_open else latest(_WEAKER, text, lower, labels) or _last_sentence(text, lower, labels)
 
 
-def _latest(finders: Sequence[_Finder], text: str, lower: str, labels: Labels) -> _Found:
+def latest(finders: Sequence[Finder], text: str, lower: str, labels: Labels) -> Found:
+    """The last commitment that any of ``finders`` finds."""
     found = filter(None, (finder(text, lower, labels) for finder in finders))
     return max(found, key=lambda each: each[1].start, default=None)
 
@@ -445,7 +447,12 @@ def _by_word(cues: Iterable[_Cue]) -> _ByWord:
     return _ByWord(found, {word: of_word for word, of_word in found.items() if word.isascii()})
 
 
-def _cued(table: _ByWord, text: str, lower: str, labels: Labels) -> _Found:
+_BY_CUE, _BY_WEAK_CUE = _by_word(_CUES), _by_word(_WEAK_CUES)
+
+
+def cued(text: str, lower: str, labels: Labels, *, is_weak: bool) -> Found:
+    """What the last cue names; of the weak cues or of the others."""
+    table = _BY_WEAK_CUE if is_weak else _BY_CUE
     by_word = table.ascii if lower.isascii() else table.all
     for start, word in places(by_word, lower):
         for cue in by_word[word]:
@@ -467,7 +474,8 @@ def _after_cue(cue: _Cue, text: str, lower: str, start: int, end: int, labels: L
     return None if named is not None and cue.is_weak and not labels.ends(text, named.end) else named
 
 
-def _boxes(text: str, lower: str, labels: Labels) -> _Found:
+def boxes(text: str, lower: str, labels: Labels) -> Found:
+    r"""What the last box names."""
     for start, word in places(("boxed", "fbox"), lower):
         named = labels.after(text, start + len(word))
         if named is not None:
@@ -475,7 +483,7 @@ def _boxes(text: str, lower: str, labels: Labels) -> _Found:
     return None
 
 
-def _said_of(text: str, lower: str, labels: Labels, *, explicit: bool) -> _Found:
+def _said_of(text: str, lower: str, labels: Labels, *, explicit: bool) -> Found:
     """What is said of a label: "(B) is the correct answer" is explicit, "(B) is correct" may be said of a statement."""
     found = []
     for words, pattern in ((_PREDICATES, _SAID_OF), (_ASIAN_PREDICATES, _SAID_OF_ASIAN)):
@@ -518,7 +526,7 @@ def _label_line(line: str, labels: Labels) -> str | None:
         return None
     label, rest = match["label"], match["rest"]
     if label.isdigit():
-        is_alone = not rest.strip(_AROUND)
+        is_alone = not rest.strip(AROUND)
         return labels.letters[int(label) - 1] if is_alone and labels.is_number(int(label), match["word"]) else None
     letter = label.upper()
     following = chr(ord(label) + 1)
@@ -531,7 +539,7 @@ def _label_line(line: str, labels: Labels) -> str | None:
     return letter
 
 
-def _label_lines(text: str, lower: str, labels: Labels) -> _Found:
+def _label_lines(text: str, lower: str, labels: Labels) -> Found:
     """A text's last or first line that is a label, with or without its text, unless it belongs to a list of options."""
     # Lines of marks alone, as the fences of code, do not count.
     lines = [line.strip() for line in text.split("\n") if line.strip(_FENCES)]
@@ -546,15 +554,15 @@ def _label_lines(text: str, lower: str, labels: Labels) -> _Found:
             at = text.rfind(line) if line is lines[-1] else 0
             return LABEL, Named(letter, at, at + 1)
     if len(lines) == 1:
-        named = labels.at(lines[0], len(lines[0]) - len(lines[0].lstrip(_AROUND)))
+        named = labels.at(lines[0], len(lines[0]) - len(lines[0].lstrip(AROUND)))
         if named is not None:
             rest = lines[0][named.end :].lstrip("*)_ ")
-            if not rest.strip(_AROUND) or (len(named.letters) == 1 and rest[0] in ",;-–—"):
+            if not rest.strip(AROUND) or (len(named.letters) == 1 and rest[0] in ",;-–—"):
                 return LABEL, named
     return None
 
 
-def _verdicts(text: str, lower: str, labels: Labels) -> _Found:
+def _verdicts(text: str, lower: str, labels: Labels) -> Found:
     """The one option that a text calls right where it judges each option in turn."""
     judged = [match for match in _VERDICT.finditer(text) if match.group(1).upper() in labels.letters]
     right = [match for match in judged if not match["no"] and not match["cross"]]
@@ -563,7 +571,7 @@ def _verdicts(text: str, lower: str, labels: Labels) -> _Found:
     return IS_CORRECT, Named(right[0].group(1).upper(), right[0].start(1), right[0].end(1))
 
 
-def _whole_text(text: str, lower: str, labels: Labels) -> _Found:
+def _whole_text(text: str, lower: str, labels: Labels) -> Found:
     """A text that is an option's text."""
     whole = text.strip()
     if not labels.options or len(whole) > 2 * max(map(len, labels.options)):
@@ -572,7 +580,7 @@ def _whole_text(text: str, lower: str, labels: Labels) -> _Found:
     return (BY_TEXT, Named(said[0], 0, 1, by_text=True)) if len(said) == 1 and tokens(whole) else None
 
 
-def _last_sentence(text: str, lower: str, labels: Labels) -> _Found:
+def _last_sentence(text: str, lower: str, labels: Labels) -> Found:
     """The one bracketed label of the last sentence, or the one option whose text the last sentence holds."""
     whole = text.rstrip()
     # A long text that stops in the middle of a sentence was cut off, and a box holds what is no option.
@@ -590,14 +598,14 @@ def _last_sentence(text: str, lower: str, labels: Labels) -> _Found:
     return None if letter is None else (BY_TEXT, Named(letter, start, start + 1, by_text=True))
 
 
-_EXPLICIT: list[_Finder] = [
-    partial(_cued, _by_word(_CUES)),
-    _boxes,
+_EXPLICIT: list[Finder] = [
+    partial(cued, is_weak=False),
+    boxes,
     partial(_said_of, explicit=True),
     _label_lines,
     _whole_text,
 ]
-_WEAKER: list[_Finder] = [partial(_cued, _by_word(_WEAK_CUES)), partial(_said_of, explicit=False), _verdicts]
+_WEAKER: list[Finder] = [partial(cued, is_weak=True), partial(_said_of, explicit=False), _verdicts]
 
 
 def official(text: str, letters: str) -> Extraction:

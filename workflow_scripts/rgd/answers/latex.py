@@ -3,9 +3,6 @@
 import re
 from dataclasses import dataclass
 
-LATEX = "latex"
-"""The kind of answers that are mathematics rather than letters."""
-
 # A brace after a backslash is part of the formula and opens nothing.
 _BRACE = re.compile(r"\\(?:boxed|fbox)\s*(?:(?P<box>\{)|(?P<token>[^\s${}\\.,]+))|\\.|(?P<brace>[{}])", re.DOTALL)
 

@@ -33,8 +33,8 @@ _SENTENCE = 300
 _SHORT = 60
 _MOST_WORDS = 5
 
-_CUES = (*EUROPEAN_ANSWERS, *ASIAN_ANSWERS, "final result", "result:", "ans:", "ans.", "####")
-_LINK = re.compile(
+CUES = (*EUROPEAN_ANSWERS, *ASIAN_ANSWERS, "final result", "result:", "ans:", "ans.", "####")
+LINK = re.compile(
     rf"\w{{0,10}}[\"']\s*:\s*(?P<field>)|>\s*(?P<tag>)|\w{{0,3}}\s?(?:\([^()\n]{{0,30}}\))?[ \t*_)\]】}}”’]*(?:{SIGN}|[ \t]*\n)"
     rf"|(?<=[#.:])|[是为為は은는]|\w{{0,3}}\b[^\n.:?!]{{0,80}}?\b{VERBS}\b[ \t]*:?",
     re.IGNORECASE,
@@ -50,7 +50,7 @@ _NO_ANSWER = re.compile(
     r"|cannot|impossible|incorrect|correct|wrong|right|based|obtained|found|an integer|a single|a number)(?![A-Za-z])",
     re.IGNORECASE,
 )
-_NO_VALUE = re.compile(r"[\W_]*|null|none|nan|n/a|unknown|\.\.\.|cannot\b.*", re.IGNORECASE)
+NO_VALUE = re.compile(r"[\W_]*|null|none|nan|n/a|unknown|\.\.\.|cannot\b.*", re.IGNORECASE)
 # A cue right before its answer, which may then be a word.
 _CLOSE = re.compile(rf"\w{{0,3}}[^\w\n]*(?:{VERBS})?[^\w]*", re.IGNORECASE)
 _STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'", re.DOTALL)
@@ -67,10 +67,11 @@ _AND = re.compile(
 # Between two boxes: marks of formulas, and the name of what the next one is.
 _AROUND_FORMULA = re.compile(r"\\[()\[\]]|[$*]|\b[A-Za-z]\s*=\s*\Z")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\Z|[*_)\"”'$])|[。！？\n]|</")
-_REASON = re.compile(r"[,;]?\s+(?:where|since|because|as|when|with|if|for|so that|which)\b")
+REASON = re.compile(r"[,;]?\s+(?:where|since|because|as|when|with|if|for|so that|which)\b")
 
-_NUMBER = re.compile(
-    r"(?<![\w.^{(/])(?:[-−]\s?)?(?:\\?[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:/\d+(?:\.\d+)?)?(?:\\?%)?(?![\w^/(=]|[.,]\d|\s*[-+*/×·=<>≤≥])"
+NUMBER = re.compile(
+    r"(?<![\w.^{(/])(?:[-−]\s?)?(?:\\?[$€£]\s?)?(?<![0-9][eE][-+−])(?<!10\^[-+−])(?<!10\^\{[-+−])(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+(?:,\d+(?![\d,]))?)(?:\.\d+)?"
+    r"(?:[eE][-+−]?\d+|/\d+(?:\.\d+)?|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?\^\s?\{?[-+−]?\d+\}?)?(?:\\?%)?(?![\w^/(=]|[.,]\d|\s*[-+*/×·=<>≤≥])"
 )
 # Words after a number that belong to it, so that they are no unit.
 _PART_OF_NUMBER = re.compile(
@@ -143,12 +144,12 @@ def _last_box(text: str) -> _Place:
 def _last_cue(text: str, *, is_sought: bool) -> _Place:
     """The last answer that a cue names; with ``is_sought`` also words, and what comes later in the cue's sentence."""
     lower = text.replace("İ", "I").lower()
-    for start, word in places(filter(str.isascii, _CUES) if lower.isascii() else _CUES, lower):
-        link = _LINK.match(text, start + len(word))
+    for start, word in places(filter(str.isascii, CUES) if lower.isascii() else CUES, lower):
+        link = LINK.match(text, start + len(word))
         if link is None or is_inside_word(lower, start) or is_denied(text, start, link.group()):
             continue
         if link["field"] is not None:
-            found = _field(text, link.end())
+            found = field_value(text, link.end())
         else:
             stop = text.find("</", link.end()) if link["tag"] is not None else -1
             is_close = _CLOSE.fullmatch(link.group()) is not None
@@ -161,7 +162,7 @@ def _last_cue(text: str, *, is_sought: bool) -> _Place:
     return _NOWHERE
 
 
-def _field(text: str, start: int) -> tuple[str, int] | None:
+def field_value(text: str, start: int) -> tuple[str, int] | None:
     """The value of a JSON field that starts at ``start``, and its end."""
     string = _STRING.match(text, start)
     listed = _LIST.match(text, start)
@@ -176,7 +177,7 @@ def _field(text: str, start: int) -> tuple[str, int] | None:
     else:
         content = value.group()
     content = _bare(content)
-    return (content, value.end()) if content and not _NO_VALUE.fullmatch(content) else None
+    return (content, value.end()) if content and not NO_VALUE.fullmatch(content) else None
 
 
 def _bare(content: str) -> str:
@@ -239,16 +240,16 @@ def _named(sentence: str, *, words: bool, later: bool) -> str | None:
     """The mathematics that a sentence after a cue names (see :func:`_sentence`): its number without a unit, or all of it."""
     if not sentence:
         return None
-    number = _NUMBER.match(sentence)
+    number = NUMBER.match(sentence)
     if number:
         rest = sentence[number.end() :]
-        if not _PART_OF_NUMBER.match(rest) and _WORDS_ONLY.fullmatch(_REASON.split(rest)[0]):
+        if not _PART_OF_NUMBER.match(rest) and _WORDS_ONLY.fullmatch(REASON.split(rest)[0]):
             return number.group()
     if not _PROSE.search(sentence):
         return sentence
-    sentence = _REASON.split(sentence)[0]
+    sentence = REASON.split(sentence)[0]
     formulas = [_inside(each) for each in _FORMULA.finditer(sentence)]
-    numbers = _NUMBER.findall(sentence)
+    numbers = NUMBER.findall(sentence)
     if later and formulas:
         return formulas[-1]
     if later and len(numbers) == 1 and not number:
@@ -280,8 +281,8 @@ def _conclusion(text: str) -> Extraction | None:
     if not _CONCLUSION.search(sentence):
         return None
     formulas = [_inside(each) for each in _FORMULA.finditer(sentence)]
-    named = formulas or _NUMBER.findall(sentence)
-    is_one = len(named) == 1 and not (formulas and _NUMBER.search(_FORMULA.sub(" ", sentence)))
+    named = formulas or NUMBER.findall(sentence)
+    is_one = len(named) == 1 and not (formulas and NUMBER.search(_FORMULA.sub(" ", sentence)))
     return Extraction(str(named[0]), LAST_SENTENCE) if is_one else None
 
 

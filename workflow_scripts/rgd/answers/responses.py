@@ -16,10 +16,16 @@ from rgd.answers.extraction import (
     extract,
     official,
 )
-from rgd.answers.latex import LATEX
+from rgd.answers.kinds import LATEX, NUMBER, OPTION_TEXT, TEXT, YES_NO
 from rgd.answers.mathematics import extract_latex
+from rgd.answers.numbers import extract_number
+from rgd.answers.option_texts import extract_option
+from rgd.answers.phrases import extract_phrase
 from rgd.answers.thoughts import after_reasoning
 from rgd.engines.prompts import letter
+
+_READERS = {LATEX: extract_latex, NUMBER: extract_number, TEXT: extract_phrase}
+"""How answers to questions without options are read, by their kind."""
 
 LIKELIHOOD, GENERATE = "likelihood", "generate"
 MEAN_LOG_PROBABILITY = "mean_log_probability"
@@ -85,10 +91,12 @@ def response_rows(
 def _read(answer: Mapping[str, Any], answer_kind: str, options: Sequence[str], reader: str) -> Extraction:
     """The answer in what was generated. A text that ends within its thoughts has none, whoever reads it."""
     said, cut_off = after_reasoning(answer["text"]), answer["finish_reason"] == "length"
-    if answer_kind == LATEX:
-        found = extract_latex(said, cut_off=cut_off)
+    letters = "".join(letter(position) for position in range(len(options)))
+    if answer_kind in _READERS:
+        found = _READERS[answer_kind](said, cut_off=cut_off)
+    elif answer_kind in (OPTION_TEXT, YES_NO):
+        found = extract_option(said, letters, options, cut_off=cut_off)
     else:
-        letters = "".join(letter(position) for position in range(len(options)))
         found = official(said, letters) if reader == OFFICIAL else extract(said, letters, options, cut_off=cut_off)
     if found.answer is None and answer["text"].strip() and not said:
         return Extraction(None, CUT_OFF)
@@ -110,7 +118,7 @@ def option_texts(questions: pa.Table, responses: pa.Table) -> list[str | None]:
 
     Args:
         questions: query_id and options.
-        responses: query_id and answer (a letter, or mathematics), of the same queries in the same order.
+        responses: query_id and answer (a letter, or the answer itself), of the same queries in the same order.
 
     Raises:
         ValueError: the tables have different queries.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rgd.answers.latex import LATEX
+from rgd.answers.kinds import WITHOUT_OPTIONS
 from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
 from rgd.config.members import member_key, members, recorded_file, recorded_members
@@ -22,6 +22,7 @@ from rgd.config.schema import (
     Pool,
     Router,
 )
+from rgd.config.slices import prompt_of
 from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.engines.prompts import parse_prompt, unread_turn
@@ -223,7 +224,7 @@ def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, ch
     _check_prices(config, folder)
     _check_described(config, folder)
     _check_shared_seeds(config, folders)
-    _check_mathematics(config, folder)
+    _check_free_form(config, folder)
     if check_data:
         _check_mirror(config, folder)
 
@@ -269,13 +270,19 @@ def _check_described(config: Config, folder: Path) -> None:
             )
 
 
-def _check_mathematics(config: Config, folder: Path) -> None:
-    """Questions without options are answered in writing, and no generator writes them."""
+def _check_free_form(config: Config, folder: Path) -> None:
+    """Questions without options are answered in writing, and no generator writes them; each kind of answer has its prompt."""
     where = file_of(folder, "experiment", config.name)
     known = members(config)
     for product in products(config):
         for dataset in product.datasets:
-            if config.dataset[dataset].answer_kind != LATEX:
+            kind = config.dataset[dataset].kind
+            written = [pool for pool in product.pools if config.pool[pool].recorded is None]
+            for ask, file in (
+                (known[m].ask, known[m].model_name) for pool in written for m in config.pool[pool].members
+            ):
+                _check_prompt(folder, file_of(folder, "model", file), prompt_of(ask, kind))
+            if kind not in WITHOUT_OPTIONS:
                 continue
             for scenario in product.scenarios:
                 left_out = any(
@@ -286,19 +293,17 @@ def _check_mathematics(config: Config, folder: Path) -> None:
                 )
                 if scenario != REAL and not left_out:
                     raise UserError(
-                        f"{where}: the scenario {scenario} has questions with options, but the answers to {dataset} are "
-                        f"mathematics. Add to exclude: {{dataset: {dataset}, scenario: {scenario}, reason: …}}, or give {dataset} "
+                        f"{where}: the scenario {scenario} has questions with options, but those of {dataset} have none "
+                        f"(answer_kind {kind}). Add to exclude: {{dataset: {dataset}, scenario: {scenario}, reason: …}}, or give {dataset} "
                         "an experiment with scenarios: [real]."
                     )
-            for pool in product.pools:
-                for member in config.pool[pool].members if config.pool[pool].recorded is None else []:
+            for pool in written:
+                for member in config.pool[pool].members:
                     if known[member].ask.way != "generate":
                         raise UserError(
                             f"{where}: {member}, of the pool {pool}, answers by the likelihood of options, but the questions of "
                             f"{dataset} have none. Name a pool whose members generate."
                         )
-                    file = file_of(folder, "model", known[member].model_name)
-                    _check_prompt(folder, file, known[member].ask.prompt_mathematics)
 
 
 def _check_mirror(config: Config, folder: Path) -> None:

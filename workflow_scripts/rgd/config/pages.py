@@ -55,19 +55,19 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
     "responses/D/Q/M.parquet": (schemas.RESPONSES, "A member's answer, read from the store and extracted."),
     "graded_responses/D/M.parquet": (
         schemas.RESPONSES,
-        "A member's answer to a mathematical benchmark. A right answer is replaced by the label.",
+        "A member's answer to a benchmark without options. A right answer is replaced by the label.",
     ),
     "equal_answers/D/P.parquet": (
         schemas.EQUAL_ANSWERS,
-        "An answer of the pool to a mathematical question, with the representative of the answers equal to it.",
+        "An answer of the pool to a question without options, with the representative of the answers equal to it.",
     ),
     "matched_responses/D/P/M.parquet": (
         schemas.RESPONSES,
-        "A member's answer to a mathematical benchmark, replaced by the representative of the pool's answers equal to it.",
+        "A member's answer to a benchmark without options, replaced by the representative of the pool's answers equal to it.",
     ),
     "matched_labels/D/P.parquet": (
         schemas.LABELS,
-        "A label of a mathematical benchmark, replaced by the representative of the pool's right answers.",
+        "A label of a benchmark without options, replaced by the representative of the pool's right answers.",
     ),
     "answer_embeddings/D/Q/P.parquet": (schemas.answer_embeddings(384), "The vector of a member's answer text."),
     "option_embeddings/D/Q/P.parquet": (

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.kinds import LATEX, LETTER, NUMBER, OPTION_TEXT, TEXT, YES_NO
 from rgd.config import generated, scenarios
 from rgd.config.files import prompt_file
 from rgd.config.members import members
 from rgd.config.prices import member_rates
 from rgd.config.products import listed
-from rgd.config.schema import Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
-from rgd.datasets.base import LETTER
+from rgd.config.schema import Ask, Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
 from rgd.datasets.mirror import DATA_CACHE, divided, source_files
 from rgd.engines.prompts import in_one_form, text_in_one_form
 from rgd.routing.reduced import REAL
@@ -69,6 +69,7 @@ def benchmark(config: Config, dataset: str) -> dict[str, Any]:
         "seed": spec.seed,
         "questions_per_task": spec.questions_per_task,
         "tasks": list(spec.tasks),
+        **({} if spec.kind in (LETTER, LATEX) else {"answer_kind": spec.kind}),
     }
 
 
@@ -81,6 +82,8 @@ def own_tasks(config: Config, dataset: str) -> dict[str, Any]:
 def _read_of(source: Source) -> dict[str, Any]:
     """What determines the rows of a source: neither where it is fetched from, nor the folder of a user's own file."""
     read = source.model_dump(exclude={"host", "remote"})
+    if source.columns is not None and source.columns.same_options is None:
+        del read["columns"]["same_options"]
     if source.repo is None and Path(source.file).is_absolute():
         read["file"] = divided(source.file)[1]
     return read
@@ -159,6 +162,7 @@ def drawing(config: Config, dataset: str, scenario: str) -> dict[str, Any]:
         "queries": generated.queries(config, dataset, found),
         "max_draws_per_task": spec.max_draws_per_task,
         "seed": spec.seed,
+        **({} if config.dataset[dataset].kind == LETTER else {"answer_kind": OPTION_TEXT}),
     }
 
 
@@ -175,10 +179,26 @@ def answering(config: Config, folder: Path, member: str, answer_kind: str = LETT
     return {
         **_model(model),
         "way": ask.way,
-        "prompt": _prompt(folder, ask.prompt if answer_kind == LETTER else ask.prompt_mathematics),
+        "prompt": _prompt(folder, prompt_of(ask, answer_kind)),
         "sampling": model.sampling.model_dump() if ask.way == "generate" else None,
         "answers_epoch": model.answers_epoch,
     }
+
+
+def prompt_of(ask: Ask, answer_kind: str) -> str:
+    """The prompt for questions of a kind. By likelihood, the options' texts follow the same prompt whatever is asked for."""
+    prompts = {LATEX: ask.prompt_mathematics, NUMBER: ask.prompt_number, TEXT: ask.prompt_text}
+    if ask.way == "generate":
+        prompts |= {OPTION_TEXT: ask.prompt_option_text, YES_NO: ask.prompt_option_text}
+    return prompts.get(answer_kind, ask.prompt)
+
+
+def comparing(config: Config, dataset: str) -> dict[str, Any]:
+    """What determines which answers to questions without options are equal."""
+    spec = config.dataset[dataset]
+    return {"answer_kind": spec.kind} | (
+        {"tolerance": spec.answer_tolerance.model_dump()} if spec.kind == NUMBER else {}
+    )
 
 
 def reader(config: Config, member: str) -> str:
@@ -189,7 +209,7 @@ def reader(config: Config, member: str) -> str:
 def asked_under(config: Config, folder: Path, names: Sequence[str]) -> list[list[Any]]:
     """Each member with the settings of its answers in the store, by kind of answer; None for a recorded member."""
     asked = members(config)
-    kinds = sorted({spec.answer_kind for spec in config.dataset.values()})
+    kinds = sorted({spec.kind for spec in config.dataset.values()})
     return [
         [name, {kind: answering(config, folder, name, kind) for kind in kinds} if name in asked else None]
         for name in names

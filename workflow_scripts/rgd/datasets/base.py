@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rgd.answers.latex import LATEX
+from rgd.answers.kinds import KINDS, LATEX, NUMBER, OPTION_TEXT, TEXT
+from rgd.answers.numbers import value
+from rgd.answers.option_texts import key
+from rgd.answers.phrases import normal
 from rgd.errors import UserError
 from rgd.seeds import generator
 
 MIN_OPTIONS, MAX_OPTIONS = 2, 20
-LETTER = "letter"
 PARTS = ("train", "test")
 ONE_OPTION, REPEATED_OPTION = "one_option", "repeated_option"
 """Faults that a benchmark's file may accept, to keep the published number of questions."""
@@ -20,11 +22,12 @@ ONE_OPTION, REPEATED_OPTION = "one_option", "repeated_option"
 
 @dataclass(frozen=True)
 class Question:
-    """One closed-ended question.
+    """A question whose answers fall into classes.
 
     Attributes:
-        answer_kind: ``letter`` or ``latex``.
-        label: the letter of the right option ("A" is the first), or the right answer in LaTeX.
+        answer_kind: one of :data:`rgd.answers.kinds.KINDS`.
+        label: the letter of the right option ("A" is the first), or the right answer; for ``text`` all accepted answers, one a
+            line.
         part: ``train`` or ``test`` where the benchmark divides its questions itself, else None.
     """
 
@@ -139,11 +142,21 @@ def _fault(question: Question, accept: Collection[str]) -> tuple[str, str] | Non
             return f"empty {field}", f"{field} is empty; every question needs one"
     if question.part not in (None, *PARTS):
         return "unknown part", f"part is {question.part!r}; it is one of {', '.join(PARTS)}"
-    if question.answer_kind == LATEX:
-        return None if question.label.strip() else ("no label", "there is no answer")
-    if question.answer_kind != LETTER:
-        return "unknown answer kind", f"answer_kind is {question.answer_kind!r}; it is one of {LETTER}, {LATEX}"
+    if question.answer_kind not in KINDS:
+        return "unknown answer kind", f"answer_kind is {question.answer_kind!r}; it is one of {', '.join(KINDS)}"
+    if question.answer_kind in (LATEX, NUMBER, TEXT):
+        return _fault_of_answer(question)
     return _fault_of_options(question, accept)
+
+
+def _fault_of_answer(question: Question) -> tuple[str, str] | None:
+    if not question.label.strip():
+        return "no label", "there is no answer"
+    if question.answer_kind == NUMBER and value(question.label) is None:
+        return "label is no number", f"label {question.label!r} is no single number"
+    if question.answer_kind == TEXT and not all(map(normal, question.label.split("\n"))):
+        return "no label", "an accepted answer is empty"
+    return None
 
 
 def _fault_of_options(question: Question, accept: Collection[str]) -> tuple[str, str] | None:
@@ -158,6 +171,12 @@ def _fault_of_options(question: Question, accept: Collection[str]) -> tuple[str,
     repeated = sorted({option for option in options if options.count(option) > 1})
     if repeated and REPEATED_OPTION not in accept:
         return "repeated option", f"repeated option {repeated[0]!r}; options must differ"
+    alike = {key(option) for option in options}
+    if question.answer_kind == OPTION_TEXT and len(alike) < len(options):
+        return (
+            "options alike",
+            f"two options differ only in case or spaces: {list(question.options)}; give them other texts",
+        )
     letters = string.ascii_uppercase[: len(options)]
     if not question.label:
         return "no label", "label '' is missing"

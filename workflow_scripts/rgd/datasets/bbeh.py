@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rgd.datasets.base import LETTER, Question
+from rgd.answers.kinds import LETTER
+from rgd.datasets.base import Question
 from rgd.datasets.mirror import source_files
 from rgd.errors import UserError
 

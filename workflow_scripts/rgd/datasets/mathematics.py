@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.answers.latex import LATEX, boxed
+from rgd.answers.kinds import LATEX
+from rgd.answers.latex import boxed
 from rgd.datasets.base import Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows
 from rgd.errors import UserError

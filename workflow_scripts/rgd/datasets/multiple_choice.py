@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.datasets.base import LETTER, Question
+from rgd.answers.kinds import LETTER
+from rgd.answers.option_texts import key
+from rgd.datasets.base import Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows, told
 from rgd.errors import UserError
 
@@ -21,7 +23,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
     """The questions of the settings' tasks, in the files' order.
 
     Args:
-        settings: source (file, columns, rows) and tasks.
+        settings: source (file, columns, rows), tasks, and answer_kind unless it is letters.
         folder: what the files' names are relative to.
 
     Raises:
@@ -34,15 +36,19 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
         raise UserError("the adapter multiple_choice needs a source, but the dataset's file has none. Add source.")
     rows = list(read_rows(source, tasks, folder, column_names(columns)))
     keys = keys_of_tasks(rows, columns, tasks)
-    return checked_tasks([_question(row, columns, tasks, keys) for row in rows], tasks, list(keys))
+    kind = settings.get("answer_kind", LETTER)
+    return checked_tasks([_question(row, columns, tasks, keys, kind) for row in rows], tasks, list(keys))
 
 
-def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str]) -> Question:
-    options, marks = _options(row, columns["options"])
+def _question(
+    row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str], kind: str
+) -> Question:
+    same = columns.get("same_options")
+    options, marks = _options(row, columns["options"]) if same is None else (tuple(same), ())
     return Question(
         **identity(row, columns, tasks, keys),
         options=options,
-        answer_kind=LETTER,
+        answer_kind=kind,
         label=_letter(row.values[columns["label"]], columns["label_form"], options, marks),
     )
 
@@ -94,6 +100,8 @@ def _letter(label: Any, form: str, options: Sequence[str], marks: Sequence[str])
             return found.group(1).upper() if found else text.upper()
     elif form == "text":
         places = [place for place, option in enumerate(options) if option.strip() == text]
+        # Another spelling of an option names it where no option is spelled so.
+        places = places or [place for place, option in enumerate(options) if key(option) == key(text)]
     else:
         number = _WHOLE_NUMBER.match(text)
         places = [int(number.group()) - FIRST_INDEX[form]] if number else []

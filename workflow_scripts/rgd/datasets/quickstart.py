@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rgd.datasets.base import LETTER, Question
+from rgd.answers.kinds import LETTER
+from rgd.datasets.base import Question
 from rgd.datasets.tables import read_table_file
 from rgd.errors import UserError
 

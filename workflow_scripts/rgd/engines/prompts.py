@@ -10,6 +10,7 @@ from rgd.errors import UserError
 
 _HEADER = re.compile(r"^[ \t]*\[(system|user|assistant)\][ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
 _LIKE_A_HEADER = re.compile(r"\W*(?:system|user|assistant)\W*", re.IGNORECASE)
+_PLACE = re.compile(r"\{(?:question|options|option_texts)\}")
 _ELLIPSIS = " … "
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -63,12 +64,16 @@ def _plain(text: str) -> str:
 
 
 def render(template: str, question: str, options: Sequence[str] = (), *, draw: int = 0) -> Request:
-    """Make a request from a prompt file: fill in ``{question}`` and ``{options}`` (one line ``A. text`` per option)."""
+    """Make a request from a prompt file.
+
+    Filled in are ``{question}``, ``{options}`` (one line ``A. text`` per option) and ``{option_texts}`` (one line ``- text``).
+    """
     listed = "\n".join(f"{letter(index)}. {option}" for index, option in enumerate(options))
-    values = {"{question}": question, "{options}": listed}
+    texts = "\n".join(f"- {option}" for option in options)
+    values = {"{question}": question, "{options}": listed, "{option_texts}": texts}
 
     def fill(text: str) -> str:
-        return re.sub(r"\{question\}|\{options\}", lambda found: values[found.group()], text)
+        return _PLACE.sub(lambda found: values[found.group()], text)
 
     messages = tuple(Message(turn.role, fill(turn.content)) for turn in parse_prompt(template))
     return Request(messages, question, tuple(options), draw)

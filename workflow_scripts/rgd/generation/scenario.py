@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from rgd.answers.kinds import LETTER
 from rgd.engines.base import Message, Request
 from rgd.generation.drawing import Draw, GeneratedQuery, TaskProgress, accept, next_draws
 from rgd.generation.messages import build_messages, read_example
@@ -74,9 +75,15 @@ def draw_until_enough(
 
 
 def query_tables(
-    queries: Mapping[str, Sequence[GeneratedQuery]], counts: Mapping[str, Counter[str]]
+    queries: Mapping[str, Sequence[GeneratedQuery]], counts: Mapping[str, Counter[str]], answer_kind: str = LETTER
 ) -> tuple[pa.Table, pa.Table]:
-    """The kept queries (columns of schemas.QUESTIONS and ``label``) and the draws per task and outcome."""
+    """The kept queries (columns of schemas.QUESTIONS and ``label``) and the draws per task and outcome.
+
+    Args:
+        queries: the kept queries of each task.
+        counts: of each task, the draws by outcome.
+        answer_kind: how the queries are answered, ``letter`` or ``option_text``.
+    """
     kept = [query for task in queries for query in queries[task]]
     questions = pa.table(
         {
@@ -84,7 +91,7 @@ def query_tables(
             "task": [query.task for query in kept],
             "question": [query.question for query in kept],
             "options": [list(query.options) for query in kept],
-            "answer_kind": ["letter"] * len(kept),
+            "answer_kind": [answer_kind] * len(kept),
             "label": [query.label for query in kept],
         }
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rgd.answers.kinds import WITHOUT_OPTIONS
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.products import listed
 from rgd.config.schema import Config
@@ -65,6 +66,6 @@ def _figures(config: Config) -> list[list[str]]:
 
 def _answers(config: Config, dataset: str, pool: str) -> tuple[str, str]:
     """The folder of a pool's answers to a benchmark, where equal answers have equal texts, and the label file."""
-    if config.dataset[dataset].answer_kind == "latex":
+    if config.dataset[dataset].kind in WITHOUT_OPTIONS:
         return f"matched_responses/{dataset}/{pool}", f"matched_labels/{dataset}/{pool}.parquet"
     return f"responses/{dataset}/{BENCHMARK}", f"labels/{dataset}/{BENCHMARK}.parquet"

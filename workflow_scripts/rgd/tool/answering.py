@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from rgd.answers.extraction import CAREFUL
+from rgd.answers.kinds import LETTER
 from rgd.answers.pool import decode, encode
 from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.answers.thoughts import after_reasoning
-from rgd.datasets.base import LETTER, MAX_OPTIONS, MIN_OPTIONS
+from rgd.datasets.base import MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.opening import opened
 from rgd.engines.prompts import letter, render

@@ -114,11 +114,11 @@ class Inputs:
 
     def asked_of_member(self, wildcards: Any) -> list[str]:
         """The experiment's questions that a member answers with the same kind of answer."""
-        kind = self.study.dataset(wildcards).answer_kind
+        kind = self.study.dataset(wildcards).kind
         return [
             paths.questions(dataset, query_set)
             for (dataset, query_set), pools in self.study.asked.items()
-            if self.config.dataset[dataset].answer_kind == kind and wildcards.member in self.study.members_of(pools)
+            if self.config.dataset[dataset].kind == kind and wildcards.member in self.study.members_of(pools)
         ]
 
     def asked_of_featurizer(self, wildcards: Any) -> list[str]:
@@ -153,13 +153,13 @@ class Inputs:
 
     def answers(self, dataset: str, query_set: str, pool: str) -> list[str]:
         """The answers of a pool to a query set; equal answers have equal texts."""
-        if self.study.is_mathematics(dataset):
+        if self.study.is_free_form(dataset):
             return [paths.matched_responses(dataset, pool, member) for member in self.study.pool(pool)]
         return [paths.responses(dataset, query_set, member) for member in self.study.pool(pool)]
 
     def labels(self, dataset: str, query_set: str, pool: str) -> str:
         """The labels, as the texts that the pool's equal answers have."""
-        if self.study.is_mathematics(dataset):
+        if self.study.is_free_form(dataset):
             return paths.matched_labels(dataset, pool)
         return paths.labels(dataset, query_set)
 
@@ -240,7 +240,7 @@ class Inputs:
         """The answers of every member to every benchmark; right answers have their label's text."""
         return [
             paths.graded_responses(dataset, member)
-            if self.study.is_mathematics(dataset)
+            if self.study.is_free_form(dataset)
             else paths.responses(dataset, BENCHMARK, member)
             for dataset in self.study.datasets
             for member in self.study.members_of(self.study.query_sets[dataset, BENCHMARK])

@@ -85,7 +85,7 @@ def _all(study: Study) -> Iterator[Asking]:
             partial(slices.generation, config, folder, generator),
         )
     for (dataset, query_set), pools in study.asked.items():
-        kind = config.dataset[dataset].answer_kind
+        kind = config.dataset[dataset].kind
         for member in study.members_of(pools):
             if member in study.members:
                 yield Asking(

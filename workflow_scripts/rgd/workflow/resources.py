@@ -181,7 +181,7 @@ class Jobs:
 
     def member_and_kind(self, wildcards: Any) -> str:
         """The group of everything that a member is asked with one kind of answer."""
-        return f"{self.study.dataset(wildcards).answer_kind}_{wildcards.member}"
+        return f"{self.study.dataset(wildcards).kind}_{wildcards.member}"
 
     def place(self) -> None:
         """Give the site's partition and account to every rule that names none of its own."""
@@ -194,7 +194,7 @@ class Jobs:
     # What these are made of.
 
     def _answering(self, wildcards: Any) -> dict[str, Any]:
-        kind = self.study.dataset(wildcards).answer_kind
+        kind = self.study.dataset(wildcards).kind
         return slices.answering(self.config, self.study.folder, wildcards.member, kind)
 
     def _asking(

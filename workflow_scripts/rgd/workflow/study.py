@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.kinds import WITHOUT_OPTIONS
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.command_line import compose
 from rgd.config.members import Member, members, recorded_members
@@ -91,9 +92,9 @@ class Study:
         whole, missing = whole_pool(key)
         return [member for member in self.config.pool[whole].members if member != missing]
 
-    def is_mathematics(self, dataset: str) -> bool:
-        """Whether answers that are written differently can be equal."""
-        return self.config.dataset[dataset].answer_kind == "latex"
+    def is_free_form(self, dataset: str) -> bool:
+        """Whether questions have no options, so that answers that are written differently can be equal."""
+        return self.config.dataset[dataset].kind in WITHOUT_OPTIONS
 
     def model_of_member(self, wildcards: Any) -> str:
         return self.member(wildcards).model_name
@@ -234,8 +235,8 @@ class Study:
         return [name for name, spec in self.config.dataset.items() if not spec.is_tested]
 
     @cached_property
-    def mathematical(self) -> list[str]:
-        return [name for name in self.config.dataset if self.is_mathematics(name)]
+    def free_form(self) -> list[str]:
+        return [name for name in self.config.dataset if self.is_free_form(name)]
 
     @cached_property
     def reported(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, RepositoryName, Section, Seed, Sha256, SizeKey
-from rgd.config.schema.datasets import DESCRIBED, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, Source
+from rgd.config.schema.datasets import DESCRIBED, FREE_FORM, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, Source
 from rgd.config.schema.experiments import (
     DropOne,
     Exclusion,
@@ -28,6 +28,7 @@ from rgd.config.schema.writers import Descriptor, DescriptorPrompts, Featurizer,
 
 __all__ = [
     "DESCRIBED",
+    "FREE_FORM",
     "KEY_PATTERN",
     "MATHEMATICS",
     "SERVED",

@@ -9,15 +9,36 @@ from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey, 
 
 MATHEMATICS = "mathematics"
 
+FREE_FORM = "free_form"
+"""The adapter of questions without options whose answers are numbers, a few words, or yes and no."""
+
 DESCRIBED = "described"
 """The adapter of tasks that are only described: it reads no questions, so no router can be tested."""
 
-TABLE_ADAPTERS = ("multiple_choice", MATHEMATICS)
+MULTIPLE_CHOICE = "multiple_choice"
+
+TABLE_ADAPTERS = (MULTIPLE_CHOICE, MATHEMATICS, FREE_FORM)
 """The adapters that read any table of questions, by the columns that the dataset's file gives."""
+
+AnswerKind = Literal["letter", "option_text", "yes_no", "number", "text", "latex"]
+ADMISSIBLE_KINDS: dict[str, tuple[AnswerKind, ...]] = {
+    MULTIPLE_CHOICE: ("letter", "option_text"),
+    MATHEMATICS: ("latex",),
+    FREE_FORM: ("number", "text", "yes_no"),
+    DESCRIBED: ("letter", "option_text"),
+}
+"""The kinds of answers of an adapter's questions, its default first; other adapters have letters."""
+
+
+class Tolerance(Section):
+    """When two answers that are numbers are equal: if they differ by at most the larger of the two."""
+
+    absolute: float = Field(0.0, ge=0, description="The largest difference.")
+    relative: float = Field(0.000001, ge=0, lt=1, description="The same as a share of the larger number.")
 
 
 class Columns(Section):
-    """The columns of a table of questions, for the adapters multiple_choice and mathematics."""
+    """The columns of a table of questions, for the adapters multiple_choice, mathematics and free_form."""
 
     id: str | None = Field(None, description="The question's id; null: made from the file's name and the row number.")
     question: str = Field(description="The question's text.")
@@ -26,10 +47,15 @@ class Columns(Section):
         description="For multiple_choice: one column with the list of options (as JSON in CSV), or a list of columns with one "
         "option each, where the last may be empty.",
     )
+    same_options: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)] | None = Field(
+        None,
+        description="For multiple_choice, in the place of `options`: the options of every question, as the classes of a task.",
+    )
     label: str = Field(description="The right answer.")
     label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
         description="How the label gives the answer: the option's letter, its number counted from 0 or 1, or its text. For "
-        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it."
+        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it. For free_form: text (for answers in a "
+        "few words also a list of all accepted answers)."
     )
     task: str | None = Field(
         None, description="The question's task; null: {task} in source.file, else the dataset's only task."
@@ -116,6 +142,14 @@ class Dataset(Section):
         description="File in config/descriptor, whose model writes the descriptions `default`, `short` and `shortest` for "
         "generators; null: `default` is the description under tasks. `human` is always the description under tasks.",
     )
+    answer_kind: AnswerKind | None = Field(
+        None,
+        description="How questions are answered: `letter` or `option_text` (multiple_choice), `number`, `text` or `yes_no` "
+        "(free_form), `latex` (mathematics); null: the first of the adapter's. See [datasets.md](datasets.md#kinds-of-answers).",
+    )
+    answer_tolerance: Tolerance = Field(
+        default_factory=lambda: Tolerance(), description="For answer_kind `number`: when two numbers are equal."
+    )
     reserved_per_task: int = Field(
         0, ge=0, description="Questions per task that a descriptor may see; they are in no train or test part."
     )
@@ -187,9 +221,18 @@ class Dataset(Section):
         return self
 
     @property
-    def answer_kind(self) -> Literal["letter", "latex"]:
-        """How a question is answered: by an option's letter, or by mathematics in LaTeX."""
-        return "latex" if self.adapter == MATHEMATICS else "letter"
+    def kind(self) -> AnswerKind:
+        """How a question is answered; one of :data:`rgd.answers.kinds.KINDS`."""
+        return self.answer_kind or ADMISSIBLE_KINDS.get(self.adapter, ("letter",))[0]
+
+    @model_validator(mode="after")
+    def _has_a_kind_of_answer_that_its_adapter_has(self) -> "Dataset":
+        admissible = ADMISSIBLE_KINDS.get(self.adapter, ("letter",))
+        if self.kind not in admissible:
+            raise ValueError(f"answer_kind = {self.kind}: the adapter {self.adapter} accepts {', '.join(admissible)}")
+        if self.kind != "number" and "answer_tolerance" in self.model_fields_set:
+            raise ValueError(f"answer_tolerance is for answer_kind: number, not for {self.kind}: remove it")
+        return self
 
     @model_validator(mode="after")
     def _has_the_columns_that_its_adapter_reads(self) -> "Dataset":
@@ -202,9 +245,16 @@ class Dataset(Section):
             return self
         assert self.source is not None
         assert columns is not None
-        if (columns.options is None) != (self.adapter == MATHEMATICS):
-            raise ValueError("source.columns.options is required for multiple_choice, and must be null for mathematics")
-        forms = ("text", "boxed") if self.adapter == MATHEMATICS else ("letter", "index_from_0", "index_from_1", "text")
+        given = sum(options is not None for options in (columns.options, columns.same_options))
+        if given != (1 if self.adapter == MULTIPLE_CHOICE else 0):
+            raise ValueError(
+                "source.columns: multiple_choice requires either options or same_options, and other adapters have neither"
+            )
+        forms = {
+            MULTIPLE_CHOICE: ("letter", "index_from_0", "index_from_1", "text"),
+            MATHEMATICS: ("text", "boxed"),
+            FREE_FORM: ("text",),
+        }[self.adapter]
         if columns.label_form not in forms:
             raise ValueError(
                 f"source.columns.label_form = {columns.label_form}: {self.adapter} accepts {', '.join(forms)}"

@@ -242,9 +242,15 @@ class Ask(Section):
     prompt_mathematics: Key = Field(
         "ask_mathematics", description="The prompt for mathematical questions, which have no options."
     )
+    prompt_option_text: Key = Field(
+        "ask_option_text",
+        description="The prompt for options by their texts, and for yes or no; `way: likelihood` keeps `prompt`.",
+    )
+    prompt_number: Key = Field("ask_number", description="The prompt for questions whose answers are numbers.")
+    prompt_text: Key = Field("ask_text", description="The prompt for questions that are answered in a few words.")
     reader: Literal["careful", "official"] = Field(
         "careful",
-        description="How letters are read from written answers: by what a text commits itself to, or `official`: by the regular "
+        description="How letters are read from written answers (the kind `letter`): by what a text commits itself to, or `official`: by the regular "
         "expressions of MMLU-Pro's published evaluation, to compare with published numbers.",
     )
 

@@ -1,0 +1,64 @@
+"""Any benchmark of questions without options whose answers are numbers, a few words, or yes and no.
+
+The table's columns are those that the dataset's file names. For ``text`` the label may be a list of all accepted answers
+(in CSV as JSON).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rgd.answers.kinds import TEXT, YES_AND_NO, YES_NO
+from rgd.answers.option_texts import Texts
+from rgd.datasets.base import Question
+from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows, told
+from rgd.errors import UserError
+
+
+def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
+    """The questions of the settings' tasks, in the files' order.
+
+    Args:
+        settings: source (file, columns, rows), tasks, and answer_kind (``number``, ``text`` or ``yes_no``).
+        folder: what the files' names are relative to.
+
+    Raises:
+        UserError: a file is missing or unreadable, lacks a column, or has no question of some task.
+    """
+    source, tasks = settings["source"], settings["tasks"]
+    columns = source["columns"]
+    if folder is None:
+        raise UserError("the adapter free_form needs a source, but the dataset's file has none. Add source.")
+    rows = list(read_rows(source, tasks, folder, column_names(columns)))
+    keys = keys_of_tasks(rows, columns, tasks)
+    kind = settings["answer_kind"]
+    return checked_tasks([_question(row, columns, tasks, keys, kind) for row in rows], tasks, list(keys))
+
+
+def _question(
+    row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str], kind: str
+) -> Question:
+    cell = row.values[columns["label"]]
+    label = _yes_or_no(cell) if kind == YES_NO else "\n".join(_accepted(cell)) if kind == TEXT else told(cell).strip()
+    options = YES_AND_NO if kind == YES_NO else ()
+    return Question(**identity(row, columns, tasks, keys), options=options, answer_kind=kind, label=label)
+
+
+def _accepted(cell: Any) -> list[str]:
+    """The accepted answers of a cell, each on one line."""
+    if isinstance(cell, str) and cell.strip().startswith("["):
+        try:
+            listed = json.loads(cell)
+        except ValueError:
+            listed = cell
+        cell = listed if isinstance(listed, list) else cell
+    answers = cell if isinstance(cell, list) else [cell]
+    return list(dict.fromkeys(text for answer in answers if (text := " ".join(told(answer).split()))))
+
+
+def _yes_or_no(cell: Any) -> str:
+    """The letter of yes or of no. Another label stays as it is, and later fails the questions' check."""
+    text = told(cell).strip()
+    named = Texts("AB", YES_AND_NO).text_at({"1": "yes", "0": "no"}.get(text, text), 0)
+    return named.letters if named is not None else text
