@@ -66,8 +66,3 @@ def test_equal_phrases(one: str, other: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("50%", "50"), ("Paris", "Paris, Texas"), ("año", "ano"), ("!", "?")])
 def test_different_phrases(one: str, other: str) -> None:
     assert not equal_phrases(one, other)
-
-
-def test_any_of_the_accepted_answers_is_right() -> None:
-    assert equal_phrases("Edson Arantes do Nascimento\nPelé", "pelé")
-    assert not equal_phrases("Edson Arantes do Nascimento\nPelé", "Zico")

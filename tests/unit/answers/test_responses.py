@@ -104,3 +104,25 @@ def test_the_reader_is_chosen_and_thoughts_count_for_none() -> None:
     assert row(text, "stop", reader="official")["extraction_rule"] == "official"
     for reader in READERS:
         assert row("<think>The answer is (A).</think>The answer is (D).", "stop", reader=reader)["answer"] == "D"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "text", "answer"),
+    [
+        ("option_text", ["good", "bad"], "The answer is bad.", "B"),
+        ("option_text", ["good", "bad"], "The answer is B.", None),
+        ("yes_no", ["Yes", "No"], "No, it is not.", "B"),
+        ("number", [], "Answer: 1,200 m", "1,200 m"),
+        ("number", [], "Answer: many", None),
+        ("text", [], "<think>Rome?</think>Answer: the Nile.", "the Nile"),
+        ("text", [], "<think>Rome? The answer is", None),
+    ],
+)
+def test_an_answer_of_every_kind_is_read_without_its_thoughts(
+    kind: str, options: list[str], text: str, answer: str | None
+) -> None:
+    question = pa.table(
+        {"query_id": ["q"], "options": pa.array([options], pa.list_(pa.string())), "answer_kind": [kind]}
+    )
+    said = {"text": text, "confidence": None, "prompt_tokens": 1, "completion_tokens": 1, "finish_reason": "stop"}
+    assert response_rows(question, [said], "generate")["answer"].to_pylist() == [answer]

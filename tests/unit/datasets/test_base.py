@@ -33,7 +33,7 @@ def test_sound_questions_pass() -> None:
         ({"options": ("2",), "label": "A"}, "1 options.*2 to 20"),
         ({"part": "dev"}, "part.*'dev'"),
         ({"answer_kind": "latex", "label": " "}, "no answer"),
-        ({"answer_kind": "number"}, "answer_kind.*'number'"),
+        ({"answer_kind": "digit"}, "answer_kind.*'digit'"),
     ],
 )
 def test_a_fault_names_its_row(change: dict[str, Any], message: str) -> None:

@@ -144,6 +144,20 @@ def test_answers_are_read_as_the_bundle_says_and_carefully_where_it_says_nothing
     assert asking.answer("what?", OPTIONS).letter == letter
 
 
+def test_options_are_read_as_the_bundles_questions_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"m{i}" for i in range(6)]
+    members = [member(name) for name in names]
+    for each in members:
+        each["asked"]["answer_kind"] = "option_text"
+    asking, _ = answering(monkeypatch, dict.fromkeys(names, f"A: The answer is {OPTIONS[1]}"), members=members)
+    assert asking.answer("what?", OPTIONS).letter == "B"
+    for each in members:
+        each["asked"]["answer_kind"] = "number"
+    asking, _ = answering(monkeypatch, dict.fromkeys(names, "The answer is 3"), members=members)
+    with pytest.raises(UserError, match="number"):
+        asking.answer("what?", OPTIONS)
+
+
 def test_thoughts_are_left_out_of_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     think(monkeypatch)
     asking, _ = answering(monkeypatch, dict.fromkeys([f"m{i}" for i in range(6)], "B"))

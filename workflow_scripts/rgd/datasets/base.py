@@ -10,7 +10,6 @@ from typing import NamedTuple
 from rgd.answers.kinds import KINDS, LATEX, NUMBER, OPTION_TEXT, TEXT
 from rgd.answers.numbers import value
 from rgd.answers.option_texts import key
-from rgd.answers.phrases import normal
 from rgd.errors import UserError
 from rgd.seeds import generator
 
@@ -26,8 +25,7 @@ class Question:
 
     Attributes:
         answer_kind: one of :data:`rgd.answers.kinds.KINDS`.
-        label: the letter of the right option ("A" is the first), or the right answer; for ``text`` all accepted answers, one a
-            line.
+        label: the letter of the right option ("A" is the first), or the right answer.
         part: ``train`` or ``test`` where the benchmark divides its questions itself, else None.
     """
 
@@ -154,8 +152,12 @@ def _fault_of_answer(question: Question) -> tuple[str, str] | None:
         return "no label", "there is no answer"
     if question.answer_kind == NUMBER and value(question.label) is None:
         return "label is no number", f"label {question.label!r} is no single number"
-    if question.answer_kind == TEXT and not all(map(normal, question.label.split("\n"))):
-        return "no label", "an accepted answer is empty"
+    if question.answer_kind == TEXT and "\n" in question.label:
+        accepted = question.label.split("\n")
+        return (
+            "several accepted answers",
+            f"the label has {len(accepted)} answers that are not equal: {accepted}; keep one",
+        )
     return None
 
 

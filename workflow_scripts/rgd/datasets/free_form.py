@@ -1,7 +1,6 @@
 """Any benchmark of questions without options whose answers are numbers, a few words, or yes and no.
 
-The table's columns are those that the dataset's file names. For ``text`` the label may be a list of all accepted answers
-(in CSV as JSON).
+The table's columns are those that the dataset's file names.
 """
 
 import json
@@ -11,6 +10,7 @@ from typing import Any
 
 from rgd.answers.kinds import TEXT, YES_AND_NO, YES_NO
 from rgd.answers.option_texts import Texts
+from rgd.answers.phrases import normal
 from rgd.datasets.base import Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows, told
 from rgd.errors import UserError
@@ -46,7 +46,7 @@ def _question(
 
 
 def _accepted(cell: Any) -> list[str]:
-    """The accepted answers of a cell, each on one line."""
+    """The answers that a cell accepts, which differ in their normal form, each on one line; a list in CSV is written as JSON."""
     if isinstance(cell, str) and cell.strip().startswith("["):
         try:
             listed = json.loads(cell)
@@ -54,7 +54,8 @@ def _accepted(cell: Any) -> list[str]:
             listed = cell
         cell = listed if isinstance(listed, list) else cell
     answers = cell if isinstance(cell, list) else [cell]
-    return list(dict.fromkeys(text for answer in answers if (text := " ".join(told(answer).split()))))
+    texts = [text for answer in answers if (text := " ".join(told(answer).split()))]
+    return list({normal(text): text for text in reversed(texts)}.values())[::-1]
 
 
 def _yes_or_no(cell: Any) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,13 @@ def _question(
         **identity(row, columns, tasks, keys),
         options=options,
         answer_kind=kind,
-        label=_letter(row.values[columns["label"]], columns["label_form"], options, marks),
+        label=_letter(
+            row.values[columns["label"]],
+            columns["label_form"],
+            options,
+            marks,
+            str.strip if kind == LETTER else key,
+        ),
     )
 
 
@@ -87,7 +93,7 @@ def _options(row: Row, names: str | Sequence[str]) -> tuple[tuple[str, ...], tup
     return tuple("" if option is None else str(option) for option in cell), tuple(told(mark).strip() for mark in marks)
 
 
-def _letter(label: Any, form: str, options: Sequence[str], marks: Sequence[str]) -> str:
+def _letter(label: Any, form: str, options: Sequence[str], marks: Sequence[str], same: Callable[[str], str]) -> str:
     """The letter of the right option. A label that names no option stays as it is, and later fails the questions' check."""
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
@@ -99,9 +105,7 @@ def _letter(label: Any, form: str, options: Sequence[str], marks: Sequence[str])
             found = _LETTER.fullmatch(text)
             return found.group(1).upper() if found else text.upper()
     elif form == "text":
-        places = [place for place, option in enumerate(options) if option.strip() == text]
-        # Another spelling of an option names it where no option is spelled so.
-        places = places or [place for place, option in enumerate(options) if key(option) == key(text)]
+        places = [place for place, option in enumerate(options) if same(option) == same(text)]
     else:
         number = _WHOLE_NUMBER.match(text)
         places = [int(number.group()) - FIRST_INDEX[form]] if number else []

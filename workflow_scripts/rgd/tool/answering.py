@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rgd.answers.extraction import CAREFUL
-from rgd.answers.kinds import LETTER
+from rgd.answers.kinds import LETTER, OPTION_TEXT, WITHOUT_OPTIONS, YES_NO
 from rgd.answers.pool import decode, encode
 from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.answers.thoughts import after_reasoning
@@ -167,8 +167,14 @@ class Answering:
             if spec["way"] == LIKELIHOOD
             else self._write(member, request, None)
         )
-        question = pa.table({"query_id": ["query"], "options": [list(options)], "answer_kind": [LETTER]})
-        # Bundles of earlier versions name no reader.
+        # Bundles of earlier versions, and of questions that are answered by letters, name no kind; the former name no reader.
+        kind = spec.get("answer_kind", LETTER)
+        if kind in WITHOUT_OPTIONS:
+            raise UserError(
+                f"the router's questions have no options (answer_kind {kind}), but this one has {len(options)}: ask it without."
+            )
+        kind = OPTION_TEXT if kind == YES_NO else kind
+        question = pa.table({"query_id": ["query"], "options": [list(options)], "answer_kind": [kind]})
         row = response_rows(question, [vars(answer)], spec["way"], spec.get("reader", CAREFUL)).to_pylist()[0]
         return Given(
             member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens

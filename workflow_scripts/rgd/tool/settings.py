@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.kinds import LETTER
 from rgd.config import scenarios, slices
 from rgd.config.members import members
 from rgd.config.schema import Config, Embedder, Model
@@ -60,7 +61,7 @@ def asking(config: Config, folder: Path, cell: Cell) -> list[dict[str, Any]]:
         {
             "key": key,
             "title": member_title(config, key),
-            "asked": _asked(config, folder, key) if key in asked else None,
+            "asked": _asked(config, folder, key, config.dataset[cell.dataset].kind) if key in asked else None,
         }
         for key in config.pool[whole].members
         if key != missing
@@ -129,15 +130,16 @@ def member_title(config: Config, key: str) -> str:
     return f"{found.model.title}, {ask}" if ask else found.model.title
 
 
-def _asked(config: Config, folder: Path, key: str) -> dict[str, Any]:
+def _asked(config: Config, folder: Path, key: str, answer_kind: str) -> dict[str, Any]:
     found = members(config)[key]
-    settings = slices.answering(config, folder, key)
+    settings = slices.answering(config, folder, key, answer_kind)
     return {
         **_opened(found.model_name, found.model),
         "chat": settings["chat"],
         "gpus": found.model.gpus,
         "way": settings["way"],
         "reader": slices.reader(config, key),
+        **({} if answer_kind == LETTER else {"answer_kind": answer_kind}),
         "prompt": settings["prompt"],
         "sampling": found.model.sampling.model_dump(),
     }

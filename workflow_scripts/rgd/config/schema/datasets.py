@@ -54,8 +54,7 @@ class Columns(Section):
     label: str = Field(description="The right answer.")
     label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
         description="How the label gives the answer: the option's letter, its number counted from 0 or 1, or its text. For "
-        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it. For free_form: text (for answers in a "
-        "few words also a list of all accepted answers)."
+        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it. For free_form: text."
     )
     task: str | None = Field(
         None, description="The question's task; null: {task} in source.file, else the dataset's only task."
@@ -248,7 +247,7 @@ class Dataset(Section):
         given = sum(options is not None for options in (columns.options, columns.same_options))
         if given != (1 if self.adapter == MULTIPLE_CHOICE else 0):
             raise ValueError(
-                "source.columns: multiple_choice requires either options or same_options, and other adapters have neither"
+                "source.columns.options: multiple_choice requires options or same_options; mathematics and free_form have neither"
             )
         forms = {
             MULTIPLE_CHOICE: ("letter", "index_from_0", "index_from_1", "text"),
