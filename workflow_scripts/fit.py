@@ -27,7 +27,10 @@ with running(snakemake, LIBRARIES):
     routers = {}
     for train in training_sets(
         read_table(snakemake.input.training),
-        read_table(snakemake.input.questions, ["query_id", "task", *(["options"] if kind.counts_options else [])]),
+        read_table(
+            snakemake.input.questions,
+            ["query_id", "task", "answer_kind", *(["options"] if kind.counts_options else [])],
+        ),
         snakemake.input.embeddings if kind.fits_on_embeddings else None,
         members,
         None if labels is None else read_table(labels),

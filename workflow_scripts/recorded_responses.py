@@ -6,14 +6,20 @@ import pyarrow.parquet as pq
 
 from _job import running
 from rgd.answers.formats.recorded import read_responses
+from rgd.answers.formats.recorded_scores import read_scores
 from rgd.answers.responses import UNMEASURED
 from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
+from rgd.routing.training import has_scores
 
 with running(snakemake):
-    questions = read_table(snakemake.input.questions, ["query_id", "options"])
+    questions = read_table(snakemake.input.questions, ["query_id", "options", "answer_kind"])
     path = Path(snakemake.resources.data_root) / snakemake.params.file
-    table, absent, outside = read_responses(path, questions)
+    outside = 0
+    if has_scores(questions):
+        table, absent = read_scores(path, questions)
+    else:
+        table, absent, outside = read_responses(path, questions)
     write_table(snakemake.output.responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
     unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)

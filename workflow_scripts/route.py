@@ -12,7 +12,7 @@ from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import list_matrix, read_table, write_table
 from rgd.routers import load, make, restore, route
 from rgd.routers.base import TestQueries
-from rgd.routing.training import option_counts, training_ids
+from rgd.routing.training import has_scores, option_counts, training_ids
 
 LIBRARIES = ("numpy",)
 
@@ -25,8 +25,10 @@ with running(snakemake, LIBRARIES):
     answers = pool_answers([read_table(path, COLUMNS) for path in snakemake.input.responses])
     kind = load(settings["method"])
     declared = {"task": kind.needs_test_tasks, "options": kind.counts_options}
-    questions = read_table(snakemake.input.questions, ["query_id", *(name for name in declared if declared[name])])
-    options = option_counts(questions)
+    questions = read_table(
+        snakemake.input.questions, ["query_id", "answer_kind", *(name for name in declared if declared[name])]
+    )
+    options, is_scored = option_counts(questions), has_scores(questions)
     if texts(questions["query_id"]).tolist() != answers.query_ids.tolist():
         raise ValueError("questions and responses have different orders")
     features, training = snakemake.input.get("features"), snakemake.input.get("training_embeddings")
@@ -50,12 +52,14 @@ with running(snakemake, LIBRARIES):
         )
         chosen = answers.of(rows)
         found = route(router, queries, chosen.codes, chosen.confidence)
+        # Scores cannot be voted on: only variants that ask one member have an answer.
+        variants = [name for name, asked in found.asked.items() if not is_scored or asked.shape[1] == 1]
         columns = {
             "seed": np.full(len(rows), seed, dtype=np.int32),
             "query_id": pa.array(query_ids),
             "ranking": pa.array(names[found.ranking].tolist(), schemas.STRINGS),
         }
-        for variant in found.answers:
+        for variant in variants:
             columns[f"answer_{variant}"] = pa.array(chosen.texts(found.answers[variant]), pa.string())
             asked = found.asked[variant]
             listed = [names[row[row >= 0]].tolist() for row in asked] if (asked < 0).any() else names[asked].tolist()
@@ -63,4 +67,4 @@ with running(snakemake, LIBRARIES):
         parts.append(pa.table(columns))
         for remark in found.remarks:
             print(f"seed {seed}: {remark}")
-    write_table(snakemake.output.routes, pa.concat_tables(parts), schemas.routes(list(found.answers)))
+    write_table(snakemake.output.routes, pa.concat_tables(parts), schemas.routes(variants))

@@ -16,7 +16,7 @@ with running(snakemake, LIBRARIES):
         read_table(snakemake.input.routes),
         read_benchmark(
             read_table(snakemake.input.labels),
-            read_table(snakemake.input.questions, ["query_id", "task"]),
+            read_table(snakemake.input.questions, ["query_id", "task", "answer_kind"]),
             [read_table(path, RESPONSES) for path in snakemake.input.responses],
             json.loads(snakemake.params.members),
         ),

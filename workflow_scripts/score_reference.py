@@ -18,7 +18,7 @@ with running(snakemake, LIBRARIES):
     responses = [read_table(path, RESPONSES) for path in snakemake.input.responses]
     benchmark = read_benchmark(
         read_table(snakemake.input.labels),
-        read_table(snakemake.input.questions, ["query_id", "task"]),
+        read_table(snakemake.input.questions, ["query_id", "task", "answer_kind"]),
         responses,
         json.loads(snakemake.params.members),
     )

@@ -24,7 +24,7 @@ with running(snakemake, LIBRARIES):
                 for member, path in zip(members, itertools.islice(responses, len(members)), strict=True)
             },
             read_table(snakemake.input.labels[position]).to_pandas(),
-            read_table(snakemake.input.questions[position], ["query_id", "task"]).to_pandas(),
+            read_table(snakemake.input.questions[position], ["query_id", "task", "answer_kind"]).to_pandas(),
         )
         people[dataset] = task_table_for_people(table)
         tables.append(table.assign(dataset=dataset))

@@ -1,4 +1,4 @@
-"""Every kind of answer through the whole workflow with recorded answers: numbers, words, yes or no, and classes by their names."""
+"""Every kind of answer through the whole workflow with recorded answers: numbers, words, yes or no, classes, and scores."""
 
 import csv
 import json
@@ -17,6 +17,14 @@ ROUTERS = ["latent_truth", "cascal", "cascal_gt", "avengers", "knn", "llmrank_qu
 KINDS = {"measures": "number", "capitals": "text", "facts": "yes_no", "moods": "option_text"}
 FAULTY = {"number": "between 3 and 4", "text": '["Rome", "Athens"]', "yes_no": "maybe"}
 N = 40
+
+
+SCORES = {
+    "plain": [0.9 if row % 2 else 0.3 for row in range(N)],
+    "fancy": [0.2 if row % 2 else 0.75 for row in range(N)],
+    "slips": [0.1] * N,
+    "silent": [None] * N,
+}
 
 
 def answers(kind: str, row: int) -> tuple[object, str, str, str]:
@@ -54,8 +62,24 @@ def make_data(root: Path) -> None:
         for member, given in written.items():
             table = pa.table({"question_id": ids, "answer": pa.array(given, pa.string())})
             pq.write_table(table, folder / f"{member}.parquet")
-        vectors = list(rng.normal(size=(N, 64)).astype(np.float32))
-        pq.write_table(pa.table({"question_id": ids, "embedding": vectors}), root / f"recorded/{name}/vectors.parquet")
+        embed(root, name, ids, rng)
+    (root / "own/essays.csv").write_text("question\n" + "".join(f"essay {row}?\n" for row in range(N)))
+    (root / "recorded/essays/writers").mkdir(parents=True)
+    ids = [f"row-{row:05d}" for row in range(N)]
+    for member, scores in SCORES.items():
+        pq.write_table(
+            pa.table({"question_id": ids, "score": pa.array(scores, pa.float64())}),
+            root / f"recorded/essays/writers/{member}.parquet",
+        )
+    embed(root, "essays", ids, rng)
+
+
+def embed(root: Path, name: str, ids: list[str], rng: np.random.Generator) -> None:
+    """Vectors that say whether a question's row is odd, and little else."""
+    parity = np.array([[row % 2, 1 - row % 2] for row in range(N)])
+    noise = 0.1 * rng.normal(size=(N, 62))
+    vectors = list(np.hstack([parity, noise]).astype(np.float32))
+    pq.write_table(pa.table({"question_id": ids, "embedding": vectors}), root / f"recorded/{name}/vectors.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -84,16 +108,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             generated_queries=1,
             **more,
         )
+    write(
+        config / "dataset/essays.yaml",
+        title="Essays",
+        adapter="free_form",
+        answer_kind="score",
+        source={"file": "own/essays.csv", "columns": {"question": "question"}},
+        tasks={"essays": "One task."},
+        recorded="essays",
+        recorded_embeddings="vectors.parquet",
+        embedder="tiny-embedder",
+        generated_queries=1,
+    )
     write(config / "pool/writers.yaml", title="Writers", recorded="writers", members=MEMBERS)
     write(
         config / "experiment/kinds.yaml",
         title="Kinds of answers",
-        datasets=list(KINDS),
+        datasets=[*KINDS, "essays"],
         scenarios=["real"],
         pools=["writers"],
         routers=ROUTERS,
         seeds=[0],
-        tables=["accuracy"],
+        tables=["accuracy", "tasks", "comparisons", "costs"],
     )
     consensus = [f"results/consensus/{name}/real/writers.parquet" for name in KINDS]
     done = made.run("all", *consensus, "--config", "experiment=kinds", f"data_root={folder / 'data'}")
@@ -119,6 +155,43 @@ def test_right_answers_count_and_agree_however_they_are_written(project: Project
 def test_every_router_learns_from_every_kind(project: Project, dataset: str, router: str) -> None:
     cell = pd.read_parquet(project.folder / f"results/cells/{dataset}/real/writers/{router}.parquet")
     assert cell["accuracy"].max() == 1.0
+
+
+def test_routers_that_learn_from_correctness_learn_from_scores(project: Project) -> None:
+    def cell(router: str) -> pd.DataFrame:
+        return pd.read_parquet(project.folder / f"results/cells/essays/real/writers/{router}.parquet")
+
+    splits = pd.read_parquet(project.folder / "results/splits/essays.parquet")
+    rows = splits.loc[splits["part"] == "test", "query_id"].str.removeprefix("row-").astype(int)
+    expected = {name: np.nan_to_num(np.array(scores, float))[rows] for name, scores in SCORES.items()}
+    single = cell("single").set_index("variant")["accuracy"]
+    assert single.to_dict() == pytest.approx({name: scores.mean() for name, scores in expected.items()})
+    best = np.maximum(expected["plain"], expected["fancy"])
+    assert cell("oracle")["accuracy"].to_list() == pytest.approx([best.mean()])
+    assert cell("random")["variant"].to_list() == ["random1"]
+    assert cell("random")["accuracy"].to_list() == pytest.approx([np.mean(list(expected.values()))])
+    for router in ("knn", "avengers", "cascal_gt", "llmrank_query_only"):
+        found = cell(router)
+        # Scores cannot be voted on.
+        assert found["variant"].to_list() == ["top1"]
+        if router == "cascal_gt":
+            # It averages over the clusters near a query, which are all there are here.
+            assert found["accuracy"].item() == pytest.approx(single.max())
+            continue
+        assert found["accuracy"].item() == pytest.approx(best.mean()), router
+        assert (found["ci_low"] <= found["accuracy"]).all()
+        assert found["regret"].item() == pytest.approx(0.0)
+    assert cell("topk")["accuracy"].item() == pytest.approx(single.max())
+    outcomes = pd.read_parquet(project.folder / "results/outcomes/essays/real/writers/knn.parquet")
+    assert set(outcomes["correct_top1"].round(6)) == {0.9, 0.75}
+
+
+def test_routers_that_compare_answers_are_left_out_with_a_reason(project: Project) -> None:
+    for router in ("latent_truth", "cascal", "majority"):
+        assert not (project.folder / f"results/cells/essays/real/writers/{router}.parquet").exists()
+    tasks = pd.read_parquet(project.folder / "results/tables/kinds/tasks.parquet")
+    of_essays = tasks[(tasks["dataset"] == "essays") & (tasks["task"] == "all")]
+    assert of_essays["slips"].item() == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -141,3 +141,14 @@ def test_a_kind_that_the_adapter_does_not_have_is_refused(
 )
 def test_the_kind_of_a_datasets_answers(changes: dict[str, Any], kind: str) -> None:
     assert Dataset.model_validate(GIVEN | changes).kind == kind
+
+
+def test_questions_with_scores_have_no_label(tmp_path: Path) -> None:
+    given = GIVEN | {"answer_kind": "score", "source": {"file": "a.csv", "columns": {"question": "q"}}}
+    assert Dataset.model_validate(given).kind == "score"
+    with pytest.raises(ValidationError, match="label"):
+        Dataset.model_validate(GIVEN | {"answer_kind": "score"})
+    with pytest.raises(ValidationError, match="label"):
+        Dataset.model_validate(GIVEN | {"source": {"file": "a.csv", "columns": {"question": "q"}}})
+    found = read(tmp_path, "score", [None, None], label=None, label_form=None)
+    assert [outcome for outcome, _ in found] == ["kept", "kept"]

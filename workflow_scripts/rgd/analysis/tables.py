@@ -9,6 +9,7 @@ import pandas as pd
 from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, Titles, group_title, ordered, ranks, row_label
 from rgd.analysis.people import NOT_MADE, with_spread
 from rgd.analysis.writing import text_table
+from rgd.answers.kinds import SCORE
 from rgd.errors import UserError
 
 SAME = "same"
@@ -142,12 +143,12 @@ def task_table(
     questions: pd.DataFrame,
     part: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """How often each member is right, per task and over all tasks; a missing answer is wrong.
+    """How often each member is right, or its mean score, per task and over all tasks; a missing answer is wrong, or scores 0.
 
     Args:
         responses: member -> its responses (columns ``query_id``, ``answer``), in pool order.
         labels: columns ``query_id`` and ``label``.
-        questions: columns ``query_id`` and ``task``.
+        questions: columns ``query_id``, ``task`` and ``answer_kind``.
         part: the query ids to count, for example a split's test part; by default all.
 
     Returns:
@@ -161,6 +162,7 @@ def task_table(
     if part is not None:
         frame = frame[frame["query_id"].isin(list(part))]
     frame = frame.reset_index(drop=True)
+    is_scored = bool((questions["answer_kind"] == SCORE).any())
     for member, response in responses.items():
         answers = response.set_index("query_id")["answer"]
         absent = frame.loc[~frame["query_id"].isin(answers.index), "query_id"]
@@ -170,7 +172,8 @@ def task_table(
                 "responses file and rerun snakemake."
             )
         given = answers.reindex(frame["query_id"])
-        frame[member] = (given.notna().to_numpy() & (given.to_numpy() == frame["label"].to_numpy())).astype(float)
+        right = given.notna().to_numpy() & (given.to_numpy() == frame["label"].to_numpy())
+        frame[member] = given.fillna("0").astype(float).to_numpy() if is_scored else right.astype(float)
     members = list(responses)
     per_task = frame.groupby("task")[members].mean().reset_index()
     per_task.insert(1, "n_queries", frame.groupby("task").size().to_numpy())

@@ -18,9 +18,16 @@ TEXT = "text"
 LATEX = "latex"
 """Mathematics in LaTeX."""
 
+SCORE = "score"
+"""No answer but how good it is, from 0 to 1; its text is the number. A missing answer scores 0."""
+
 WITH_OPTIONS = (LETTER, OPTION_TEXT, YES_NO)
 WITHOUT_OPTIONS = (NUMBER, TEXT, LATEX)
-KINDS = (*WITH_OPTIONS, *WITHOUT_OPTIONS)
+"""Kinds whose answers are compared to find which are equal."""
+KINDS = (*WITH_OPTIONS, *WITHOUT_OPTIONS, SCORE)
+
+BEST_SCORE = "1"
+"""What stands for the label of a question whose answers are scores."""
 
 YES_AND_NO = ("Yes", "No")
 """The options of a question of the kind ``yes_no``, in order."""

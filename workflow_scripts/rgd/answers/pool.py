@@ -86,6 +86,12 @@ def encode(columns: Sequence[Iterable[str | None]]) -> tuple[np.ndarray, tuple[s
     return np.ascontiguousarray(matrix.T), tuple(vocabulary)
 
 
+def scores_of(codes: np.ndarray, vocabulary: Sequence[str]) -> np.ndarray:
+    """The scores that answers of the kind ``score`` are: float64 of the shape of ``codes``, 0 where one is missing."""
+    values = np.array([*map(float, vocabulary), 0.0])
+    return values[codes]
+
+
 def decode(codes: np.ndarray, vocabulary: Sequence[str]) -> list[str | None]:
     """The answers for (n,) codes; None if missing."""
     return [vocabulary[code] if code >= 0 else None for code in codes.tolist()]

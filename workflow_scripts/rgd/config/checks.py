@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rgd.answers.kinds import WITHOUT_OPTIONS
+from rgd.answers.kinds import SCORE, WITHOUT_OPTIONS
 from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
 from rgd.config.members import member_key, members, recorded_file, recorded_members
@@ -282,7 +282,12 @@ def _check_free_form(config: Config, folder: Path) -> None:
                 (known[m].ask, known[m].model_name) for pool in written for m in config.pool[pool].members
             ):
                 _check_prompt(folder, file_of(folder, "model", file), prompt_of(ask, kind))
-            if kind not in WITHOUT_OPTIONS:
+            if kind == SCORE and written:
+                raise UserError(
+                    f"{where}: {dataset} has scores in the place of answers, but the pool {written[0]} is asked. Nothing here "
+                    "scores answers: name a pool of recorded ones."
+                )
+            if kind not in (*WITHOUT_OPTIONS, SCORE):
                 continue
             for scenario in product.scenarios:
                 left_out = any(

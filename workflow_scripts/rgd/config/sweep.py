@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from rgd.answers.kinds import SCORE
 from rgd.config.products import listed, products, unique
 from rgd.config.schema import Config
 from rgd.routers import load
@@ -50,10 +51,13 @@ def excluded_cells(config: Config) -> dict[Cell, str]:
 
 
 def exclusion(config: Config, cell: Cell) -> str | None:
-    """The reason why the experiment leaves out ``cell``, or None if it does not."""
+    """The reason why the experiment leaves out ``cell``, or None if it does not: a rule, or scores that the router cannot use."""
     for rule in config.experiment.exclude:
         if all(getattr(rule, key) in (None, getattr(cell, key)) for key in Cell._fields):
             return rule.reason
+    is_scored, spec = config.dataset[cell.dataset].kind == SCORE, config.router.get(cell.router)
+    if is_scored and spec is not None and load(spec.method).compares_answers:
+        return f"{cell.dataset} has scores in the place of answers, and {cell.router} learns from which answers agree"
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rgd.answers.kinds import KINDS, LATEX, NUMBER, OPTION_TEXT, TEXT
+from rgd.answers.kinds import KINDS, NUMBER, OPTION_TEXT, SCORE, TEXT, WITHOUT_OPTIONS
 from rgd.answers.numbers import value
 from rgd.answers.option_texts import key
 from rgd.errors import UserError
@@ -142,7 +142,7 @@ def _fault(question: Question, accept: Collection[str]) -> tuple[str, str] | Non
         return "unknown part", f"part is {question.part!r}; it is one of {', '.join(PARTS)}"
     if question.answer_kind not in KINDS:
         return "unknown answer kind", f"answer_kind is {question.answer_kind!r}; it is one of {', '.join(KINDS)}"
-    if question.answer_kind in (LATEX, NUMBER, TEXT):
+    if question.answer_kind in (*WITHOUT_OPTIONS, SCORE):
         return _fault_of_answer(question)
     return _fault_of_options(question, accept)
 

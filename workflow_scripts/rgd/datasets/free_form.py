@@ -1,4 +1,4 @@
-"""Any benchmark of questions without options whose answers are numbers, a few words, or yes and no.
+"""Any benchmark of questions without options whose answers are numbers, a few words, yes and no, or scores.
 
 The table's columns are those that the dataset's file names.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.answers.kinds import TEXT, YES_AND_NO, YES_NO
+from rgd.answers.kinds import BEST_SCORE, SCORE, TEXT, YES_AND_NO, YES_NO
 from rgd.answers.option_texts import Texts
 from rgd.answers.phrases import normal
 from rgd.datasets.base import Question
@@ -20,7 +20,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
     """The questions of the settings' tasks, in the files' order.
 
     Args:
-        settings: source (file, columns, rows), tasks, and answer_kind (``number``, ``text`` or ``yes_no``).
+        settings: source (file, columns, rows), tasks, and answer_kind (``number``, ``text``, ``yes_no`` or ``score``).
         folder: what the files' names are relative to.
 
     Raises:
@@ -39,6 +39,8 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 def _question(
     row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str], kind: str
 ) -> Question:
+    if kind == SCORE:
+        return Question(**identity(row, columns, tasks, keys), options=(), answer_kind=kind, label=BEST_SCORE)
     cell = row.values[columns["label"]]
     label = _yes_or_no(cell) if kind == YES_NO else "\n".join(_accepted(cell)) if kind == TEXT else told(cell).strip()
     options = YES_AND_NO if kind == YES_NO else ()

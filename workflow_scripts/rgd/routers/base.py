@@ -48,6 +48,8 @@ class TrainingSet:
         answers: (n, M) int32 codes, -1 missing.
         confidence: (n, M) float32, NaN missing.
         labels: (n,) int32 codes, for routers that need them.
+        correctness: (n, M) float64 in [0, 1], how good each answer is, where the benchmark's answers are scores; for routers
+            that need labels.
         answer_embeddings: (n, M, e) float32, an array or something that reads slices of one, for routers that need them.
         features: (n, f) float32, what an LLM wrote about each query, embedded; for routers whose file names features.
         options: (n,) how many options each query has, 0 where it has none; for routers that count them.
@@ -63,6 +65,7 @@ class TrainingSet:
     answers: np.ndarray
     confidence: np.ndarray
     labels: np.ndarray | None = None
+    correctness: np.ndarray | None = None
     answer_embeddings: np.ndarray | Sliced | None = None
     features: np.ndarray | None = None
     options: np.ndarray | None = None
@@ -86,6 +89,7 @@ class TrainingSet:
                 "answers": (n, pool),
                 "confidence": (n, pool),
                 "labels": (n,),
+                "correctness": (n, pool),
                 "answer_embeddings": (n, pool, None),
                 "features": (n, None),
                 "options": (n,),
@@ -96,11 +100,13 @@ class TrainingSet:
         _protect(self)
 
     def correct(self) -> np.ndarray:
-        """(n, M) bool: which answers are right by the training labels.
+        """(n, M): which answers are right by the training labels (bool), or how good they are (float64 in [0, 1]).
 
         Raises:
             ValueError: the training set has no labels.
         """
+        if self.correctness is not None:
+            return self.correctness
         if self.labels is None:
             raise ValueError("this router needs training labels and was given none")
         return (self.answers == self.labels[:, None]) & (self.answers >= 0)
@@ -235,6 +241,7 @@ class Router:
         needs_test_tasks: ``rank`` gets the true task of every test query.
         counts_options: ``fit`` and ``rank`` get how many options each query has.
         weighs_prices, knows_sizes: ``fit`` gets what a call to each member costs, and how large each member is.
+        compares_answers: ``fit`` needs to know which answers agree, so scores cannot stand for them.
         transductive: a query's ranking depends on the other test queries, unlabelled; any other router gives a query
             the same ranking in any company.
     """
@@ -249,6 +256,7 @@ class Router:
     weighs_prices: ClassVar[bool] = False
     knows_sizes: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
+    compares_answers: ClassVar[bool] = False
     family: ClassVar[Family]
 
     variants: Mapping[str, int] = MappingProxyType({"top1": 1})

@@ -182,7 +182,7 @@ def correctness(near: Neighbours, correct: np.ndarray) -> np.ndarray:
 
     Args:
         near: (n, k).
-        correct: (m, M) 0 or 1, of the training rows.
+        correct: (m, M) in [0, 1], of the training rows; a score above 1/2 counts as right.
     """
     there = near.rows >= 0
     hits = (correct[near.rows] * there[:, :, None]).sum(axis=1, dtype=np.int64)
@@ -222,9 +222,9 @@ def predictor_accuracies(
     Args:
         nested: as :func:`tasks_without` gives it, of the predictor's k neighbours.
         task_of, measured: as in :func:`task_distances`.
-        correct: (m, M) 0 or 1, of the training rows.
+        correct: (m, M) in [0, 1], of the training rows; a score above 1/2 counts as right.
     """
-    truth = correct.astype(bool)
+    truth = correct > THRESHOLD
     return np.stack(
         [
             group_means(
@@ -344,7 +344,7 @@ class BenchmarkRouting(Router):
         alpha: share of a task's own training queries that are labelled and added when the task is routed, in [0, 1).
 
     Learned:
-        tasks_ (T,) str, task_of_ (n,) int32, correct_ (n, M) int8, labelled_ (n,) bool; under ``s3`` also
+        tasks_ (T,) str, task_of_ (n,) int32, correct_ (n, M) int8 (float64 of scores), labelled_ (n,) bool; under ``s3`` also
         distances_ (T + 1, T) and accuracies_ (T + 1, T, M): u(d) and p(d, m) for each task left out, and for none.
     """
 
@@ -367,7 +367,7 @@ class BenchmarkRouting(Router):
         self.remember_pool(train)
         self.tasks_, places = np.unique(train.tasks, return_inverse=True)
         self.task_of_ = places.astype(np.int32)
-        self.correct_ = train.correct().astype(np.int8)
+        self.correct_ = train.correct().astype(np.int8 if train.correctness is None else np.float64)
         self.labelled_ = labelled_share(train.tasks, self.alpha, train.seed)
         if self.estimate == "s3":
             others_of(-1, len(self.tasks_), self.estimate, "of any name")

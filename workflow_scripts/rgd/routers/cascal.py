@@ -70,6 +70,7 @@ class Cascal(Router):
         centroid_tasks_ (C,) int32, scores_ (C, M) mean score of each member, sizes_ (C,) queries, global_scores_ (M,).
     """
 
+    compares_answers: ClassVar[bool] = True
     family: ClassVar[Family] = "query-only"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "consensus"

@@ -13,12 +13,19 @@ class CascalGT(Cascal):
     """
 
     needs_labels = True
+    compares_answers = False
     family = "query-answer"
     score_name = "accuracy in the cluster"
 
     def evidence(self, train: TrainingSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Correct answers (n, M) as both strength and score, and the share (n,) of the pool behind the majority."""
+        """Correct answers (n, M) as both strength and score, and the share (n,) of the pool behind the majority.
+
+        Of scores, the best of a query are the strengths, and their mean is the share.
+        """
         correct = train.correct()
+        if train.correctness is not None:
+            best = (correct == correct.max(axis=1, keepdims=True)) & (correct > 0)
+            return best, correct.mean(axis=1), correct
         return correct, majority_share(train.answers), correct.astype(np.float64)
 
 

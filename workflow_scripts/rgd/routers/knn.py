@@ -18,7 +18,8 @@ from rgd.seeds import generator
 
 @dataclass(kw_only=True)
 class Knn(Router):
-    """Query-answer router: g_m(x) is the share of x's k nearest training queries that m answered correctly.
+    """Query-answer router: g_m(x) is the share of x's k nearest training queries that m answered correctly, or
+    their mean score.
 
     Equal shares go to the member with the higher accuracy over all training queries. k is the one of the grid with
     the best accuracy of the first-ranked member on training queries, each left out in turn; the smallest of equals.
@@ -29,7 +30,7 @@ class Knn(Router):
             grows linearly with the training queries.
 
     Learned:
-        k_, correct_ (n, M) int8, overall_ (M,).
+        k_, correct_ (n, M) int8 (float64 of scores), overall_ (M,).
     """
 
     needs_labels = True
@@ -52,7 +53,7 @@ class Knn(Router):
     def fit(self, train: TrainingSet) -> Self:
         """Keep who was right on what, and choose k."""
         self.remember_pool(train)
-        self.correct_ = train.correct().astype(np.int8)
+        self.correct_ = train.correct().astype(np.int8 if train.correctness is None else np.float64)
         self.overall_ = self.correct_.mean(axis=0)
         self.k_ = self.k_grid[0]
         if len(self.correct_) == 1 or len(self.k_grid) == 1:

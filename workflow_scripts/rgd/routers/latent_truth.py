@@ -72,6 +72,7 @@ class LatentTruth(Router):
         estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
+    compares_answers = True
     family = "query-only"
     counts_options = True
     weighs_prices = True

@@ -12,6 +12,7 @@ class Majority(Router):
 
     fits_on_embeddings = False
     ranks_by_embeddings = False
+    compares_answers = True
     family = "learning-free"
     aggregate = "majority"
 

@@ -38,6 +38,7 @@ class Smoothie(Router):
     needs_answer_embeddings = True
     fits_on_embeddings = False
     ranks_by_embeddings = False
+    compares_answers = True
     family = "query-only"
     variants = MappingProxyType({"top1": 1, "top3": 3})
     aggregate = "majority"

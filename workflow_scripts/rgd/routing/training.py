@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.answers.pool import PoolAnswers, pool_answers
+from rgd.answers.kinds import SCORE
+from rgd.answers.pool import PoolAnswers, pool_answers, scores_of
 from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table, read_vectors
 from rgd.routers.base import TrainingSet
@@ -80,7 +81,7 @@ def training_sets(
 
     Args:
         training: schemas.TRAINING_SETS: rows by seed, then member, then query.
-        questions: query_id and task of the query set, and options for routers that count them.
+        questions: query_id, task and answer_kind of the query set, and options for routers that count them.
         embeddings: file with query_id and embedding of the query set; None for routers that fit without them.
         members: the pool, in order.
         labels: query_id and label of the query set, for routers that need them.
@@ -88,7 +89,7 @@ def training_sets(
         features: file with query_id and embedding (of an LLM's features) of the query set, for routers that use them.
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
-    options = option_counts(questions)
+    options, is_scored = option_counts(questions), has_scores(questions)
     for seed, answers in answers_of_seeds(training, members, labels).items():
         rows = rows_in(query_ids, answers.query_ids)
         yield TrainingSet(
@@ -99,6 +100,7 @@ def training_sets(
             answers=answers.codes,
             confidence=answers.confidence,
             labels=answers.labels,
+            correctness=scores_of(answers.codes, answers.vocabulary) if is_scored and labels is not None else None,
             answer_embeddings=None
             if answer_embeddings is None
             else AnswerVectors(answer_embeddings, answers.query_ids, members),
@@ -106,6 +108,13 @@ def training_sets(
             options=None if options is None else options[rows],
             seed=seed,
         )
+
+
+def has_scores(questions: pa.Table) -> bool:
+    """Whether the answers to the questions are scores; the column answer_kind says so."""
+    return (
+        "answer_kind" in questions.column_names and len(questions) > 0 and questions["answer_kind"][0].as_py() == SCORE
+    )
 
 
 def option_counts(questions: pa.Table) -> np.ndarray | None:

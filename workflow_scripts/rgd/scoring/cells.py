@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.answers.pool import encode
+from rgd.answers.pool import encode, scores_of
 from rgd.artifacts.columns import rows_in, texts
 from rgd.routing.consensus import normalise, usable_confidence, z_scores
+from rgd.routing.training import has_scores
 from rgd.scoring import metrics, references
 from rgd.scoring.statistics import accuracy_interval
 
@@ -46,6 +47,7 @@ class Benchmark:
         prompt_tokens: (n, M) float64, NaN where unknown.
         completion_tokens: (n, M) float64, NaN where unknown.
         members: the M member keys.
+        is_scored: whether the answers are scores.
     """
 
     query_ids: np.ndarray
@@ -56,11 +58,20 @@ class Benchmark:
     prompt_tokens: np.ndarray
     completion_tokens: np.ndarray
     members: tuple[str, ...]
+    is_scored: bool = False
 
     @property
     def correct(self) -> np.ndarray:
-        """(n, M) bool: whether each member is right on each query."""
-        return (self.answers == self.labels[:, None]) & (self.answers >= 0)
+        """(n, M) float64: 1 where a member is right on a query and 0 where it is not, or its score."""
+        if self.is_scored:
+            return scores_of(self.answers, self.vocabulary)
+        return metrics.is_correct(self.answers, self.labels[:, None]).astype(np.float64)
+
+    def worth(self, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(n,) float64: 1 or 0 for right and wrong answers to the queries at ``rows``, or their scores."""
+        if self.is_scored:
+            return scores_of(codes, self.vocabulary)
+        return metrics.is_correct(codes, self.labels[rows]).astype(np.float64)
 
 
 def read_benchmark(
@@ -70,7 +81,7 @@ def read_benchmark(
 
     Args:
         labels: query_id and label of the benchmark.
-        questions: query_id and task of the benchmark.
+        questions: query_id, task and answer_kind of the benchmark.
         responses: for each member query_id, answer, prompt_tokens, completion_tokens of the benchmark.
         members: the pool, in order.
 
@@ -93,6 +104,7 @@ def read_benchmark(
         prompt_tokens=np.column_stack([_numbers(table["prompt_tokens"]) for table in responses]),
         completion_tokens=np.column_stack([_numbers(table["completion_tokens"]) for table in responses]),
         members=tuple(members),
+        is_scored=has_scores(questions),
     )
 
 
@@ -121,7 +133,7 @@ def score_routes(
         found = {}
         for variant in variants:
             codes = pc.index_in(part[f"answer_{variant}"], value_set=vocabulary).fill_null(-1).to_numpy()
-            correct = metrics.is_correct(codes, benchmark.labels[chosen]).astype(np.float64)
+            correct = benchmark.worth(codes, chosen)
             column = part[f"asked_{variant}"].combine_chunks()
             counts = column.value_lengths().to_numpy()
             asked = _shares(np.repeat(np.arange(len(part)), counts), pc.index_in(column.flatten(), value_set=members))
@@ -164,7 +176,9 @@ def score_reference(
     for seed, chosen in test.items():
         answers, labels = benchmark.answers[chosen], benchmark.labels[chosen]
         if reference == ORACLE:
-            variants = {ORACLE: (references.oracle(answers, labels), pool)}
+            variants = {ORACLE: (benchmark.correct[chosen].max(axis=1), pool)}
+        elif reference == RANDOM and benchmark.is_scored:
+            variants = {f"{RANDOM}1": (benchmark.correct[chosen].mean(axis=1), 1)}
         elif reference == RANDOM:
             z = z_scores(usable[chosen], *normalise(usable[train[seed]]))
             sizes = {size: min(size, pool) for size in RANDOM_SIZES}
@@ -217,7 +231,7 @@ def _row(
     """A cell's row; ``given`` (n, M) is how often each member is asked about each query."""
     found = accuracy_interval(correct, benchmark.tasks[chosen], interval["seed"], interval["draws"], interval["level"])
     pool = benchmark.correct[chosen]
-    best_single, oracle = float(pool.mean(axis=0).max()), float(pool.any(axis=1).mean())
+    best_single, oracle = float(pool.mean(axis=0).max()), float(pool.max(axis=1).mean())
     return {
         **cell,
         "variant": variant,

@@ -40,7 +40,7 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
     for name in ("question_id", "answer"):
         if name not in table.column_names:
             raise UserError(f"{path} has no column {name}, only {table.column_names}: recorded answers need it.")
-    rows = _rows(path, table["question_id"], questions["query_id"])
+    rows = rows_of(path, table["question_id"], questions["query_id"])
     found = table.take(rows)
     letters = found["answer"].cast(pa.string())
     limit = pc.list_value_length(questions["options"]).to_numpy()
@@ -86,7 +86,7 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
         UserError: the file cannot be read, or a query's vector is missing, zero or of the wrong dimension.
     """
     table = read_table(path, ["question_id", "embedding"])
-    rows = _rows(path, table["question_id"], query_ids)
+    rows = rows_of(path, table["question_id"], query_ids)
     if rows.null_count:
         first = query_ids.filter(rows.is_null())[0].as_py()
         raise UserError(
@@ -104,7 +104,7 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
     return pa.table({"query_id": query_ids, "embedding": from_matrix(vectors / length)})
 
 
-def _rows(path: Path, question_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:
+def rows_of(path: Path, question_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:
     """The row of every wanted id among ``question_ids``, null if there is none."""
     ids = question_ids.cast(pa.string())
     if len(pc.unique(ids)) < len(ids):

@@ -20,11 +20,11 @@ MULTIPLE_CHOICE = "multiple_choice"
 TABLE_ADAPTERS = (MULTIPLE_CHOICE, MATHEMATICS, FREE_FORM)
 """The adapters that read any table of questions, by the columns that the dataset's file gives."""
 
-AnswerKind = Literal["letter", "option_text", "yes_no", "number", "text", "latex"]
+AnswerKind = Literal["letter", "option_text", "yes_no", "number", "text", "latex", "score"]
 ADMISSIBLE_KINDS: dict[str, tuple[AnswerKind, ...]] = {
     MULTIPLE_CHOICE: ("letter", "option_text"),
     MATHEMATICS: ("latex",),
-    FREE_FORM: ("number", "text", "yes_no"),
+    FREE_FORM: ("number", "text", "yes_no", "score"),
     DESCRIBED: ("letter", "option_text"),
 }
 """The kinds of answers of an adapter's questions, its default first; other adapters have letters."""
@@ -51,10 +51,11 @@ class Columns(Section):
         None,
         description="For multiple_choice, in the place of `options`: the options of every question, as the classes of a task.",
     )
-    label: str = Field(description="The right answer.")
-    label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] = Field(
+    label: str | None = Field(None, description="The right answer; null only for answer_kind `score`, which has none.")
+    label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] | None = Field(
+        None,
         description="How the label gives the answer: the option's letter, its number counted from 0 or 1, or its text. For "
-        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it. For free_form: text."
+        "mathematics: the text of the answer, or a solution whose last \\boxed{} holds it. For free_form: text.",
     )
     task: str | None = Field(
         None, description="The question's task; null: {task} in source.file, else the dataset's only task."
@@ -143,8 +144,8 @@ class Dataset(Section):
     )
     answer_kind: AnswerKind | None = Field(
         None,
-        description="How questions are answered: `letter` or `option_text` (multiple_choice), `number`, `text` or `yes_no` "
-        "(free_form), `latex` (mathematics); null: the first of the adapter's. See [datasets.md](datasets.md#kinds-of-answers).",
+        description="How questions are answered: `letter` or `option_text` (multiple_choice), `number`, `text`, `yes_no` or "
+        "`score` (free_form), `latex` (mathematics); null: the first of the adapter's. See [datasets.md](datasets.md#kinds-of-answers).",
     )
     answer_tolerance: Tolerance = Field(
         default_factory=lambda: Tolerance(), description="For answer_kind `number`: when two numbers are equal."
@@ -254,7 +255,12 @@ class Dataset(Section):
             MATHEMATICS: ("text", "boxed"),
             FREE_FORM: ("text",),
         }[self.adapter]
-        if columns.label_form not in forms:
+        if (columns.label is None, columns.label_form is None) != ((self.kind == "score"),) * 2:
+            raise ValueError(
+                "source.columns: label and label_form are required, but for answer_kind: score they must be null: scores stand "
+                "in the recorded answers"
+            )
+        if self.kind != "score" and columns.label_form not in forms:
             raise ValueError(
                 f"source.columns.label_form = {columns.label_form}: {self.adapter} accepts {', '.join(forms)}"
             )
