@@ -54,6 +54,7 @@ rule accuracy_table:
 
 rule cost_table:
     input:
+        unpack(inputs.cost_table),
         accuracy=paths.table("{experiment}", "accuracy"),
     output:
         **table("costs"),
@@ -65,6 +66,9 @@ rule cost_table:
         "../envs/cpu.yaml"
     threads: 1
     params:
+        slice=slices.canonical(slices.costs(study.config)),
+        cells=slices.canonical(study.scored_cells),
+        pools=slices.canonical([[*keys, study.pool(keys[1])] for keys in study.tested_pools]),
         titles=slices.canonical(study.titles),
         code=code("cost_table.py"),
     message:
@@ -320,6 +324,27 @@ rule cost_figure:
         "Figure of accuracy against cost in {wildcards.experiment}"
     script:
         "../workflow_scripts/cost_figure.py"
+
+
+rule pareto_figure:
+    input:
+        costs=paths.table("{experiment}", "costs"),
+    output:
+        **figure("pareto", caption="captions/pareto_figure.rst"),
+    log:
+        paths.log("pareto_figure", "{experiment}"),
+    benchmark:
+        paths.benchmark("pareto_figure", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(study.titles),
+        code=code("pareto_figure.py"),
+    message:
+        "Figure of accuracy and its interval against cost in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/pareto_figure.py"
 
 
 rule learning_curve_figure:

@@ -28,7 +28,7 @@ TABLES = [
     *("ranking_transfer", "label_quality", "generator_diagnostics", "leaks", "shift", "published"),
     *("learning_curve", "drop_one", "table_1", "table_2", "table_7", "table_9", "table_12"),
 ]
-FIGURES = ["accuracy", "queries", "cost", "learning_curve"]
+FIGURES = ["accuracy", "queries", "cost", "pareto", "learning_curve"]
 SECTIONS: dict[str, object] = {
     "routers": ["cascal", "knn", "topk", "single"],
     "referee": {"member": "judge", "draws": 3},
@@ -53,7 +53,7 @@ ALLOWED = [
     *("score_reference", "leak_check", "leak_check_of_descriptions", "shift", "accuracy_table", "comparison_table"),
     *("cost_table", "ranking_transfer_table", "label_quality_table", "generator_diagnostics_table", "leak_table"),
     *("shift_table", "learning_curve_table", "drop_one_table", "published_table", "paper_table"),
-    *("accuracy_figure", "cost_figure", "learning_curve_figure", "query_figure"),
+    *("accuracy_figure", "cost_figure", "pareto_figure", "learning_curve_figure", "query_figure"),
 ]
 MADE_UP = ["--allowed-rules", *ALLOWED]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rgd.analysis.figures import comparable
-from rgd.analysis.trade_offs import accuracy_against_cost, cost_points, frontier, learning_curves
+from rgd.analysis.trade_offs import accuracy_against_cost, cost_points, frontier, learning_curves, pareto_figure
 from rgd.errors import UserError
 
 
@@ -124,3 +124,32 @@ def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
         learning_curves(curve().iloc[:0], tmp_path / "curve.svg")
     with pytest.raises(UserError, match=r"\bcell\b"):
         accuracy_against_cost(accuracy().query("router == 'oracle'"), tmp_path / "cost.svg")
+
+
+def priced(**changes: object) -> pd.DataFrame:
+    frame = accuracy(("quiz", "exam"))
+    ends = {"ci_low": frame["accuracy"] - 0.02, "ci_high": frame["accuracy"] + 0.02}
+    cost = {"cost_unit": "dollars", "cost": frame["calls_per_query"] / 1000}
+    frame = frame.assign(**ends, **cost, cost_low=cost["cost"] * 0.9, cost_high=cost["cost"] * 1.1)
+    frame.loc[frame["router"] == "oracle", ["cost", "cost_low", "cost_high"]] = np.nan
+    return frame.assign(**changes)
+
+
+@pytest.mark.parametrize("unit", ["dollars", "tokens", "calls"])
+def test_the_pareto_figure_is_written_twice_and_again_the_same(tmp_path: Path, unit: str) -> None:
+    svg = tmp_path / "pareto.svg"
+    assert [path.suffix for path in pareto_figure(priced(cost_unit=unit), svg, {"pool": {"small": "Small pool"}})] == [
+        ".svg",
+        ".png",
+    ]
+    first = svg.read_bytes()
+    assert unit.encode() in first
+    assert b"Small pool" in first
+    pareto_figure(priced(cost_unit=unit), svg, {"pool": {"small": "Small pool"}})
+    assert svg.read_bytes() == first
+
+
+def test_without_a_known_cost_there_is_no_pareto_figure(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pareto"):
+        pareto_figure(priced(cost=np.nan), tmp_path / "pareto.svg")
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ import yaml
 
 from rgd.config import analyses, load, slices, sweep
 from rgd.config.schema import Config
+from rgd.config.schema.models import Api
 from rgd.errors import UserError
 from rgd.routing.reduced import whole_pool, whole_scenario
 from tests import ROOT
@@ -97,6 +98,10 @@ def test_keys_stand_for_the_papers_in_suffixes_too(folder: Path) -> None:
         ({"stands_for": {"router": {"cascalll": "cascal"}}}, r"stands_for\.router.*cascalll"),
         ({"stands_for": {"router": {"smoothie": "cascal"}}}, "stands_for.*smoothie.*cascal"),
         ({"tables": ["table_4"]}, "tables"),
+        ({"costs": {"prices": {f"{MEMBER}s": {"call": 1}}}}, rf"costs\.prices.*{MEMBER}s.*{MEMBER}\b"),
+        ({"costs": {"prices": {MEMBER: {"call": -1}}}}, rf"costs\.prices.*{MEMBER}.*call"),
+        ({"costs": {"cheapest": 300}}, "costs.*cheapest.*dearest"),
+        ({"costs": {"unit": "euros"}}, r"costs\.unit.*euros"),
     ],
 )
 def test_a_mistake_has_one_message_that_names_the_file(folder: Path, changes: dict[str, object], said: str) -> None:
@@ -131,6 +136,21 @@ def test_prices_of_calls_are_known_and_of_use(folder: Path, router: str, changes
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes, sort_keys=False))
     with pytest.raises(UserError, match=rf"router/{router}\.yaml: .*{said}"):
         load(folder)
+
+
+def test_the_prices_of_costs_are_the_experiments_before_the_models(folder: Path) -> None:
+    api = Api(model="m", base_url="http://127.0.0.1:9/v1", price_prompt=2.0, price_completion=8.0)
+
+    def with_prices(config: Config) -> Config:
+        name = "qwen2.5-coder-1.5b"
+        priced = config.model[name].model_copy(update={"api": api})
+        return config.model_copy(update={"model": {**config.model, name: priced}})
+
+    of_model = slices.costs(with_prices(load(folder)))["prices"]
+    assert of_model[MEMBER] == pytest.approx([0.0, 2e-6, 8e-6])
+    assert None in of_model.values()
+    config = with_prices(experiment(folder, costs={"prices": {MEMBER: {"call": 0.5, "completion": 1.0}}}))
+    assert slices.costs(config)["prices"] == of_model | {MEMBER: pytest.approx([0.5, 0.0, 1e-6])}
 
 
 def test_prices_given_for_all_members_are_enough(folder: Path) -> None:

@@ -11,11 +11,13 @@ import pandas as pd
 from rgd.analysis.figures import COLOURS, LINE_STYLES, MARKERS, WIDEST, comparable, legend, save, style
 from rgd.analysis.order import FAMILIES, SCENARIO_INDEPENDENT, records, row_label
 from rgd.errors import UserError
+from rgd.scoring.cost_quality import Curve
 
 TOKENS = ("prompt_tokens_per_query", "completion_tokens_per_query")
 KEYS = ["scenario", "pool", "family", "router", "variant"]
 # References that cannot be run, such as the oracle, have no cost to compare.
 NOT_ASKED = ("oracle",)
+CHORD_POINTS = 200
 
 
 def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
@@ -137,6 +139,103 @@ def accuracy_against_cost(
         }
         handles |= {titles.get(name, name): key(marker=mark, color="#777777") for name, mark in marks.items()}
         handles["nothing is cheaper and better"] = Line2D([], [], color="#999999", linewidth=1)
+        legend(figure, handles)
+        return save(figure, svg)
+
+
+def pareto_figure(
+    costs: pd.DataFrame, svg: str | os.PathLike[str], titles: Mapping[str, Mapping[str, str]] | None = None
+) -> list[Path]:
+    """Accuracy against mean cost: a row per dataset, a column per pool; bars are intervals over the test questions.
+
+    A solid line joins the points that nothing beats in both. The dashed one is the non-decreasing convex hull of the
+    single members, which sharing queries at random between them reaches (RouterBench, arXiv 2403.12031, section 3). Colour
+    denotes the router, the marker the scenario (a circle if it does not matter).
+
+    Args:
+        costs: the table ``costs``, with the columns of :func:`rgd.analysis.cost_quality.cost_quality_table`.
+        svg: where to write; the PNG is written beside it.
+        titles: names to show instead of keys, by kind (dataset, pool, scenario).
+
+    Raises:
+        UserError: there is nothing to draw, or a file cannot be written.
+    """
+    from matplotlib.lines import Line2D
+
+    points = costs[costs["cost"].notna()]
+    if points.empty:
+        raise UserError("there is nothing to draw: no router has a known cost. Remove the figure pareto.")
+    datasets, pools = list(dict.fromkeys(points["dataset"])), list(dict.fromkeys(points["pool"]))
+    routers = list(dict.fromkeys(points["router"]))
+    learned = points[~points["family"].isin(SCENARIO_INDEPENDENT)]
+    scenarios = dict.fromkeys(learned["scenario"])
+    marks = {name: MARKERS[1 + place % (len(MARKERS) - 1)] for place, name in enumerate(scenarios)}
+    colours = {router: COLOURS[place % len(COLOURS)] for place, router in enumerate(routers)}
+    edges = {router: "black" if place >= len(COLOURS) else "white" for place, router in enumerate(routers)}
+
+    def title(kind: str, key: str) -> str:
+        return (titles or {}).get(kind, {}).get(key, key)
+
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(
+            len(datasets),
+            len(pools),
+            figsize=(min(5.5 * len(pools), WIDEST), 3.6 * len(datasets) + 0.8),
+            squeeze=False,
+            layout="constrained",
+        )
+        for axis, (dataset, pool) in zip(axes.flat, ((d, p) for d in datasets for p in pools), strict=True):
+            part = points[(points["dataset"] == dataset) & (points["pool"] == pool)].reset_index(drop=True)
+            axis.set_visible(not part.empty)
+            if part.empty:
+                continue
+            unit = part["cost_unit"].iloc[0]
+            scale = 1000.0 if unit == "dollars" else 1.0
+            cost, quality = scale * part["cost"].to_numpy(dtype=float), 100 * part["accuracy"].to_numpy(dtype=float)
+            best = frontier(cost, quality)
+            axis.plot(cost[best], quality[best], color="#777777", linewidth=1, zorder=1)
+            singles = part[part["router"] == "single"]
+            if not singles.empty:
+                hull = Curve.through(
+                    scale * singles["cost"].to_numpy(dtype=float), 100 * singles["accuracy"].to_numpy()
+                )
+                # On a logarithmic axis a chord is bent.
+                budgets = np.linspace(hull.cost[min(1, len(hull.cost) - 1)], hull.cost[-1], CHORD_POINTS)
+                reached = [hull.quality_at(budget) for budget in budgets]
+                axis.plot(budgets, reached, color="#777777", linewidth=1, linestyle="--", zorder=1)
+            for place, point in enumerate(records(part)):
+                x, y = cost[place], quality[place]
+                once = point["family"] in SCENARIO_INDEPENDENT
+                axis.errorbar(
+                    x,
+                    y,
+                    xerr=[[max(x - scale * point["cost_low"], 0)], [max(scale * point["cost_high"] - x, 0)]],
+                    yerr=[[max(y - 100 * point["ci_low"], 0)], [max(100 * point["ci_high"] - y, 0)]],
+                    color=colours[point["router"]],
+                    marker=MARKERS[0] if once else marks[point["scenario"]],
+                    markersize=5.5,
+                    markeredgecolor=edges[point["router"]],
+                    markeredgewidth=0.6,
+                    elinewidth=0.6,
+                    zorder=2,
+                )
+            if unit != "calls" and (cost > 0).all():
+                axis.set_xscale("log")
+            axis.set_xlabel("dollars per 1,000 queries" if unit == "dollars" else f"{unit} per query")
+            axis.set_ylabel("test accuracy (%)")
+            axis.set_title(f"{title('dataset', dataset)}, {title('pool', pool)}")
+
+        handles: dict[str, Any] = {
+            router: Line2D([], [], linestyle="", marker="o", color=colours[router], markeredgecolor=edges[router])
+            for router in routers
+        }
+        for name, mark in marks.items():
+            handles[title("scenario", name)] = Line2D([], [], linestyle="", marker=mark, color="#777777")
+        handles["nothing is cheaper and better"] = Line2D([], [], color="#777777", linewidth=1)
+        if (points["router"] == "single").any():
+            handles["queries shared between single models"] = Line2D(
+                [], [], color="#777777", linewidth=1, linestyle="--"
+            )
         legend(figure, handles)
         return save(figure, svg)
 

@@ -59,6 +59,7 @@ def check_analyses(config: Config, folder: Path) -> None:
                 "Remove the section, or add members to the pool."
             )
     stands_for, own = experiment.stands_for, _own(config)
+    check("costs.prices", list(experiment.costs.prices), own["variant"], "member of this experiment's pools")
     kinds = {"dataset": own["dataset"], "pool": own["pool"], "router": own["router"], "member": own["variant"]}
     for kind, known in {**kinds, "generator": list(config.generator)}.items():
         check(f"stands_for.{kind}", list(getattr(stands_for, kind)), known, f"{kind} of this experiment")

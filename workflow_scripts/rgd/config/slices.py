@@ -276,6 +276,28 @@ def interval(config: Config) -> dict[str, Any]:
     return config.experiment.interval.model_dump()
 
 
+def costs(config: Config) -> dict[str, Any]:
+    """How quality is compared with cost: the bootstrap, the unit, the arena score, and each member's rates in dollars.
+
+    A member's ``prices`` are dollars per call, per prompt token and per completion token; None if they are unknown.
+    """
+    spec = config.experiment.costs
+    found: dict[str, list[float] | None] = {}
+    for pool in listed(config).pools:
+        for member in config.pool[pool].members:
+            given = spec.prices.get(member)
+            model = None if config.pool[pool].recorded else members(config)[member].model
+            api = None if model is None else model.api
+            if given is not None:
+                found[member] = [given.call, given.prompt / 1e6, given.completion / 1e6]
+            elif api is not None and (api.price_prompt or api.price_completion):
+                found[member] = [0.0, api.price_prompt / 1e6, api.price_completion / 1e6]
+            else:
+                found.setdefault(member, None)
+    score = {"beta": spec.beta, "cheapest": spec.cheapest, "dearest": spec.dearest}
+    return {**interval(config), "unit": spec.unit, "prices": found, **score}
+
+
 def tables(config: Config) -> dict[str, Any]:
     """The order of everything in the tables, and what was left out and why."""
     order = {key: list(names) for key, names in listed(config)._asdict().items()}

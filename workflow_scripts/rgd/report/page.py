@@ -31,6 +31,8 @@ CAPTIONS = {
     "accuracy": "Test accuracy by scenario and router with intervals, after Figure 3 of the paper; the mean of the datasets that "
     "have every scenario.",
     "cost": "Accuracy against calls and tokens per query; the line joins what no other router beats in both.",
+    "pareto": "Accuracy against cost, with intervals over the test questions. The solid line joins what nothing beats in both, the "
+    "dashed one what sharing queries at random between single models reaches.",
     "learning_curve": "Accuracy against the number of training queries.",
     "queries": "Queries by task in the plane of the first scenario's first two principal components, after Figure 4 of the paper. "
     "Rings are CASCAL's centroids.",
@@ -154,7 +156,13 @@ def _results(root: Path, frames: Frames, settings: Settings) -> list[Section]:
             f"Difference in accuracy to {baseline} on the same test queries, in points, with its interval. A star marks a real "
             f"one; a tilde compares different numbers of calls. {power}",
         ),
-        Section("cost", "Cost", "Accuracy against cost", figures("cost"), tables.costs(frames, settings)),
+        Section(
+            "cost",
+            "Cost",
+            "Accuracy against cost",
+            [*figures("cost"), *figures("pareto")],
+            tables.costs(frames, settings),
+        ),
         Section("curve", "Training", "More training queries", figures("learning_curve")),
         Section("members", "Models", "Models and tasks", (), tables.members(frames, settings)),
         Section("queries", "Maps", "Maps of the queries", figures("queries")),

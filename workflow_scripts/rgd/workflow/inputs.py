@@ -252,6 +252,22 @@ class Inputs:
     def generation_counts(self, query_sets: Iterable[QuerySet]) -> list[str]:
         return [paths.generation(dataset, query_set) for dataset, query_set in query_sets]
 
+    def cost_table(self, wildcards: Any) -> dict[str, list[str]]:
+        """Outcomes and routes of every cell, how often references ask whom, and each pool's graded answers."""
+        del wildcards
+        routed = self.study.tested_cells
+        references = [cell for cell in self.study.scored_cells if cell not in set(routed)]
+        return {
+            "outcomes": [paths.outcomes(cell) for cell in self.study.scored_cells],
+            "routes": [paths.routes(cell) for cell in routed],
+            "choices": [paths.choices(cell) for cell in references],
+            "questions": self.questions(self.study.benchmarks),
+            "labels": [self.labels(dataset, BENCHMARK, pool) for dataset, pool in self.study.tested_pools],
+            "responses": [
+                path for dataset, pool in self.study.tested_pools for path in self.answers(dataset, BENCHMARK, pool)
+            ],
+        }
+
     def label_quality_table(self) -> list[str]:
         """The referee's judgement of each label."""
         return [

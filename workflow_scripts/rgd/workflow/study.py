@@ -145,6 +145,11 @@ class Study:
         return [*self.tested_cells, *sweep.reference_cells(self.config)]
 
     @cached_property
+    def tested_pools(self) -> list[tuple[str, str]]:
+        """The dataset and pool of every cell that is scored."""
+        return list(unique((cell.dataset, cell.pool) for cell in self.scored_cells))
+
+    @cached_property
     def generated_cells(self) -> list[Trained]:
         return sweep.generated_cells(self.config)
 

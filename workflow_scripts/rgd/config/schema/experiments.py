@@ -63,6 +63,38 @@ class DropOne(Section):
     scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
 
 
+class Price(Section):
+    """What a member's answers cost, in US dollars."""
+
+    call: float = Field(0.0, ge=0, allow_inf_nan=False, description="For each answer.")
+    prompt: float = Field(0.0, ge=0, allow_inf_nan=False, description="For a million prompt tokens.")
+    completion: float = Field(0.0, ge=0, allow_inf_nan=False, description="For a million tokens of answers.")
+
+
+class Costs(Section):
+    """Costs in the table `costs` and the figure `pareto`."""
+
+    unit: Literal["dollars", "tokens", "calls"] | None = Field(
+        None,
+        description="Unit of costs; null: for each pool the first of these in which the costs of all answers are known.",
+    )
+    prices: dict[Key, Price] = Field(
+        default_factory=dict,
+        description="Prices of members; the others' are api.price_prompt and api.price_completion in the models' files.",
+    )
+    beta: float = Field(0.1, gt=0, description="Weight of accuracy against cost in the arena score, as in RouterArena.")
+    cheapest: float = Field(
+        0.0044, gt=0, description="Dollars per 1,000 queries with the highest cost score in the arena score."
+    )
+    dearest: float = Field(200.0, gt=0, description="Dollars per 1,000 queries with a cost score of 0.")
+
+    @model_validator(mode="after")
+    def _cheapest_is_below_dearest(self) -> "Costs":
+        if not self.cheapest < self.dearest:
+            raise ValueError("cheapest must be below dearest")
+        return self
+
+
 class StandsFor(Section):
     """The paper's names for what has other names in this experiment, so that figures can be compared with the published ones."""
 
@@ -125,6 +157,7 @@ class Experiment(Section):
     )
     learning_curve: LearningCurve | None = Field(None, description="Routers fitted on fewer queries; null: none.")
     drop_one: DropOne | None = Field(None, description="Pools without one member; null: none.")
+    costs: Costs = Field(default_factory=lambda: Costs(), description="Units, prices and scores of costs.")
     stands_for: StandsFor = Field(
         default_factory=lambda: StandsFor(), description="Names that differ from the paper's."
     )
@@ -161,7 +194,7 @@ class Experiment(Section):
             "table_13",
         ]
     ] = Field(default=["accuracy"], description="Tables in results/tables/EXPERIMENT; table_N is the paper's Table N.")
-    figures: list[Literal["accuracy", "queries", "cost", "learning_curve"]] = Field(
+    figures: list[Literal["accuracy", "queries", "cost", "pareto", "learning_curve"]] = Field(
         default=[], description="Figures in results/figures/EXPERIMENT."
     )
     report: bool = Field(
