@@ -4,6 +4,7 @@
 #   snakemake --cores N --config experiment=NAME       another one of config/experiment/
 #   snakemake --cores N questions | answers | tables | figures     a stage; run after questions, answers loads each member once
 #   snakemake --cores N report | bundles               the page to look at; routers as tools for rgd route
+#   snakemake --cores N leaderboard                    routers ranked by benchmark and scenario
 #   snakemake --cores N weights                        only the models' weights, on a machine with a network
 #   snakemake --cores N results/cells/D/S/P/R.parquet  one result
 
@@ -26,6 +27,7 @@ from rgd.routing.reduced import BENCHMARK, REAL
 from rgd.config.members import recorded_embeddings_file, recorded_file
 from rgd.planning.takeover import take_over
 from rgd.planning.graph import Memory
+from rgd.report import leaderboard as leaderboard_page
 from rgd.report import page as report_page
 from rgd.tool import settings as tool_settings
 from rgd.workflow import paths, run_lock
@@ -86,6 +88,7 @@ localrules:
     answers,
     tables,
     figures,
+    leaderboard,
     report,
     benchmark_questions,
     bundle,
@@ -133,6 +136,11 @@ rule tables:
 rule figures:
     input:
         targets.figures,
+
+
+rule leaderboard:
+    input:
+        targets.leaderboard,
 
 
 rule report:

@@ -77,6 +77,33 @@ rule cost_table:
         "../workflow_scripts/cost_table.py"
 
 
+rule leaderboard_table:
+    input:
+        cells=targets.cells,
+        outcomes=targets.outcomes,
+        questions=inputs.questions(study.benchmarks),
+        costs=paths.table("{experiment}", "costs"),
+    output:
+        **table("leaderboard"),
+        html=paths.table("{experiment}", "leaderboard", "html"),
+    log:
+        paths.log("leaderboard_table", "{experiment}"),
+    benchmark:
+        paths.benchmark("leaderboard_table", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        interval=slices.canonical(slices.interval(study.config)),
+        title=study.config.experiment.title,
+        titles=slices.canonical(study.titles),
+        code=code("leaderboard_table.py", files=leaderboard_page.FILES),
+    message:
+        "Ranking the routers of {wildcards.experiment}"
+    script:
+        "../workflow_scripts/leaderboard_table.py"
+
+
 rule choice_table:
     input:
         cells=targets.cells,

@@ -26,7 +26,7 @@ QUERIES = {"benchmark": 24, "tiny-writer": 12}
 SEEDS = [0, 1]
 TABLES = [
     *("ranking_transfer", "label_quality", "generator_diagnostics", "leaks", "shift", "published"),
-    *("learning_curve", "drop_one", "table_1", "table_2", "table_7", "table_9", "table_12"),
+    *("learning_curve", "drop_one", "leaderboard", "table_1", "table_2", "table_7", "table_9", "table_12"),
 ]
 FIGURES = ["accuracy", "queries", "cost", "pareto", "learning_curve"]
 SECTIONS: dict[str, object] = {
@@ -51,7 +51,14 @@ PATHS = [
 ALLOWED = [
     *("tested_questions", "ask_referee", "read_referee", "neighbours", "train", "consensus", "fit", "route", "score"),
     *("score_reference", "leak_check", "leak_check_of_descriptions", "shift", "accuracy_table", "comparison_table"),
-    *("cost_table", "ranking_transfer_table", "label_quality_table", "generator_diagnostics_table", "leak_table"),
+    *(
+        "cost_table",
+        "leaderboard_table",
+        "ranking_transfer_table",
+        "label_quality_table",
+        "generator_diagnostics_table",
+        "leak_table",
+    ),
     *("shift_table", "learning_curve_table", "drop_one_table", "published_table", "paper_table"),
     *("accuracy_figure", "cost_figure", "pareto_figure", "learning_curve_figure", "query_figure"),
 ]

@@ -1,6 +1,6 @@
 """Which routers differ: paired differences on the same test queries, with intervals and tests that agree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
@@ -55,17 +55,11 @@ def comparison_table(
         raise UserError(
             "there are no result cells to compare: the experiment's sweep is empty. Name datasets, scenarios, pools and routers in its file."
         )
-    order = list(dict.fromkeys(router for *_, router in outcomes))
     rate = round(1.0 - interval["level"], 12)
-    compared = []
-    for dataset, scenario, pool in dict.fromkeys(key[:3] for key in outcomes):
-        # The router's cell of this scenario, or else its one cell for all scenarios.
-        own = {router: (dataset, scenario, pool, router) for router in order}
-        shared = {router: (dataset, REAL, pool, router) for router in order}
-        shared = {router: key for router, key in shared.items() if families.get(key) in SCENARIO_INDEPENDENT}
-        keys = {router: own[router] if own[router] in outcomes else shared.get(router) for router in order}
-        group = {router: outcomes[key] for router, key in keys.items() if key is not None}
-        compared.append(_Compared.of((dataset, scenario, pool), group, tasks[dataset]))
+    compared = [
+        _Compared.of(group, {cell[3]: outcomes[cell] for cell in cells}, tasks[group[0]])
+        for group, cells in competitors(outcomes, families).items()
+    ]
     table = pd.concat([group.rows for group in compared], ignore_index=True)
     hypotheses, place, table["hypothesis"] = np.unique(
         [key for group in compared for key in group.hypotheses], return_index=True, return_inverse=True
@@ -81,6 +75,31 @@ def comparison_table(
     # Numbered as they come.
     table["hypothesis"] = pd.factorize(table["hypothesis"])[0]
     return table[[*GROUP_KEYS, *_COLUMNS]]
+
+
+def competitors(
+    outcomes: Iterable[tuple[str, str, str, str]], families: Mapping[tuple[str, str, str, str], str]
+) -> dict[tuple[str, str, str], list[tuple[str, str, str, str]]]:
+    """The cells of every dataset, scenario and pool, one of each router.
+
+    Of a router that does not depend on the scenario, its one cell is among those of every scenario.
+
+    Args:
+        outcomes: the cells that there are.
+        families: the family of each of them.
+    """
+    cells = list(outcomes)
+    known, order = set(cells), list(dict.fromkeys(router for *_, router in cells))
+    found: dict[tuple[str, str, str], list[tuple[str, str, str, str]]] = {}
+    for dataset, scenario, pool in dict.fromkeys(cell[:3] for cell in cells):
+        here = found.setdefault((dataset, scenario, pool), [])
+        for router in order:
+            own, shared = (dataset, scenario, pool, router), (dataset, REAL, pool, router)
+            if own in known:
+                here.append(own)
+            elif shared in known and families[shared] in SCENARIO_INDEPENDENT:
+                here.append(shared)
+    return found
 
 
 _COLUMNS = [

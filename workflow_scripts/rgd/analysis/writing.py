@@ -1,6 +1,7 @@
 """Writes a table to files: Parquet and CSV to compute with, Markdown and LaTeX to read."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def write_all(
     parquet: str | os.PathLike[str],
     people: Mapping[str, pd.DataFrame] | None = None,
     note: str = "",
+    plain: bool = False,
 ) -> list[Path]:
     """Write ``frame`` as .parquet and beside it as .csv, .md and .tex, each whole or not at all.
 
@@ -41,6 +43,7 @@ def write_all(
         parquet: path of the Parquet file.
         people: title -> table, written to Markdown and LaTeX instead of ``frame``.
         note: a sentence below the tables in Markdown and LaTeX.
+        plain: whether Markdown shows the texts of ``people`` as they are, as :func:`markdown` does.
 
     Returns:
         The four paths, in the order above.
@@ -53,15 +56,26 @@ def write_all(
     schema = pa.schema([_plain(field) for field in table.schema])
     paths = [Path(parquet).with_suffix(ending) for ending in (".parquet", ".csv", ".md", ".tex")]
     write_table(paths[0], table, schema)
-    texts = [frame.to_csv(index=False, lineterminator="\n"), markdown(shown, note), latex(shown, note)]
+    texts = [frame.to_csv(index=False, lineterminator="\n"), markdown(shown, note, plain), latex(shown, note)]
     for path, text in zip(paths[1:], texts, strict=True):
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return paths
 
 
-def markdown(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
-    """Titles as headings, and aligned pipe tables that are readable in a terminal too."""
+def markdown(tables: Mapping[str, pd.DataFrame], note: str = "", plain: bool = False) -> str:
+    """Titles as headings, and aligned pipe tables that are readable in a terminal too.
+
+    Args:
+        tables: title -> table.
+        note: a sentence below them.
+        plain: whether titles and cells are texts in which HTML, links and emphasis are to be shown and not to work.
+    """
+    if plain:
+        tables = {
+            _without_markup(title): cell_texts(table).map(_without_markup).set_axis(table.columns, axis=1)
+            for title, table in tables.items()
+        }
     parts = []
     for title, table in tables.items():
         if title:
@@ -74,6 +88,11 @@ def markdown(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
         rows = [names, rule, *texts.to_numpy().tolist()]
         parts.append("\n".join("| " + " | ".join(_pad(row, widths, numeric)) + " |" for row in rows))
     return "\n\n".join([*parts, note] if note else parts) + "\n"
+
+
+def _without_markup(text: str) -> str:
+    escaped = re.sub(r"([\\`*~#!\[\]])", r"\\\1", text.replace("&", "&amp;"))
+    return " ".join(escaped.replace("<", "&lt;").replace(">", "&gt;").split())
 
 
 def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:

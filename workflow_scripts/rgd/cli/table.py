@@ -28,16 +28,30 @@ def add(commands: "Commands") -> None:
         action="store_true",
         help="use the cells made so far, while jobs run or after some failed; the others read missing",
     )
+    command.add_argument(
+        "--leaderboard",
+        action="store_true",
+        help="routers ranked by benchmark and scenario, with the ranks that the test questions can tell apart",
+    )
     add_settings(command)
 
 
 def run(options: argparse.Namespace) -> int:
-    """``rgd table``; with --partial it writes tables/EXPERIMENT/accuracy_partial.*, too."""
+    """``rgd table``; with --partial it writes tables/EXPERIMENT/accuracy_partial.*, too.
+
+    Raises:
+        UserError: the table does not exist yet, or the options exclude each other.
+    """
     from rgd.analysis.partial import changed_since
     from rgd.config.command_line import configuration
 
+    if options.partial and options.leaderboard:
+        raise UserError("--partial and --leaderboard exclude each other: a rank needs all routers. Give one of them.")
     config = configuration(options.config)
     folder = Path(config.paths.results) / "tables" / config.name
+    if options.leaderboard:
+        _print_leaderboard(config, folder)
+        return 0
     if options.partial:
         _print_partial(config, folder / "accuracy_partial.parquet")
         return 0
@@ -51,6 +65,22 @@ def run(options: argparse.Namespace) -> int:
         said = f"{len(changed)} of the files behind this table have changed since, the first of them {changed[0]}."
         print(f"{said} Run snakemake to update the table.", file=sys.stderr)
     return 0
+
+
+def _print_leaderboard(config: "Config", folder: Path) -> None:
+    from rgd.analysis.partial import changed_since
+
+    text = folder / "leaderboard.md"
+    if not text.is_file():
+        raise UserError(
+            f"{text} does not exist yet. Run `snakemake --cores N leaderboard --config experiment={config.name}` to make it."
+        )
+    print(text.read_text(encoding="utf-8"), folder / "leaderboard.html", sep="\n")
+    if changed := changed_since(config.paths.results, folder / "leaderboard.parquet"):
+        said = (
+            f"{len(changed)} of the files behind this leaderboard have changed since, the first of them {changed[0]}."
+        )
+        print(f"{said} Run snakemake to update it.", file=sys.stderr)
 
 
 def _print_partial(config: "Config", parquet: Path) -> None:

@@ -112,13 +112,13 @@ def report(root: Path, settings: Settings) -> str:
     )
 
 
-def template() -> Any:
-    """The page's template, which escapes all text except its own style and script."""
+def template(name: str = TEMPLATE) -> Any:
+    """The template of a page, a file beside this one; it escapes all text except its own style and script."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_text
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    return environment.from_string(_beside(TEMPLATE))
+    return environment.from_string(_beside(name))
 
 
 def _text(value: Any) -> Any:

@@ -32,6 +32,7 @@ class Targets:
         self.summary = [paths.summary(name)] if self.cells else []
         self.bundles = [paths.bundle("bundle.json", cell) for cell in study.bundled_cells]
         self.report = paths.report(name)
+        self.leaderboard = [paths.table(name, "leaderboard", kind) for kind in (*paths.KINDS, "html")]
         self.weights = [
             *(path for model in models(config) for path in inputs.weights(model)),
             *(paths.embedder_weights(key) for key, spec in embedders(config).items() if spec.weights is not None),

@@ -166,6 +166,7 @@ class Experiment(Section):
             "accuracy",
             "comparisons",
             "costs",
+            "leaderboard",
             "choices",
             "tasks",
             "benchmark_routing",
