@@ -153,7 +153,7 @@ def test_the_summary_keeps_to_the_width_and_shows_every_figure(width):
 
 
 def test_members_are_counted_per_task_and_missing_answers_are_wrong():
-    questions = pd.DataFrame({"query_id": list("abcde"), "task": ["x", "x", "y", "y", "y"]})
+    questions = pd.DataFrame({"query_id": list("abcde"), "task": ["x", "x", "y", "y", "y"], "answer_kind": "letter"})
     labels = pd.DataFrame({"query_id": list("edcba"), "label": ["A", "B", "C", "D", "A"]})
     first = pd.DataFrame({"query_id": list("abcde"), "answer": ["A", "D", None, "A", "A"]})
     second = pd.DataFrame({"query_id": list("ebcda"), "answer": ["A", "A", "C", "B", "A"]})
@@ -170,7 +170,7 @@ def test_members_are_counted_per_task_and_missing_answers_are_wrong():
 
 
 def test_equally_good_members_are_all_named():
-    questions = pd.DataFrame({"query_id": ["a"], "task": ["x"]})
+    questions = pd.DataFrame({"query_id": ["a"], "task": ["x"], "answer_kind": "letter"})
     labels = pd.DataFrame({"query_id": ["a"], "label": ["A"]})
     answers = pd.DataFrame({"query_id": ["a"], "answer": ["A"]})
     table = task_table({"one": answers, "two": answers}, labels, questions)
@@ -178,7 +178,7 @@ def test_equally_good_members_are_all_named():
 
 
 def test_a_response_that_is_absent_is_an_error():
-    questions = pd.DataFrame({"query_id": ["a", "b"], "task": ["x", "x"]})
+    questions = pd.DataFrame({"query_id": ["a", "b"], "task": ["x", "x"], "answer_kind": "letter"})
     labels = pd.DataFrame({"query_id": ["a", "b"], "label": ["A", "A"]})
     with pytest.raises(UserError, match=r"^one .*\b1 .*\bb\."):
         task_table({"one": pd.DataFrame({"query_id": ["a"], "answer": ["A"]})}, labels, questions)
@@ -234,3 +234,14 @@ def test_latex_is_escaped():
     assert r"\begin{tabular}{lrr}" in text
     assert r"x\_1 \& 50\% & 0.1235 & 1.0 $\pm$ 0.1 \\" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
+
+
+def test_scores_are_averaged_and_a_missing_one_is_0() -> None:
+    questions = pd.DataFrame({"query_id": list("abcd"), "task": ["x", "x", "y", "y"], "answer_kind": "score"})
+    labels = pd.DataFrame({"query_id": list("abcd"), "label": "1"})
+    one = pd.DataFrame({"query_id": list("abcd"), "answer": ["0.5", None, "1", "0.25"]})
+    other = pd.DataFrame({"query_id": list("dcba"), "answer": ["0.75", "1", "1e-09", "0"]})
+    table = task_table({"one": one, "other": other}, labels, questions)
+    assert table["one"].tolist() == pytest.approx([0.25, 0.625, 0.4375])
+    assert table["other"].tolist() == pytest.approx([0.0, 0.875, 0.4375], abs=1e-8)
+    assert table["best"].tolist()[:2] == ["one", "other"]
