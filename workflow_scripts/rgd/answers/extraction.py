@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from rgd.answers.labels import Labels, Named, plain, tokens
+from rgd.answers.labels import ORDINALS, Labels, Named, plain, tokens
 from rgd.answers.thoughts import after_reasoning as after_reasoning
 
 ANSWER_IS = "answer_is"
@@ -215,6 +215,7 @@ _WEAK_CUES = (
         (
             *("therefore", "thus", "hence", "consequently", "so ", "so,", "no,", "∴", "=>"),
             *("it's", "it is", "i think", "i believe", "i guess", "definitely", "probably", "must be", "should be"),
+            *("has to be", "have to be", "needs to be", "i'd say", "i would say", "i’d say", "i'll say", "my vote is"),
             *("而是", "因此", "所以", "综上", "따라서", "したがって", "よって", "also", "donc", "por lo tanto"),
         ),
         re.compile(r"[,:]?\s*(?:(?:it|this|that|we)\s+(?:is|must be|has to be|are left with|get)\s+)?", re.IGNORECASE),
@@ -261,6 +262,23 @@ _NOUN = re.compile(
 )
 _NOUNS = ("answer", "正解", "정답")
 _COPULAS = (" is ", " was ", " be ", " seems ", " remains ", " ist ", " est ", " es ", " é ", " è ")
+_FITS = (
+    "fits best",
+    "fits the best",
+    "fits better",
+    "works best",
+    "matches best",
+    "makes the most sense",
+    "makes most sense",
+    "stands out",
+)
+_SUBJECT_OF_FIT = re.compile(
+    r"(?:\A|[\s*_(\"'“])(?P<letter>[A-Z])[)\].*_\"'”]{0,3}\s+(?:clearly |definitely |probably |likely |that )?\Z"
+)
+_ORDINAL_IS = re.compile(
+    rf"\b({'|'.join(ORDINALS)}|last) (?:option|choice|answer|alternative|statement|one) (?:is|must be|seems|would be) (?:the )?(?:correct|right|best|true|answer)\b",
+    re.IGNORECASE,
+)
 _NEAR = 50
 _SUBJECT = 130
 _MOST_PLACES = 200
@@ -463,7 +481,8 @@ def cued(text: str, lower: str, labels: Labels, *, is_weak: bool) -> Found:
 
 
 def _after_cue(cue: _Cue, text: str, lower: str, start: int, end: int, labels: Labels) -> Named | None:
-    if is_inside_word(lower, start):
+    # A closing tag is no cue for what follows it.
+    if is_inside_word(lower, start) or text[max(0, start - 2) : start] == "</":
         return None
     if cue.after is not None and not cue.after.search(lower[max(0, start - 60) : start]):
         return None
@@ -499,6 +518,20 @@ def _said_of(text: str, lower: str, labels: Labels, *, explicit: bool) -> Found:
     if not found or (not explicit and len({named.letters for named in found}) > 1):
         return None
     return (IS_THE_ANSWER if explicit else IS_CORRECT), max(found, key=lambda named: named.start)
+
+
+def _fits_best(text: str, lower: str, labels: Labels) -> Found:
+    """The label of which a text says that it fits best, or the option that an ordinal number calls right."""
+    found = []
+    for start, _ in places(_FITS, lower):
+        said = _SUBJECT_OF_FIT.search(text[max(0, start - _NEAR) : start])
+        if said and said["letter"] in labels.letters and not is_denied(text, start, ""):
+            found.append(Named(said["letter"], start, start))
+    for match in _ORDINAL_IS.finditer(text):
+        letter = labels.of_ordinal(match.group(1))
+        if letter is not None:
+            found.append(Named(letter, match.start(), match.end()))
+    return (IS_CORRECT, max(found, key=lambda named: named.start)) if found else None
 
 
 def _before_predicate(pattern: re.Pattern[str], text: str, place: int, labels: Labels) -> Named | None:
@@ -554,7 +587,10 @@ def _label_lines(text: str, lower: str, labels: Labels) -> Found:
             at = text.rfind(line) if line is lines[-1] else 0
             return LABEL, Named(letter, at, at + 1)
     if len(lines) == 1:
-        named = labels.at(lines[0], len(lines[0]) - len(lines[0].lstrip(AROUND)))
+        place = len(lines[0]) - len(lines[0].lstrip(AROUND))
+        named = labels.at(lines[0], place)
+        if named is None and len(lines[0]) < _SHORT and lines[0][place : place + 3].lower() in ("not", "nei"):
+            named = labels.after(lines[0], place)
         if named is not None:
             rest = lines[0][named.end :].lstrip("*)_ ")
             if not rest.strip(AROUND) or (len(named.letters) == 1 and rest[0] in ",;-–—"):
@@ -605,7 +641,7 @@ _EXPLICIT: list[Finder] = [
     _label_lines,
     _whole_text,
 ]
-_WEAKER: list[Finder] = [partial(cued, is_weak=True), partial(_said_of, explicit=False), _verdicts]
+_WEAKER: list[Finder] = [partial(cued, is_weak=True), partial(_said_of, explicit=False), _fits_best, _verdicts]
 
 
 def official(text: str, letters: str) -> Extraction:

@@ -28,7 +28,13 @@ _NONE_OF_THEM = re.compile(
     r"(?i:none(?: of (?:the|these|them|those)\b[^\n.]{0,30})?(?=[\s.*})\]\"'”]*(?:\n|\Z|\.|because|since|,))|not (?:listed|given|provided|among|in the (?:list|options)|one of)"
     r"|no (?:correct |right |valid )?(?:answer|option|choice)s?\b)|无(?:正确|答案|选项|解|[\s。<]|\Z)|没有正确|不在选项"
 )
-_NOT_BUT = re.compile(r"(?i:not)\s+[^\n.]{1,80}?,?\s+but\s+(?:rather\s+)?")
+_NOT_BUT = re.compile(r"(?i:not|neither)\s+[^\n.]{1,80}?(?:,?\s+but\s+(?:rather\s+)?|;\s*)")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(rf"(?i:({'|'.join(ORDINALS)}|last)\s+(?:option|choice|answer|alternative|statement|one)\b)")
+# After a label that is a part of a longer clause.
+_AFTERTHOUGHT = re.compile(
+    r"[)\]*_\"']*\s+(?:here|then|now|instead|overall|anyway|after all|as (?:my|the|our)|for (?:this|these|the))\b"
+)
 
 _OPENING = "([{'\"`*_$“‘「『【"
 # What ends a label: a closing sign, punctuation that no word follows, or the end of the line.
@@ -142,7 +148,7 @@ class Labels:
             return Named(run.group(1), start, run.end())
         end = self._one(text, start)
         if end is None or _ASKED.match(text, end):
-            return self._number_at(text, start)
+            return self._number_at(text, start) or self._ordinal_at(text, start)
         found, last = [text[start].upper()], end
         while len(found) <= len(self.letters) and (following := self._joined(text, last)) is not None:
             found.append(text[following - 1].upper())
@@ -201,7 +207,7 @@ class Labels:
         """Whether a label that ends at ``end`` is followed by the end of a clause or by what closes a label."""
         if text[end : end + 1] == "$":
             end += 1
-        return _ENDS.match(text, end) is not None or _ASIAN.match(text, end) is not None
+        return any(pattern.match(text, end) for pattern in (_ENDS, _ASIAN, _AFTERTHOUGHT))
 
     def _one(self, text: str, start: int) -> int | None:
         """The end of the single letter at ``start``; None if it is no label."""
@@ -243,6 +249,18 @@ class Labels:
         if not number or not self.is_number(int(number.group(1)), _NUMBERED.search(text[max(0, start - 20) : start])):
             return None
         return Named(self.letters[int(number.group(1)) - 1], start, number.end())
+
+    def _ordinal_at(self, text: str, start: int) -> Named | None:
+        """The option that an ordinal number at ``start`` names: "second option"."""
+        match = _ORDINAL.match(text, start)
+        letter = None if match is None else self.of_ordinal(match.group(1))
+        return None if match is None or letter is None else Named(letter, start, match.end())
+
+    def of_ordinal(self, word: str) -> str | None:
+        """The letter of the first, second or last option; None if there are fewer."""
+        word = word.lower()
+        place = len(self.letters) - 1 if word == "last" else ORDINALS.index(word)
+        return self.letters[place] if place < len(self.letters) else None
 
     def _in_order(self, run: str) -> bool:
         return set(run) <= set(self.letters) and list(run) == sorted(set(run))
