@@ -726,6 +726,9 @@ def test_an_options_formula_is_not_a_part_of_another(text: str, answer: str | No
 
 
 FURTHER: list[tuple[str, str | None]] = [
+    ("Richtig: C", "C"),
+    ("Alternativa correta: C", "C"),
+    ("Opción correcta: (C)", "C"),
     ("I'd go with D here.", "D"),
     ("The answer is clearly not B. It has to be C.", "C"),
     ("Eliminate A and B. Between C and D, C fits best.", "C"),

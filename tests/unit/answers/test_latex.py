@@ -86,6 +86,17 @@ def test_a_question_without_options_is_asked_without_them() -> None:
 
 
 READINGS: list[tuple[str, str | None]] = [
+    ("The value of x is 7.", "7"),
+    ("The probability is 3/8.", "3/8"),
+    ("It equals 1,024.", "1,024"),
+    ("The value is not 7.", None),
+    ("The value is 7 or 8.", None),
+    ("Problem 7 is hard.", None),
+    ("The result is 5 million.", None),
+    ("Answer: no idea", None),
+    ("Answer: 2.5 × 10^-3 mol", "2.5 × 10^-3"),
+    ("The answer is approximately 2.5e-3 mol.", "2.5e-3"),
+    ("The answer is 3,5 Meter", "3,5"),
     ("The answer is \\frac{1}{3}.", "\\frac{1}{3}"),
     ("The answer is (1, 2).", "(1, 2)"),
     ("(The answer is 5)", "5"),

@@ -81,7 +81,7 @@ _ADJECTIVE = re.compile(
 _NO_ADJECTIVE_LINE = re.compile(r"(?:\A|\n)[\s*_#>-]*\Z")
 
 _ADJECTIVE_AFTER = re.compile(
-    r"\s+(?:correcta|correta|corretta|correcte|exacte)\s+(?:es|é|è|est|sería|serait)(?:\s+a(?=\s+[A-Z]\b))?\b"
+    rf"\s+(?:correcta|correta|corretta|correcte|exacte)(?:\s+(?:es|é|è|est|sería|serait)(?:\s+a(?=\s+[A-Z]\b))?\b|\s*{SIGN})"
 )
 _TAG = re.compile(r"<(?:\w+_)?\Z")
 _KEY = re.compile(r"[\"'](?:\w+_)?\Z")
@@ -150,7 +150,19 @@ _CUES = (
         ANSWER_IS,
         (
             *("option", "choice", "solution", "conclusion", "correct", "verdict", "selection", "letter", "prediction"),
-            *("response", "decision", "result", "guess", "final", "output"),
+            *(
+                "response",
+                "decision",
+                "result",
+                "guess",
+                "final",
+                "output",
+                "richtig",
+                "korrekt",
+                "correcto",
+                "correto",
+                "corretto",
+            ),
         ),
         re.compile(rf"[^\w\n:：]{{0,4}}{SIGN}"),
         after=_NO_ADJECTIVE_LINE,

@@ -91,6 +91,7 @@ _EQUALS = re.compile(r"=\s*\\?[$€£]?\s*(-?\d[\d,]*(?:\.\d+)?(?:/\d+)?)[^=\d]{
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{\s*\}")
 # A number, perhaps a fraction or with a sign of its kind, or a simple fraction in LaTeX.
 _VALUE_LINE = re.compile(r"[-−]?\\?[$€£]?\d[\d,]*(?:\.\d+)?(?:/\d+)?\\?%?|-?\\[dt]?frac\{[^{}]+\}\{[^{}]+\}")
+_STATED = re.compile(r"\b(?:is|are|was|equals?|gives?|becomes)\s+(?:equal to\s+)?", re.IGNORECASE)
 # A calculation without unknowns.
 _SUM = re.compile(r"[^A-Za-z\\=]*=")
 _MARKS = " \t\n*_`\"'“”.:,;"
@@ -262,6 +263,8 @@ def _conclusion(text: str) -> Extraction | None:
     """The answer of a text without any cue: all of a short text, its last line, or the one number or formula of its last sentence."""
     whole = text.strip().strip("`").strip()
     last = whole.rpartition("\n")[2].strip()
+    if whole == last and (said := _statement(whole)) is not None:
+        return Extraction(said, WHOLE_TEXT)
     if 0 < len(last) <= _SHORT and not _PROSE.search(_FORMULA.sub("", last)) and not _EMPTY_BOX.search(last):
         # A line in the middle of a calculation is no conclusion.
         content = _bare(last)
@@ -284,6 +287,15 @@ def _conclusion(text: str) -> Extraction | None:
     named = formulas or NUMBER.findall(sentence)
     is_one = len(named) == 1 and not (formulas and NUMBER.search(_FORMULA.sub(" ", sentence)))
     return Extraction(str(named[0]), LAST_SENTENCE) if is_one else None
+
+
+def _statement(line: str) -> str | None:
+    """The number that the verb of a short line ends in: "The value of x is 7." """
+    said = _STATED.search(line) if len(line) <= _SHORT else None
+    number = NUMBER.match(line, said.end()) if said and not _NEGATION.search(line) else None
+    if number is None or len(NUMBER.findall(line)) > 1 or _PART_OF_NUMBER.match(line, number.end()):
+        return None
+    return number.group() if _WORDS_ONLY.fullmatch(line[number.end() :].rstrip(_CLOSING + ".")) else None
 
 
 def _sentences(text: str) -> Iterator[str]:
