@@ -25,6 +25,6 @@ with running(snakemake):
     unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)
     unknown = pq.read_metadata(path).num_rows - (table.num_rows - absent)
     print(
-        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} not a letter of their question); "
+        f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} no option of their question); "
         f"{unknown} rows of the file belong to no question, {unmeasured} confidences dropped ({UNMEASURED})"
     )

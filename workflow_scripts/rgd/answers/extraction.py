@@ -571,8 +571,12 @@ def _label_line(line: str, labels: Labels) -> str | None:
         return None
     label, rest = match["label"], match["rest"]
     if label.isdigit():
+        place = int(label) - 1
         is_alone = not rest.strip(AROUND)
-        return labels.letters[int(label) - 1] if is_alone and labels.is_number(int(label), match["word"]) else None
+        # "3: its text" needs no other sign that the number counts the options.
+        has_text = bool(labels.tokens[place : place + 1]) and tokens(rest) == labels.tokens[place]
+        is_label = (is_alone and labels.is_number(place + 1, match["word"])) or (has_text and not is_alone)
+        return labels.letters[place] if is_label else None
     letter = label.upper()
     following = chr(ord(label) + 1)
     if letter not in labels.letters or re.search(

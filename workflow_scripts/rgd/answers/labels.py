@@ -68,7 +68,7 @@ _CLAUSE = re.compile(
     r"[)\]*]*\s+(?:is|was|has|does|would|will|can|could|cannot|contains|describes|refers|being|does)\b"
 )
 
-_NUMERIC = re.compile(r"[^\w\s+=<>-]*\s*\d")
+_NUMERIC = re.compile(r"[^\w\s+=<>-]*\s*(?P<number>\d+)")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[-+=/%^<>≤≥√π×·|]")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _OPERATORS = frozenset("-+/^*·×√")
@@ -83,6 +83,8 @@ _REASON = re.compile(r"\b(?:because|since|whereas|while|unlike|rather|instead|bu
 _SENTENCE_END = re.compile(r"[.!?][\s*_\"”)]|[。！？\n]")
 _SENTENCE = 300
 _LONGEST_OPTION = 400
+# A longer option that begins with a number is a sentence, which a number alone does not stand for.
+_LONGEST_NUMBER = 30
 _PARTS = 100
 
 
@@ -124,10 +126,13 @@ class Labels:
         return self._tokens
 
     def is_number(self, number: int, is_named: object) -> bool:
-        """Whether ``number`` counts an option from 1, said to be an option's (``is_named``) or not an option's text."""
+        """Whether ``number`` counts an option from 1, said to be an option's (``is_named``) or where it cannot be an option's value."""
         if number > len(self.letters):
             return False
-        return bool(is_named) or not any(_NUMERIC.match(option) for option in self.options or ())
+        options = self.options or ()
+        numeric = [found for option in options if len(option) <= _LONGEST_NUMBER and (found := _NUMERIC.match(option))]
+        is_value = 2 * len(numeric) >= len(options) > 0 or any(int(found["number"]) == number for found in numeric)
+        return bool(is_named) or not is_value
 
     def after(self, text: str, place: int, *, anywhere: bool = False) -> Named | None:
         """What ``text`` names at ``place``, or, with ``anywhere``, later in the same sentence."""

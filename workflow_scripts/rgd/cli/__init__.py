@@ -11,14 +11,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgd.cli import data, doctor, import_released, models, planning, store, table, tool
+from rgd.cli import data, doctor, imports, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.errors import UserError
 from rgd.terminal import Printable, printable
 from rgd.workflow.checkout import checkout_of, code_problem
 
 # Commands that read neither a checkout's configuration nor its results.
-ANYWHERE = ("route", "serve", "import-released")
+ANYWHERE = ("route", "serve", "import", "import-released")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +62,6 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
     commands = add_commands(top, name="command")
-    for group in (planning, table, store, import_released, data, models, doctor, tool):
+    for group in (planning, table, store, imports, data, models, doctor, tool):
         group.add(commands)
     return top

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -159,3 +160,56 @@ def test_a_file_is_found_by_dataset_pool_and_member(data: Path) -> None:
     config = load(CONFIG, "recorded", data_root=str(data))
     file = recorded_file(config, "mmlu_pro_recorded", "Qwen3-8B")
     assert file == "recorded/mmlu_pro/small/Qwen3-8B.parquet"
+
+
+OF_FOUR = pa.table({"query_id": ["1", "2", "3", "4"], "options": [["red", "green", "blue", "grey"]] * 4})
+"""Four questions with four options."""
+
+
+@pytest.mark.parametrize(
+    ("answers", "letters"),
+    [
+        (["A", "B", "C", "D"], "ABCD"),
+        ([0, 1, 2, 3], "ABCD"),
+        ([1, 2, 3, 4], "ABCD"),
+        (["0", "3", None, "1"], "AD-B"),
+        (["a", "b", "c", "d"], "ABCD"),
+        (["(A)", "B.", "[C]", '"D"'], "ABCD"),
+        (["A ", " B", "C\n", "\tD"], "ABCD"),
+        (["Green", "red", " blue", "grey"], "BACD"),
+        ([["A"], ["B"], [], ["C", "D"]], "AB--"),
+        (pa.array(["A", "B", None, "D"], pa.string_view()), "AB-D"),
+        (pa.array(["A", "B", None, "D"], pa.large_string()), "AB-D"),
+        (pa.array(["A", "B", None, "D"]).dictionary_encode(), "AB-D"),
+        (["A", "x", "b", "E"], "A-B-"),
+        ([None, None, None, None], "----"),
+    ],
+)
+def test_answers_that_are_plainly_letters_are_read(answers: Any, letters: str, tmp_path: Path) -> None:
+    ids = pa.array(["1", "2", "3", "4"], pa.string_view())
+    pq.write_table(pa.table({"question_id": ids, "answer": answers}), tmp_path / "m.parquet")
+    table, _, outside = read_responses(tmp_path / "m.parquet", OF_FOUR)
+    assert [answer or "-" for answer in table["answer"].to_pylist()] == list(letters)
+    assert outside == sum(
+        letter == "-" and answer not in (None, [], ["C", "D"])
+        for letter, answer in zip(letters, pa.array(answers).to_pylist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[1.0, 0.0, 1.0, 0.0], [0, 1, 1, 0], [1, 2, 2, 1], ["x", "y", "z", "w"], [0, 4, 1, 2], [True, False, True, True]],
+    ids=["scores", "whole scores", "no beginning", "words", "both beginnings", "truth values"],
+)
+def test_answers_of_which_none_is_a_letter_are_refused(answers: list[Any], tmp_path: Path) -> None:
+    pq.write_table(pa.table({"question_id": ["1", "2", "3", "4"], "answer": answers}), tmp_path / "m.parquet")
+    with pytest.raises(UserError, match=r"m\.parquet"):
+        read_responses(tmp_path / "m.parquet", OF_FOUR)
+
+
+@pytest.mark.parametrize("column", ["confidence", "prompt_tokens", "completion_tokens"])
+def test_a_column_of_another_type_is_a_message(column: str, tmp_path: Path) -> None:
+    rows = {"question_id": ["1", "2"], "answer": ["A", "B"], column: ["many", "few"]}
+    pq.write_table(pa.table(rows), tmp_path / "m.parquet")
+    with pytest.raises(UserError, match=r"m\.parquet"):
+        read_responses(tmp_path / "m.parquet", OF_FOUR)

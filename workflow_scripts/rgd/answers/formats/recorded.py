@@ -1,24 +1,33 @@
 """Answers that a user already has: one Parquet file per member, instead of a model to ask.
 
 A file has the columns question_id and answer (a letter, or mathematics in LaTeX; null if none could be read), and may have
-text, a confidence and the numbers of tokens. The name of the confidence column, one of :data:`CONFIDENCE_COLUMNS`, says
-what the confidence is.
+text, a confidence and the numbers of tokens. The name of the confidence column, one of :data:`CONFIDENCE_COLUMNS`, says what
+the confidence is.
 """
 
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rgd.answers.phrases import normal
 from rgd.answers.responses import MEAN_LOG_PROBABILITY, UNMEASURED, is_mean_log_probability
 from rgd.artifacts import schemas
 from rgd.artifacts.files import from_matrix, list_matrix, read_table
 from rgd.errors import UserError
 
 RULE = "recorded"
+ANSWER = "answer"
 NOT_READ = "none"
 CONFIDENCE_COLUMNS = (MEAN_LOG_PROBABILITY, "mean_token_probability", "likelihood_per_byte", "confidence")
+
+# A letter alone, or as people mark an option: (B), B., "B".
+_PLAIN = re.compile(r"[\s(\[{\"'*]*([A-Za-z])[\s)\]}\"'*.:]*")
 
 
 def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]:
@@ -30,28 +39,25 @@ def read_responses(path: Path, questions: pa.Table) -> tuple[pa.Table, int, int]
 
     Returns:
         A table with the columns of schemas.RESPONSES, the number of questions without a recorded row, and the number of
-        answers that are not a letter of their question's options. Both are missing answers, as are recorded nulls. A mean
+        answers that are not an option of their question. Both are missing answers, as are recorded nulls. A mean
         log-probability that is no measurement is null, and its kind is UNMEASURED.
 
     Raises:
-        UserError: the file cannot be read, lacks a column, answers a question twice or none of the questions.
+        UserError: the file cannot be read, lacks a column, answers a question twice or none of the questions, or no answer is
+            a letter.
     """
-    table = read_table(path)
-    for name in ("question_id", "answer"):
-        if name not in table.column_names:
-            raise UserError(f"{path} has no column {name}, only {table.column_names}: recorded answers need it.")
+    table = read_member(path, ANSWER)
     rows = rows_of(path, table["question_id"], questions["query_id"])
+    with typed(path):
+        return _responses(path, table, rows, questions)
+
+
+def _responses(path: Path, table: pa.Table, rows: pa.Array, questions: pa.Table) -> tuple[pa.Table, int, int]:
     found = table.take(rows)
-    letters = found["answer"].cast(pa.string())
-    limit = pc.list_value_length(questions["options"]).to_numpy()
-    position = np.array(
-        [ord(letter) - ord("A") if letter and len(letter) == 1 else -1 for letter in letters.to_pylist()]
-    )
-    # Without options the answer is mathematics, so any text counts.
-    given = pc.greater(pc.utf8_length(letters), 0).fill_null(False).to_numpy()
-    admissible = np.where(limit == 0, given, (position >= 0) & (position < limit))
-    outside = int((~admissible & letters.is_valid().to_numpy()).sum())
-    answer = pc.if_else(pa.array(admissible), letters.combine_chunks(), None)
+    given = found[ANSWER].to_pylist()
+    read = _letters(path, given, questions["options"].to_pylist())
+    outside = sum(letter is None and text is not None for letter, text in zip(read, given, strict=True))
+    answer = pa.array(read, pa.string())
     kind = next((name for name in CONFIDENCE_COLUMNS if name in table.column_names), None)
     nothing = pa.nulls(len(rows))
     confidence = nothing.cast(pa.float32()) if kind is None else found[kind].cast(pa.float32()).combine_chunks()
@@ -92,7 +98,8 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
         raise UserError(
             f"{path} lacks the embeddings of {rows.null_count} queries, the first of them {first}: compute them instead."
         )
-    vectors = list_matrix(table["embedding"].take(rows)).astype(np.float32)
+    with typed(path):
+        vectors = list_matrix(table["embedding"].take(rows)).astype(np.float32)
     if vectors.shape[1] != dimension:
         raise UserError(
             f"{path} has vectors of dimension {vectors.shape[1]}, but the dataset's embedder gives {dimension}: name the "
@@ -102,6 +109,95 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
     if not (np.isfinite(length) & (length > 0)).all():
         raise UserError(f"{path} has a vector of length {float(length.min())}: embeddings must be finite and not zero.")
     return pa.table({"query_id": query_ids, "embedding": from_matrix(vectors / length)})
+
+
+@contextlib.contextmanager
+def typed(path: Path) -> Iterator[None]:
+    """Report columns of another type as one message.
+
+    Raises:
+        UserError: the block met a value that its column should not hold.
+    """
+    try:
+        yield
+    except (pa.ArrowException, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} has a column of another type than recorded answers have ({reason}).") from error
+
+
+def read_member(path: Path, needed: str) -> pa.Table:
+    """A member's file, whose texts are plain strings (some writers have other types for them).
+
+    Args:
+        path: the file.
+        needed: the column besides question_id that it must have.
+
+    Raises:
+        UserError: the file cannot be read or lacks a column.
+    """
+    table = read_table(path)
+    for name in ("question_id", needed):
+        if name not in table.column_names:
+            raise UserError(f"{path} has no column {name}, only {table.column_names}: recorded {needed}s need it.")
+    for name in {"question_id", "answer", "text"} & set(table.column_names):
+        texts = pa.array([_told(value) for value in table[name].to_pylist()], pa.string())
+        table = table.set_column(table.column_names.index(name), name, texts)
+    return table
+
+
+def _told(value: Any) -> str | None:
+    """A cell as text; of a list of one, that one."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    return None if value is None else str(value)
+
+
+def _letters(path: Path, given: Sequence[str | None], options: Sequence[Sequence[str]]) -> list[str | None]:
+    """The letters that answers plainly are; an answer to a question without options stays as it is, if it is not empty.
+
+    A letter may have spaces or brackets around it, or be in lower case. If no answer is a letter, answers may be the options'
+    texts, or their indices, where a 0 or the number of options tells from what they count.
+
+    Raises:
+        UserError: there are answers to questions with options, and none of them can be read.
+    """
+    read = [_letter(text, len(texts)) if texts else text or None for text, texts in zip(given, options, strict=True)]
+    chosen = [place for place, (text, texts) in enumerate(zip(given, options, strict=True)) if text and texts]
+    if not chosen or any(read[place] is not None for place in chosen):
+        return read
+    first = _first_index([(str(given[place]).strip(), len(options[place])) for place in chosen])
+    for place in chosen:
+        text, texts = str(given[place]).strip(), options[place]
+        same = [number for number, option in enumerate(texts) if normal(option) == normal(text)]
+        number = same[0] if len(same) == 1 else int(text) - first if first is not None else -1
+        read[place] = chr(ord("A") + number) if 0 <= number < len(texts) else None
+    if all(read[place] is None for place in chosen):
+        raise UserError(
+            f"{path}: none of the {len(chosen)} answers is a letter of its question (the first are {[given[place] for place in chosen[:3]]}). "
+            "Write letters, or give scores from 0 to 1 in a column score."
+        )
+    return read
+
+
+def _letter(text: str | None, count: int) -> str | None:
+    found = _PLAIN.fullmatch(text) if text else None
+    place = ord(found[1].upper()) - ord("A") if found else -1
+    return chr(ord("A") + place) if 0 <= place < count else None
+
+
+def _first_index(answers: Sequence[tuple[str, int]]) -> int | None:
+    """What answers that are whole numbers count from; None if not all are, if nothing tells, or if they may be scores.
+
+    Args:
+        answers: each with the number of its question's options.
+    """
+    if not all(re.fullmatch(r"[0-9]{1,2}", text) for text, _ in answers):
+        return None
+    indices = [(int(text), count) for text, count in answers]
+    if {index for index, _ in indices} <= {0, 1} and any(count > 2 for _, count in indices):
+        return None
+    from_0, from_1 = any(index == 0 for index, _ in indices), any(index == count for index, count in indices)
+    return None if from_0 == from_1 else int(from_1)
 
 
 def rows_of(path: Path, question_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> pa.Array:

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.answers.formats.recorded import NOT_READ, RULE, rows_of
+from rgd.answers.formats.recorded import NOT_READ, RULE, read_member, rows_of, typed
 from rgd.artifacts import schemas
-from rgd.artifacts.files import read_table
 from rgd.errors import UserError
 
 
@@ -30,10 +29,7 @@ def read_scores(path: Path, questions: pa.Table) -> tuple[pa.Table, int]:
         UserError: the file cannot be read, lacks a column, scores a question twice or none of the questions, or has a score
             outside 0 to 1.
     """
-    table = read_table(path)
-    for name in ("question_id", "score"):
-        if name not in table.column_names:
-            raise UserError(f"{path} has no column {name}, only {table.column_names}: recorded scores need it.")
+    table = read_member(path, "score")
     kind = table.schema.field("score").type
     if not any(
         test(kind) for test in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
@@ -66,4 +62,5 @@ def read_scores(path: Path, questions: pa.Table) -> tuple[pa.Table, int]:
         "completion_tokens": column("completion_tokens"),
         "finish_reason": pa.array([RULE] * n),
     }
-    return pa.table(columns).cast(schemas.RESPONSES), rows.null_count
+    with typed(path):
+        return pa.table(columns).cast(schemas.RESPONSES), rows.null_count

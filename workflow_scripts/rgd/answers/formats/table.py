@@ -1,0 +1,164 @@
+"""A table of any tool (CSV, TSV, JSONL or Parquet), whose columns the user names.
+
+A row is one model's answer, and ``model`` names the column of its name; without one the file's name is the model's. Or a row is
+a question, and ``models`` names the columns of the models, each with their scores (``models=*``: all columns not named
+otherwise).
+"""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rgd.answers.formats.prompts import split_options
+from rgd.answers.formats.reading import csv_rows, reading, table_rows
+from rgd.answers.formats.records import Asked, Record, Settings, count_of, needed_text, number_of
+from rgd.errors import UserError
+
+PATTERNS = ("*.csv", "*.tsv", "*.jsonl", "*.parquet")
+CONFIDENCE = "confidence"
+
+COLUMNS = (
+    *("question", "options", "label", "task", "model", "models", "answer", "text", "score", "confidence"),
+    *("prompt_tokens", "completion_tokens", "cost", "latency"),
+)
+"""What a column may hold."""
+ALL = "*"
+_ASKED = ("question", "options", "label", "task")
+
+
+def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
+    """The records of tables, row by row.
+
+    Raises:
+        UserError: the columns contradict each other, a file lacks one, or a cell has no value of its sort.
+    """
+    columns = dict(settings.columns)
+    if "question" not in columns:
+        raise UserError("the format table needs --columns question=COLUMN, by which models are joined.")
+    if "models" in columns and set(columns) - {*_ASKED, "models"}:
+        raise UserError(
+            "models names a column of scores for each model, so --columns can name only the question's columns beside it."
+        )
+    if "models" not in columns and not {"answer", "text", "score"} & set(columns):
+        raise UserError("the format table needs --columns answer=COLUMN, text=COLUMN, score=COLUMN or models=*.")
+    for path in paths:
+        if "models" in columns:
+            yield from _wide(path, columns)
+        else:
+            for place, row in table_rows(path):
+                with reading(path, place):
+                    _check(row, columns)
+                    record = _record(row, columns, path.stem)
+                yield record
+
+
+def _wide(path: Path, columns: Mapping[str, str]) -> Iterator[Record]:
+    models: list[str] | None = None
+    for place, row in _cells(path):
+        with reading(path, place):
+            if models is None:
+                models = _models(row, columns)
+            asked = _asked(row, columns, path.stem)
+            scores = [_score(row.get(name), name) for name in models]
+        for model, score in zip(models, scores, strict=True):
+            if score is not None:
+                yield Record(model, asked, score=score)
+
+
+def _cells(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        yield from table_rows(path)
+        return
+    rows = csv_rows(path)
+    _, header = next(rows)
+    for place, row in rows:
+        yield place, dict(zip(header, row, strict=True))
+
+
+def _models(row: Mapping[str, Any], columns: Mapping[str, str]) -> list[str]:
+    named = [name for key in _ASKED if key in columns for name in columns[key].split(",")]
+    chosen = list(row) if columns["models"] == ALL else columns["models"].split(",")
+    models = [name for name in chosen if name and name not in named]
+    _check(row, dict.fromkeys(models, ""), models)
+    if not models:
+        raise UserError("has no column of a model")
+    return models
+
+
+def _check(row: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] = ()) -> None:
+    wanted = names or [name for value in columns.values() for name in value.split(",")]
+    for name in wanted:
+        if name not in row:
+            raise UserError(f"has no column {name}, only {', '.join(map(str, row))[:200]}")
+
+
+def _asked(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> Asked:
+    _check(row, {key: columns[key] for key in _ASKED if key in columns})
+    question = needed_text(row[columns["question"]], "question")
+    options: tuple[str, ...]
+    if "options" in columns:
+        options = _options(row, columns["options"].split(","))
+    else:
+        question, options = split_options(question)
+    label = row[columns["label"]] if "label" in columns else None
+    task = row[columns["task"]] if "task" in columns else None
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    return Asked(
+        question,
+        options,
+        label if isinstance(label, str | int) and not isinstance(label, bool) and label != "" else None,
+        task=str(task) if task not in (None, "") else file,
+    )
+
+
+def _options(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    """The options of a list, of the print of one (JSON or Python), or of a column each."""
+    cells = [row[name] for name in names]
+    if len(cells) > 1:
+        while cells and cells[-1] in (None, ""):
+            cells.pop()
+        return tuple(str(cell) for cell in cells)
+    cell = cells[0]
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell)
+        except ValueError:
+            cell = ast.literal_eval(cell)
+    if isinstance(cell, Mapping):
+        cell = cell.get("text")
+    if cell is None:
+        return ()
+    if not isinstance(cell, list):
+        raise UserError(f"the column {names[0]} holds no list of options")
+    return tuple(str(option) for option in cell)
+
+
+def _record(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> Record:
+    def cell(key: str) -> Any:
+        value = row[columns[key]] if key in columns else None
+        return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+    answer, text = cell("answer"), cell("text")
+    said = answer if "answer" in columns else text
+    return Record(
+        str(cell("model")) if "model" in columns else file,
+        _asked(row, columns, file),
+        said=None if said is None or said == "" else str(said),
+        text=None if text is None else str(text),
+        score=_score(cell("score"), columns.get("score", "")),
+        confidence=number_of(cell("confidence")),
+        prompt_tokens=count_of(cell("prompt_tokens")),
+        completion_tokens=count_of(cell("completion_tokens")),
+        cost=number_of(cell("cost")),
+        latency=number_of(cell("latency")),
+    )
+
+
+def _score(cell: Any, name: str) -> float | None:
+    score = number_of(cell)
+    if score is None and cell not in (None, "") and cell == cell:
+        raise UserError(f"the column {name} holds {str(cell)[:40]!r}, which is no score")
+    return score
