@@ -185,6 +185,40 @@ rule benchmark_routing_table:
         "../workflow_scripts/benchmark_routing_table.py"
 
 
+rule instance_routing_table:
+    input:
+        labels=[paths.labels(*keys) for keys in study.benchmarks],
+        questions=inputs.questions(study.benchmarks),
+        embeddings=[paths.embeddings(*keys) for keys in study.benchmarks],
+        splits=[paths.splits(dataset) for dataset in study.datasets],
+        responses=inputs.graded_answers(),
+    output:
+        **table("instance_routing"),
+    log:
+        paths.log("instance_routing_table", "{experiment}"),
+    benchmark:
+        paths.benchmark("instance_routing_table", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        pools=slices.canonical(
+            [
+                [dataset, study.members_of(pools), {pool: study.config.pool[pool].members for pool in pools}]
+                for dataset in study.datasets
+                for pools in [study.query_sets[dataset, BENCHMARK]]
+            ]
+        ),
+        seeds=slices.canonical(study.config.experiment.seeds),
+        interval=slices.canonical(slices.interval(study.config)),
+        titles=slices.canonical(study.titles),
+        code=code("instance_routing_table.py"),
+    message:
+        "Routing {wildcards.experiment} query by query"
+    script:
+        "../workflow_scripts/instance_routing_table.py"
+
+
 rule audit_table:
     input:
         questions=inputs.questions(study.query_sets),
@@ -372,6 +406,27 @@ rule pareto_figure:
         "Figure of accuracy and its interval against cost in {wildcards.experiment}"
     script:
         "../workflow_scripts/pareto_figure.py"
+
+
+rule benchmark_routing_figure:
+    input:
+        table=paths.table("{experiment}", "benchmark_routing"),
+    output:
+        **figure("benchmark_routing", caption="captions/benchmark_routing_figure.rst"),
+    log:
+        paths.log("benchmark_routing_figure", "{experiment}"),
+    benchmark:
+        paths.benchmark("benchmark_routing_figure", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(study.titles),
+        code=code("benchmark_routing_figure.py"),
+    message:
+        "Figure of benchmark routing by the share of labelled examples in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/benchmark_routing_figure.py"
 
 
 rule learning_curve_figure:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from _job import running
 from rgd.analysis.benchmark_routing import (
+    NOTES,
     RightAnswers,
     benchmark_routing_for_people,
     benchmark_routing_rows,
@@ -17,6 +18,7 @@ from rgd.analysis.writing import write_all
 from rgd.artifacts.columns import texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.datasets.splits import TEST, TRAIN, rows_of_part
+from rgd.routing.training import has_scores
 
 LIBRARIES = ("numpy", "pandas")
 
@@ -32,12 +34,12 @@ with running(snakemake, LIBRARIES):
     responses = iter(snakemake.input.responses)
     frames = []
     for position, (dataset, members, pools) in enumerate(json.loads(snakemake.params.pools)):
-        questions = read_table(snakemake.input.questions[position], ["query_id", "task"])
+        questions = read_table(snakemake.input.questions[position], ["query_id", "task", "answer_kind"])
         query_ids = texts(questions["query_id"])
         vectors = vectors_of(snakemake.input.embeddings[position], query_ids)
         labels = read_table(snakemake.input.labels[position])
         right = {
-            member: right_answers(read_table(path, ["query_id", "answer"]), labels, query_ids)
+            member: right_answers(read_table(path, ["query_id", "answer"]), labels, query_ids, has_scores(questions))
             for member, path in zip(members, itertools.islice(responses, len(members)), strict=True)
         }
         answers = {
@@ -65,4 +67,4 @@ with running(snakemake, LIBRARIES):
             frames.append(frame)
     table = pd.concat(frames, ignore_index=True)
     people = benchmark_routing_for_people(table, json.loads(snakemake.params.titles))
-    write_all(table, snakemake.output.parquet, people, NOTE)
+    write_all(table, snakemake.output.parquet, people, f"{NOTE} {NOTES}")

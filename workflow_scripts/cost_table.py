@@ -27,7 +27,10 @@ NOTE = (
 
 with running(snakemake, LIBRARIES):
     settings = json.loads(snakemake.params.slice)
-    questions = {Path(path).parent.name: read_table(path, ["query_id", "task"]) for path in snakemake.input.questions}
+    questions = {
+        Path(path).parent.name: read_table(path, ["query_id", "task", "answer_kind"])
+        for path in snakemake.input.questions
+    }
     responses = iter(snakemake.input.responses)
     answered = {}
     for (dataset, pool, members), labels in zip(

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from rgd.analysis.figures import comparable
-from rgd.analysis.trade_offs import accuracy_against_cost, cost_points, frontier, learning_curves, pareto_figure
+from rgd.analysis.trade_offs import (
+    accuracy_against_cost,
+    cost_points,
+    frontier,
+    labelled_share_curves,
+    learning_curves,
+    pareto_figure,
+)
 from rgd.errors import UserError
 
 
@@ -147,6 +154,23 @@ def test_the_pareto_figure_is_written_twice_and_again_the_same(tmp_path: Path, u
     assert b"Small pool" in first
     pareto_figure(priced(cost_unit=unit), svg, {"pool": {"small": "Small pool"}})
     assert svg.read_bytes() == first
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_curve_of_labelled_shares_has_a_line_for_each_rule(tmp_path: Path, seeds: int) -> None:
+    rows = [
+        {"dataset": dataset, "pool": "p", "rule": rule, "alpha": alpha, "task_accuracy": 0.5 + alpha}
+        | {"predictor_accuracy": 0.6, "task_accuracy_std": spread, "predictor_accuracy_std": spread}
+        for spread in [np.nan if seeds == 1 else 0.02]
+        for dataset in ("quiz", "exam")
+        for rule in ("s1", "s3")
+        for alpha in (0.0, 0.05)
+    ]
+    svg = tmp_path / "benchmark_routing.svg"
+    titles = {"rule": {"s1": "Rule one"}, "dataset": {"quiz": "The quiz"}}
+    assert len(labelled_share_curves(pd.DataFrame(rows), svg, titles)) == 2
+    text = svg.read_text()
+    assert all(name in text for name in ("Rule one", "The quiz", "exam", "s3"))
 
 
 def test_without_a_known_cost_there_is_no_pareto_figure(tmp_path: Path) -> None:

@@ -6,19 +6,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from scipy.stats import pearsonr, rankdata, spearmanr
 
 from rgd.analysis.benchmark_routing import (
     ALPHAS,
     BMA,
+    BY_TASK,
     FIGURES,
     ORACLE,
+    PUBLISHED,
     RULES,
     S3_TRUE,
+    Choices,
     RightAnswers,
     benchmark_routing_for_people,
     benchmark_routing_rows,
+    by_task,
+    choose,
     right_answers,
     summary,
+    surroundings,
 )
 from rgd.config import load, slices
 from rgd.config.schema import Pool
@@ -203,6 +210,13 @@ def test_a_missing_answer_is_wrong_and_rows_are_matched_by_id():
     assert right_answers(responses, labels, np.array(["a", "b", "c"], dtype=object)).tolist() == [False, True, False]
 
 
+def test_scores_are_taken_as_they_are_and_a_missing_one_is_nothing():
+    responses = pa.table({"query_id": ["b", "a", "c"], "answer": ["0.25", None, "1"]})
+    labels = pa.table({"query_id": ["c", "a", "b"], "label": ["1", "1", "1"]})
+    found = right_answers(responses, labels, np.array(["a", "b", "c"], dtype=object), scored=True)
+    assert found.tolist() == [0.0, 0.25, 1.0]
+
+
 def seeds_of_a_table(sizes=(7.0, 70.0), seeds=(0, 1)):
     vectors, tasks, right = misleading(per_task=8)
     noisy = right ^ (np.random.default_rng(5).random(right.shape) < 0.2)
@@ -221,25 +235,91 @@ def test_seeds_are_summarised():
     assert len(found) == len(RULES) * 2
     for row in found.itertuples():
         mine = table[(table["rule"] == row.rule) & (table["alpha"] == row.alpha)]
-        for figure in FIGURES:
+        for figure in [*FIGURES, *BY_TASK]:
             np.testing.assert_equal(getattr(row, figure), np.mean(mine[figure]))
         np.testing.assert_allclose(row.accuracy_std, np.std(mine["accuracy"], ddof=1))
         assert row.n_seeds == 2
 
 
+def choices_of(graded: bool) -> tuple[Choices, np.ndarray, np.ndarray]:
+    """The choices for the test half of a misleading world, the tasks of its queries, and what is true of them."""
+    vectors, tasks, right = misleading(per_task=8)
+    random = np.random.default_rng(6)
+    truth = right ^ (random.random(right.shape) < 0.2)
+    truth = np.clip(0.7 * truth + 0.3 * random.random(truth.shape), 0, 1) if graded else truth
+    train, test = np.arange(0, len(tasks), 2), np.arange(1, len(tasks), 2)
+    pool = RightAnswers(("A", "B"), np.array([7.0, 70.0]), truth)
+    ((_, around),) = surroundings(vectors[train], vectors[test], tasks[train], tasks[test], 0, alphas=(0.1,))
+    return choose(around, pool, train, test), tasks[test], truth[test]
+
+
+@pytest.mark.parametrize("graded", [False, True])
+def test_each_task_counts_alike(graded):
+    found, tasks, truth = choices_of(graded)
+    names = sorted(set(tasks))
+    of_task = {name: truth[tasks == name].mean(axis=0) for name in names}
+    for rule in RULES:
+        chosen = {name: int(found.chosen[rule][tasks == name][0]) for name in names}
+        shown = by_task(found, tasks, rule)
+        reached = [of_task[name][chosen[name]] for name in names]
+        assert shown["task_accuracy"] == pytest.approx(np.mean(reached))
+        ratios = [
+            value / of_task[name].max() for name, value in zip(names, reached, strict=True) if of_task[name].max()
+        ]
+        assert shown["ratio_to_best"] == pytest.approx(np.mean(ratios))
+        ranks = [rankdata(-of_task[name], "min")[chosen[name]] for name in names]
+        assert shown["rank_of_chosen"] == pytest.approx(np.mean(ranks))
+        average = [int(found.chosen["bma"][tasks == name][0]) for name in names]
+        assert shown["share_of_bma"] == np.mean(
+            [chosen[name] == best for name, best in zip(names, average, strict=True)]
+        )
+        varied = [
+            (expected, of_task[name])
+            for name, expected in zip(names, found.expected[rule], strict=True)
+            if np.ptp(expected) > 0 and np.ptp(of_task[name]) > 0
+        ]
+        for measure, by_scipy in (("pearson", pearsonr), ("spearman", spearmanr)):
+            expected = np.mean([by_scipy(*pair).statistic for pair in varied]) if varied else np.nan
+            assert shown[measure] == pytest.approx(expected, nan_ok=True)
+
+
+def test_scores_of_0_and_1_are_right_and_wrong():
+    vectors, tasks, right = misleading(per_task=8)
+    train, test = np.arange(0, len(tasks), 2), np.arange(1, len(tasks), 2)
+    tables = [
+        benchmark_routing_rows(
+            vectors, tasks, {"p": RightAnswers(("A", "B"), np.array([7.0, 70.0]), truth)}, train, test, 0, INTERVAL
+        )
+        for truth in (right, right.astype(np.float64), right.astype(np.float32))
+    ]
+    for other in tables[1:]:
+        pd.testing.assert_frame_equal(pd.DataFrame(other), pd.DataFrame(tables[0]))
+
+
+def test_the_predictor_of_scores_is_their_mean():
+    near = fast.Neighbours(np.array([[0, 1], [2, -1]], dtype=np.int32), np.zeros((2, 2), dtype=np.float32))
+    scores = np.array([[0.2, 0.9], [0.4, 0.5], [0.3, 1.0]])
+    assert fast.correctness(near, scores) == pytest.approx(np.array([[0.3, 0.7], [0.3, 1.0]]))
+
+
 def test_people_see_every_rule_by_alpha():
     shown = benchmark_routing_for_people(seeds_of_a_table(), {"dataset": {"quiz": "Quiz"}, "pool": {"pool": "Pool"}})
-    assert [title.split(": ")[0] for title in shown] == ["Quiz, Pool"] * 3
-    accuracy, sizes, predictors = shown.values()
+    assert [title.split(": ")[0] for title in shown] == ["Quiz, Pool"] * 5
+    accuracy, sizes, predictors, alike, published = shown.values()
     assert accuracy.shape == (len(RULES), 3)
     assert list(accuracy.columns) == ["rule", "alpha 0", "alpha 0.5"]
     assert accuracy["alpha 0"].str.contains("±").all()
     assert sizes.shape == (len(RULES), 3)
     assert predictors.shape == (2, 3)
+    assert alike["rule"].tolist() == accuracy["rule"].tolist()
+    assert alike["accuracy %"].str.contains("±").all()
+    assert len(published) == len(PUBLISHED)
+    # The share of 5 % was not made here.
+    assert published["here"].str.contains("±").sum() == len(PUBLISHED) - 1
 
 
 def test_an_unknown_size_is_said_to_be_unknown_and_one_seed_has_no_spread():
-    accuracy, sizes, _ = benchmark_routing_for_people(seeds_of_a_table(sizes=(np.nan, 70.0), seeds=(0,))).values()
+    accuracy, sizes, *_ = benchmark_routing_for_people(seeds_of_a_table(sizes=(np.nan, 70.0), seeds=(0,))).values()
     assert not accuracy["alpha 0"].str.contains("±").any()
     oracle = sizes.set_index("rule").loc["best member of each task (oracle)"]
     assert (oracle == "not known").all()

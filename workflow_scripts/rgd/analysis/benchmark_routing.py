@@ -50,12 +50,44 @@ TITLES = {
     ORACLE: "best member of each task (oracle)",
 }
 KEYS = ["dataset", "pool", "rule", "alpha"]
+PUBLISHED = (
+    ("task_accuracy", "s1", 0.0, 0.662, "accuracy of S1", ""),
+    ("task_accuracy", "s2", 0.0, 0.676, "accuracy of S2", ""),
+    ("task_accuracy", "s3", 0.0, 0.694, "accuracy of S3", ""),
+    ("task_accuracy", BMA, 0.0, 0.688, "accuracy of the best model on average", "a"),
+    ("task_accuracy", S3_TRUE, 0.0, 0.735, "accuracy of S3 with the true p", "b"),
+    ("task_accuracy", ORACLE, 0.0, 0.773, "accuracy of the best member of each task", ""),
+    ("predictor_accuracy", "s3", 0.0, 0.59, "accuracy of the correctness predictors", "c"),
+    ("predictor_accuracy", "s3", 0.05, 0.65, "the same with 5 % of the task's examples labelled", "c"),
+    ("p_mae", "s3", 0.0, 0.116, "mean absolute error of the kernel smoother", ""),
+    ("mean_parameters_billion", "s3", 0.0, 49.8, "billions of parameters chosen by S3", ""),
+    ("mean_parameters_billion", BMA, 0.0, 70.0, "billions of parameters of the best model on average", ""),
+    ("mean_parameters_billion", S3_TRUE, 0.0, 33.8, "billions of parameters chosen by S3 with the true p", ""),
+)
+"""Figure, rule, alpha, published value, title and note of arXiv 2309.15789, Table 1 and section 5.1: 29 datasets of HELM, 18 LLMs."""
+NOTES = (
+    "Published figures are those of arXiv 2309.15789 on 29 datasets of HELM with 18 LLMs, so they need not agree with those here; a "
+    "task here is a dataset there. (a) Published for one model, llama-2-70b, on all datasets; here each task's is chosen by the "
+    "other tasks alone. (b) Called an upper bound, which it is not: the share of right predictions says nothing of how wrong the "
+    "others make S2, and S3 with an estimated p can choose better. (c) Of the text and a figure with two digits; with thresholded "
+    "predictors, which for a member that is nearly always right are as good as saying so."
+)
+# Accuracies that differ by less than this are equal.
+DECIMALS = 12
 FIGURES = ["accuracy", "ci_low", "ci_high", "mean_parameters_billion", "predictor_accuracy", "p_mae"]
+BY_TASK = ["task_accuracy", "ratio_to_best", "rank_of_chosen", "share_of_bma", "pearson", "spearman"]
+"""Means over tasks, as the paper has them in its Table 1: each task counts alike, however many queries it has."""
 
 
 @dataclass(frozen=True)
 class RightAnswers:
-    """The M members' keys, their sizes in billions of parameters (M,), and whether each answered correctly, (n, M) bool."""
+    """What M members got right of n queries.
+
+    Attributes:
+        members: their keys.
+        parameters_billion: (M,) their sizes, NaN where unknown.
+        correct: (n, M) bool, or scores in [0, 1]; a score above 1/2 counts as right for the thresholded predictors.
+    """
 
     members: tuple[str, ...]
     parameters_billion: np.ndarray
@@ -87,14 +119,18 @@ class Surroundings:
     distances: np.ndarray
 
 
-def right_answers(responses: pa.Table, labels: pa.Table, query_ids: np.ndarray) -> np.ndarray:
+def right_answers(responses: pa.Table, labels: pa.Table, query_ids: np.ndarray, scored: bool = False) -> np.ndarray:
     """Which of ``query_ids`` (n,) a member answered correctly, (n,) bool; a missing answer is wrong.
 
     Args:
         responses: query_id and answer.
         labels: query_id and label.
+        query_ids: the wanted queries.
+        scored: whether the answers are scores, which are then given as they are, float64 (n,); a missing one is 0.
     """
     answer = texts(responses["answer"])[rows_in(texts(responses["query_id"]), query_ids)]
+    if scored:
+        return np.array([0.0 if given is None else float(given) for given in answer])
     label = texts(labels["label"])[rows_in(texts(labels["query_id"]), query_ids)]
     return np.array([given is not None and given == true for given, true in zip(answer, label, strict=True)])
 
@@ -153,12 +189,18 @@ class Choices:
     """The rules' choices for n test queries, and how good the predictors were.
 
     Attributes:
+        tasks: the tasks' names, in order.
         chosen: rule -> (n,) the member that each query goes to, the same for all queries of a task.
+        expected: rule -> (tasks, M) what the rule expects of every member.
+        accuracy: (tasks, M) what the members did on the task's test queries.
         predictor_accuracy: (tasks, M) how often the thresholded predictor is right on the task's test queries.
         p: (tasks, M) the estimates of these accuracies.
     """
 
+    tasks: list[str]
     chosen: dict[str, np.ndarray]
+    expected: dict[str, np.ndarray]
+    accuracy: np.ndarray
     predictor_accuracy: np.ndarray
     p: np.ndarray
 
@@ -171,14 +213,17 @@ def choose(around: Surroundings, pool: RightAnswers, train_rows: np.ndarray, tes
         pool: the members' correctness on all queries.
         train_rows, test_rows: (m,) and (n,) rows of ``pool.correct``.
     """
-    known, truth = pool.correct[train_rows].astype(np.int8), pool.correct[test_rows]
+    known, truth = pool.correct[train_rows], pool.correct[test_rows]
+    known = known.astype(np.int8) if known.dtype == bool else known
     g = correctness(around.near, known)
-    right = (g > THRESHOLD) == truth
+    right = (g > THRESHOLD) == (truth > THRESHOLD)
     accuracies = predictor_accuracies(around.nested, around.task_of, around.measured, known)
     members = np.array(pool.members)
     chosen = {rule: np.empty(len(test_rows), dtype=np.int64) for rule in RULES}
+    names = np.unique(around.tasks).tolist()
+    expectations: dict[str, list[np.ndarray]] = {rule: [] for rule in RULES}
     true_p, p = [], []
-    for name in np.unique(around.tasks).tolist():
+    for name in names:
         mine = np.flatnonzero(around.tasks == name)
         task = int(around.own[mine[0]])
         others = others_of(task, around.distances.shape[1], "s3", name)
@@ -199,7 +244,55 @@ def choose(around: Surroundings, pool: RightAnswers, train_rows: np.ndarray, tes
         }
         for rule, scores in expected.items():
             chosen[rule][mine] = rank_members(scores, members)[0]
-    return Choices(chosen, np.array(true_p), np.array(p))
+            expectations[rule].append(scores)
+    expected = {rule: np.array(scores) for rule, scores in expectations.items()}
+    return Choices(names, chosen, expected, expected[ORACLE], np.array(true_p), np.array(p))
+
+
+def by_task(found: Choices, tasks: np.ndarray, rule: str) -> dict[str, float]:
+    """How well a rule chose, as means over tasks (arXiv 2309.15789, section 5.1, Table 1).
+
+    Args:
+        found: from :func:`choose`.
+        tasks: (n,) the task of each test query.
+        rule: one of RULES.
+
+    Returns:
+        BY_TASK: the chosen member's accuracy on the task; that as a share of the best member's (tasks on which no member
+        is right are left out); the chosen member's rank by true accuracy, 1 the best, of equals the better; the share of
+        tasks on which it is the one that is best on average; Pearson's and Spearman's correlation over members of what the
+        rule expects with the true accuracy (tasks on which one of them is constant are left out). NaN where no task is left.
+    """
+    first = [int(np.flatnonzero(tasks == name)[0]) for name in found.tasks]
+    chosen, average = found.chosen[rule][first], found.chosen[BMA][first]
+    accuracy = found.accuracy[np.arange(len(first)), chosen]
+    best = found.accuracy.max(axis=1)
+    rank = 1 + (found.accuracy.round(DECIMALS) > accuracy.round(DECIMALS)[:, None]).sum(axis=1)
+    pairs = list(zip(found.expected[rule].round(DECIMALS), found.accuracy.round(DECIMALS), strict=True))
+    return {
+        "task_accuracy": float(accuracy.mean()),
+        "ratio_to_best": _mean((accuracy / np.where(best > 0, best, np.nan)).tolist()),
+        "rank_of_chosen": float(rank.mean()),
+        "share_of_bma": float((chosen == average).mean()),
+        "pearson": _mean([_correlation(*pair) for pair in pairs]),
+        "spearman": _mean([_correlation(*map(_ranked, pair)) for pair in pairs]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """The ranks (M,) of values; equal ones have the mean of their ranks."""
+    return ((values[None, :] < values[:, None]).sum(axis=1) + (values[None, :] <= values[:, None]).sum(axis=1)) / 2
 
 
 def benchmark_routing_rows(
@@ -227,7 +320,7 @@ def benchmark_routing_rows(
         Dictionaries with pool, seed, rule, alpha, n_queries; accuracy over all test queries with its interval,
         stratified by task; mean_parameters_billion of the chosen members, over the test queries (NaN if a size is
         unknown); predictor_accuracy and p_mae (mean absolute error of p), means over tasks and members, NaN for a
-        rule that does not use them.
+        rule that does not use them; and BY_TASK, from :func:`by_task`.
     """
     rows = []
     for alpha, around in surroundings(
@@ -260,6 +353,7 @@ def benchmark_routing_rows(
                             float("nan") if rule in (BMA, ORACLE) else float(found.predictor_accuracy.mean())
                         ),
                         "p_mae": errors.get(rule, float("nan")),
+                        **by_task(found, around.tasks, rule),
                     }
                 )
     return rows
@@ -272,8 +366,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         table: dataset and the columns of :func:`benchmark_routing_rows`; the row order is kept.
     """
     # A figure that one seed lacks is unknown: the mean of the others would be over other splits.
-    columns: dict[str, Any] = {figure: (figure, lambda values: values.mean(skipna=False)) for figure in FIGURES}
-    columns |= {f"{figure}_std": (figure, "std") for figure in FIGURES if not figure.startswith("ci_")}
+    figures = [*FIGURES, *BY_TASK]
+    columns: dict[str, Any] = {figure: (figure, lambda values: values.mean(skipna=False)) for figure in figures}
+    columns |= {f"{figure}_std": (figure, "std") for figure in figures if not figure.startswith("ci_")}
     return table.groupby(KEYS, sort=False, as_index=False).agg(n_seeds=("seed", "size"), **columns)
 
 
@@ -298,12 +393,55 @@ def benchmark_routing_for_people(table: pd.DataFrame, titles: Titles | None = No
         both = pd.concat([predictor, error], ignore_index=True).rename(columns={"rule": "of the predictors"})
         both["of the predictors"] = ["accuracy in per cent", "mean absolute error of p"]
         tables[f"{where}: correctness predictors"] = both
+        tables[f"{where}: each task alike, no labels of it"] = _tasks_alike(part[part["alpha"] == 0])
+        tables[f"{where}: beside the published figures"] = beside_published(part)
     return tables
+
+
+def _tasks_alike(part: pd.DataFrame) -> pd.DataFrame:
+    shown = {"rule": [TITLES[rule] for rule in part["rule"]]}
+    columns = {
+        "task_accuracy": ("accuracy %", 100, 1),
+        "ratio_to_best": ("of the best member's, %", 100, 1),
+        "rank_of_chosen": ("rank of the chosen", 1, 2),
+        "share_of_bma": ("best on average, % of tasks", 100, 0),
+        "pearson": ("Pearson", 1, 2),
+        "spearman": ("Spearman", 1, 2),
+    }
+    for figure, (name, scale, decimals) in columns.items():
+        pairs = zip(part[figure], part[f"{figure}_std"], strict=True)
+        shown[name] = [_shown(mean, spread, scale, decimals) for mean, spread in pairs]
+    return pd.DataFrame(shown)
+
+
+def beside_published(part: pd.DataFrame) -> pd.DataFrame:
+    """The figures of PUBLISHED beside ours, which are of other data.
+
+    Args:
+        part: of :func:`summary`, one dataset and pool.
+
+    Returns:
+        Columns figure, here, published, note.
+    """
+    rows = []
+    for figure, rule, alpha, published, title, note in PUBLISHED:
+        found = part[(part["rule"] == rule) & (part["alpha"] == alpha)]
+        scale, decimals = (1, 1) if figure == "mean_parameters_billion" else (1, 3)
+        here = (
+            "not made"
+            if found.empty
+            else _shown(found[figure].iloc[0], found[f"{figure}_std"].iloc[0], scale, decimals)
+        )
+        rows.append({"figure": title, "here": here, "published": f"{published:.{decimals}f}", "note": note})
+    return pd.DataFrame(rows)
 
 
 def _by_alpha(part: pd.DataFrame, figure: str, scale: float, decimals: int) -> pd.DataFrame:
     cells = []
     for rule, alpha, mean, spread in zip(part["rule"], part["alpha"], part[figure], part[f"{figure}_std"], strict=True):
-        shown = "not known" if np.isnan(mean) else with_spread(scale * mean, scale * spread, decimals)
-        cells.append((TITLES[rule], {f"alpha {alpha:g}": shown}))
+        cells.append((TITLES[rule], {f"alpha {alpha:g}": _shown(mean, spread, scale, decimals)}))
     return lines_by_columns("rule", cells, absent="")
+
+
+def _shown(mean: float, spread: float, scale: float, decimals: int) -> str:
+    return "not known" if np.isnan(mean) else with_spread(scale * mean, scale * spread, decimals)

@@ -240,6 +240,62 @@ def pareto_figure(
         return save(figure, svg)
 
 
+def labelled_share_curves(
+    table: pd.DataFrame, svg: str | os.PathLike[str], titles: Mapping[str, Mapping[str, str]] | None = None
+) -> list[Path]:
+    """Accuracy against the share of the routed task's examples that are labelled, after Figure 2 of arXiv 2309.15789.
+
+    A column per dataset and pool: above, what the chosen members reach by rule, tasks counting alike; below, how often the
+    correctness predictors are right. The band is the standard deviation over splits.
+
+    Args:
+        table: from :func:`rgd.analysis.benchmark_routing.summary`.
+        svg: where to write; the PNG is written beside it.
+        titles: names to show instead of keys, by kind (dataset, pool).
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    from matplotlib.lines import Line2D
+
+    groups = list(dict.fromkeys(zip(table["dataset"], table["pool"], strict=True)))
+    rules = list(dict.fromkeys(table["rule"]))
+
+    def title(kind: str, key: str) -> str:
+        return (titles or {}).get(kind, {}).get(key, key)
+
+    with style() as pyplot:
+        figure, axes = pyplot.subplots(
+            2, len(groups), figsize=(min(5.5 * len(groups), WIDEST), 6.4), squeeze=False, layout="constrained"
+        )
+        for column, (dataset, pool) in enumerate(groups):
+            part = table[(table["dataset"] == dataset) & (table["pool"] == pool)]
+            alphas = sorted(set(part["alpha"]))
+            for row, (figure_of, shown) in enumerate((("task_accuracy", rules), ("predictor_accuracy", ["s3"]))):
+                axis = axes[row, column]
+                for rule in shown:
+                    mine = part[part["rule"] == rule].sort_values("alpha")
+                    look = {"color": COLOURS[rules.index(rule) % len(COLOURS)]}
+                    mean = 100 * mine[figure_of].to_numpy(dtype=float)
+                    spread = 100 * mine[f"{figure_of}_std"].fillna(0.0).to_numpy(dtype=float)
+                    places = np.array([alphas.index(alpha) for alpha in mine["alpha"]])
+                    axis.plot(places, mean, marker=MARKERS[rules.index(rule) % len(MARKERS)], markersize=4, **look)
+                    axis.fill_between(places, mean - spread, mean + spread, alpha=0.15, linewidth=0, **look)
+                axis.set_xticks(range(len(alphas)), [f"{100 * alpha:g}" for alpha in alphas])
+                axis.set_xlabel("labelled examples of the routed task (%)")
+            axes[0, column].set_title(f"{title('dataset', dataset)}, {title('pool', pool)}")
+        axes[0, 0].set_ylabel("test accuracy, mean of tasks (%)")
+        axes[1, 0].set_ylabel("accuracy of the predictors (%)")
+        handles: dict[str, Any] = {
+            title("rule", rule): Line2D(
+                [], [], color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)]
+            )
+            for place, rule in enumerate(rules)
+        }
+        legend(figure, handles)
+        return save(figure, svg)
+
+
 def learning_curves(
     table: pd.DataFrame, svg: str | os.PathLike[str], titles: Mapping[str, str] | None = None
 ) -> list[Path]:

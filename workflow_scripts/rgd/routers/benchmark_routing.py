@@ -178,14 +178,16 @@ def without_task(near: Neighbours, task_of: np.ndarray, task: int) -> Neighbours
 def correctness(near: Neighbours, correct: np.ndarray) -> np.ndarray:
     """g_m(x): the share of each query's neighbours that each member answered correctly, float64 (n, M).
 
-    Where there are fewer than k neighbours, the share of those there are; 0 where there is none.
+    Where there are fewer than k neighbours, the share of those there are; 0 where there is none. Of scores it is the mean.
 
     Args:
         near: (n, k).
-        correct: (m, M) in [0, 1], of the training rows; a score above 1/2 counts as right.
+        correct: (m, M) of the training rows: 0 or 1, or scores in [0, 1].
     """
     there = near.rows >= 0
-    hits = (correct[near.rows] * there[:, :, None]).sum(axis=1, dtype=np.int64)
+    # Whole numbers add up exactly; scores must not be cut to them.
+    exact = np.float64 if np.issubdtype(correct.dtype, np.floating) else np.int64
+    hits = (correct[near.rows] * there[:, :, None]).sum(axis=1, dtype=exact)
     return hits / np.maximum(there.sum(axis=1), 1)[:, None]
 
 

@@ -170,6 +170,7 @@ class Experiment(Section):
             "choices",
             "tasks",
             "benchmark_routing",
+            "instance_routing",
             "generation",
             "audit",
             "ranking_transfer",
@@ -195,7 +196,7 @@ class Experiment(Section):
             "table_13",
         ]
     ] = Field(default=["accuracy"], description="Tables in results/tables/EXPERIMENT; table_N is the paper's Table N.")
-    figures: list[Literal["accuracy", "queries", "cost", "pareto", "learning_curve"]] = Field(
+    figures: list[Literal["accuracy", "queries", "cost", "pareto", "learning_curve", "benchmark_routing"]] = Field(
         default=[], description="Figures in results/figures/EXPERIMENT."
     )
     report: bool = Field(
