@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from rgd.errors import UserError
 
+TEXTS = ("", ".txt", ".text", ".md")
+"""Endings of files of lines of text."""
+
 
 class Query(NamedTuple):
     """A question to route, and its options if it has any."""
@@ -17,10 +20,10 @@ class Query(NamedTuple):
 
 
 def read(file: Path | None) -> Iterator[Query]:
-    """The queries in a table (.jsonl, .csv, .parquet) or in lines of text; None or ``-`` reads the standard input.
+    """The queries in a table (.jsonl, .csv, .parquet), a JSON list, or lines of text; None or ``-`` reads the standard input.
 
     Raises:
-        UserError: the file cannot be read, the standard input is a terminal, or a row has no question.
+        UserError: the file cannot be read or has another ending, the standard input is a terminal, or a row has no question.
     """
     if file is None and sys.stdin.isatty():
         raise UserError("nothing to route. Give a QUERY, --file FILE, or queries on the standard input, one per line.")
@@ -33,6 +36,15 @@ def read(file: Path | None) -> Iterator[Query]:
             raise UserError(f"--file {file}: this file does not exist.")
         for number, row in enumerate(read_table_file(file), start=1):
             yield _query(row, f"{file}, row {number}")
+    elif file.suffix.lower() == ".json":
+        from rgd.answers.formats.reading import json_objects
+
+        for place, row in json_objects(file):
+            yield _query(row, f"{file}, {place}")
+    elif file.suffix.lower() not in TEXTS:
+        raise UserError(
+            f"--file {file} ends in {file.suffix}, which is no known format. Use .jsonl, .json, .csv, .parquet, or .txt for lines of text."
+        )
     else:
         try:
             with file.open(encoding="utf-8-sig") as opened:

@@ -1,0 +1,114 @@
+"""The files of a dataset, its pools and an experiment, written for answers that ``rgd import`` has recorded."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import yaml
+
+from rgd.answers.formats.collecting import MIRROR
+from rgd.artifacts.files import read_table, replacing
+from rgd.config import load
+from rgd.errors import UserError
+
+EMBEDDER = "all-minilm-l6-v2"
+OF_ANSWERS = ("latent_truth", "cascal", "cascal_gt", "avengers", "knn", "benchmark_s3", "topk", "single", "majority")
+"""Routers of the experiment where there are answers."""
+OF_SCORES = ("cascal_gt", "avengers", "knn", "benchmark_s3", "topk", "single")
+"""Routers of the experiment where there are scores alone."""
+_FEWEST_MEMBERS = 2
+
+
+def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
+    """Write ``config/dataset/NAME.yaml``, ``config/pool/NAME….yaml`` and ``config/experiment/NAME.yaml``.
+
+    Args:
+        name: of the dataset in ``folder``, and of the files.
+        folder: the target folder of ``rgd import``.
+        config: the folder of configuration.
+
+    Returns:
+        The files, of which the last is the experiment's.
+
+    Raises:
+        UserError: the folder has no such dataset, no pool of two members, or no labels and no scores; a file exists already; or
+            the configuration does not allow what the files would say. Nothing is written then.
+    """
+    questions = folder / "hub" / MIRROR / name / "questions.parquet"
+    if not questions.exists():
+        known = sorted(path.parent.name for path in (folder / "hub" / MIRROR).glob("*/questions.parquet"))
+        raise UserError(
+            f"{questions} is missing: {folder} has the datasets {', '.join(known) or 'of no import'}. Run rgd import first."
+        )
+    pools = _pools(folder / "recorded" / name)
+    if not pools:
+        raise UserError(
+            f"{folder / 'recorded' / name} has no pool of {_FEWEST_MEMBERS} models. Import more models into one pool."
+        )
+    dataset = _dataset(name, questions, [path for members in pools.values() for path in members])
+    files: dict[Path, Any] = {config / "dataset" / f"{name}.yaml": dataset}
+    of_pool = {pool: name if len(pools) == 1 else f"{name}_{pool}" for pool in pools}
+    for pool, members in pools.items():
+        content = {"title": f"{name}, {pool}", "recorded": pool, "members": [path.stem for path in members]}
+        files[config / "pool" / f"{of_pool[pool]}.yaml"] = content
+    experiment = config / "experiment" / f"{name}.yaml"
+    files[experiment] = {
+        "title": name,
+        "datasets": [name],
+        "scenarios": ["real"],
+        "pools": list(of_pool.values()),
+        "routers": list(OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS),
+        "seeds": [0, 1, 2, 3, 4],
+        "tables": ["accuracy", "comparisons"],
+        "figures": ["accuracy"],
+        "report": True,
+    }
+    for path in files:
+        if path.exists():
+            raise UserError(f"{path} exists. Delete it, or import under another --name.")
+    try:
+        for path, content in files.items():
+            with replacing(path) as temporary:
+                temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120))
+        load(config, name, data_root=str(folder.resolve()))
+    except BaseException:
+        for path in files:
+            path.unlink(missing_ok=True)
+        raise
+    return list(files)
+
+
+def _pools(folder: Path) -> dict[str, list[Path]]:
+    """The files of the members of each pool that has enough."""
+    pools = {path.name: sorted(path.glob("*.parquet")) for path in sorted(folder.glob("*")) if path.is_dir()}
+    return {pool: members for pool, members in pools.items() if len(members) >= _FEWEST_MEMBERS}
+
+
+def _dataset(name: str, path: Path, members: Sequence[Path]) -> dict[str, Any]:
+    questions = read_table(path)
+    labelled = questions.num_rows - questions["answer"].null_count
+    has_options = bool(pc.max(pc.list_value_length(questions["options"])).as_py())
+    columns: Mapping[str, Any] = {"id": "question_id", "question": "question", "task": "category"}
+    if labelled and labelled == questions.num_rows:
+        adapter = {"adapter": "multiple_choice" if has_options else "mathematics"}
+        columns = {**columns, **({"options": "options"} if has_options else {}), "label": "answer"}
+        columns = {**columns, "label_form": "letter" if has_options else "text"}
+    elif all(read_table(member, ["score"])["score"].null_count == 0 for member in members):
+        adapter = {"adapter": "free_form", "answer_kind": "score"}
+    else:
+        raise UserError(
+            f"{path}: {questions.num_rows - labelled} of {questions.num_rows} questions have no right answer, and the models have no "
+            "scores for all their questions. Import the right answers too."
+        )
+    tasks = sorted(set(questions["category"].to_pylist()))
+    return {
+        "title": name,
+        **adapter,
+        "source": {"file": str(Path("hub") / MIRROR / name / path.name), "columns": dict(columns)},
+        "tasks": {task: f"Questions of {task}." for task in tasks},
+        "recorded": name,
+        "embedder": EMBEDDER,
+        # No generator writes queries for it.
+        "generated_queries": len(tasks),
+    }
