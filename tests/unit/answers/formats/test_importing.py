@@ -389,3 +389,51 @@ def test_a_run_of_helm_with_a_request_for_each_option_is_refused(tmp_path: Path)
     files[0].write_text(files[0].read_text().replace("multiple_choice_joint", "multiple_choice_separate_original"))
     with pytest.raises(UserError, match="multiple_choice_separate_original"):
         import_files("helm", files, tmp_path / "data")
+
+
+def test_of_several_filters_of_lm_eval_the_first_is_kept(tmp_path: Path) -> None:
+    path = worlds.lm_eval(tmp_path / "files")[1]
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    second = [row | {"filter": "flexible-extract", "filtered_resps": ["(D)"]} for row in rows]
+    worlds.lines(path, [*(row | {"filter": "strict-match"} for row in rows), *second])
+    (counts,) = import_files("lm_eval", [path], tmp_path / "data").models.values()
+    assert (counts.read, counts.repeated, counts.joined, counts.right) == (8, 4, 4, worlds.RIGHT[1])
+
+
+def test_older_samples_of_lm_eval_have_lists_of_arguments_and_a_folder_for_the_model(tmp_path: Path) -> None:
+    for path in worlds.lm_eval(tmp_path / "files"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        older = [row | {"arguments": [list(each.values()) for each in row["arguments"].values()]} for row in rows]
+        worlds.lines(path, older)
+        for results in path.parent.glob("results_*.json"):
+            results.unlink()
+    imported = import_files("lm_eval", [tmp_path / "files"], tmp_path / "data")
+    assert {model: counts.right for model, counts in imported.models.items()} == dict(
+        zip(worlds.NAMES, worlds.RIGHT, strict=True)
+    )
+
+
+def test_further_epochs_and_perturbed_instances_are_other_versions(tmp_path: Path) -> None:
+    evaluated, samples = worlds.inspect_log(worlds.MODELS[0], worlds.ANSWERS[0])
+    further = [sample | {"epoch": 2} for sample in samples]
+    path = worlds.document(tmp_path / "log.json", {"eval": evaluated, "samples": [*samples, *further]})
+    (counts,) = import_files("inspect", [path], tmp_path / "one").models.values()
+    assert (counts.joined, counts.repeated) == (worlds.SIZE, worlds.SIZE)
+    path = worlds.helm(tmp_path / "runs")[0]
+    content = json.loads(path.read_text())
+    states = content["request_states"]
+    perturbed = [state | {"instance": state["instance"] | {"perturbation": {"name": "typos"}}} for state in states]
+    worlds.document(path, content | {"request_states": [*states, *perturbed]})
+    (counts,) = import_files("helm", [path], tmp_path / "two").models.values()
+    assert (counts.joined, counts.repeated) == (worlds.SIZE, worlds.SIZE)
+
+
+def test_failed_lines_of_a_batch_count_for_its_model(tmp_path: Path) -> None:
+    files = worlds.openai_batch(tmp_path / "files")[:2]
+    rows = [json.loads(line) for line in files[1].read_text().splitlines()]
+    error = {"status_code": 429, "body": {"error": {"message": "rate limit"}}}
+    rows[0] |= {"response": error}
+    rows[1] |= {"response": None, "error": {"code": "batch_expired"}}
+    worlds.lines(files[1], rows)
+    (counts,) = import_files("openai_batch", files, tmp_path / "data").models.values()
+    assert (counts.failed, counts.answered, counts.unreadable, counts.accuracy) == (2, 2, 0, 0.5)

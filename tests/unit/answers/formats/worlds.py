@@ -97,7 +97,8 @@ def openai_batch(folder: Path) -> list[Path]:
     return files
 
 
-def _inspect(model: str, answers: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def inspect_log(model: str, answers: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The header and the samples of a log."""
     samples = [
         {
             "id": n,
@@ -119,9 +120,9 @@ def _inspect(model: str, answers: str) -> tuple[dict[str, Any], list[dict[str, A
 
 def inspect(folder: Path) -> list[Path]:
     """The first model's log is JSON, the second's a zip archive."""
-    evaluated, samples = _inspect(MODELS[0], ANSWERS[0])
+    evaluated, samples = inspect_log(MODELS[0], ANSWERS[0])
     files = [document(folder / "first.json", {"version": 2, "eval": evaluated, "samples": samples})]
-    evaluated, samples = _inspect(MODELS[1], ANSWERS[1])
+    evaluated, samples = inspect_log(MODELS[1], ANSWERS[1])
     path = folder / "second.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("header.json", json.dumps({"version": 2, "eval": evaluated}))

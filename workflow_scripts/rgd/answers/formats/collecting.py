@@ -243,7 +243,7 @@ class Collector:
         member.places.append(place)
         member.answers.append(answer)
         for name, column in member.numbers.items():
-            value = self._scaled(record.score) if name == "score" else getattr(record, name)
+            value = self._scaled(record.model, record.score) if name == "score" else getattr(record, name)
             column.append(np.nan if value is None else value)
         text = None if record.text is None else _storable(record.text)
         member.texts.append(text)
@@ -344,13 +344,13 @@ class Collector:
             return None
         return answer if order is None else order[place]
 
-    def _scaled(self, score: float | None) -> float | None:
+    def _scaled(self, model: str, score: float | None) -> float | None:
         if score is None:
             return None
         low, high = self.limits
         if not low <= score <= high:
             raise UserError(
-                f"the score {score} lies outside {low} to {high}. Give --score-range LOW HIGH of the metric."
+                f"{model}: the score {score} lies outside {low} to {high}. Give --score-range LOW HIGH of the metric."
             )
         return (score - low) / (high - low)
 

@@ -38,12 +38,13 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
             raise UserError(f"{path} is no file of samples. Give samples_*.jsonl, which --log_samples writes.")
         model = _model(path, named["time"] if named else None)
         task = named["task"] if named else path.stem.removeprefix("samples_")
-        first_filter: dict[str, Any] = {}
+        first = None
         for place, sample in json_lines(path):
             with reading(path, place):
                 record = _record(model, task, sample)
+                # Each filter has lines of its own; those of the first are kept.
                 name = str(sample.get("filter"))
-                first = first_filter.setdefault("filter", name)
+                first = name if first is None else first
                 record.is_other_version = name != first
             yield record
 
