@@ -12,7 +12,7 @@ import unicodedata
 import uuid
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from rgd.answers.mathematics import extract_latex
 from rgd.answers.numbers import extract_number
 from rgd.answers.phrases import extract_phrase, normal
 from rgd.answers.thoughts import after_reasoning
-from rgd.artifacts.files import read_table, write_table
+from rgd.artifacts.files import read_table, replacing, write_table
 from rgd.errors import UserError
 
 MIRROR = "imported"
@@ -403,29 +403,37 @@ class Collector:
         write_table(self.stage / "hub" / MIRROR / dataset / "questions.parquet", pa.table(columns), QUESTIONS)
 
     def _write_member(self, member: _Member, name: str, datasets: dict[bool, str]) -> None:
-        places = np.frombuffer(member.places, dtype=np.int32) if member.places else np.empty(0, np.int32)
-        texts = [pq.read_table(part)["text"] for part in member.parts]
-        text = pa.chunked_array(
-            [*(chunk for column in texts for chunk in column.chunks), pa.array(member.texts, pa.string())]
-        )
-        numbers = {key: np.asarray(column) for key, column in member.numbers.items()}
+        """Write a member's file in each dataset, a row group for each piece of its texts: no more is in memory."""
+        places = np.array(member.places, dtype=np.int32)
+        numbers = {key: np.array(column) for key, column in member.numbers.items()}
         schema = pa.schema([*ANSWERS, (self.confidence, pa.float64())])
         has_options = np.array([bool(question.options) for question in self.questions], dtype=bool)[places]
         for with_options, dataset in datasets.items():
-            rows = np.flatnonzero(has_options == with_options)
-            if not len(rows):
+            if not (has_options == with_options).any():
                 continue
-            columns = {
-                "question_id": [self.questions[place].query_id for place in places[rows]],
-                "answer": pa.array([member.answers[row] for row in rows], pa.string()),
-                "text": text.take(pa.array(rows)),
-                **{
-                    self.confidence if key == "confidence" else key: pa.array(values[rows], from_pandas=True)
-                    for key, values in numbers.items()
-                },
-            }
             path = self.stage / "recorded" / dataset / self.pool / f"{name}.parquet"
-            write_table(path, pa.table(columns), schema)
+            with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                start = 0
+                for texts in self._texts(member):
+                    rows = start + np.flatnonzero(has_options[start : start + len(texts)] == with_options)
+                    columns = {
+                        "question_id": [self.questions[place].query_id for place in places[rows]],
+                        "answer": pa.array([member.answers[row] for row in rows], pa.string()),
+                        "text": texts.take(pa.array(rows - start)),
+                        **{
+                            self.confidence if key == "confidence" else key: pa.array(values[rows], from_pandas=True)
+                            for key, values in numbers.items()
+                        },
+                    }
+                    writer.write_table(pa.table(columns).select(schema.names).cast(schema))
+                    start += len(texts)
+
+    def _texts(self, member: _Member) -> Iterator[pa.ChunkedArray]:
+        """A member's texts in order, in the pieces in which they were spilled."""
+        for part in member.parts:
+            yield pq.read_table(part)["text"]
+        if member.texts:
+            yield pa.chunked_array([pa.array(member.texts, pa.string())])
 
     def _counted(self, member: _Member) -> Counts:
         scores = np.asarray(member.numbers["score"])
