@@ -30,6 +30,9 @@ def test_an_import_becomes_an_experiment(source: str, kind: str, tmp_path: Path,
     assert found.dataset["mine"].kind == kind
     assert found.pool["mine"].members == sorted(worlds.NAMES)
     assert found.experiment.pools == ["mine"]
+    assert "knn" in found.experiment.routers
+    # The files have one task, and this router learns from the others.
+    assert "benchmark_s3" not in found.experiment.routers
 
 
 def test_two_pools_are_two_files(tmp_path: Path, config: Path) -> None:

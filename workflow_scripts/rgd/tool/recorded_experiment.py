@@ -17,6 +17,8 @@ OF_ANSWERS = ("latent_truth", "cascal", "cascal_gt", "avengers", "knn", "benchma
 """Routers of the experiment where there are answers."""
 OF_SCORES = ("cascal_gt", "avengers", "knn", "benchmark_s3", "topk", "single")
 """Routers of the experiment where there are scores alone."""
+OF_SEVERAL_TASKS = ("benchmark_s3",)
+"""Routers that learn from the other tasks, and cannot be fitted to one."""
 _FEWEST_MEMBERS = 2
 
 
@@ -58,7 +60,11 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
         "datasets": [name],
         "scenarios": ["real"],
         "pools": list(of_pool.values()),
-        "routers": list(OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS),
+        "routers": [
+            router
+            for router in (OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS)
+            if router not in OF_SEVERAL_TASKS or len(dataset["tasks"]) > 1
+        ],
         "seeds": [0, 1, 2, 3, 4],
         "tables": ["accuracy", "comparisons"],
         "figures": ["accuracy"],
