@@ -52,7 +52,7 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
     files: dict[Path, Any] = {config / "dataset" / f"{name}.yaml": dataset}
     of_pool = {pool: name if len(pools) == 1 else f"{name}_{pool}" for pool in pools}
     for pool, members in pools.items():
-        content = {"title": f"{name}, {pool}", "recorded": pool, "members": [path.stem for path in members]}
+        content = {"title": pool, "recorded": pool, "members": [path.stem for path in members]}
         files[config / "pool" / f"{of_pool[pool]}.yaml"] = content
     experiment = config / "experiment" / f"{name}.yaml"
     files[experiment] = {
