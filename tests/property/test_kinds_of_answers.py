@@ -6,9 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rgd.answers.numbers import equal_numbers, extract_number, value
-from rgd.answers.option_texts import extract_option, key
-from rgd.answers.phrases import equal_phrases, extract_phrase, normal
+from rgd.answers.numbers import extract_number
+from rgd.answers.option_texts import extract_option
+from rgd.answers.phrases import extract_phrase
+from rgd.answers.values import equal_numbers, value
+from rgd.answers.wording import equal_phrases, key, normal
 
 WORD = st.text("abcdefgäöüñçобвгдж", min_size=3, max_size=8)
 TEXTS = st.lists(WORD, min_size=1, max_size=3).map(" ".join)

@@ -3,7 +3,8 @@
 import pytest
 
 from rgd.answers.equality import equality_of, representatives
-from rgd.answers.numbers import NO_NUMBER, extract_number, value
+from rgd.answers.numbers import NO_NUMBER, extract_number
+from rgd.answers.values import value
 
 VALUES: list[tuple[str, float]] = [
     ("12 m", 12),

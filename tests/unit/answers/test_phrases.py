@@ -3,7 +3,8 @@
 import pytest
 
 from rgd.answers.extraction import CUT_OFF
-from rgd.answers.phrases import equal_phrases, extract_phrase
+from rgd.answers.phrases import extract_phrase
+from rgd.answers.wording import equal_phrases
 
 READINGS: list[tuple[str, str | None]] = [
     ("Paris", "Paris"),

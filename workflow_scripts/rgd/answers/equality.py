@@ -31,9 +31,9 @@ import pyarrow as pa
 
 from rgd.answers.comparing import MODULE, READY
 from rgd.answers.kinds import NUMBER, TEXT
-from rgd.answers.numbers import equal_numbers
-from rgd.answers.phrases import equal_phrases
 from rgd.answers.tidying import same_words, tidy
+from rgd.answers.values import equal_numbers
+from rgd.answers.wording import equal_phrases
 from rgd.artifacts import schemas
 
 TIME_LIMIT_S = 5.0

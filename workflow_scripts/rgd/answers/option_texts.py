@@ -27,11 +27,7 @@ from rgd.answers.extraction import (
 )
 from rgd.answers.kinds import YES_AND_NO
 from rgd.answers.labels import Labels, Named
-
-YES = ("yes", "yeah", "yep", "yup", "ja", "oui", "sí", "sim", "да", "是", "是的", "对", "はい", "예", "네")
-NO = ("no", "nope", "nah", "nein", "non", "não", "нет", "否", "不", "不是", "不对", "いいえ", "아니요", "아니오")
-# These name an answer right after a cue or alone; in a sentence they are said of other things.
-_TRUE, _FALSE = ("true", "correct", "right"), ("false", "incorrect", "wrong")
+from rgd.answers.wording import FALSE, LOOSE, NO, TRUE, YES, key
 
 # After an option that is a part of a longer text: the end of a clause, a reason, or a verb of what follows.
 _ENDS = re.compile(
@@ -61,7 +57,6 @@ _RETHOUGHT = re.compile(r"\b(?:wait|hold on|hmm+|actually|on second thought)\b",
 _SENTENCE_END = re.compile(r"[.!?][\s*_\"”)]+|[。！？\n]")
 _SENTENCE = 300
 _NEAR = 40
-_LOOSE = re.compile(r"[\s_-]+")
 
 
 class Texts(Labels):
@@ -79,7 +74,7 @@ class Texts(Labels):
         # "There is no evidence" does not say no.
         self._is_yes_no = list(self.of_text) == list(map(key, YES_AND_NO))
         if self._is_yes_no:
-            for letter, in_sentence, alone in zip(letters, (YES, NO), (_TRUE, _FALSE), strict=True):
+            for letter, in_sentence, alone in zip(letters, (YES, NO), (TRUE, FALSE), strict=True):
                 self.of_text |= dict.fromkeys(in_sentence, letter)
                 self.of_answer |= dict.fromkeys((*in_sentence, *alone), letter)
 
@@ -234,12 +229,7 @@ def _letter(match: re.Match[str]) -> str:
 
 def _words(text: str) -> str:
     """A pattern for ``text`` as whole words, where its script has spaces between them."""
-    escaped = r"[\s_-]+".join(map(re.escape, _LOOSE.split(text)))
+    escaped = r"[\s_-]+".join(map(re.escape, LOOSE.split(text)))
     left = r"(?<!\w)" if text[:1].isalnum() and not _ASIAN.match(text) else ""
     right = r"(?!\w)" if text[-1:].isalnum() and not _ASIAN.match(text[-1]) else ""
     return f"{left}{escaped}{right}"
-
-
-def key(text: str) -> str:
-    """``text`` as options are compared: without differences of case, spaces, hyphens and underscores."""
-    return _LOOSE.sub(" ", text).strip().casefold()

@@ -1,13 +1,7 @@
-r"""Answers in a few words: reading them, and their equality in case, punctuation and articles aside.
-
-The normal form is that of SQuAD's evaluation (Rajpurkar et al. 2016, arXiv 1606.05250): lower case, without punctuation and
-without the articles a, an and the; here also in Unicode's form NFKC, with hyphens as spaces.
-"""
+"""Answers in a few words: reading them. When two of them are equal is in :mod:`rgd.answers.wording`."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 
 from rgd.answers.extraction import (
     ANSWER_IS,
@@ -33,8 +27,6 @@ _SENTENCE_END = re.compile(
     r"[.!?](?=[\s*_\"”')\]]|\Z)|[。！？\n]|</"
 )
 _TEXT = re.compile(r"\\(?:text\w*|mathrm|mbox)\s*\{([^{}]*)\}")
-_ARTICLE = re.compile(r"\b(?:a|an|the)\b")
-_GROUPING = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # What is said instead of an answer.
 _NO_ANSWER = re.compile(
     r"(?:not|unknown|unclear|impossible|incorrect|correct|wrong|right|based|obtained|found|given|to be)\b(?!\s+(?:the|a|an)\b)",
@@ -122,21 +114,3 @@ def _words(text: str) -> str:
     """``text`` on one line, without marks around it; empty if it says that there is no answer."""
     plain = " ".join(_TEXT.sub(r"\1", text).split()).strip(_MARKS).rstrip(".").strip(_MARKS)
     return "" if NO_VALUE.fullmatch(plain) else plain
-
-
-@lru_cache(maxsize=4096)
-def normal(text: str) -> str:
-    """The form in which equal phrases are the same; never empty where ``text`` is not."""
-    folded = unicodedata.normalize("NFKC", _TEXT.sub(r"\1", text)).casefold()
-    folded = _GROUPING.sub("", folded)
-    spaced = "".join(
-        " " if unicodedata.category(sign) in ("Pd", "Zs", "Cc") or sign == "_" else sign for sign in folded
-    )
-    bare = "".join(sign for sign in spaced if not unicodedata.category(sign).startswith("P") or sign in "%")
-    words = _ARTICLE.sub(" ", bare).split()
-    return " ".join(words) or " ".join(bare.split()) or " ".join(folded.split())
-
-
-def equal_phrases(truth: str, answer: str) -> bool:
-    """Whether two answers have the same normal form."""
-    return normal(truth) == normal(answer)

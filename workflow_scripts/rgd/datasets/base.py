@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rgd.answers.kinds import KINDS, NUMBER, OPTION_TEXT, SCORE, TEXT, WITHOUT_OPTIONS
-from rgd.answers.numbers import value
-from rgd.answers.option_texts import key
+from rgd.answers.values import value
+from rgd.answers.wording import key
 from rgd.errors import UserError
 from rgd.seeds import generator
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.kinds import BEST_SCORE, SCORE, TEXT, YES_AND_NO, YES_NO
-from rgd.answers.option_texts import Texts
-from rgd.answers.phrases import normal
+from rgd.answers.wording import FALSE, NO, TRUE, YES, key, normal
 from rgd.datasets.base import Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows, told
 from rgd.errors import UserError
@@ -63,5 +62,5 @@ def _accepted(cell: Any) -> list[str]:
 def _yes_or_no(cell: Any) -> str:
     """The letter of yes or of no. Another label stays as it is, and later fails the questions' check."""
     text = told(cell).strip()
-    named = Texts("AB", YES_AND_NO).text_at({"1": "yes", "0": "no"}.get(text, text), 0)
-    return named.letters if named is not None else text
+    said = key({"1": "yes", "0": "no"}.get(text, text))
+    return "A" if said in (*YES, *TRUE) else "B" if said in (*NO, *FALSE) else text

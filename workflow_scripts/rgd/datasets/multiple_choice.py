@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.kinds import LETTER
-from rgd.answers.option_texts import key
+from rgd.answers.wording import key
 from rgd.datasets.base import Question
 from rgd.datasets.tables import Row, checked_tasks, column_names, identity, keys_of_tasks, read_rows, told
 from rgd.errors import UserError

@@ -26,8 +26,9 @@ from rgd.answers.formats.records import Asked, Record
 from rgd.answers.kinds import LATEX, NUMBER, TEXT
 from rgd.answers.mathematics import extract_latex
 from rgd.answers.numbers import extract_number
-from rgd.answers.phrases import extract_phrase, normal
+from rgd.answers.phrases import extract_phrase
 from rgd.answers.thoughts import after_reasoning
+from rgd.answers.wording import normal
 from rgd.artifacts.files import read_table, replacing, write_table
 from rgd.errors import UserError
 

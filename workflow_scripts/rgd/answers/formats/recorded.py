@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.answers.phrases import normal
 from rgd.answers.responses import MEAN_LOG_PROBABILITY, UNMEASURED, is_mean_log_probability
+from rgd.answers.wording import normal
 from rgd.artifacts import schemas
 from rgd.artifacts.files import from_matrix, list_matrix, read_table
 from rgd.errors import UserError
