@@ -144,7 +144,6 @@ class LatentTruth(Router):
             # Answers are weighed by what is known of the members, not by what is most probable.
             self.ability_ = self.ability_ + moves(pool, credences(givers, truth).mean(axis=0), stand.shrunk())
             logits = log_odds(self.ability_, self.slope_, z)
-            truth = infer(givers, choices, logits, pool).truth
         self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
         logits = logits + self.offsets_[self._finest(groups, len(answers))]
         rows = self._choose_panels(answers, choices, logits, truth, agreed, groups)

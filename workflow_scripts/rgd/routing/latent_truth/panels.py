@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rgd.routing.latent_truth.confidence import doubt, soft, sums
-from rgd.routing.latent_truth.model import MEAN_ABILITY, NODES, Pool, believe, first_givers, lay_out
+from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
-ALL_PANELS, BEST_PANELS = 64, 6
-# Nodes of easiness where panels are compared.
-ROUGH = 11
+ALL_PANELS, BEST_PANELS = 64, 8
 # So many thresholds are tried.
 MOST_LEVELS = 200
 
@@ -41,9 +39,7 @@ def restrict(pool: Pool, members: Sequence[int]) -> Pool:
     )
 
 
-def lead(
-    answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool, fine: int = NODES
-) -> tuple[np.ndarray, np.ndarray]:
+def lead(answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """The most probable of the given answers, and its probability.
 
     Equally probable answers: that of the first member; a query without an answer has -1 and probability 0.
@@ -53,10 +49,8 @@ def lead(
         choices: (n,) number of possible answers.
         logits: (n, m) their log-odds.
         pool: the model of these m members.
-        fine: nodes of easiness.
     """
-    layout = lay_out(first_givers(answers), choices, pool.parent)
-    truth = believe(layout, logits, pool, fine).truth[:, :-1]
+    truth = infer(first_givers(answers), choices, logits, pool).truth[:, :-1]
     best = np.argmax(truth.round(DECIMALS), axis=1)
     rows = np.arange(len(answers))
     given = (answers >= 0).any(axis=1)
@@ -88,7 +82,7 @@ def values(
     found = np.empty((len(panels), len(answers)))
     for index, panel in enumerate(panels):
         members = list(panel)
-        claimed, _ = lead(answers[:, members], choices, logits[:, members], restrict(pool, members), ROUGH)
+        claimed, _ = lead(answers[:, members], choices, logits[:, members], restrict(pool, members))
         found[index] = credence(truth, answers, claimed)
     return found
 
