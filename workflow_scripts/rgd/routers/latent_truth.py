@@ -3,7 +3,6 @@
 docs/latent_truth.md has the derivation, the sources, what was measured, and where it fails.
 """
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,8 +78,7 @@ class LatentTruth(Router):
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), stopping_VARIANT_ (6,)
-        (see rgd.routing.latent_truth.panels.Stopping),
+        other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), threshold_VARIANT_,
         starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, best_probability_ (M,) that each member is the most accurate, expected_regret_ (M,) by
         how much less accurate than the best each is expected to be, diagnostic_names_, diagnostics_.
@@ -183,8 +181,7 @@ class LatentTruth(Router):
                 order = _starting(ranking, start)
                 runs[start] = order, *self._one_by_one(answers, choices, logits, order)
             order, claimed, certain = runs[start]
-            rule = panels.Stopping(*getattr(self, f"stopping_{name}_").tolist())
-            heard = panels.stops(certain, rule.thresholds(queries.query_ids))
+            heard = panels.stops(certain, getattr(self, f"threshold_{name}_"))
             given[name] = claimed[np.arange(len(answers)), heard - 1]
             asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
@@ -376,17 +373,20 @@ class LatentTruth(Router):
             right = np.stack([panels.credence(truth, answers, column) for column in claimed.T], axis=1)
             runs[start] = certain, prices[order], right
         for name, budget in self.budgets.items():
-            best: tuple[tuple[bool, float], int, panels.Stopping] | None = None
+            best = None
             for start, (certain, price, right) in runs.items():
-                found = panels.stopping(budget, certain, price, right)
+                threshold = panels.threshold_for(budget, certain, price)
+                count = panels.stops(certain, threshold)
+                paid = panels.mean_price(price, count)
+                worth = float(right[np.arange(len(count)), count - 1].mean())
                 # Within the budget the more accurate, otherwise the cheaper; of equals the first.
-                fits = panels.within(found.price, budget)
-                key = (fits, round(found.worth if fits else -found.price, DECIMALS))
+                fits = panels.within(paid, budget)
+                key = (fits, round(worth if fits else -paid, DECIMALS))
                 if best is None or key > best[0]:
-                    best = key, start, found
+                    best = key, start, threshold
             assert best is not None
             setattr(self, f"starts_{name}_", best[1])
-            setattr(self, f"stopping_{name}_", np.array(dataclasses.astuple(best[2])))
+            setattr(self, f"threshold_{name}_", best[2])
 
     def _lead(
         self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, asked: np.ndarray

@@ -8,19 +8,16 @@ members that err together are worth less together. No label is used.
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rgd.routing.latent_truth.confidence import doubt, soft, sums
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
-from rgd.seeds import derive_seed
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
 ALL_PANELS, BEST_PANELS = 64, 8
-# So many thresholds are tried.
-MOST_LEVELS = 200
 
 
 def restrict(pool: Pool, members: Sequence[int]) -> Pool:
@@ -133,14 +130,20 @@ def group_values(
     return found
 
 
-def stops(confidence: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+def stops(confidence: np.ndarray, threshold: float) -> np.ndarray:
     """After how many answers each query's asking stops, int64 (n,): when the lead reaches ``threshold``, or after all.
 
-    ``confidence`` (n, M) is the probability of the leading answer after each; there may be a threshold for each query.
+    ``confidence`` (n, M) is the probability of the leading answer after each.
     """
-    enough = confidence.round(DECIMALS) >= np.asarray(threshold)[..., None]
+    enough = confidence.round(DECIMALS) >= threshold
     enough[:, -1] = True
     return np.argmax(enough, axis=1) + 1
+
+
+def mean_price(prices: np.ndarray, asked: np.ndarray) -> float:
+    """Mean price per query of asking (n,) members each, in the order of their ``prices`` (n, M)."""
+    total = np.cumsum(prices, axis=1)
+    return float(total[np.arange(len(asked)), asked - 1].mean())
 
 
 def within(price: float, budget: float) -> bool:
@@ -148,83 +151,22 @@ def within(price: float, budget: float) -> bool:
     return price <= budget * (1.0 + 10.0**-DECIMALS)
 
 
-@dataclass(frozen=True)
-class Stopping:
-    """Two thresholds at which asking stops, and how often the higher one holds: what that costs and is worth per query.
-
-    Attributes:
-        low, high: the thresholds.
-        share: the part of queries for which ``high`` holds.
-        price, spread: mean price per query, and its deviation among queries.
-        worth: mean probability that the answer is right.
-    """
-
-    low: float
-    high: float
-    share: float
-    price: float
-    spread: float
-    worth: float
-
-    def thresholds(self, query_ids: np.ndarray) -> np.ndarray:
-        """The threshold of each query (n,), by its id alone."""
-        chance = np.array([derive_seed(0, "threshold", str(query)) for query in query_ids.tolist()]) / 2.0**31
-        return np.where(chance < self.share, self.high, self.low)
-
-
-def stopping(budget: float, confidence: np.ndarray, prices: np.ndarray, worth: np.ndarray) -> Stopping:
-    """The mixture of two thresholds that is worth most of those whose mean price is within ``budget``.
-
-    Where many queries look alike, one threshold asks for all of them or for none, and no single one meets a budget. Mixtures of
-    thresholds reach every point of the upper concave hull of (price, worth), and the best ones lie on it. Where even the
-    lowest threshold costs more, it is taken.
+def threshold_for(budget: float, confidence: np.ndarray, prices: np.ndarray) -> float:
+    """The highest threshold whose mean price on these queries is within ``budget``; 0 if none is.
 
     Args:
         budget: mean price per query.
         confidence: (n, M) of the leading answer after each answer.
         prices: (n, M) in the order of asking.
-        worth: (n, M) how probably the leading answer after each answer is right.
     """
-    # Just above a value that occurs, the next query goes on asking; above all of them, all do.
+    # Just above every value that occurs, the next query goes on asking; above all of them, all do.
     reached = np.unique(confidence[:, :-1].round(DECIMALS))
-    if len(reached) > MOST_LEVELS:
-        reached = reached[np.linspace(0, len(reached) - 1, MOST_LEVELS).round().astype(int)]
     levels = np.concatenate([[0.0], np.nextafter(reached, np.inf)])
-    paid, gained = np.empty((2, len(levels), len(confidence)))
-    total, rows = np.cumsum(prices, axis=1), np.arange(len(confidence))
-    for index, level in enumerate(levels):
-        last = stops(confidence, level) - 1
-        paid[index], gained[index] = total[rows, last], worth[rows, last]
-    price, value = paid.mean(axis=1), gained.mean(axis=1)
-    corners = upper_hull(price, value)
-    below = [corner for corner in corners if within(price[corner], budget)] or corners[:1]
-    low = below[-1]
-    above = [corner for corner in corners if price[corner] > price[low]]
-    high = above[0] if above and within(price[low], budget) else low
-    share = 0.0 if high == low else float(np.clip((budget - price[low]) / (price[high] - price[low]), 0.0, 1.0))
-    mean = (1.0 - share) * price[low] + share * price[high]
-    square = (1.0 - share) * (paid[low] ** 2).mean() + share * (paid[high] ** 2).mean()
-    return Stopping(
-        low=float(levels[low]),
-        high=float(levels[high]),
-        share=share,
-        price=float(mean),
-        spread=float(np.sqrt(max(square - mean**2, 0.0))),
-        worth=float((1.0 - share) * value[low] + share * value[high]),
-    )
-
-
-def upper_hull(price: np.ndarray, value: np.ndarray) -> list[int]:
-    """The corners of the upper concave hull of points, by price; of points with one price the most valuable."""
-    corners: list[int] = []
-    for place in np.lexsort((-value.round(DECIMALS), price.round(DECIMALS))).tolist():
-        if corners and price[place] - price[corners[-1]] < 10.0**-DECIMALS:
-            continue
-        while len(corners) > 1:
-            first, last = corners[-2:]
-            rise = (value[place] - value[first]) * (price[last] - price[first])
-            if (value[last] - value[first]) * (price[place] - price[first]) > rise + 10.0**-DECIMALS:
-                break
-            corners.pop()
-        corners.append(place)
-    return corners
+    low, high = 0, len(levels) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if within(mean_price(prices, stops(confidence, levels[middle])), budget):
+            low = middle
+        else:
+            high = middle - 1
+    return float(levels[low])
