@@ -14,7 +14,6 @@ import numpy as np
 
 from rgd.routing.latent_truth.fit import WIDEST_ABILITY, Patterns, Posterior, climb, credences, pair_agreement
 from rgd.routing.latent_truth.model import Pool, believe, chances, lay_out, nodes
-from rgd.routing.rounding import DECIMALS
 
 # The deviation of a member's accuracy that no reading shows, and the factor from that among readings to that of the truth.
 # Both are measured: expected and actual regret agree on the recorded pools (docs/latent_truth.md).
@@ -134,18 +133,17 @@ def moves(pool: Pool, before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def left_out(found: Patterns) -> list[np.ndarray]:
-    """The groups of members that are left out in turn: each member, or in larger pools a few that agree most."""
+    """The groups of members that are left out in turn: each member, or in larger pools those that agree most."""
     members = found.givers.shape[1]
-    group = np.arange(members)
+    if members <= MOST_READINGS:
+        return [np.array([member]) for member in range(members)]
+    # scipy is imported where it is used, so that a router's class can be read without it.
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     alike, _ = pair_agreement(found.givers, found.counts)
-    largest = -(-2 * members // MOST_READINGS)
-    for pair in np.argsort(-np.triu(alike, 1).round(DECIMALS), axis=None, kind="stable"):
-        if len(np.unique(group)) <= MOST_READINGS:
-            break
-        one, other = (group == group[member] for member in divmod(int(pair), members))
-        if not one[other].any() and one.sum() + other.sum() <= largest:
-            group[other] = group[one][0]
-    return [np.flatnonzero(group == number) for number in np.unique(group)]
+    order = leaves_list(linkage(squareform((1.0 - alike).round(9), checks=False), "average"))
+    return [np.sort(part) for part in np.array_split(order, MOST_READINGS)]
 
 
 def _without(group: np.ndarray, found: Patterns, heard: Patterns, pool: Pool) -> np.ndarray:
