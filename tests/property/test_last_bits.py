@@ -14,7 +14,7 @@ from rgd.routers.base import Router, TestQueries, TrainingSet
 from rgd.routing.clustering import compact, kmeans_labels
 from rgd.routing.consensus import consensus
 from rgd.routing.latent_truth import panels
-from rgd.routing.latent_truth.fit import other_reading, patterns_of, readings
+from rgd.routing.latent_truth.fit import other_reading, readings
 from rgd.routing.latent_truth.model import possible_answers
 from rgd.routing.neighbours import nearest
 from rgd.routing.votes import vote
@@ -295,7 +295,7 @@ def test_an_answer_is_that_of_the_better_placed_where_the_support_is_the_same_su
 def test_members_that_always_agree_have_no_other_reading(members: int, options: int | None) -> None:
     answers = np.repeat(np.arange(60)[:, None] % 4, members, axis=1).astype(np.int32)
     choices = possible_answers(None if options is None else np.full(60, options), 60)
-    assert other_reading(readings(patterns_of(answers, choices))) == (-1, np.inf)
+    assert other_reading(readings(answers, choices)) == (-1, np.inf)
 
 
 def test_a_budget_that_is_a_sum_of_prices_pays_for_all_of_them() -> None:

@@ -3,35 +3,40 @@
 import math
 
 
-def joint(answers, choices, logits, floor, spread, temptation, parent, copying, points, weights):
+def joint(answers, choices, logits, spread, kappa, parent, copying, points, weights):
     """{(possible answer, node): probability together with the answers} of one query.
 
-    ``answers`` are letters 0 .. choices - 1, or None. One of the wrong letters is tempting.
+    ``answers`` are letters 0 .. choices - 1, or None. Members answer one after the other, sources before copies.
     """
+    order = sorted(range(len(answers)), key=lambda member: (depth(parent, member), member))
     found = {}
     for truth in range(choices):
         for node, (x, weight) in enumerate(zip(points, weights, strict=True)):
-            found[truth, node] = 0.0
-            for tempting in range(choices):
-                if tempting == truth:
+            chance = weight / choices
+            wrong: list[int] = []
+            for member in order:
+                letter = answers[member]
+                if letter is None:
                     continue
-                chance = weight / choices / (choices - 1)
-                for member, letter in enumerate(answers):
-                    if letter is None:
-                        continue
-                    p = floor + (1.0 - floor) / (1.0 + math.exp(-(logits[member] + spread * x)))
-                    any_wrong = (1.0 - temptation[member]) / (choices - 1)
-                    alone = p if letter == truth else (1.0 - p) * any_wrong
-                    if letter == tempting:
-                        alone = (1.0 - p) * (any_wrong + temptation[member])
-                    source = parent[member]
-                    if source >= 0 and answers[source] is not None:
-                        same = 1.0 if answers[source] == letter else 0.0
-                        chance *= copying[member] * same + (1.0 - copying[member]) * alone
-                    else:
-                        chance *= alone
-                found[truth, node] += chance
+                p = 1.0 / (1.0 + math.exp(-(logits[member] + spread * x)))
+                if letter == truth:
+                    alone = p
+                else:
+                    alone = (1.0 - p) * (kappa / (choices - 1) + wrong.count(letter)) / (kappa + len(wrong))
+                    wrong = [*wrong, letter]
+                source = parent[member]
+                if source >= 0 and answers[source] is not None:
+                    same = 1.0 if answers[source] == letter else 0.0
+                    chance *= copying[member] * same + (1.0 - copying[member]) * alone
+                else:
+                    chance *= alone
+            found[truth, node] = chance
     return found
+
+
+def depth(parent, member):
+    """How many sources stand between a member and one that copies nobody."""
+    return 0 if parent[member] < 0 else 1 + depth(parent, parent[member])
 
 
 def truth(answers, choices, *model):
@@ -65,7 +70,7 @@ def threshold_for(budget, confidence, prices):
     return best
 
 
-def group_values(value, groups, caution, least=0.0):
+def group_values(value, groups, caution):
     """Means by group, shrunk level by level; value[panel][query], groups[level][query]; per level {group: [values]}."""
     panels, queries = range(len(value)), range(len(value[0]))
     middle = [sum(value[panel][query] for panel in panels) / len(panels) for query in queries]
@@ -85,7 +90,7 @@ def group_values(value, groups, caution, least=0.0):
                     found.append(upper[panel])
                     continue
                 spread = sum((entry - mean) ** 2 for entry in values) / len(values)
-                slack = caution * math.sqrt(spread / (len(values) - 1) + least**2)
+                slack = caution * math.sqrt(spread / (len(values) - 1))
                 gap = mean - upper[panel]
                 found.append(upper[panel] + math.copysign(max(abs(gap) - slack, 0.0), gap))
             level[name] = found

@@ -27,27 +27,16 @@ from rgd.routing.clustering import cluster_means, kmeans_labels, unit
 from rgd.routing.consensus import usable_confidence, z_scores
 from rgd.routing.latent_truth import panels
 from rgd.routing.latent_truth.confidence import calibrate, group_offsets, log_odds
-from rgd.routing.latent_truth.fit import (
-    credences,
-    expected_abilities,
-    expected_agreement,
-    other_reading,
-    pair_agreement,
-    patterns_of,
-    readings,
-)
+from rgd.routing.latent_truth.fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import moves, reconciled, rereadings, standing
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
 # A test query less similar to its cluster than all but this share of the cluster's own is like none of them.
 FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
-# How far a member's estimated accuracy in one group may be off the mark beside what the number of queries explains.
-GROUP_DEVIATION = 0.025
 # From when on a diagnostic is remarked on.
-MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
+MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 2.0, 3.0
 
 
 @dataclass(kw_only=True)
@@ -72,7 +61,7 @@ class LatentTruth(Router):
         largest_panel: largest panel that is searched for; a larger one adds the best of the other members.
 
     Learned:
-        ability_ (M,), spread_, temptation_ (M,), floor_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),
+        ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
@@ -80,8 +69,7 @@ class LatentTruth(Router):
         the best panel of 1, 2, ... first, in the order of the ranking,
         other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), threshold_VARIANT_,
         starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
-        estimated share of right answers, best_probability_ (M,) that each member is the most accurate, expected_regret_ (M,) by
-        how much less accurate than the best each is expected to be, diagnostic_names_, diagnostics_.
+        estimated share of right answers, diagnostic_names_, diagnostics_.
     """
 
     compares_answers = True
@@ -119,32 +107,21 @@ class LatentTruth(Router):
         expected: np.ndarray | float = MEAN_ABILITY[0]
         if self.sizes and train.parameters_billion is not None:
             expected = expected_abilities(train.parameters_billion)
-        patterns = patterns_of(answers, choices)
-        found = readings(patterns, self.correlated, self.copies, expected)
-        pool = found[0].pool
+        found = readings(answers, choices, self.correlated, self.copies, expected)
+        pool = found[0][1]
         self.other_leader_, self.other_gap_ = other_reading(found)
-        self.spread_, self.temptation_, self.floor_ = pool.spread, pool.temptation, pool.floor
+        self.spread_, self.kappa_ = pool.spread, pool.kappa
         self.parent_, self.copying_ = pool.parent, pool.copying
         givers = first_givers(answers)
         self.ability_, self.slope_ = pool.ability, np.zeros(len(self.members_))
-        if np.isfinite(z).any():
+        if self.confidence:
             self.ability_, self.slope_ = calibrate(givers, choices, z, pool)
         logits = log_odds(self.ability_, self.slope_, z)
-        # The judge of panels is the truth as the pool sees it everywhere: no group may acquit itself. Nor may a member: it is
-        # judged by all readings that leave some out.
+        # The judge of members and panels is the truth as the pool sees it everywhere: no group may acquit itself.
         truth = infer(givers, choices, logits, pool).truth
-        truths = rereadings(patterns, pool, self.correlated)
-        agreed = reconciled(truth, patterns, pool, truths)
-        self.accuracy_ = credences(givers, agreed).mean(axis=0)
-        stand = standing(patterns, pool, self.correlated, truths, self.accuracy_)
-        self.best_probability_, self.expected_regret_ = stand.best(), stand.regret()
-        if self.correlated:
-            # Answers are weighed by what is known of the members, not by what is most probable.
-            self.ability_ = self.ability_ + moves(pool, credences(givers, truth).mean(axis=0), stand.shrunk())
-            logits = log_odds(self.ability_, self.slope_, z)
         self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
         logits = logits + self.offsets_[self._finest(groups, len(answers))]
-        rows = self._choose_panels(answers, choices, logits, truth, agreed, groups)
+        rows = self._choose_panels(answers, choices, logits, truth, groups)
         self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
         self._set_thresholds(answers, choices, logits, truth, rows)
         self._diagnose(answers, choices, z, truth)
@@ -186,16 +163,6 @@ class LatentTruth(Router):
             asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
 
-    def standing(self) -> str:
-        """How surely the first member over all queries is the best one, and what is lost in expectation if it is not."""
-        first = int(self.rankings_[-1, 0])
-        others = np.where(np.arange(len(self.members_)) == first, -1.0, self.best_probability_)
-        second = int(others.round(DECIMALS).argmax())
-        said = f"Over all queries {self.members_[first]} is the best member with probability {self.best_probability_[first]:.2f}"
-        if len(self.members_) > 1:
-            said += f" ({self.members_[second]}: {others[second]:.2f})"
-        return f"{said}; asking it alone is expected to cost {100 * self.expected_regret_[first]:.1f} points against the best."
-
     def remarks(self) -> list[str]:
         """What in the training queries is a reason to distrust the router."""
         value = dict(zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True))
@@ -211,8 +178,8 @@ class LatentTruth(Router):
                 "too hard, or have no right answer."
             )
         # Where different members are the first of different groups, it is no matter who leads over all of them.
-        if value["best_probability"] < LEAST_SURE and len(set(self.rankings_[:, 0].tolist())) == 1:
-            found.append("Which member is the best is a guess: the answers do not tell the first ones apart.")
+        if value["lead"] < LEAST_LEAD and len(set(self.rankings_[:, 0].tolist())) == 1:
+            found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
         if self.other_gap_ < LEAST_GAP:
             odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"
             found.append(
@@ -256,9 +223,7 @@ class LatentTruth(Router):
         return z if self.confidence else np.full_like(z, np.nan)
 
     def _pool(self) -> Pool:
-        return Pool(
-            self.ability_, float(self.spread_), self.temptation_, self.parent_, self.copying_, float(self.floor_)
-        )
+        return Pool(self.ability_, float(self.spread_), float(self.kappa_), self.parent_, self.copying_)
 
     def _learn_offsets(self, offsets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> None:
         self.offsets_ = np.zeros((len(self.centroids_) + 1, len(self.members_)))
@@ -327,18 +292,18 @@ class LatentTruth(Router):
         choices: np.ndarray,
         logits: np.ndarray,
         truth: np.ndarray,
-        agreed: np.ndarray,
         groups: Sequence[np.ndarray],
     ) -> np.ndarray:
         """Rank members and choose panels in every group; gives the group of each training query."""
         members, pool = len(self.members_), self._pool()
         rows = self._finest(groups, len(answers))
         singles = [(member,) for member in range(members)]
-        value = np.stack([panels.credence(agreed, answers, column) for column in answers.T])
+        value = panels.values(singles, answers, choices, logits, pool, truth)
+        self.accuracy_ = value.mean(axis=1)
         mean = np.full(len(self.centroids_) + 1, value.mean())
         if groups:
             mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
-        self.estimates_ = self._by_cluster(value, groups, GROUP_DEVIATION) + mean[:, None]
+        self.estimates_ = self._by_cluster(value, groups) + mean[:, None]
         self.rankings_ = rank_members(self.estimates_, self.members_)
         best, chosen = panels.grow(singles, value), [self.rankings_]
         for size in range(2, min(self.largest_panel, members) + 1):
@@ -352,9 +317,9 @@ class LatentTruth(Router):
         self.panels_ = np.stack(chosen).astype(np.int32)
         return rows
 
-    def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray], least: float = 0.0) -> np.ndarray:
+    def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
         """The shrunk values (C + 1, P) of panels in each cluster and, last, among all queries."""
-        levels = panels.group_values(value, groups, self.caution, least)
+        levels = panels.group_values(value, groups, self.caution)
         if not groups:
             return np.repeat(levels[0], len(self.centroids_) + 1, axis=0)
         return np.concatenate([levels[-1], levels[0]])
@@ -410,6 +375,9 @@ class LatentTruth(Router):
         votes = np.stack([(givers == member).sum(axis=1) for member in range(answers.shape[1])], axis=1)
         several = number > 1
         ranked = self.rankings_[-1]
+        singles = np.stack([panels.credence(truth, answers, answers[:, member]) for member in ranked[:2]], axis=1)
+        difference = singles[:, 0] - singles[:, -1]
+        error = round(float(difference.std() / np.sqrt(len(difference))), DECIMALS)
         alike, _ = pair_agreement(givers, np.ones(len(answers)))
         excess = alike - expected_agreement(self._pool(), givers, choices, np.ones(len(answers)))
         pairs = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
@@ -418,8 +386,7 @@ class LatentTruth(Router):
             "missing": float((~given).mean()),
             "unanimous": float((votes.max(axis=1) == number)[several].mean()) if several.any() else 0.0,
             "unsettled": float((truth[:, :-1].max(axis=1).round(DECIMALS) <= 0.5).mean()),
-            "best_probability": float(self.best_probability_[ranked[0]]),
-            "expected_regret": float(self.expected_regret_[ranked[0]]),
+            "lead": float(difference.mean() / error) if error > 0 else 0.0,
             "excess_agreement": float(pairs.max()),
             "lacking_agreement": float(pairs.min()),
             "told_apart": float((self.offsets_[:-1] != 0).mean()) if len(self.offsets_) > 1 else 0.0,

@@ -314,9 +314,8 @@ def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | 
     first = order[0]
     if first.score is None:
         return f"{said} {first.title} is ranked first; this method gives no scores."
-    sure = f" {found.standing}" if found.standing else ""
     alike = sum(each.score is not None and abs(each.score - first.score) < TIE for each in order)
     if alike > 1:
-        return f"{said} By the {found.score}, {alike} members tie for first place ({first.score:.3g}); the method breaks the tie.{sure}"
+        return f"{said} By the {found.score}, {alike} members tie for first place ({first.score:.3g}); the method breaks the tie."
     second = f", {order[1].title} {order[1].score:.3g}" if len(order) > 1 else ""
-    return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}.{sure}"
+    return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}."

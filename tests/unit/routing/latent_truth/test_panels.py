@@ -14,13 +14,7 @@ def answers_and_logits(seed, n=40, members=4):
     random = np.random.default_rng(seed)
     choices = random.integers(2, 6, n)
     answers = np.where(random.random((n, members)) < 0.15, -1, random.integers(0, choices[:, None], (n, members)))
-    pool = Pool(
-        random.normal(size=members),
-        1.0,
-        random.uniform(0.1, 0.9, members),
-        np.array([-1, 0, -1, -1]),
-        np.array([0.0, 0.4, 0.0, 0.0]),
-    )
+    pool = Pool(random.normal(size=members), 1.0, 2.0, np.array([-1, 0, -1, -1]), np.array([0.0, 0.4, 0.0, 0.0]))
     return answers, choices, random.normal(0.5, 1.0, (n, members)), pool
 
 
@@ -53,12 +47,9 @@ def test_a_panels_value_is_what_the_whole_pool_thinks_of_its_answer():
 
 
 def test_a_copy_without_its_source_answers_for_itself():
-    pool = Pool(
-        np.arange(4.0), 1.0, np.array([0.1, 0.2, 0.3, 0.4]), np.array([-1, 3, 1, -1]), np.array([0.0, 0.3, 0.5, 0.0])
-    )
+    pool = Pool(np.arange(4.0), 1.0, 2.0, np.array([-1, 3, 1, -1]), np.array([0.0, 0.3, 0.5, 0.0]))
     found = panels.restrict(pool, (2, 1))
     assert found.ability.tolist() == [2.0, 1.0]
-    assert found.temptation.tolist() == [0.3, 0.2]
     assert found.parent.tolist() == [1, -1]
     assert found.copying.tolist() == [0.5, 0.0]
 
@@ -77,8 +68,8 @@ def test_group_values_are_the_slow_twins(seed):
     value, cluster = random.random((3, 40)), random.integers(0, 6, 40)
     cluster = np.unique(cluster, return_inverse=True)[1]
     task = cluster // 2
-    found = panels.group_values(value, [task, cluster], 0.5 * seed, 0.01 * seed)
-    expected = slow.group_values(value.tolist(), [task.tolist(), cluster.tolist()], 0.5 * seed, 0.01 * seed)
+    found = panels.group_values(value, [task, cluster], 0.5 * seed)
+    expected = slow.group_values(value.tolist(), [task.tolist(), cluster.tolist()], 0.5 * seed)
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, [theirs[group] for group in range(len(ours))], atol=1e-12)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rgd.routing.latent_truth.model import Layout, Pool, believe, lay_out, nodes, slopes
+from rgd.routing.latent_truth.model import Pool, chances, infer, logistic, nodes
 
 # z-scores count up to this many standard deviations: beyond, there are few training queries to learn from.
 WIDEST_Z = 2.5
@@ -47,9 +47,9 @@ def calibrate(givers: np.ndarray, choices: np.ndarray, z: np.ndarray, pool: Pool
         ability (M,) and slope (M,) per standard deviation of confidence.
     """
     ability, slope, confidence = pool.ability.copy(), np.zeros(givers.shape[1]), bounded(z)
-    now, layout = log_odds(ability, slope, z), lay_out(givers, choices, pool.parent)
+    now = log_odds(ability, slope, z)
     for _ in range(MAX_ITERATIONS):
-        score, curve = curvature(layout, now, pool)
+        score, curve = curvature(givers, choices, now, pool)
         ability, slope = _regression(ability, slope, pool.ability, score, curve, confidence)
         before, now = now, log_odds(ability, slope, z)
         if np.abs(now - before).max() < SETTLED:
@@ -57,22 +57,13 @@ def calibrate(givers: np.ndarray, choices: np.ndarray, z: np.ndarray, pool: Pool
     return ability, slope
 
 
-def curvature(layout: Layout, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+def curvature(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of the answers' log-likelihood by each log-odds (n, M): the first, and minus EM's second."""
     x, _ = nodes()
-    joint = believe(layout, logits, pool).joint
-    of_case = np.add.reduceat(joint, layout.starts[1], axis=0)
-    cases = np.flatnonzero(np.diff(layout.query, prepend=-1))
-    score, curve = np.zeros(logits.shape), np.zeros(logits.shape)
-    for member in range(logits.shape[1]):
-        rows = np.flatnonzero(layout.heard[:, member])
-        for_right, for_any = slopes(logits[layout.query[rows], member, None] + pool.spread * x, pool.floor)
-        right, held = joint[layout.place[rows, member]], of_case[rows]
-        first, second = np.zeros(len(layout.query)), np.zeros(len(layout.query))
-        first[rows] = (right * for_right - held * for_any).sum(axis=1)
-        second[rows] = (held * for_any * (1.0 - for_any) - right * for_right * (1.0 - for_right)).sum(axis=1)
-        score[:, member], curve[:, member] = np.add.reduceat(first, cases), np.add.reduceat(second, cases)
-    return score, curve
+    belief = infer(givers, choices, logits, pool)
+    held = np.where((givers >= 0)[:, :, None], belief.joint.sum(axis=1)[:, None], 0.0)
+    p = logistic(logits[:, :, None] + pool.spread * x)
+    return (chances(belief, givers) - held * p).sum(axis=2), (held * p * (1.0 - p)).sum(axis=2)
 
 
 def group_offsets(
@@ -100,9 +91,8 @@ def group_offsets(
         For each level, (groups, M).
     """
     found: list[np.ndarray] = []
-    layout = lay_out(givers, choices, pool.parent)
     for group in groups:
-        score, curve = curvature(layout, logits, pool)
+        score, curve = curvature(givers, choices, logits, pool)
         common = score.sum(axis=1, keepdims=True) / np.maximum(curve.sum(axis=1, keepdims=True), 1e-9)
         own = np.where(givers >= 0, score - curve * common, 0.0)
         count = int(group.max()) + 1

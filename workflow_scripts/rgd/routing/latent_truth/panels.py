@@ -8,12 +8,11 @@ members that err together are worth less together. No label is used.
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from rgd.routing.latent_truth.confidence import doubt, soft, sums
-from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer
+from rgd.routing.latent_truth.model import Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
@@ -26,14 +25,7 @@ def restrict(pool: Pool, members: Sequence[int]) -> Pool:
     place = {member: index for index, member in enumerate(members)}
     parent = np.array([place.get(int(pool.parent[member]), -1) for member in members])
     copying = np.where(parent >= 0, pool.copying[members], 0.0)
-    return replace(
-        pool,
-        ability=pool.ability[members],
-        temptation=pool.temptation[members],
-        parent=parent,
-        copying=copying,
-        expected=MEAN_ABILITY[0],
-    )
+    return Pool(pool.ability[members], pool.spread, pool.kappa, parent, copying)
 
 
 def lead(answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
@@ -96,9 +88,7 @@ def grow(best: Sequence[tuple[int, ...]], value: np.ndarray) -> list[tuple[int, 
     return [best[index] for index in np.argsort(-value.mean(axis=1).round(DECIMALS), kind="stable")[:BEST_PANELS]]
 
 
-def group_values(
-    value: np.ndarray, groups: Sequence[np.ndarray], caution: float, least: float = 0.0
-) -> list[np.ndarray]:
+def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float) -> list[np.ndarray]:
     """The mean value of each panel in each group of each level, shrunk to that of the level above.
 
     What a group's value, measured against the mean of all panels on the same queries, differs from the level above
@@ -109,7 +99,6 @@ def group_values(
         value: (P, n) of each panel on each query.
         groups: for each level, coarse to fine, (n,) group numbers without gaps.
         caution: standard errors.
-        least: a deviation that counts as one standard error at least, however many queries a group has.
 
     Returns:
         For the pool of all queries and then for each level, (groups, P); the pool of all is one group.
@@ -124,7 +113,7 @@ def group_values(
         parent[group] = above
         mean = sums(relative, group, count) / size
         variance = sums((relative - mean[group]) ** 2, group, count) / size
-        error = np.sqrt(variance / np.maximum(size - 1, 1) + least**2)
+        error = np.sqrt(variance / np.maximum(size - 1, 1))
         found.append(found[-1][parent] + soft(mean - found[-1][parent], doubt(caution * error, size)))
         above = group
     return found
