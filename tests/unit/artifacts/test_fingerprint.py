@@ -11,6 +11,7 @@ from rgd.artifacts import fingerprint as module
 from rgd.artifacts.fingerprint import DECIDES_NOTHING, DISPATCHES, ROOT, fingerprint, follow, parameter, read_source
 from rgd.datasets import adapters
 from rgd.errors import UserError
+from rgd.report.leaderboard import FILES as LEADERBOARD_FILES
 from rgd.report.page import FILES as PAGE_FILES
 from rgd.routers import methods
 from rgd.workflow.code import questions_beside
@@ -289,7 +290,7 @@ def plugins_of(script: str) -> list[list[str]]:
 def test_every_script_can_be_followed_and_names_the_libraries_that_decide_its_numbers(script: str) -> None:
     own = {path.stem for path in ROOT.glob("*.py")} | {"rgd"}
     published = [f"rgd/analysis/paper/{path.name}" for path in (ROOT / "rgd/analysis/paper").glob("*.csv")]
-    files = {"published_table.py": published, "report_page.py": PAGE_FILES}
+    files = {"published_table.py": published, "report_page.py": PAGE_FILES, "leaderboard_table.py": LEADERBOARD_FILES}
     for plugins in plugins_of(script):
         code = follow(script, plugins, [*files.get(script, []), *questions_beside(plugins)])
         named = set(code.libraries)
