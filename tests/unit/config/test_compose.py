@@ -200,6 +200,8 @@ UNUSED = {
 LISTS = {"dataset": "datasets", "pool": "pools", "router": "routers", "generator": "scenarios"}
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("case", UNUSED)
 def test_a_broken_file_stops_the_experiments_that_use_it_alone(folder: Path, case: str) -> None:
     before = load(folder)
