@@ -342,6 +342,14 @@ _DOUBT = re.compile(
 )
 
 
+Found = tuple[str, Named] | None
+"""The rule of a commitment and what it names."""
+Finder = Callable[[str, str, Labels], Found]
+"""Looks for its kind of commitment in a text (given as it is and in lower case) and returns the last one."""
+Last = Callable[[str, str, Labels, bool], Found]
+"""Finds the last commitment of a text (as it is and in lower case), which may be cut off at its end."""
+
+
 def extract(text: str, letters: str, options: Sequence[str] | None = None, *, cut_off: bool = False) -> Extraction:
     r"""The letter that ``text`` commits itself to, as the last of its commitments.
 
@@ -351,24 +359,33 @@ def extract(text: str, letters: str, options: Sequence[str] | None = None, *, cu
         options: the options' texts in the letters' order, for answers that repeat a text or a number instead of a letter.
         cut_off: the model was stopped by its token limit. Only an explicit commitment that no doubt follows then counts.
     """
+    return committed(plain(text), lowered(text), Labels(letters, options), _last, cut_off)
+
+
+def lowered(text: str) -> str:
+    """``text`` in lower case; no place moves."""
     # Only one letter changes its length in lower case.
-    lower = text.replace("İ", "I").lower()
-    text = plain(text)
-    labels = Labels(letters, options)
+    return text.replace("İ", "I").lower()
+
+
+def committed(text: str, lower: str, labels: Labels, last: Last, cut_off: bool) -> Extraction:
+    """What the first part of ``text`` that names an option commits itself to.
+
+    Args:
+        text: what the model wrote.
+        lower: the same in lower case (:func:`lowered`).
+        labels: of the question's options.
+        last: finds the last commitment of a part.
+        cut_off: the model was stopped by its token limit.
+    """
     for start, stop in parts(text):
-        found = _last(text[start:stop], lower[start:stop], labels, cut_off and stop == len(text))
+        found = last(text[start:stop], lower[start:stop], labels, cut_off and stop == len(text))
         if found is not None:
             rule, named = found
             if not named.letters:
                 return Extraction(None, NO_RULE)
             return Extraction(named.letters, rule) if len(named.letters) == 1 else Extraction(None, SEVERAL)
     return Extraction(None, CUT_OFF if cut_off else NO_RULE)
-
-
-Found = tuple[str, Named] | None
-"""The rule of a commitment and what it names."""
-Finder = Callable[[str, str, Labels], Found]
-"""Looks for its kind of commitment in a text (given as it is and in lower case) and returns the last one."""
 
 
 def parts(text: str) -> Iterator[tuple[int, int]]:

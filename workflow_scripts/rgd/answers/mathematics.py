@@ -20,6 +20,7 @@ from rgd.answers.extraction import (
     is_denied,
     is_doubted,
     is_inside_word,
+    lowered,
     parts,
     places,
 )
@@ -144,7 +145,7 @@ def _last_box(text: str) -> _Place:
 
 def _last_cue(text: str, *, is_sought: bool) -> _Place:
     """The last answer that a cue names; with ``is_sought`` also words, and what comes later in the cue's sentence."""
-    lower = text.replace("İ", "I").lower()
+    lower = lowered(text)
     for start, word in places(filter(str.isascii, CUES) if lower.isascii() else CUES, lower):
         link = LINK.match(text, start + len(word))
         if link is None or is_inside_word(lower, start) or is_denied(text, start, link.group()):

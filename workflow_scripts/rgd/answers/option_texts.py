@@ -11,19 +11,17 @@ from functools import cached_property, partial
 from rgd.answers.extraction import (
     AROUND,
     BY_TEXT,
-    CUT_OFF,
     IS_THE_ANSWER,
     LABEL,
-    NO_RULE,
-    SEVERAL,
     Extraction,
     Finder,
     Found,
     boxes,
+    committed,
     cued,
     is_doubted,
     latest,
-    parts,
+    lowered,
 )
 from rgd.answers.kinds import YES_AND_NO
 from rgd.answers.labels import Labels, Named
@@ -144,23 +142,17 @@ def extract_option(text: str, letters: str, options: Sequence[str], *, cut_off: 
         options: the options' texts in the letters' order; they differ in more than case and spaces.
         cut_off: the model was stopped by its token limit. Only an explicit commitment that no doubt follows then counts.
     """
-    lower = text.replace("İ", "I").lower()
-    texts = Texts(letters, options)
-    for start, stop in parts(text):
-        found = _read(text[start:stop], lower[start:stop], texts, cut_off and stop == len(text))
-        if found is not None:
-            rule, named = found
-            if not named.letters:
-                return Extraction(None, NO_RULE)
-            return Extraction(named.letters, rule) if len(named.letters) == 1 else Extraction(None, SEVERAL)
-    return Extraction(None, CUT_OFF if cut_off else NO_RULE)
+    return committed(text, lowered(text), Texts(letters, options), _last, cut_off)
 
 
-def _read(text: str, lower: str, texts: Texts, is_open: bool) -> Found:
-    found = latest(_EXPLICIT, text, lower, texts)
+def _last(text: str, lower: str, labels: Labels, is_open: bool) -> Found:
+    assert isinstance(labels, Texts)
+    found = latest(_EXPLICIT, text, lower, labels)
     if found is not None:
         return None if is_open and is_doubted(text, found[1].end) else found
-    return None if is_open else latest([partial(cued, is_weak=True)], text, lower, texts) or _last_sentence(text, texts)
+    return (
+        None if is_open else latest([partial(cued, is_weak=True)], text, lower, labels) or _last_sentence(text, labels)
+    )
 
 
 def _predicated(text: str, lower: str, labels: Labels) -> Found:

@@ -12,6 +12,7 @@ from rgd.answers.extraction import (
     is_denied,
     is_doubted,
     is_inside_word,
+    lowered,
     parts,
     places,
 )
@@ -75,7 +76,7 @@ def _cue(text: str) -> _Place:
 
 def _links(text: str) -> Iterator[tuple[int, re.Match[str]]]:
     """Where a cue starts, and what joins it to its answer; the last first."""
-    lower = text.replace("İ", "I").lower()
+    lower = lowered(text)
     for start, word in places(filter(str.isascii, CUES) if lower.isascii() else CUES, lower):
         link = LINK.match(text, start + len(word))
         if link is not None and not is_inside_word(lower, start) and not is_denied(text, start, link.group()):
