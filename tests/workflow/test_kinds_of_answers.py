@@ -162,8 +162,10 @@ def test_routers_that_learn_from_correctness_learn_from_scores(project: Project)
         return pd.read_parquet(project.folder / f"results/cells/essays/real/writers/{router}.parquet")
 
     splits = pd.read_parquet(project.folder / "results/splits/essays.parquet")
-    rows = splits.loc[splits["part"] == "test", "query_id"].str.removeprefix("row-").astype(int)
-    expected = {name: np.nan_to_num(np.array(scores, float))[rows] for name, scores in SCORES.items()}
+    number = splits["query_id"].str.removeprefix("row-").astype(int)
+    of_part = {part: number[splits["part"] == part] for part in ("train", "test")}
+    given = {name: np.nan_to_num(np.array(scores, float)) for name, scores in SCORES.items()}
+    expected = {name: scores[of_part["test"]] for name, scores in given.items()}
     single = cell("single").set_index("variant")["accuracy"]
     assert single.to_dict() == pytest.approx({name: scores.mean() for name, scores in expected.items()})
     best = np.maximum(expected["plain"], expected["fancy"])
@@ -175,13 +177,14 @@ def test_routers_that_learn_from_correctness_learn_from_scores(project: Project)
         # Scores cannot be voted on.
         assert found["variant"].to_list() == ["top1"]
         if router == "cascal_gt":
-            # It averages over the clusters near a query, which are all there are here.
-            assert found["accuracy"].item() == pytest.approx(single.max())
+            # It averages over the clusters near a query, which are all there are here, and so asks one member.
+            assert found["accuracy"].item() in [pytest.approx(single["plain"]), pytest.approx(single["fancy"])]
             continue
         assert found["accuracy"].item() == pytest.approx(best.mean()), router
         assert (found["ci_low"] <= found["accuracy"]).all()
         assert found["regret"].item() == pytest.approx(0.0)
-    assert cell("topk")["accuracy"].item() == pytest.approx(single.max())
+    first = max(given, key=lambda name: given[name][of_part["train"]].mean())
+    assert cell("topk")["accuracy"].item() == pytest.approx(single[first])
     outcomes = pd.read_parquet(project.folder / "results/outcomes/essays/real/writers/knn.parquet")
     assert set(outcomes["correct_top1"].round(6)) == {0.9, 0.75}
 

@@ -10,6 +10,7 @@ from rgd.config.schema import Config
 from rgd.config.sweep import Cell
 from rgd.errors import UserError
 from rgd.tool import settings
+from rgd.tool.manifest import Member
 from tests import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
@@ -83,3 +84,14 @@ def test_the_descriptions_are_those_of_the_scenario(config: Config) -> None:
     found = settings.paths(config, Cell("bbeh_tiny", "tiny-api-short", "small_tiny", "cascal"))
     assert found["descriptions"] == Path("results/descriptions/bbeh_tiny/short.parquet")
     assert found["questions"] == Path("results/questions/bbeh_tiny/tiny-api-short.parquet")
+
+
+@pytest.mark.parametrize("kind", [None, "option_text"])
+def test_a_bundle_may_say_all_that_it_is_told(config: Config, kind: str | None) -> None:
+    dataset = config.dataset["mmlu_pro_tiny"].model_copy(update={"answer_kind": kind})
+    given = config.model_copy(update={"dataset": {**config.dataset, "mmlu_pro_tiny": dataset}})
+    for each in settings.asking(given, CONFIG, cell("cascal")):
+        member = Member.model_validate(each)
+        assert member.asked is not None
+        assert member.asked.answer_kind == (kind or "letter")
+        assert member.asked.reader == "careful"

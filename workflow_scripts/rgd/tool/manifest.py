@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from rgd.config.schema import Api, Engine, Key, Sampling, Section, Sha256, Weights
+from rgd.config.schema import AnswerKind, Api, Engine, Key, Sampling, Section, Sha256, Weights
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -45,6 +45,8 @@ class Asked(_Model):
     chat: dict[_TemplateKey, bool | int | float | Annotated[str, StringConstraints(max_length=1000)] | None]
     way: Literal["likelihood", "generate"]
     prompt: Text
+    reader: Literal["careful", "official"] = "careful"
+    answer_kind: AnswerKind = "letter"
     sampling: Sampling
 
 

@@ -8,7 +8,16 @@ from typing import Literal
 from pydantic import Field
 
 from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, RepositoryName, Section, Seed, Sha256, SizeKey
-from rgd.config.schema.datasets import DESCRIBED, FREE_FORM, MATHEMATICS, TABLE_ADAPTERS, Columns, Dataset, Source
+from rgd.config.schema.datasets import (
+    DESCRIBED,
+    FREE_FORM,
+    MATHEMATICS,
+    TABLE_ADAPTERS,
+    AnswerKind,
+    Columns,
+    Dataset,
+    Source,
+)
 from rgd.config.schema.experiments import (
     DropOne,
     Exclusion,
@@ -34,6 +43,7 @@ __all__ = [
     "SERVED",
     "SIZE_PATTERN",
     "TABLE_ADAPTERS",
+    "AnswerKind",
     "Api",
     "Ask",
     "Cluster",
