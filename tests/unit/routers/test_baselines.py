@@ -148,7 +148,7 @@ def test_learning_free_routers():
 def test_references_by_hand():
     answers = np.array([[0, 0, 1, 2], [-1, -1, -1, 3]], dtype=np.int32)
     labels = np.array([0, 3], dtype=np.int32)
-    assert oracle(answers, labels).tolist() == [1, 1]
+    assert oracle(answers == labels[:, None]).tolist() == [1, 1]
     assert random_vote(answers, labels, 1).tolist() == [0.5, 0.25]
     # {0,0,1} and {0,0,2} are won by the label, {0,1,2} twice by one in three.
     np.testing.assert_allclose(random_vote(answers, labels, 3), [(1 + 1 + 2 / 3) / 4, 3 / 4])

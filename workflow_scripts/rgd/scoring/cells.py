@@ -176,7 +176,7 @@ def score_reference(
     for seed, chosen in test.items():
         answers, labels = benchmark.answers[chosen], benchmark.labels[chosen]
         if reference == ORACLE:
-            variants = {ORACLE: (benchmark.correct[chosen].max(axis=1), pool)}
+            variants = {ORACLE: (references.oracle(benchmark.correct[chosen]), pool)}
         elif reference == RANDOM and benchmark.is_scored:
             variants = {f"{RANDOM}1": (benchmark.correct[chosen].mean(axis=1), 1)}
         elif reference == RANDOM:

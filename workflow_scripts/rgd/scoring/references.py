@@ -9,9 +9,9 @@ from rgd.routing.rounding import DECIMALS
 from rgd.routing.votes import summed_z
 
 
-def oracle(answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) float64: 1 where the answer (n, M) of some member equals the label (n,), else 0."""
-    return np.asarray(_right(answers, labels).any(axis=1), dtype=np.float64)
+def oracle(correct: np.ndarray) -> np.ndarray:
+    """(n,) float64: the best that some member did on each query, by correctness or scores (n, M) in [0, 1]."""
+    return np.asarray(correct.max(axis=1), dtype=np.float64)
 
 
 def random_vote(answers: np.ndarray, labels: np.ndarray, size: int, z: np.ndarray | None = None) -> np.ndarray:
