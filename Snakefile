@@ -11,6 +11,7 @@
 import gc
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 from snakemake.utils import min_version

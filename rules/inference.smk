@@ -189,7 +189,7 @@ rule recorded_responses:
     benchmark:
         paths.benchmark("recorded_responses", "{dataset}", "{member}")
     wildcard_constraints:
-        member=one_of(study.recorded_members),
+        member=one_of(study.recorded_alone),
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -205,6 +205,34 @@ rule recorded_responses:
         "Taking the recorded answers of {wildcards.member} to {wildcards.dataset}"
     script:
         "../workflow_scripts/recorded_responses.py"
+
+
+for number, block in enumerate(study.recorded_blocks):
+
+    rule:
+        name:
+            f"recorded_block_{number}"
+        input:
+            questions=paths.questions("{dataset}", BENCHMARK),
+        output:
+            responses=[paths.responses("{dataset}", BENCHMARK, member) for member in block],
+        log:
+            paths.log(f"recorded_block_{number}", "{dataset}"),
+        benchmark:
+            paths.benchmark(f"recorded_block_{number}", "{dataset}")
+        conda:
+            "../envs/cpu.yaml"
+        threads: 1
+        resources:
+            data_root=study.config.paths.data_root or "",
+        params:
+            file=partial(inputs.recorded_files, members=block),
+            content=partial(inputs.recorded_contents, members=block),
+            code=code("recorded_responses.py"),
+        message:
+            f"Taking the recorded answers of {len(block)} members to {{wildcards.dataset}}"
+        script:
+            "../workflow_scripts/recorded_responses.py"
 
 
 rule embed_answers:

@@ -1,7 +1,8 @@
-"""Take a member's answers from the user's file."""
+"""Take the answers of a member, or of several, from the user's files."""
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from _job import running
@@ -12,19 +13,28 @@ from rgd.artifacts import schemas
 from rgd.artifacts.files import read_table, write_table
 from rgd.routing.training import has_scores
 
-with running(snakemake):
-    questions = read_table(snakemake.input.questions, ["query_id", "options", "answer_kind"])
-    path = Path(snakemake.resources.data_root) / snakemake.params.file
+
+def take(path: Path, questions: pa.Table, responses: str) -> str:
+    """Write a member's responses; what was found is returned in words."""
     outside = 0
     if has_scores(questions):
         table, absent = read_scores(path, questions)
     else:
         table, absent, outside = read_responses(path, questions)
-    write_table(snakemake.output.responses, table, schemas.RESPONSES)
+    write_table(responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
     unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)
     unknown = pq.read_metadata(path).num_rows - (table.num_rows - absent)
-    print(
+    return (
         f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} no option of their question); "
         f"{unknown} rows of the file belong to no question, {unmeasured} confidences dropped ({UNMEASURED})"
     )
+
+
+with running(snakemake):
+    questions = read_table(snakemake.input.questions, ["query_id", "options", "answer_kind"])
+    file = snakemake.params.file
+    files = [file] if isinstance(file, str) else file
+    for name, responses in zip(files, snakemake.output, strict=True):
+        found = take(Path(snakemake.resources.data_root) / name, questions, responses)
+        print(f"{Path(name).stem}: {found}")

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from rgd.config.schema import Ask, Config, Model
 
+BLOCK = 50
+"""Members of a larger recorded pool are read together, this many in a job: a job of one takes longer to start than to read."""
+
 
 class Member(NamedTuple):
     """A member of a pool: a model and how it is asked."""
@@ -31,6 +34,18 @@ def recorded_members(config: Config) -> dict[str, str]:
     """The members whose answers a user already has, and the recorded pool's folder that holds each."""
     pools = [pool for pool in config.pool.values() if pool.recorded is not None]
     return {member: str(pool.recorded) for pool in pools for member in pool.members}
+
+
+def recorded_blocks(config: Config) -> list[list[str]]:
+    """The members of recorded pools with more than :data:`BLOCK` members, in the groups that one job reads."""
+    blocks: list[list[str]] = []
+    taken: set[str] = set()
+    for pool in config.pool.values():
+        if pool.recorded is not None and len(pool.members) > BLOCK:
+            members = [member for member in pool.members if member not in taken]
+            taken.update(members)
+            blocks += [members[start : start + BLOCK] for start in range(0, len(members), BLOCK)]
+    return blocks
 
 
 def recorded_file(config: Config, dataset: str, member: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rgd.artifacts.digests import file_digest
 from rgd.config import generated, scenarios, slices, sweep
+from rgd.config.members import recorded_file
 from rgd.config.products import unique
 from rgd.datasets.mirror import content_digest, states_revision
 from rgd.errors import UserError
@@ -84,6 +85,14 @@ class Inputs:
         """The hash of a file under the user's data_root."""
         with _fault_in_data():
             return file_digest(Path(self.config.paths.data_root or "") / file)
+
+    def recorded_files(self, wildcards: Any, members: Iterable[str]) -> list[str]:
+        """Where the answers of recorded members lie, under the user's data_root."""
+        return [recorded_file(self.config, wildcards.dataset, member) for member in members]
+
+    def recorded_contents(self, wildcards: Any, members: Iterable[str]) -> list[str]:
+        """The hashes of the answers of recorded members."""
+        return [self.recorded_content(file) for file in self.recorded_files(wildcards, members)]
 
     def ask_descriptions(self, wildcards: Any) -> dict[str, str]:
         """The descriptor's sources: the benchmark's reserved questions, or the descriptor's own default description."""

@@ -10,7 +10,7 @@ from typing import Any
 from rgd.answers.kinds import WITHOUT_OPTIONS
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.command_line import compose
-from rgd.config.members import Member, members, recorded_members
+from rgd.config.members import Member, members, recorded_blocks, recorded_members
 from rgd.config.products import listed, unique
 from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Model, Router
 from rgd.errors import UserError
@@ -118,6 +118,17 @@ class Study:
     @cached_property
     def recorded_members(self) -> list[str]:
         return list(recorded_members(self.config))
+
+    @cached_property
+    def recorded_blocks(self) -> list[list[str]]:
+        """The recorded members that are read together."""
+        return recorded_blocks(self.config)
+
+    @cached_property
+    def recorded_alone(self) -> list[str]:
+        """The recorded members that are read each by a job of its own."""
+        together = {member for block in self.recorded_blocks for member in block}
+        return [member for member in self.recorded_members if member not in together]
 
     @cached_property
     def all_members(self) -> list[str]:
