@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from rgd.analysis.figures import QueryMap, grouped_bars, pca_of_queries, principal_plane
+from rgd.analysis.trade_offs import cost_points
 from rgd.errors import UserError
 
 REFERENCES = {"oracle": ("oracle", "all"), "best member": ("single", ""), "random member": ("random", "one")}
@@ -78,6 +79,17 @@ def test_bars_are_means_over_the_datasets_that_all_have_the_cell(tmp_path, monke
     axis = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "bars.svg", REFERENCES))[0].axes[0]
     heights = [bar.get_height() for bars in axis.containers for bar in getattr(bars, "patches", [])]
     assert sorted(height for height in heights if not np.isnan(height)) == pytest.approx([45, 50, 65])
+
+
+def test_pools_of_different_datasets_have_a_panel_each(tmp_path, monkeypatch):
+    frame = pd.concat([accuracy(("quiz",)).query("pool == 'small'"), accuracy(("exam",)).query("pool == 'large'")])
+    (figure, *_) = drawn(monkeypatch, lambda: grouped_bars(frame, tmp_path / "one.svg", REFERENCES))
+    assert [axis.get_title() for axis in figure.axes] == ["small", "large"]
+    assert all(any(bar.get_height() > 40 for bar in axis.patches) for axis in figure.axes)
+    points = cost_points(
+        frame.assign(calls_per_query=1.0, prompt_tokens_per_query=np.nan, completion_tokens_per_query=np.nan)
+    )
+    assert set(points["pool"]) == {"small", "large"}
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):

@@ -65,8 +65,8 @@ def grouped_bars(
 ) -> list[Path]:
     """Accuracy by scenario and router, after Figure 3 of arXiv 2601.09692: a panel per pool, a group per scenario.
 
-    The bars are the routers that depend on the scenario. With several datasets a bar is the mean over them, and it is left
-    out unless every dataset has it; :func:`comparable` selects the datasets and scenarios. Whiskers are the cells'
+    The bars are the routers that depend on the scenario. With several datasets a bar is the mean over those of its pool, and it
+    is left out unless each of them has it; :func:`comparable` selects the datasets and scenarios. Whiskers are the cells'
     intervals; for a mean, half-widths add in quadrature because the datasets are independent. The axis starts above zero
     if no value is lower.
 
@@ -113,7 +113,8 @@ def grouped_bars(
         )
         # At this font size about 14 letters fill an inch.
         names = [textwrap.fill(titles.get(key, key), int(14 * width / len(shown)) - 2) for key in shown]
-        datasets = accuracy["dataset"].nunique()
+        datasets = sorted(set(datasets_of_pools(accuracy)))
+        of = f"{datasets[0]}" if len(datasets) == 1 else "the pool's"
         handles: dict[str, Any] = {}
         for axis, pool in zip(axes.flat, pools, strict=True):
             handles |= _bars(axis, bars[bars["pool"] == pool], shown, series, titles)
@@ -123,7 +124,7 @@ def grouped_bars(
             handles |= _lines(axis, mean[mean["pool"] == pool], references)
             axis.set_title(titles.get(pool, pool))
         for axis in axes[:, 0]:
-            axis.set_ylabel("test accuracy (%)" + (f", mean of {datasets} datasets" if datasets > 1 else ""))
+            axis.set_ylabel("test accuracy (%)" + (f", mean of {of} datasets" if datasets[-1] > 1 else ""))
         _zoom(axes[0, 0], mean, bars, references)
         legend(figure, handles)
         return save(figure, svg)
@@ -151,8 +152,13 @@ def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -
     return accuracy[accuracy["dataset"].isin(kept) & (accuracy["scenario"].isin(common) | independent)]
 
 
+def datasets_of_pools(accuracy: pd.DataFrame) -> "pd.Series[int]":
+    """How many datasets each pool has; pools of recorded answers are often of one dataset alone."""
+    return accuracy.groupby("pool", sort=False)["dataset"].nunique()
+
+
 def over_datasets(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Mean over datasets with the interval of the mean, in per cent; rows that some dataset lacks are dropped."""
+    """Mean over a pool's datasets with its interval, in per cent; rows that one of these datasets lacks are dropped."""
     keys = ["scenario", "pool", "family", "router", "variant"]
     frame = accuracy[[*keys, "dataset", "accuracy", "ci_low", "ci_high"]].copy()
     frame["below"] = (frame["accuracy"] - frame["ci_low"]) ** 2
@@ -160,7 +166,7 @@ def over_datasets(accuracy: pd.DataFrame) -> pd.DataFrame:
     mean = frame.groupby(keys, sort=False, as_index=False).agg(
         datasets=("dataset", "nunique"), accuracy=("accuracy", "mean"), below=("below", "sum"), above=("above", "sum")
     )
-    mean = mean[mean["datasets"] == accuracy["dataset"].nunique()].copy()
+    mean = mean[mean["datasets"] == mean["pool"].map(datasets_of_pools(accuracy))].copy()
     for side in ("below", "above"):
         mean[side] = 100 * np.sqrt(mean[side]) / mean["datasets"]
     mean["accuracy"] *= 100

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.figures import COLOURS, LINE_STYLES, MARKERS, WIDEST, comparable, legend, save, style
+from rgd.analysis.figures import (
+    COLOURS,
+    LINE_STYLES,
+    MARKERS,
+    WIDEST,
+    comparable,
+    datasets_of_pools,
+    legend,
+    save,
+    style,
+)
 from rgd.analysis.order import FAMILIES, SCENARIO_INDEPENDENT, records, row_label
 from rgd.errors import UserError
 from rgd.scoring.cost_quality import Curve
@@ -29,7 +39,7 @@ def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) 
 
     Returns:
         Columns scenario, pool, family, router, variant, accuracy (per cent), calls, tokens (prompts and answers together;
-        NaN if unknown); only rows that every dataset has.
+        NaN if unknown); only rows that every dataset of the pool has.
     """
     frame = comparable(accuracy, scenarios)
     frame = frame[~frame["router"].isin(NOT_ASKED)].copy()
@@ -43,7 +53,8 @@ def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) 
     points["accuracy"] *= 100
     # Sums of shares that amount to the same number of calls differ in the last digits.
     points["calls"] = points["calls"].round(6)
-    return points[points["datasets"] == frame["dataset"].nunique()].drop(columns="datasets").reset_index(drop=True)
+    is_whole = points["datasets"] == points["pool"].map(datasets_of_pools(frame))
+    return points[is_whole].drop(columns="datasets").reset_index(drop=True)
 
 
 def frontier(cost: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
