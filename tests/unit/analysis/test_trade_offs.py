@@ -173,6 +173,16 @@ def test_the_curve_of_labelled_shares_has_a_line_for_each_rule(tmp_path: Path, s
     assert all(name in text for name in ("Rule one", "The quiz", "exam", "s3"))
 
 
+def test_the_pareto_figure_has_a_panel_for_each_pair_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = drawn(monkeypatch)
+    costs = pd.concat([priced(), priced().assign(dataset="exam", pool="large " * 20)])
+    pareto_figure(costs, tmp_path / "pareto.svg")
+    titles = [axis.get_title() for axis in figures[0].axes if axis.get_visible()]
+    assert all(titles)
+    assert len(titles) == len(costs[["dataset", "pool"]].drop_duplicates())
+    assert max(len(line) for title in titles for line in title.split("\n")) < 60
+
+
 def test_without_a_known_cost_there_is_no_pareto_figure(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pareto"):
         pareto_figure(priced(cost=np.nan), tmp_path / "pareto.svg")

@@ -1,6 +1,7 @@
 """Figures of accuracy against its cost: calls and tokens of the models asked, and training queries."""
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ KEYS = ["scenario", "pool", "family", "router", "variant"]
 # References that cannot be run, such as the oracle, have no cost to compare.
 NOT_ASKED = ("oracle",)
 CHORD_POINTS = 200
+# So many letters of a title fit above a panel.
+PANEL_LETTERS = 52
 
 
 def cost_points(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -> pd.DataFrame:
@@ -176,7 +179,9 @@ def pareto_figure(
     points = costs[costs["cost"].notna()]
     if points.empty:
         raise UserError("there is nothing to draw: no router has a known cost. Remove the figure pareto.")
-    datasets, pools = list(dict.fromkeys(points["dataset"])), list(dict.fromkeys(points["pool"]))
+    panels = list(dict.fromkeys(zip(points["dataset"], points["pool"], strict=True)))
+    columns = min(len(panels), points["pool"].nunique())
+    rows = -(-len(panels) // columns)
     routers = list(dict.fromkeys(points["router"]))
     learned = points[~points["family"].isin(SCENARIO_INDEPENDENT)]
     scenarios = dict.fromkeys(learned["scenario"])
@@ -189,17 +194,12 @@ def pareto_figure(
 
     with style() as pyplot:
         figure, axes = pyplot.subplots(
-            len(datasets),
-            len(pools),
-            figsize=(min(5.5 * len(pools), WIDEST), 3.6 * len(datasets) + 0.8),
-            squeeze=False,
-            layout="constrained",
+            rows, columns, figsize=(min(5.5 * columns, WIDEST), 3.6 * rows + 0.8), squeeze=False, layout="constrained"
         )
-        for axis, (dataset, pool) in zip(axes.flat, ((d, p) for d in datasets for p in pools), strict=True):
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (dataset, pool) in zip(axes.flat, panels, strict=False):
             part = points[(points["dataset"] == dataset) & (points["pool"] == pool)].reset_index(drop=True)
-            axis.set_visible(not part.empty)
-            if part.empty:
-                continue
             unit = part["cost_unit"].iloc[0]
             scale = 1000.0 if unit == "dollars" else 1.0
             cost, quality = scale * part["cost"].to_numpy(dtype=float), 100 * part["accuracy"].to_numpy(dtype=float)
@@ -234,7 +234,7 @@ def pareto_figure(
                 axis.set_xscale("log")
             axis.set_xlabel("dollars per 1,000 queries" if unit == "dollars" else f"{unit} per query")
             axis.set_ylabel("test accuracy (%)")
-            axis.set_title(f"{title('dataset', dataset)}, {title('pool', pool)}")
+            axis.set_title(_on_lines(title("dataset", dataset), title("pool", pool)))
 
         handles: dict[str, Any] = {
             router: Line2D([], [], linestyle="", marker="o", color=colours[router], markeredgecolor=edges[router])
@@ -249,6 +249,11 @@ def pareto_figure(
             )
         legend(figure, handles)
         return save(figure, svg)
+
+
+def _on_lines(*titles: str) -> str:
+    """The title of a panel, in lines that are no wider than a panel."""
+    return textwrap.fill(", ".join(titles), PANEL_LETTERS)
 
 
 def labelled_share_curves(
@@ -294,7 +299,7 @@ def labelled_share_curves(
                     axis.fill_between(places, mean - spread, mean + spread, alpha=0.15, linewidth=0, **look)
                 axis.set_xticks(range(len(alphas)), [f"{100 * alpha:g}" for alpha in alphas])
                 axis.set_xlabel("labelled examples of the routed task (%)")
-            axes[0, column].set_title(f"{title('dataset', dataset)}, {title('pool', pool)}")
+            axes[0, column].set_title(_on_lines(title("dataset", dataset), title("pool", pool)))
         axes[0, 0].set_ylabel("test accuracy, mean of tasks (%)")
         axes[1, 0].set_ylabel("accuracy of the predictors (%)")
         handles: dict[str, Any] = {
