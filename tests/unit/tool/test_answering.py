@@ -7,7 +7,8 @@ from rgd.errors import UserError
 from rgd.routers import Routes
 from rgd.routers.base import TestQueries
 from rgd.tool import bundle
-from rgd.tool.answering import Answering, split_options
+from rgd.tool.answering import Answering
+from rgd.tool.choices import split_options
 from rgd.tool.routing import Bundle
 from tests.unit.tool.tool_world import engines, member, think, world
 

@@ -136,7 +136,7 @@ def use(folder: Path, cache: Path) -> None:
         answering = Answering(routed)
         for key in routed.keys[:1]:
             with pytest.raises(UserError):
-                answering._engine(key)
+                answering.engine(key)
         with pytest.raises(UserError):
             routed.route("what?")
 

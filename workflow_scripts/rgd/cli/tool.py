@@ -61,7 +61,7 @@ def add(commands: "Commands") -> None:
     serve = add_command(
         commands,
         "serve",
-        "run an OpenAI-compatible server on this machine only, with the model name `router`",
+        "run an OpenAI-compatible server with the model name `router`; by default for this machine only",
         run_serve,
     )
     serve.add_argument(
@@ -69,6 +69,17 @@ def add(commands: "Commands") -> None:
         type=int,
         default=8040,
         help="port of http://127.0.0.1:PORT/v1 (default: %(default)s); 0 picks a free one",
+    )
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on (default: %(default)s, this machine alone); any other needs --token",
+    )
+    serve.add_argument(
+        "--token",
+        metavar="VARIABLE",
+        help="environment variable, or line of .env, with the key that clients must send as their API key",
     )
     for command in (route, serve):
         command.add_argument(
@@ -150,10 +161,12 @@ def run_route(options: argparse.Namespace) -> int:
 
 def run_serve(options: argparse.Namespace) -> int:
     """``rgd serve``."""
+    from rgd.engines.remote import find_key
     from rgd.tool.serving import serve
 
+    token = None if options.token is None else find_key(options.token, needed=True)
     with _loaded(options) as bundle:
-        serve(bundle, options.port)
+        serve(bundle, options.port, options.host, token)
     return 0
 
 

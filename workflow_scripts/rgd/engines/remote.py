@@ -275,6 +275,25 @@ class RemoteEngine(Engine):
         """Give up the requests in flight, which may have been paid for."""
         self.runner.run(self._cancel())
 
+    async def ask_once(self, request: Request, sampling: Sampling) -> Answer:
+        """Ask from the caller's event loop, without a second attempt; nothing of the streams above may be used beside it.
+
+        A server that serves people leaves it to them to try again.
+
+        Raises:
+            TryAgain: the server failed, and may answer later.
+            UserError: it refuses the request.
+        """
+        while True:
+            result, cost = await self._attempt(
+                lambda: self.safely(self.reply(request, sampling)), self._most(request, sampling)
+            )
+            if isinstance(result, Reply):
+                self.tell_of_others([result.value])
+                return replace(result.value, cost=cost)
+            if not isinstance(result, Adapted):
+                raise result
+
     def tell_of_others(self, answers: Iterable[Answer]) -> None:
         """Warn once about each model that answers instead of the requested one: providers redirect retired names."""
         for name in {answer.served_model for answer in answers} - self.served:

@@ -1,9 +1,8 @@
 """Asking the members that a decision names, and combining their answers by the router's vote."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,10 @@ from rgd.answers.thoughts import after_reasoning
 from rgd.datasets.base import MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
 from rgd.engines.opening import opened
-from rgd.engines.prompts import letter, render
+from rgd.engines.prompts import render
 from rgd.errors import UserError
+from rgd.tool.chat_requests import with_conversation
 from rgd.tool.routing import Bundle, Decision
-
-_OPTION = re.compile(r"^\s*\(?([A-Z])[).:]\s+(.+?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -85,29 +83,29 @@ class Answering:
         vector = self.bundle.embed([query])
         decision = self.bundle.route_vectors(vector, [query])[0]
         if not options:
-            member = self.writer(decision)
-            spec = self.spec(member)
-            answer = self._write(member, render(spec["prompt"], query), None)
+            member = self.writers(decision)[0]
+            answer = self._asked(member, render(self.spec(member)["prompt"], query), self.sampling(member))
             text = after_reasoning(answer.text)
             given = Given(
                 member, text, None, _number(answer.confidence), answer.prompt_tokens, answer.completion_tokens
             )
             return Reply(text, None, variant, (given,), decision)
         check_options(options)
-        voted, given_by = self._ask_in_turn(query, options, vector, variant)
-        text = "" if voted is None else options[ord(voted) - ord("A")]
-        return Reply(text, voted, variant, tuple(given_by), decision)
+        turns = self.in_turn(query, options, vector, variant)
+        try:
+            member = next(turns)
+            while True:
+                answer = self._asked(member, self.question(member, query, options), self.sampling(member))
+                member = turns.send(self.given(member, options, answer))
+        except StopIteration as end:
+            return self.voted(end.value, options, variant, decision)
 
-    def chat(self, decision: Decision, messages: Sequence[Message], sampling: dict[str, Any]) -> tuple[str, Answer]:
-        """The highest-ranked member that writes text, and its answer to a conversation.
-
-        Args:
-            decision: the ranking for the conversation.
-            messages: the whole conversation.
-            sampling: the caller's temperature, top_p, max_tokens and seed; the member's own values fill in the rest.
-        """
-        member = self.writer(decision)
-        return member, self._write(member, Request(tuple(messages), messages[-1].content), sampling)
+    @staticmethod
+    def voted(ended: tuple[str | None, list[Given]], options: Sequence[str], variant: str, decision: Decision) -> Reply:
+        """The reply of members that were asked :meth:`in_turn`, given what that returns."""
+        letter, given = ended
+        text = "" if letter is None else options[ord(letter) - ord("A")]
+        return Reply(text, letter, variant, tuple(given), decision)
 
     def variant(self, name: str | None) -> str:
         """The variant ``name``, or the router's first.
@@ -120,20 +118,20 @@ class Answering:
             raise UserError(f"variant {name!r}: this router has {', '.join(known)}.")
         return known[0] if name is None else name
 
-    def writer(self, decision: Decision) -> str:
-        """The highest-ranked member that writes text.
+    def writers(self, decision: Decision) -> list[str]:
+        """The members that write text, highest-ranked first.
 
         Raises:
             UserError: no member of the pool does.
         """
-        for ranked in decision.ranking:
-            spec = self.specs[ranked.member]
-            if spec is not None and spec["way"] == GENERATE:
-                return ranked.member
-        raise UserError(
-            "no member of this pool writes text: all of them score the options of a question. Give options (--option, or "
-            "lines 'A. …' in the question)."
-        )
+        specs = {ranked.member: self.specs[ranked.member] for ranked in decision.ranking}
+        found = [member for member, spec in specs.items() if spec is not None and spec["way"] == GENERATE]
+        if not found:
+            raise UserError(
+                "no member of this pool writes text: all of them score the options of a question. Give options (--option, or "
+                "lines 'A. …' in the question)."
+            )
+        return found
 
     def spec(self, member: str) -> dict[str, Any]:
         """How ``member`` is asked.
@@ -146,47 +144,72 @@ class Answering:
             raise UserError(f"{member} has only recorded answers, so it cannot be asked. Route without --answer.")
         return spec
 
-    def _engine(self, member: str) -> Engine:
+    def engine(self, member: str) -> Engine:
+        """The engine of ``member``, which the first call opens; members of one model share it.
+
+        Raises:
+            UserError: the member cannot be asked, or its model cannot be loaded.
+        """
         spec = self.bundle.places.of(member, self.spec(member))
-        # Members of one model share it.
         key = repr([spec[name] for name in ("engine", "weights", "api", "max_model_len", "dtype", "chat")])
         if key not in self.engines:
             bundle = self.bundle
             self.engines[key] = self.stack.enter_context(opened(spec, bundle.cache, bundle.threads, bundle.use_hub))
         return self.engines[key]
 
-    def _write(self, member: str, request: Request, wanted: dict[str, Any] | None) -> Answer:
-        sampling = Sampling(**{**self.spec(member)["sampling"], **(wanted or {})})
-        return self._engine(member).generate([request], sampling)[0]
+    def sampling(self, member: str, wanted: Mapping[str, Any] | None = None) -> Sampling | None:
+        """How ``member`` writes: the caller's temperature, top_p, max_tokens and seed, and its own where these are missing.
 
-    def _chosen(self, member: str, query: str, options: Sequence[str]) -> Given:
+        None for a member that scores options.
+        """
         spec = self.spec(member)
-        request = render(spec["prompt"], query, options)
-        answer = (
-            self._engine(member).score([request])[0]
-            if spec["way"] == LIKELIHOOD
-            else self._write(member, request, None)
-        )
-        # Bundles of earlier versions, and of questions that are answered by letters, name no kind; the former name no reader.
+        return None if spec["way"] == LIKELIHOOD else Sampling(**{**spec["sampling"], **(wanted or {})})
+
+    def question(self, member: str, query: str, options: Sequence[str], before: Sequence[Message] = ()) -> Request:
+        """What ``member`` is asked for a question with options, after the turns of a conversation before it.
+
+        Raises:
+            UserError: the router's questions have no options.
+        """
+        spec = self.spec(member)
+        # Bundles of earlier versions, and of questions that are answered by letters, name no kind.
         kind = spec.get("answer_kind", LETTER)
         if kind in WITHOUT_OPTIONS:
             raise UserError(
                 f"the router's questions have no options (answer_kind {kind}), but this one has {len(options)}: ask it without."
             )
+        request = render(spec["prompt"], query, options)
+        return replace(request, messages=with_conversation(before, request.messages))
+
+    def given(self, member: str, options: Sequence[str], answer: Answer) -> Given:
+        """What a member has answered to a question with options."""
+        spec = self.spec(member)
+        kind = spec.get("answer_kind", LETTER)
         kind = OPTION_TEXT if kind == YES_NO else kind
         question = pa.table({"query_id": ["query"], "options": [list(options)], "answer_kind": [kind]})
+        # Earlier bundles name no reader.
         row = response_rows(question, [vars(answer)], spec["way"], spec.get("reader", CAREFUL)).to_pylist()[0]
         return Given(
             member, answer.text, row["answer"], row["confidence"], answer.prompt_tokens, answer.completion_tokens
         )
 
-    def _ask_in_turn(
-        self, query: str, options: Sequence[str], vector: np.ndarray, variant: str
-    ) -> tuple[str | None, list[Given]]:
-        """The letter that the router derives from the answers, and the answers in the order in which they were given.
+    def _asked(self, member: str, request: Request, sampling: Sampling | None) -> Answer:
+        engine = self.engine(member)
+        return (engine.score([request]) if sampling is None else engine.generate([request], sampling))[0]
 
-        Members are asked one at a time, and the router sees each answer at once, so that it can stop early. The answers of
-        members that were not asked are missing, and the router does not use them.
+    def in_turn(
+        self, query: str, options: Sequence[str], vector: np.ndarray, variant: str
+    ) -> Generator[str, Given, tuple[str | None, list[Given]]]:
+        """Yields the member to ask next and is sent its answer; returns the router's letter, and the answers in their order.
+
+        The router sees each answer at once, so that it can stop early. The answers of members that were not asked are missing,
+        and the router does not use them.
+
+        Args:
+            query: the question.
+            options: its options' texts.
+            vector: (1, d), the question's vector.
+            variant: the router's variant.
         """
         keys = self.bundle.keys
         queries = self.bundle.test_queries(vector, [len(options)])
@@ -201,7 +224,7 @@ class Answering:
             waiting = [place for place in routed.asked[variant][0].tolist() if place >= 0 and place not in given]
             if not waiting:
                 return decode(routed.answers[variant], vocabulary)[0], list(given.values())
-            given[waiting[0]] = self._chosen(keys[waiting[0]], query, options)
+            given[waiting[0]] = yield keys[waiting[0]]
 
 
 def check_options(options: Sequence[str]) -> None:
@@ -215,28 +238,6 @@ def check_options(options: Sequence[str]) -> None:
     stripped = [option.strip() for option in options]
     if not all(stripped) or len(set(stripped)) < len(stripped):
         raise UserError(f"an option is empty or repeated: {list(options)}. Give options that differ.")
-
-
-def split_options(text: str) -> tuple[str, list[str]]:
-    """The question in ``text`` and the options in its lines ``A. …``, ``B. …``; no options if there are no such lines.
-
-    The lines start at A and are consecutive, with nothing but blank lines between them. Text after them is an
-    instruction and not part of the question.
-    """
-    lines = text.splitlines()
-    found: list[tuple[int, str]] = []
-    for number, line in enumerate(lines):
-        match = _OPTION.match(line)
-        if match and match.group(1) == letter(len(found)):
-            found.append((number, match.group(2)))
-        elif found and line.strip():
-            if len(found) >= MIN_OPTIONS:
-                break
-            found = []
-    if len(found) < MIN_OPTIONS:
-        return text.strip(), []
-    question = "\n".join(lines[: found[0][0]]).strip()
-    return (question, [option for _, option in found]) if question else (text.strip(), [])
 
 
 def _number(value: float) -> float | None:

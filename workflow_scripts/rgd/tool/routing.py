@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -80,6 +80,10 @@ class Decision:
     def best(self) -> str:
         """The key of the member ranked first."""
         return self.ranking[0].member
+
+    def with_nearest(self, most: int) -> Self:
+        """The decision with at most ``most`` of the nearest training queries."""
+        return replace(self, nearest=self.nearest[:most])
 
     def content(self) -> dict[str, Any]:
         """The decision as plain types, for JSON."""

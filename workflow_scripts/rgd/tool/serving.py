@@ -1,208 +1,429 @@
-"""A bundle as an OpenAI-compatible server on this machine: the model ``router`` routes each conversation to a member."""
+"""A bundle as an OpenAI-compatible server: the model ``router`` routes each conversation to a member."""
 
+import contextlib
+import hmac
 import json
 import socket
-import threading
 import time
+import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rgd.answers.thoughts import after_reasoning
-from rgd.engines.base import Message
+from rgd.artifacts.address import masked
+from rgd.engines.base import Request as Prompt
 from rgd.errors import UserError
-from rgd.tool.answering import Answering, split_options
+from rgd.tool.answering import Answering, Reply
+from rgd.tool.batching import Batcher, Routed
+from rgd.tool.chat_requests import ChatRequest, read_request
+from rgd.tool.faults import Fault
+from rgd.tool.members import Members, faults
+from rgd.tool.metrics import Metrics
 from rgd.tool.routing import Bundle
 
 LOOPBACK = "127.0.0.1"
 MODEL = "router"
+LARGEST_BODY = 4 * 1024 * 1024
 _HOSTS = ["127.0.0.1", "localhost"]
-_ROLES = ("system", "developer", "user", "assistant")
-# Sampling parameters that are passed on; not every engine supports the others that clients may send.
-_SAMPLING = {"temperature": (float, 0, 5), "top_p": (float, 0, 1), "max_tokens": (int, 1, None), "seed": (int, 0, None)}
+_RELAYED = "openai"
+"""The engine of members whose server takes every parameter and streams."""
 
 
-def serve(bundle: Bundle, port: int) -> None:
-    """Serve ``bundle`` on this machine until the process is terminated.
+def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = None) -> None:
+    """Serve ``bundle`` until the process is terminated.
+
+    Args:
+        bundle: the router.
+        port: 0 takes a free one.
+        host: the address to listen on; other machines reach any but the loopback one.
+        token: what clients must send as their API key; None: nothing.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port or the address is taken or wrong, or other machines could use the server without a token.
     """
     import uvicorn
 
-    listener = socket.socket()
+    if token is None and not _is_loopback(host):
+        raise UserError(
+            f"--host {host}: other machines could use this server. Set a token with --token VARIABLE, the name of an environment "
+            f"variable, or leave --host out to serve this machine alone."
+        )
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
     except OSError as error:
+        listener.close()
         raise UserError(f"--port {port}: {error.strerror}. Give another port; 0 takes a free one.") from None
     with listener:
+        shown = f"[{host}]" if ":" in host else host
         print(
-            f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1 serves the model {MODEL}. Press Ctrl-C to stop.",
-            flush=True,
+            f"http://{shown}:{listener.getsockname()[1]}/v1 serves the model {MODEL}. Press Ctrl-C to stop.", flush=True
         )
-        server = uvicorn.Server(uvicorn.Config(application(bundle), log_level="warning"))
-        server.run(sockets=[listener])
+        config = uvicorn.Config(application(bundle, token=token, hosts=_HOSTS if _is_loopback(host) else None))
+        config.log_level = "warning"
+        config.configure_logging()
+        uvicorn.Server(config).run(sockets=[listener])
 
 
-def application(bundle: Bundle) -> Any:
+def _is_loopback(host: str) -> bool:
+    return host in (*_HOSTS, "::1") or host.startswith("127.")
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the endpoints work with."""
+
+    answering: Answering
+    batcher: Batcher
+    members: Members
+    metrics: Metrics
+    models: Mapping[str, str]
+
+
+def application(
+    bundle: Bundle, *, token: str | None = None, hosts: list[str] | None = _HOSTS, largest_body: int = LARGEST_BODY
+) -> Any:
     """The server as an ASGI application.
 
-    The model ``router`` uses the router's first variant, ``router-VARIANT`` that one. A question that lists its options
-    as lines ``A. …`` goes to all members that the variant asks, and they vote. Any other conversation goes to the
-    highest-ranked member that writes text. The reply's field ``router`` has the decision.
+    The model ``router`` uses the router's first variant, ``router-VARIANT`` that one. A message that is plainly a question with
+    options goes to all members that the variant asks, and they vote. Any other conversation goes to the highest-ranked member
+    that writes text and keeps the request's parameters. The reply's field ``router`` has the decision.
+
+    Args:
+        bundle: the router.
+        token: what clients must send as their API key; None: nothing.
+        hosts: the names of this server that are accepted; None: any.
+        largest_body: bytes of the largest request.
     """
     from fastapi import FastAPI, Request
-    from fastapi.concurrency import run_in_threadpool
     from fastapi.middleware.trustedhost import TrustedHostMiddleware
-    from fastapi.responses import JSONResponse, StreamingResponse
+    from fastapi.responses import JSONResponse, Response, StreamingResponse
+    from starlette.exceptions import HTTPException
 
-    app = FastAPI(title="rgd router", docs_url=None, redoc_url=None, openapi_url=None)
-    # A web page whose own host name resolves to this machine's address reaches nothing (DNS rebinding).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
+    metrics = Metrics()
     answering = Answering(bundle)
     bundle.stack.callback(answering.close)
-    # Engines get one request at a time because the models in this process share its cores.
-    turn = threading.Lock()
-    models = {MODEL: bundle.variants[0], **{f"{MODEL}-{name}": name for name in bundle.variants}}
+    parts = _Parts(
+        answering,
+        Batcher(bundle, metrics.batch.observe),
+        Members(answering),
+        metrics,
+        {MODEL: bundle.variants[0], **{f"{MODEL}-{name}": name for name in bundle.variants}},
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await parts.members.close()
+        parts.batcher.close()
+
+    app = FastAPI(title="rgd router", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    if hosts is not None:
+        # A web page whose own host name resolves to this machine's address reaches nothing (DNS rebinding).
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+
+    def answer(fault: Fault) -> Response:
+        return JSONResponse(fault.body, fault.status, headers=dict(fault.headers))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        return answer(Fault(error.status_code, f"{request.method} {request.url.path}: {error.detail}."))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        # uvicorn prints the traceback.
+        metrics.requests.labels(request.url.path, 500).inc()
+        return answer(Fault(500, f"{type(error).__name__}: {masked(str(error))}"))
+
+    def admit(request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
+            raise Fault(401, "the API key is missing or wrong.", code="invalid_api_key")
+
+    async def guarded(request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
+        endpoint = request.scope["route"].path
+        metrics.in_progress.inc()
+        try:
+            admit(request)
+            response = await work()
+        except Fault as fault:
+            response = answer(fault)
+        except UserError as error:
+            response = answer(Fault(400, str(error)))
+        finally:
+            metrics.in_progress.dec()
+        metrics.requests.labels(endpoint, response.status_code).inc()
+        response.headers.setdefault("x-request-id", uuid.uuid4().hex)
+        return response
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def figures(request: Request) -> Response:
+        async def work() -> Response:
+            content, kind = metrics.text()
+            return Response(content, media_type=kind)
+
+        return await guarded(request, work)
+
+    def described(name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": 0, "owned_by": "rgd"}
 
     @app.get("/v1/models")
-    def list_models() -> dict[str, Any]:
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "rgd"} for name in models]
-        return {"object": "list", "data": listed}
+    async def list_models(request: Request) -> Response:
+        async def work() -> Response:
+            return JSONResponse({"object": "list", "data": [described(name) for name in parts.models]})
 
-    def complete(body: dict[str, Any]) -> dict[str, Any]:
-        messages = read_messages(body)
-        variant = models.get(body.get("model", ""))
-        if variant is None:
-            raise UserError(f"model {body.get('model')!r}: this server has {', '.join(models)}.")
-        with turn:
-            return completion(answering, variant, messages, read_sampling(body), body["model"])
+        return await guarded(request, work)
+
+    @app.get("/v1/models/{name:path}")
+    async def one_model(request: Request, name: str) -> Response:
+        async def work() -> Response:
+            _variant(parts.models, name)
+            return JSONResponse(described(name))
+
+        return await guarded(request, work)
+
+    @app.post("/v1/decision")
+    async def decide(request: Request) -> Response:
+        async def work() -> Response:
+            query, variant, neighbours = _read_decision(await _read(request, largest_body), parts.models)
+            routed = await _routed(parts, query, neighbours)
+            asks = routed.decision.asked[variant]
+            return JSONResponse({"variant": variant, "asks": asks, **routed.decision.content()})
+
+        return await guarded(request, work)
 
     @app.post("/v1/chat/completions")
-    async def chat_completions(request: Request) -> Any:
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return JSONResponse(_fault("the body must be application/json."), 415)
-        try:
-            body = await request.json()
-            if not isinstance(body, dict):
-                raise UserError("the body is not a JSON object.")
-            reply = await run_in_threadpool(complete, body)
-        except ValueError:
-            return JSONResponse(_fault("the body is not JSON."), 400)
-        except UserError as error:
-            return JSONResponse(_fault(str(error)), 400)
-        if body.get("stream"):
-            return StreamingResponse(streamed(reply), media_type="text/event-stream")
-        return JSONResponse(reply)
+    async def chat_completions(request: Request) -> Response:
+        async def work() -> Response:
+            asked = read_request(await _read(request, largest_body))
+            variant = _variant(parts.models, asked.model)
+            reply, stack = await _reply(parts, asked, variant)
+            if isinstance(reply, dict):
+                async with stack:
+                    if asked.is_streamed:
+                        return StreamingResponse(_events(_whole(reply), asked), media_type="text/event-stream")
+                    return JSONResponse(reply)
+
+            async def events() -> AsyncIterator[str]:
+                async with stack:
+                    async for event in _events(reply, asked):
+                        yield event
+
+            return StreamingResponse(events(), media_type="text/event-stream")
+
+        return await guarded(request, work)
 
     return app
 
 
-def read_messages(body: dict[str, Any]) -> list[Message]:
-    """The conversation of a request.
+def _variant(models: Mapping[str, str], name: str) -> str:
+    if name not in models:
+        raise Fault(404, f"model {name!r}: this server has {', '.join(models)}.", param="model", code="model_not_found")
+    return models[name]
+
+
+async def _read(request: Any, largest: int) -> Any:
+    """The JSON of a request's body.
 
     Raises:
-        UserError: there is no conversation, a turn has no text, or the last turn is not the user's.
+        Fault: it is too large, of another type, or no JSON.
     """
-    turns = body.get("messages")
-    if not isinstance(turns, list) or not turns:
-        raise UserError("messages is empty. Send a conversation that ends with the user's message.")
-    messages = []
-    for number, each in enumerate(turns):
-        role = each.get("role") if isinstance(each, dict) else None
-        if role not in _ROLES:
-            raise UserError(f"messages.{number}.role = {role!r}. Give one of {', '.join(_ROLES)}.")
-        content = each.get("content")
-        if isinstance(content, list):
-            told = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-            texts = [text for text in told if isinstance(text, str)]
-            if len(texts) < len(content):
-                raise UserError(f"messages.{number}.content has a part that is not text. Send only text parts.")
-            content = "\n".join(texts)
-        if not isinstance(content, str):
-            raise UserError(f"messages.{number}.content is not text.")
-        messages.append(Message("system" if role == "developer" else role, content))
-    if messages[-1].role != "user" or not messages[-1].content.strip():
-        raise UserError(
-            f"messages.{len(messages) - 1} is empty or not the user's. End the conversation with the user's message."
-        )
-    return messages
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Fault(415, "the body must be application/json.")
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+        if len(content) > largest:
+            raise Fault(413, f"the body is larger than {largest:,} bytes.")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Fault(400, "the body is not JSON.") from None
 
 
-def read_sampling(body: dict[str, Any]) -> dict[str, Any]:
-    """The sampling parameters of a request.
-
-    Raises:
-        UserError: a value is out of range, or more than one choice is requested.
-    """
-    if body.get("n") not in (None, 1):
-        raise UserError(f"n = {body['n']}: this server gives one choice per conversation. Leave n out, or set it to 1.")
-    wanted: dict[str, Any] = {}
-    given = {**body, "max_tokens": body.get("max_completion_tokens", body.get("max_tokens"))}
-    for name, (kind, low, high) in _SAMPLING.items():
-        value = given.get(name)
-        if value is None:
-            continue
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or kind(value) != value or value < low or (high is not None and value > high):
-            raise UserError(f"{name} = {value!r}. Give {'a whole number' if kind is int else 'a number'} from {low}.")
-        wanted[name] = kind(value)
-    return wanted
+def _read_decision(body: Any, models: Mapping[str, str]) -> tuple[str, str, int]:
+    """The query, the variant and the number of neighbours of a request for a decision."""
+    if not isinstance(body, dict):
+        raise Fault(400, "the body is not a JSON object.")
+    if unknown := set(body) - {"query", "messages", "model", "neighbours"}:
+        name = sorted(unknown)[0]
+        raise Fault(400, f"{name} is not a parameter of this endpoint.", param=name, code="unknown_parameter")
+    neighbours = body.get("neighbours", 3)
+    if not isinstance(neighbours, int) or isinstance(neighbours, bool) or not 0 <= neighbours <= 100:
+        raise Fault(400, f"neighbours = {neighbours!r}. Give a whole number from 0 to 100.", param="neighbours")
+    model = body.get("model", MODEL)
+    query = body.get("query")
+    # A conversation is read as for a reply, and so is a text alone.
+    messages = body.get("messages") if query is None else [{"role": "user", "content": query}]
+    asked = read_request({"model": model, "messages": messages})
+    return asked.question, _variant(models, asked.model), neighbours
 
 
-def completion(
-    answering: Answering, variant: str, messages: list[Message], sampling: dict[str, Any], model: str
-) -> dict[str, Any]:
-    """A conversation's reply as a chat completion, with the decision in its field ``router``."""
-    question, options = split_options(messages[-1].content)
-    if options:
-        reply = answering.answer(question, options, variant)
+async def _routed(parts: _Parts, query: str, neighbours: int = 3) -> Routed:
+    with parts.metrics.decision_seconds.time(), faults():
+        return await parts.batcher.route(query, neighbours)
+
+
+async def _reply(
+    parts: _Parts, asked: ChatRequest, variant: str
+) -> tuple[dict[str, Any] | AsyncIterator[dict[str, Any]], contextlib.AsyncExitStack]:
+    """A chat completion, or the chunks of one that is streamed, and what to close at the end."""
+    routed = await _routed(parts, asked.question)
+    stack = contextlib.AsyncExitStack()
+    if asked.options:
+        reply = await _vote(parts, asked, routed, variant)
         text = f"The answer is ({reply.letter}). {reply.text}" if reply.letter else "No model gave a readable answer."
-        decision, asked, reason = reply.decision, [each.member for each in reply.given], "stop"
         prompt, written = (
             sum(getattr(each, name) for each in reply.given) for name in ("prompt_tokens", "completion_tokens")
         )
-    else:
-        decision = answering.bundle.route(question)
-        member, answer = answering.chat(decision, messages, sampling)
-        text, asked, reason = (
-            after_reasoning(answer.text),
-            [member],
-            "length" if answer.finish_reason == "length" else "stop",
-        )
-        prompt, written = answer.prompt_tokens, answer.completion_tokens
+        by = [each.member for each in reply.given]
+        return _completion(asked, text, "stop", prompt, written, _decided(routed, variant, by)), stack
+    member = _writer(parts.answering, asked, routed)
+    decided = _decided(routed, variant, [member])
+    sampling = parts.answering.sampling(member, asked.sampling)
+    assert sampling is not None
+    with parts.metrics.answer_seconds.labels(member).time():
+        if _is_relayed(parts.answering, member):
+            given, stack = await parts.members.relay(member, asked, sampling)
+            if isinstance(given, dict):
+                _count(parts.metrics, member, given)
+                given |= {"id": _identifier(), "model": asked.model, "router": decided}
+                return given, stack
+            return _told(parts.metrics, member, given, asked, decided), stack
+        answer = await parts.members.ask(member, Prompt(asked.turns, asked.turns[-1].content), sampling)
+    parts.metrics.used(member, answer.prompt_tokens, answer.completion_tokens)
+    reason = "length" if answer.finish_reason == "length" else "stop"
+    if answer.finish_reason == "blocked":
+        reason = "content_filter"
+    text = after_reasoning(answer.text)
+    return _completion(asked, text, reason, answer.prompt_tokens, answer.completion_tokens, decided), stack
+
+
+async def _vote(parts: _Parts, asked: ChatRequest, routed: Routed, variant: str) -> Reply:
+    """The answer of the members that the variant asks to a question with options; each sees the whole conversation."""
+    answering, before = parts.answering, asked.turns[:-1]
+    turns = answering.in_turn(asked.question, asked.options, routed.vector, variant)
+    member = await parts.batcher.run(lambda: next(turns, None))
+    ended: Any = (None, [])
+    while member is not None:
+        with faults():
+            request = answering.question(member, asked.question, asked.options, before)
+            sampling = answering.sampling(member, asked.sampling)
+        with parts.metrics.answer_seconds.labels(member).time():
+            answer = await parts.members.ask(member, request, sampling)
+        parts.metrics.used(member, answer.prompt_tokens, answer.completion_tokens)
+        given = answering.given(member, asked.options, answer)
+
+        def following(now: Any = given) -> tuple[str | None, Any]:
+            try:
+                return turns.send(now), None
+            except StopIteration as end:
+                return None, end.value
+
+        member, ended = await parts.batcher.run(following)
+    return answering.voted(ended, asked.options, variant, routed.decision)
+
+
+def _is_relayed(answering: Answering, member: str) -> bool:
+    return bool(answering.spec(member)["engine"] == _RELAYED)
+
+
+def _writer(answering: Answering, asked: ChatRequest, routed: Routed) -> str:
+    """The highest-ranked member that writes text and keeps everything that the request asks for."""
+    writers = answering.writers(routed.decision)
+    needed = asked.not_plain
+    if needed is None:
+        return writers[0]
+    for member in writers:
+        if _is_relayed(answering, member):
+            return member
+    given = f" = {asked.parameters[needed]!r}" if needed in asked.parameters else ""
+    raise Fault(
+        400,
+        f"no model of this router takes {needed}{given}: only models behind an OpenAI-compatible server do.",
+        param=needed,
+    )
+
+
+def _decided(routed: Routed, variant: str, members: list[str]) -> dict[str, Any]:
+    return {"variant": variant, "answered_by": members, **routed.decision.content()}
+
+
+def _identifier() -> str:
+    return f"chatcmpl-{uuid.uuid4().hex}"
+
+
+def _completion(
+    asked: ChatRequest, text: str, reason: str, prompt: int, written: int, decided: dict[str, Any]
+) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, "refusal": None}
     return {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "id": _identifier(),
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": None},
-                "finish_reason": reason,
-                "logprobs": None,
-            }
-        ],
+        "model": asked.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
         "usage": {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written},
-        "router": {"variant": variant, "answered_by": asked, **decision.content()},
+        "router": decided,
     }
 
 
-def streamed(reply: dict[str, Any]) -> Iterator[str]:
-    """A complete reply in the form of a stream, whose one chunk of text comes at once."""
-    common = {key: reply[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+def _count(metrics: Metrics, member: str, reply: Mapping[str, Any]) -> None:
+    usage = reply.get("usage")
+    counts = [usage.get(name) if isinstance(usage, dict) else 0 for name in ("prompt_tokens", "completion_tokens")]
+    prompt, written = (count if isinstance(count, int) and count >= 0 else 0 for count in counts)
+    metrics.used(member, prompt, written)
+
+
+async def _told(
+    metrics: Metrics, member: str, chunks: AsyncIterator[dict[str, Any]], asked: ChatRequest, decided: dict[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    """The chunks of a member's server as this server's own; the first one has the decision."""
+    name = _identifier()
+    extra: dict[str, Any] = {"router": decided}
+    used: dict[str, Any] = {}
+    async for chunk in chunks:
+        if isinstance(chunk.get("usage"), dict):
+            used = chunk
+        if not chunk.get("choices") and not asked.wants_usage:
+            continue
+        whole = {**chunk, "id": name, "model": asked.model, **extra}
+        if not asked.wants_usage:
+            whole.pop("usage", None)
+        yield whole
+        extra = {}
+    _count(metrics, member, used)
+
+
+async def _whole(reply: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """A complete reply as chunks; its text comes in one piece."""
+    common = {name: reply[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
     choice = reply["choices"][0]
-    parts: list[tuple[dict[str, Any], str | None]] = [
-        ({"role": "assistant", "content": choice["message"]["content"]}, None),
-        ({}, choice["finish_reason"]),
-    ]
-    for delta, reason in parts:
-        chunk = {**common, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-        yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+    delta = {"role": "assistant", "content": choice["message"]["content"]}
+    yield {**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}], "router": reply["router"]}
+    yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}
+    yield {**common, "choices": [], "usage": reply["usage"]}
+
+
+async def _events(chunks: AsyncIterator[dict[str, Any]], asked: ChatRequest) -> AsyncIterator[str]:
+    """Chunks as server-sent events. A fault after the first one is the last event, since the status has been sent."""
+    try:
+        async for chunk in chunks:
+            if chunk.get("choices") or asked.wants_usage:
+                yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+    except Fault as fault:
+        yield f"data: {json.dumps(fault.body, ensure_ascii=False)}\n\n"
+        return
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        traceback.print_exc()
+        shown = Fault(500, f"{type(error).__name__}: {masked(str(error))}")
+        yield f"data: {json.dumps(shown.body, ensure_ascii=False)}\n\n"
+        return
     yield "data: [DONE]\n\n"
-
-
-def _fault(message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
