@@ -384,13 +384,6 @@ def test_the_older_name_of_the_released_format_is_kept(tmp_path: Path, capsys: p
         assert "Model_Responses" in capsys.readouterr().err
 
 
-def test_a_run_of_helm_with_a_request_for_each_option_is_refused(tmp_path: Path) -> None:
-    files = worlds.helm(tmp_path / "files")
-    files[0].write_text(files[0].read_text().replace("multiple_choice_joint", "multiple_choice_separate_original"))
-    with pytest.raises(UserError, match="multiple_choice_separate_original"):
-        import_files("helm", files, tmp_path / "data")
-
-
 def test_of_several_filters_of_lm_eval_the_first_is_kept(tmp_path: Path) -> None:
     path = worlds.lm_eval(tmp_path / "files")[1]
     rows = [json.loads(line) for line in path.read_text().splitlines()]

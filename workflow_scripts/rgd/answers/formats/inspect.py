@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.formats.prompts import last_user_message
-from rgd.answers.formats.reading import json_document, reading, zipped_json
+from rgd.answers.formats.reading import json_header, json_rows, reading, zipped_json
 from rgd.answers.formats.records import Asked, Record, Settings, count_of, inside, needed_text, number_of, text_of
 from rgd.errors import UserError
 
@@ -19,6 +19,8 @@ CONFIDENCE = "confidence"
 
 VALUES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _ATTACHMENT = "attachment://"
+# A sample's other members, such as its events, can be far larger.
+_READ = ("input", "choices", "target", "output", "scores", "epoch", "error", "attachments")
 
 
 def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
@@ -40,12 +42,10 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
 
 
 def _json(path: Path) -> Iterator[tuple[str, Any, Any]]:
-    content = json_document(path)
+    header = json_header(path, ("eval",))
     with reading(path):
-        evaluated, samples = content["eval"], content.get("samples") or []
-        if not isinstance(samples, list):
-            raise UserError("its samples are no list")
-    for number, sample in enumerate(samples):
+        evaluated = header["eval"]
+    for number, sample in enumerate(json_rows(path, "samples")):
         yield f"sample {number}", evaluated, sample
 
 
@@ -56,9 +56,9 @@ def _zipped(path: Path) -> Iterator[tuple[str, Any, Any]]:
         header = next((name for name in ("header.json", "_journal/start.json") if name in names), None)
         if header is None:
             raise UserError("has no header.json")
-        evaluated = zipped_json(path, archive, header)["eval"]
+        evaluated = zipped_json(path, archive, header, ("eval",))["eval"]
         for name in sorted(name for name in names if name.startswith("samples/") and name.endswith(".json")):
-            yield name, evaluated, zipped_json(path, archive, name)
+            yield name, evaluated, zipped_json(path, archive, name, _READ)
 
 
 def _record(evaluated: Mapping[str, Any], sample: Mapping[str, Any]) -> Record:

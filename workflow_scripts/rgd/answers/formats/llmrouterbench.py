@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.formats.prompts import split_options
-from rgd.answers.formats.reading import json_document, reading
+from rgd.answers.formats.reading import json_header, json_rows, reading
 from rgd.answers.formats.records import Asked, Record, Settings, count_of, needed_text, number_of, text_of
 from rgd.errors import UserError
 
@@ -20,17 +20,16 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
         UserError: a file is no file of results.
     """
     for path in paths:
-        content = json_document(path)
-        with reading(path):
-            rows = content["records"]
-            if not isinstance(rows, list) or not rows:
-                raise UserError("has no records")
-            model = str(content.get("model_name") or path.resolve().parent.name)
-            task = str(content.get("dataset_name") or "")
-        for number, row in enumerate(rows):
+        header = json_header(path, ("model_name", "dataset_name"))
+        model = str(header.get("model_name") or path.resolve().parent.name)
+        task = str(header.get("dataset_name") or "")
+        number = -1
+        for number, row in enumerate(json_rows(path, "records")):
             with reading(path, f"record {number}"):
                 record = _record(model, task, row)
             yield record
+        if number < 0:
+            raise UserError(f"{path} has no records. Is it a file of results?")
 
 
 def _record(model: str, task: str, row: Mapping[str, Any]) -> Record:

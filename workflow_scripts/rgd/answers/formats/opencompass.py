@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.formats.prompts import last_user_message, split_options
-from rgd.answers.formats.reading import json_document, reading
+from rgd.answers.formats.reading import json_members, reading
 from rgd.answers.formats.records import Asked, Record, Settings, needed_text, text_of
 from rgd.errors import UserError
 
@@ -27,18 +27,17 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
         UserError: a file is no file of predictions.
     """
     for path in paths:
-        content = json_document(path)
         model = path.resolve().parent.name
         # A large task is written in parts: TASK_0.json, TASK_1.json.
         task = re.sub(r"_\d+\Z", "", path.stem)
-        with reading(path):
-            if not isinstance(content, dict) or not content:
-                raise UserError("holds no predictions")
-            items = list(content.items())
-        for key, row in items:
+        is_empty = True
+        for key, row in json_members(path):
+            is_empty = False
             with reading(path, f"prediction {key[:20]}"):
                 record = _record(model, task, row)
             yield record
+        if is_empty:
+            raise UserError(f"{path} holds no predictions. Is it a file of predictions?")
 
 
 def _record(model: str, task: str, row: Mapping[str, Any]) -> Record:

@@ -2,17 +2,19 @@
 
 import contextlib
 import csv
+import io
 import json
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rgd.answers.formats.documents import Document
 from rgd.errors import UserError
 
 MOST_BYTES = 2**30
@@ -103,13 +105,60 @@ def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def json_document(path: Path) -> Any:
-    """The content of a JSON file.
+    """The content of a small JSON file.
 
     Raises:
         UserError: the file is not JSON.
     """
     with reading(path):
         return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def json_header(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """Those members of a JSON object that are called one of ``names``; reading ends when all are found.
+
+    Raises:
+        UserError: the file is not a JSON object, up to where it is read.
+    """
+    found: dict[str, Any] = {}
+    for key, value in json_members(path, names):
+        found[key] = value
+        if len(found) == len(names):
+            break
+    return found
+
+
+def json_members(path: Path, names: Collection[str] | None = None) -> Iterator[tuple[str, Any]]:
+    """The members of a JSON object, each value whole, one in memory; others than ``names`` are skipped if it is given.
+
+    Raises:
+        UserError: the file is not a JSON object.
+    """
+    with reading(path), path.open(encoding="utf-8-sig") as file:
+        yield from _members(file, names)
+
+
+def json_rows(path: Path, member: str | None = None) -> Iterator[Any]:
+    """The values of a JSON list, one in memory: of the file's list, or of the list ``member`` of the file's object.
+
+    Nothing is given if the object has no such member or it is null.
+
+    Raises:
+        UserError: the file is not JSON, or there is no list where it should be.
+    """
+    with reading(path), path.open(encoding="utf-8-sig") as file:
+        document = Document(file)
+        if member is None:
+            yield from document.items()
+        else:
+            for key in document.members():
+                if key != member:
+                    document.skip()
+                elif document.kind() == "[":
+                    yield from document.items()
+                elif document.value() is not None:
+                    raise UserError(f"its {member} is no list")
+        document.end()
 
 
 def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -122,31 +171,31 @@ def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         start = file.read(1)
         while start.isspace():
             start = file.read(1)
-        first = start + file.readline()
+        first = start + file.readline() if start == "{" else ""
     try:
-        is_lines = start == "{" and isinstance(json.loads(first), dict)
+        is_lines = isinstance(json.loads(first), dict)
     except (ValueError, RecursionError):
         is_lines = False
     if is_lines:
         yield from json_lines(path)
         return
-    content = json_document(path)
-    for number, item in enumerate(content if isinstance(content, list) else [content]):
+    for number, item in enumerate(json_rows(path) if start == "[" else [json_document(path)]):
         place = f"entry {number}"
         with reading(path, place):
             yield place, _object(item)
 
 
-def zipped_json(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
-    """The content of a JSON entry of a zip archive.
+def zipped_json(path: Path, archive: zipfile.ZipFile, name: str, names: Collection[str]) -> dict[str, Any]:
+    """Those members of a JSON object, an entry of a zip archive, that are called one of ``names``.
 
     Raises:
-        UserError: it is damaged, unreasonably large, or not JSON.
+        UserError: it is damaged, unreasonably large, or not a JSON object.
     """
     with reading(path, name):
         if archive.getinfo(name).file_size > MOST_BYTES:
             raise UserError("is larger than 1 GiB")
-        return json.loads(archive.read(name).decode("utf-8-sig"))
+        with archive.open(name) as entry:
+            return dict(_members(io.TextIOWrapper(entry, encoding="utf-8-sig"), names))
 
 
 def csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -216,6 +265,16 @@ def distinct_names(names: Iterable[str], what: str) -> None:
         other = seen.setdefault(name.casefold(), name)
         if other is not name:
             raise UserError(f"two {what} would share the file {name}. Rename one of them.")
+
+
+def _members(file: TextIO, names: Collection[str] | None) -> Iterator[tuple[str, Any]]:
+    document = Document(file)
+    for key in document.members():
+        if names is None or key in names:
+            yield key, document.value()
+        else:
+            document.skip()
+    document.end()
 
 
 def _object(value: Any) -> dict[str, Any]:
