@@ -65,10 +65,13 @@ rule cost_table:
     conda:
         "../envs/cpu.yaml"
     threads: 1
+    resources:
+        data_root=study.config.paths.data_root or "",
     params:
         slice=slices.canonical(slices.costs(study.config)),
         cells=slices.canonical(study.scored_cells),
         pools=slices.canonical([[*keys, study.pool(keys[1])] for keys in study.tested_pools]),
+        recorded=lambda wildcards: slices.canonical(inputs.recorded_costs(wildcards)),
         titles=slices.canonical(study.titles),
         code=code("cost_table.py"),
     message:

@@ -10,6 +10,7 @@ from _job import running
 from rgd.analysis.cost_quality import KEYS, Answered, cost_quality_table, costs_in_unit, rows_tested
 from rgd.analysis.costs import COST_COLUMNS, costs_for_people
 from rgd.analysis.writing import write_all
+from rgd.answers.formats.recorded import read_costs
 from rgd.artifacts.files import read_table
 from rgd.scoring.cells import read_benchmark
 
@@ -31,6 +32,8 @@ with running(snakemake, LIBRARIES):
         Path(path).parent.name: read_table(path, ["query_id", "task", "answer_kind"])
         for path in snakemake.input.questions
     }
+    data_root = Path(snakemake.resources.data_root)
+    files = {(dataset, member): rest for dataset, member, *rest in json.loads(snakemake.params.recorded)}
     responses = iter(snakemake.input.responses)
     answered = {}
     for (dataset, pool, members), labels in zip(
@@ -38,9 +41,13 @@ with running(snakemake, LIBRARIES):
     ):
         tables = [read_table(path, RESPONSES) for path in itertools.islice(responses, len(members))]
         benchmark = read_benchmark(read_table(labels), questions[dataset], tables, members)
-        answered[dataset, pool] = Answered(
-            benchmark, *costs_in_unit(benchmark, settings["unit"], settings["prices"], pool)
-        )
+        recorded = {
+            member: read_costs(data_root / files[dataset, member][0], tables[0]["query_id"])
+            for member in members
+            if (dataset, member) in files
+        }
+        costs = costs_in_unit(benchmark, settings["unit"], settings["prices"], pool, recorded)
+        answered[dataset, pool] = Answered(benchmark, *costs)
     # The cells of routers come first, then those of references.
     routed = len(snakemake.input.routes)
     chosen = [*snakemake.input.routes, *snakemake.input.choices]

@@ -69,7 +69,7 @@ def routed() -> tuple[pa.Table, pa.Table]:
 
 def table(settings: dict[str, float] = SETTINGS) -> pd.DataFrame:
     outcomes, routes = routed()
-    pool = Answered(benchmark(), "dollars", costs_in_unit(benchmark(), "dollars", PRICES, "p")[1])
+    pool = Answered(benchmark(), "dollars", costs_in_unit(benchmark(), "dollars", PRICES, "p", {})[1])
     tested = rows_tested(outcomes, TASKS)
     cells = {("d", "real", "p", "knn"): pool.routed(outcomes, routes)}
     return cost_quality_table(tested, cells, {"p": pool.members(tested.questions)}, {"p": "dollars"}, settings)
@@ -132,7 +132,7 @@ def test_every_figure_is_its_definition():
     dearest = max(slow_figures(everyone, 1.0)["cost"] + [found["best_single_cost"].iloc[0]])
     members = benchmark()
     rows = [QUESTIONS.index(question) for question in outcomes["query_id"].to_pylist()]
-    dearest = max(dearest, *costs_in_unit(members, "dollars", PRICES, "p")[1][rows].mean(axis=0))
+    dearest = max(dearest, *costs_in_unit(members, "dollars", PRICES, "p", {})[1][rows].mean(axis=0))
     for figure, values in slow_figures(everyone, dearest).items():
         assert found[figure].tolist() == pytest.approx(values, rel=5e-3, abs=2e-3), figure
 
@@ -159,7 +159,7 @@ def test_the_ends_are_those_of_samples_of_questions_that_all_routers_share():
 
 
 def test_the_best_single_member_gains_nothing_over_itself():
-    pool = Answered(benchmark(), "calls", costs_in_unit(benchmark(), "calls", {}, "p")[1])
+    pool = Answered(benchmark(), "calls", costs_in_unit(benchmark(), "calls", {}, "p", {})[1])
     outcomes, _ = routed()
     tested = rows_tested(outcomes, TASKS)
     members = pool.members(tested.questions)
@@ -191,17 +191,36 @@ def test_a_router_that_never_reaches_the_best_member_costs_without_end():
 
 def test_the_unit_is_the_first_whose_costs_are_known():
     free = {"dear": None, "middle": None, "cheap": None}
-    assert costs_in_unit(benchmark(), None, PRICES, "p")[0] == "dollars"
-    assert costs_in_unit(benchmark(), None, free, "p")[0] == "tokens"
-    assert costs_in_unit(benchmark(unknown=True), None, free, "p")[0] == "calls"
+    assert costs_in_unit(benchmark(), None, PRICES, "p", {})[0] == "dollars"
+    assert costs_in_unit(benchmark(), None, free, "p", {})[0] == "tokens"
+    assert costs_in_unit(benchmark(unknown=True), None, free, "p", {})[0] == "calls"
     # Where prompts cost nothing their tokens need not be known.
-    assert costs_in_unit(benchmark(unknown=True), None, PRICES | {"middle": [0.1, 0.0, 0.0]}, "p")[0] == "dollars"
+    assert costs_in_unit(benchmark(unknown=True), None, PRICES | {"middle": [0.1, 0.0, 0.0]}, "p", {})[0] == "dollars"
 
 
 @pytest.mark.parametrize(("unit", "prices"), [("dollars", PRICES | {"middle": None}), ("tokens", PRICES)])
 def test_a_unit_whose_costs_are_unknown_is_one_message(unit, prices):
     with pytest.raises(UserError, match=r"middle.*pool p"):
-        costs_in_unit(benchmark(unknown=True), unit, prices, "p")
+        costs_in_unit(benchmark(unknown=True), unit, prices, "p", {})
+
+
+def test_recorded_costs_count_where_there_is_no_price() -> None:
+    spent = np.random.default_rng(5).random((N, 3))
+    recorded = {"dear": spent[:, 0], "middle": spent[:, 1], "cheap": None}
+    unit, found = costs_in_unit(benchmark(), None, PRICES | {"dear": None}, "p", recorded)
+    assert unit == "dollars"
+    priced = costs_in_unit(benchmark(), "dollars", PRICES, "p", {})[1]
+    assert (found[:, 0] == spent[:, 0]).all()
+    # A configured price wins.
+    assert (found[:, 1:] == priced[:, 1:]).all()
+
+
+@pytest.mark.parametrize("recorded", [{}, {"middle": None}, {"middle": np.where(np.arange(N) == 3, np.nan, 0.1)}])
+def test_a_member_without_a_price_and_all_costs_is_named(recorded: dict[str, np.ndarray | None]) -> None:
+    prices = PRICES | {"middle": None}
+    with pytest.raises(UserError, match=r"middle.*costs\.prices\.middle"):
+        costs_in_unit(benchmark(), "dollars", prices, "p", recorded)
+    assert costs_in_unit(benchmark(), None, prices, "p", recorded)[0] == "tokens"
 
 
 def test_other_test_queries_are_refused():
@@ -216,7 +235,7 @@ def test_a_reference_is_asked_as_often_as_its_shares_say():
         {"seed": pa.array([0, 0], pa.int32()), "query_id": ["q3", "q1"], "correct_random1": [0.5, 0.25]}
     )
     shares = {"variant": ["random1"] * 3, "seed": [0] * 3, "member": ["cheap", "dear", "middle"], "share": [1 / 3] * 3}
-    pool = Answered(benchmark(), "tokens", costs_in_unit(benchmark(), "tokens", {}, "p")[1])
+    pool = Answered(benchmark(), "tokens", costs_in_unit(benchmark(), "tokens", {}, "p", {})[1])
     found = pool.reference(outcomes, pa.table(shares))
     assert found.cost[:, 0] == pytest.approx(pool.costs[[3, 1]].mean(axis=1))
     named = outcomes.rename_columns(["seed", "query_id", "correct_oracle"])

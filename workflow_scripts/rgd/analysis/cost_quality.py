@@ -46,13 +46,19 @@ class Points:
     cost: np.ndarray
 
 
-def query_costs(benchmark: Benchmark, unit: str, prices: Mapping[str, Sequence[float] | None]) -> np.ndarray:
+def query_costs(
+    benchmark: Benchmark,
+    unit: str,
+    prices: Mapping[str, Sequence[float] | None],
+    recorded: Mapping[str, np.ndarray | None],
+) -> np.ndarray:
     """What each member's answer to each query costs, float64 (n, M); NaN where it is unknown.
 
     Args:
         benchmark: the questions with the pool's answers.
         unit: dollars, tokens or calls.
         prices: member -> dollars per call, per prompt token and per completion token; None where they are unknown.
+        recorded: member -> dollars (n,) that its answers have cost, NaN where it is unknown; used where there is no price.
     """
     if unit == CALLS:
         return np.ones(benchmark.prompt_tokens.shape)
@@ -62,11 +68,20 @@ def query_costs(benchmark: Benchmark, unit: str, prices: Mapping[str, Sequence[f
     rates = np.array([[np.nan] * 3 if prices[m] is None else prices[m] for m in benchmark.members], dtype=np.float64)
     # A token that costs nothing need not be counted.
     charged = np.where(rates[None, :, 1:] == 0, 0.0, rates[None, :, 1:] * tokens)
-    return np.asarray(rates[None, :, 0] + charged.sum(axis=2))
+    costs = np.asarray(rates[None, :, 0] + charged.sum(axis=2))
+    for place, member in enumerate(benchmark.members):
+        spent = recorded.get(member)
+        if prices[member] is None and spent is not None:
+            costs[:, place] = spent
+    return costs
 
 
 def costs_in_unit(
-    benchmark: Benchmark, unit: str | None, prices: Mapping[str, Sequence[float] | None], pool: str
+    benchmark: Benchmark,
+    unit: str | None,
+    prices: Mapping[str, Sequence[float] | None],
+    pool: str,
+    recorded: Mapping[str, np.ndarray | None],
 ) -> tuple[str, np.ndarray]:
     """The unit and the costs (n, M) of :func:`query_costs`: in ``unit``, or in the first of UNITS whose costs are all known.
 
@@ -74,7 +89,7 @@ def costs_in_unit(
         UserError: costs in ``unit`` are asked for and some are unknown.
     """
     for tried in UNITS if unit is None else (unit,):
-        costs = query_costs(benchmark, tried, prices)
+        costs = query_costs(benchmark, tried, prices, recorded)
         unknown = np.flatnonzero(np.isnan(costs).any(axis=0))
         if not len(unknown):
             return tried, costs
@@ -82,7 +97,11 @@ def costs_in_unit(
     raise UserError(
         f"costs.unit is {unit}, but for {int(np.isnan(costs[:, unknown[0]]).sum())} answers of {member} in pool {pool} the cost in "
         f"{unit} is unknown. "
-        + (f"Give costs.prices.{member} in the experiment's file, " if unit == DOLLARS else "Leave out costs.unit, ")
+        + (
+            f"Give costs.prices.{member} in the experiment's file, or its recorded file a cost for every answer, "
+            if unit == DOLLARS
+            else "Leave out costs.unit, "
+        )
         + "or use another unit."
     )
 

@@ -277,6 +277,21 @@ class Inputs:
             ],
         }
 
+    def recorded_costs(self, wildcards: Any) -> list[list[str]]:
+        """Dataset, member, file and its hash, for the recorded members whose costs in dollars no price gives."""
+        del wildcards
+        settings = slices.costs(self.config)
+        if settings["unit"] not in (None, "dollars"):
+            return []
+        files = {
+            (dataset, member): recorded_file(self.config, dataset, member)
+            for dataset, pool in self.study.tested_pools
+            if self.config.pool[pool].recorded is not None
+            for member in self.study.pool(pool)
+            if settings["prices"][member] is None
+        }
+        return [[*keys, file, self.recorded_content(file)] for keys, file in files.items()]
+
     def label_quality_table(self) -> list[str]:
         """The referee's judgement of each label."""
         return [

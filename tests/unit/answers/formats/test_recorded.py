@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from rgd.answers.formats.recorded import read_embeddings, read_responses
+from rgd.answers.formats.recorded import read_costs, read_embeddings, read_responses
 from rgd.answers.responses import UNMEASURED, option_texts
 from rgd.artifacts import schemas
 from rgd.artifacts.files import matrix
@@ -85,6 +85,21 @@ def test_faulty_files_are_named(tmp_path: Path) -> None:
     refused({"question_id": [70], "answer": ["A"]}, r"\['70'\]")
     with pytest.raises(UserError, match=r"absent\.parquet .*missing"):
         read_responses(tmp_path / "absent.parquet", QUESTIONS)
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.int64()])
+def test_costs_are_joined_by_id(kind: pa.DataType, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "m.parquet", cost=pa.array([2, None, 0, 5]).cast(kind))
+    found = read_costs(path, QUESTIONS["query_id"])
+    assert found is not None
+    np.testing.assert_array_equal(found, [0.0, 2.0, np.nan, np.nan])
+    assert read_costs(recorded(tmp_path / "bare.parquet"), QUESTIONS["query_id"]) is None
+
+
+@pytest.mark.parametrize("costs", [[-0.1, 1, 1, 1], [1, 1, float("inf"), 1], ["free", "1", "1", "1"]])
+def test_costs_that_are_none_are_refused(costs: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"m\.parquet"):
+        read_costs(recorded(tmp_path / "m.parquet", cost=costs), QUESTIONS["query_id"])
 
 
 def test_embeddings_come_in_order_and_at_length_one(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from rgd.errors import UserError
 
 RULE = "recorded"
 ANSWER = "answer"
+COST = "cost"
 NOT_READ = "none"
 CONFIDENCE_COLUMNS = (MEAN_LOG_PROBABILITY, "mean_token_probability", "likelihood_per_byte", "confidence")
 
@@ -85,6 +86,34 @@ def _responses(path: Path, table: pa.Table, rows: pa.Array, questions: pa.Table)
     return pa.table(columns).cast(schemas.RESPONSES), rows.null_count, outside
 
 
+def read_costs(path: Path, query_ids: pa.ChunkedArray) -> np.ndarray | None:
+    """What a member's recorded answers cost, in US dollars.
+
+    Args:
+        path: the member's file, with question_id and perhaps cost.
+        query_ids: of the n queries.
+
+    Returns:
+        (n,) float64, NaN for a query without a row or a cost; None if the file has no column cost.
+
+    Raises:
+        UserError: the file cannot be read, or a cost is no number, negative or infinite.
+    """
+    table = read_member(path)
+    if COST not in table.column_names:
+        return None
+    rows = rows_of(path, table["question_id"], query_ids)
+    with typed(path):
+        costs = table[COST].cast(pa.float64()).take(rows).to_numpy(zero_copy_only=False)
+    wrong = np.flatnonzero((costs < 0) | np.isinf(costs))
+    if len(wrong):
+        raise UserError(
+            f"{path}: the cost {costs[wrong[0]]:g} of {query_ids[int(wrong[0])].as_py()!r} is not a number of dollars from 0. "
+            "Correct it, or leave it empty if it is unknown."
+        )
+    return np.asarray(costs)
+
+
 def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> pa.Table:
     """The given embeddings of the queries, in order, scaled to length 1: columns query_id and embedding.
 
@@ -125,12 +154,12 @@ def typed(path: Path) -> Iterator[None]:
         raise UserError(f"{path} has a column of another type than recorded answers have ({reason}).") from error
 
 
-def read_member(path: Path, needed: str) -> pa.Table:
+def read_member(path: Path, needed: str = "question_id") -> pa.Table:
     """A member's file, whose texts are plain strings (some writers have other types for them).
 
     Args:
         path: the file.
-        needed: the column besides question_id that it must have.
+        needed: a column that it must have, besides question_id.
 
     Raises:
         UserError: the file cannot be read or lacks a column.

@@ -80,7 +80,8 @@ class Costs(Section):
     )
     prices: dict[Key, Price] = Field(
         default_factory=dict,
-        description="Prices of members; the others' are api.price_prompt and api.price_completion in the models' files.",
+        description="Prices of members; the others' are api.price_prompt and api.price_completion in the models' files, or the "
+        "costs that recorded members' files have.",
     )
     beta: float = Field(0.1, gt=0, description="Weight of accuracy against cost in the arena score, as in RouterArena.")
     cheapest: float = Field(
