@@ -3,7 +3,7 @@
 
 rule comparison_table:
     input:
-        cells=targets.cells,
+        cells=inputs.tested(targets.cells),
         outcomes=targets.outcomes,
         questions=inputs.questions(study.benchmarks),
     output:
@@ -109,7 +109,7 @@ rule leaderboard_table:
 
 rule choice_table:
     input:
-        cells=targets.cells,
+        cells=inputs.tested(targets.cells),
         choices=targets.choices,
     output:
         **table("choices"),
@@ -131,8 +131,8 @@ rule choice_table:
 
 rule task_table:
     input:
-        labels=[paths.labels(*keys) for keys in study.benchmarks],
-        questions=inputs.questions(study.benchmarks),
+        labels=inputs.tested([paths.labels(*keys) for keys in study.tested_benchmarks]),
+        questions=inputs.questions(study.tested_benchmarks),
         responses=inputs.graded_answers(),
     output:
         **table("tasks", caption="captions/task_table.rst"),
@@ -145,7 +145,7 @@ rule task_table:
     threads: 1
     params:
         members=slices.canonical(
-            [[dataset, study.members_of(study.query_sets[dataset, BENCHMARK])] for dataset in study.datasets]
+            [[dataset, study.members_of(study.query_sets[dataset, BENCHMARK])] for dataset in study.tested_datasets]
         ),
         code=code("task_table.py"),
     message:
@@ -156,10 +156,10 @@ rule task_table:
 
 rule benchmark_routing_table:
     input:
-        labels=[paths.labels(*keys) for keys in study.benchmarks],
-        questions=inputs.questions(study.benchmarks),
-        embeddings=[paths.embeddings(*keys) for keys in study.benchmarks],
-        splits=[paths.splits(dataset) for dataset in study.datasets],
+        labels=inputs.tested([paths.labels(*keys) for keys in study.tested_benchmarks]),
+        questions=inputs.questions(study.tested_benchmarks),
+        embeddings=[paths.embeddings(*keys) for keys in study.tested_benchmarks],
+        splits=[paths.splits(dataset) for dataset in study.tested_datasets],
         responses=inputs.graded_answers(),
     output:
         **table("benchmark_routing"),
@@ -174,7 +174,7 @@ rule benchmark_routing_table:
         pools=slices.canonical(
             [
                 [dataset, study.members_of(pools), {pool: study.config.pool[pool].members for pool in pools}]
-                for dataset in study.datasets
+                for dataset in study.tested_datasets
                 for pools in [study.query_sets[dataset, BENCHMARK]]
             ]
         ),
@@ -190,10 +190,10 @@ rule benchmark_routing_table:
 
 rule instance_routing_table:
     input:
-        labels=[paths.labels(*keys) for keys in study.benchmarks],
-        questions=inputs.questions(study.benchmarks),
-        embeddings=[paths.embeddings(*keys) for keys in study.benchmarks],
-        splits=[paths.splits(dataset) for dataset in study.datasets],
+        labels=inputs.tested([paths.labels(*keys) for keys in study.tested_benchmarks]),
+        questions=inputs.questions(study.tested_benchmarks),
+        embeddings=[paths.embeddings(*keys) for keys in study.tested_benchmarks],
+        splits=[paths.splits(dataset) for dataset in study.tested_datasets],
         responses=inputs.graded_answers(),
     output:
         **table("instance_routing"),
@@ -208,7 +208,7 @@ rule instance_routing_table:
         pools=slices.canonical(
             [
                 [dataset, study.members_of(pools), {pool: study.config.pool[pool].members for pool in pools}]
-                for dataset in study.datasets
+                for dataset in study.tested_datasets
                 for pools in [study.query_sets[dataset, BENCHMARK]]
             ]
         ),
@@ -251,7 +251,7 @@ rule audit_table:
 
 rule learning_curve_table:
     input:
-        cells=[paths.cell(cell) for cell in study.learning_curve_cells],
+        cells=inputs.tested([paths.cell(cell) for cell in study.learning_curve_cells]),
         consensus=inputs.consensus(study.learned_whole()),
     output:
         **table("learning_curve"),
@@ -274,7 +274,7 @@ rule learning_curve_table:
 
 rule drop_one_table:
     input:
-        outcomes=[paths.outcomes(cell) for cell in study.drop_one_cells],
+        outcomes=inputs.tested([paths.outcomes(cell) for cell in study.drop_one_cells]),
         questions=inputs.questions(study.benchmarks),
     output:
         **table("drop_one"),

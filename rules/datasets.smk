@@ -96,7 +96,7 @@ rule described_questions:
     benchmark:
         paths.benchmark("described_questions", "{dataset}")
     wildcard_constraints:
-        dataset=one_of(study.untested),
+        dataset=one_of(study.only_described),
     priority: QUESTIONS_FIRST
     conda:
         "../envs/cpu.yaml"

@@ -12,7 +12,7 @@ rule grade_answers:
     benchmark:
         paths.benchmark("grade_answers", "{dataset}", "{member}")
     wildcard_constraints:
-        dataset=one_of(study.free_form),
+        dataset=one_of(study.graded),
     conda:
         "../envs/cpu.yaml"
     threads: 2
@@ -83,7 +83,7 @@ rule matched_labels:
     benchmark:
         paths.benchmark("matched_labels", "{dataset}", "{pool}")
     wildcard_constraints:
-        dataset=one_of(study.free_form),
+        dataset=one_of(study.graded),
     conda:
         "../envs/cpu.yaml"
     threads: 1

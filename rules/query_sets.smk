@@ -245,7 +245,7 @@ rule query_figure:
     benchmark:
         paths.benchmark("query_figure", "{experiment}", "{map}")
     wildcard_constraints:
-        map=f"queries(?:_of_(?:{one_of(study.datasets + study.untested)}))?",
+        map=f"queries(?:_of_(?:{one_of(study.datasets + study.only_described)}))?",
     conda:
         "../envs/cpu.yaml"
     threads: 1

@@ -61,7 +61,7 @@ with running(snakemake):
     own_parts = table.filter(pa.compute.is_valid(table["part"]))
     faults = pa.Table.from_pylist([row._asdict() for row in dropped], schemas.DROPPED)
     write_table(snakemake.output.questions, table, schemas.QUESTIONS)
-    write_table(snakemake.output.labels, table, schemas.LABELS)
+    write_table(snakemake.output.labels, table.filter(pa.compute.is_valid(table["label"])), schemas.LABELS)
     write_table(snakemake.output.parts, own_parts, schemas.PARTS)
     write_table(snakemake.output.dropped, faults, schemas.DROPPED)
     print(f"{len(questions)} questions in {len(set(columns['task']))} tasks")

@@ -65,6 +65,28 @@ def test_made_up_answers_give_every_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_answers_to_questions_without_labels_are_routed(tmp_path: Path) -> None:
+    data = recorded_world.make(tmp_path / "data", per_task=8)
+    columns = "dataset.mmlu_pro_recorded.source.columns"
+    done = run(
+        tmp_path / "run",
+        data,
+        *("experiment.routers=[cascal,latent_truth,majority,knn,topk]", "experiment.seeds=[0]"),
+        *(f"{columns}.label=null", f"{columns}.label_form=null", "experiment.pools=[large_recorded]"),
+        "+experiment.report=true",
+    )
+    assert done.returncode == 0, done.stderr
+    results = tmp_path / "run/results"
+    routed = {path.stem for path in (results / "routes/mmlu_pro_recorded/real/large_recorded").glob("*.parquet")}
+    assert routed == {"cascal", "latent_truth", "majority"}
+    assert pd.read_parquet(results / "labels/mmlu_pro_recorded/benchmark.parquet").empty
+    assert not (results / "cells").exists()
+    assert (results / "reports/recorded/report.html").stat().st_size > 10_000
+    # What is left out is said.
+    assert all(name in done.stdout + done.stderr for name in ("accuracy", "knn", "topk"))
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="no folder of recorded answers (RGD_TEST_DATA)")
 def test_real_answers_give_the_known_figures_within_the_noise_of_splits(tmp_path: Path) -> None:
     done = run(tmp_path, REAL_DATA, "experiment.routers=[cascal,topk,single,majority]", "experiment.tables=[accuracy]")

@@ -148,7 +148,5 @@ def test_questions_with_scores_have_no_label(tmp_path: Path) -> None:
     assert Dataset.model_validate(given).kind == "score"
     with pytest.raises(ValidationError, match="label"):
         Dataset.model_validate(GIVEN | {"answer_kind": "score"})
-    with pytest.raises(ValidationError, match="label"):
-        Dataset.model_validate(GIVEN | {"source": {"file": "a.csv", "columns": {"question": "q"}}})
     found = read(tmp_path, "score", [None, None], label=None, label_form=None)
     assert [outcome for outcome, _ in found] == ["kept", "kept"]

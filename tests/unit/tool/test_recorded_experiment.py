@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from rgd.answers.formats.importing import import_files
@@ -35,6 +36,31 @@ def test_an_import_becomes_an_experiment(source: str, kind: str, tmp_path: Path,
     assert "benchmark_s3" not in found.experiment.routers
 
 
+def test_answers_without_right_ones_become_an_experiment_without_labels(tmp_path: Path, config: Path) -> None:
+    import_files("litellm", worlds.litellm(tmp_path / "calls"), tmp_path / "data", dataset="mine")
+    assert init("mine", tmp_path / "data", config) == 0
+    found = load(config, "mine", data_root=str(tmp_path / "data"))
+    assert not found.dataset["mine"].is_tested
+    assert {"latent_truth", "cascal", "majority"} <= set(found.experiment.routers)
+    assert not {"topk", "knn"} & set(found.experiment.routers)
+
+
+def test_questions_of_which_some_have_right_answers_are_labelled(tmp_path: Path, config: Path) -> None:
+    import_files("lm_eval", worlds.lm_eval(tmp_path / "files"), tmp_path / "data", dataset="mine")
+    path = next((tmp_path / "data/hub").rglob("questions.parquet"))
+    table = pd.read_parquet(path)
+    table.loc[0, ["answer", "category"]] = [None, "other"]
+    table.to_parquet(path)
+    for member in (tmp_path / "data/recorded").rglob("*.parquet"):
+        answers = pd.read_parquet(member)
+        answers.loc[1, "score"] = None
+        answers.to_parquet(member)
+    assert init("mine", tmp_path / "data", config) == 0
+    found = load(config, "mine", data_root=str(tmp_path / "data")).dataset["mine"]
+    assert found.is_tested
+    assert "other" not in found.tasks
+
+
 def test_two_pools_are_two_files(tmp_path: Path, config: Path) -> None:
     import_files("lm_eval", worlds.lm_eval(tmp_path / "a"), tmp_path / "data", dataset="mine", pool="one")
     others = worlds.llmrouterbench(tmp_path / "b")
@@ -50,10 +76,9 @@ def test_what_cannot_be_an_experiment_is_one_message_and_writes_nothing(
 ) -> None:
     before = sorted(config.rglob("*"))
     data = tmp_path / "data"
-    import_files("litellm", worlds.litellm(tmp_path / "calls"), data, dataset="unlabelled")
     import_files("lm_eval", worlds.lm_eval(tmp_path / "files")[:1], data, dataset="alone")
     import_files("lm_eval", worlds.lm_eval(tmp_path / "files"), data, dataset="quickstart")
-    for name in ("unlabelled", "alone", "absent", "quickstart", "../up"):
+    for name in ("alone", "absent", "quickstart", "../up"):
         assert init(name, data, config) == 1
         assert capsys.readouterr().err.count("\n") == 1
     assert sorted(config.rglob("*")) == before

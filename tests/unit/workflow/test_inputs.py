@@ -139,7 +139,7 @@ def test_targets_of_an_experiment(study: Study) -> None:
     )
     assert {*targets.cells, *targets.tables, *targets.figures, *targets.bundles} <= set(targets.all)
     assert (targets.report in targets.all) == experiment.report
-    assert targets.fitted == []
+    assert targets.untested == []
     assert {path.removeprefix(f"{paths.RESULTS}/weights/") for path in targets.weights} == {
         "model/smollm2-135m.json",
         "model/qwen2.5-coder-0.5b.json",

@@ -15,6 +15,46 @@ from rgd.routing.reduced import REAL
 NEEDS = {"learning_curve": "learning_curve", "drop_one": "drop_one"}
 """The section that a table or figure needs. Tables that need a referee say so themselves."""
 
+UNLABELLED = frozenset(
+    (
+        "generation",
+        "audit",
+        "ranking_transfer",
+        "label_quality",
+        "generator_diagnostics",
+        "diagnostics",
+        "leaks",
+        "shift",
+        "queries",
+    )
+)
+"""The tables and figures that need no labels of the benchmark's questions."""
+
+
+def made_tables(config: Config) -> list[str]:
+    """The experiment's tables; if no dataset has labels, those that need none."""
+    return [name for name in config.experiment.tables if _can_be_made(config, name)]
+
+
+def made_figures(config: Config) -> list[str]:
+    """The experiment's figures; if no dataset has labels, those that need none."""
+    return [name for name in config.experiment.figures if _can_be_made(config, name)]
+
+
+def left_out(config: Config) -> list[str]:
+    """What an experiment names and cannot make, and why: tables, figures and routers; not what its own rules exclude."""
+    experiment = config.experiment
+    names = [name for name in (*experiment.tables, *experiment.figures) if not _can_be_made(config, name)]
+    datasets = ", ".join(listed(config).datasets)
+    absent = [f"{', '.join(unique(names))}, because {datasets} has no labels"] if names else []
+    by_rule = {rule.reason for rule in experiment.exclude}
+    reasons = [reason for reason in unique(sweep.excluded_cells(config).values()) if reason not in by_rule]
+    return [*absent, *reasons]
+
+
+def _can_be_made(config: Config, name: str) -> bool:
+    return name in UNLABELLED or any(config.dataset[dataset].is_tested for dataset in listed(config).datasets)
+
 
 def check_analyses(config: Config, folder: Path) -> None:
     """Check the experiment's settings of its analyses.

@@ -8,7 +8,7 @@ from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
 from rgd.config.members import member_key, members, recorded_file, recorded_members
 from rgd.config.prices import member_rates
-from rgd.config.products import listed, products
+from rgd.config.products import listed, products, unique
 from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
 from rgd.config.schema import (
     SERVED,
@@ -23,6 +23,7 @@ from rgd.config.schema import (
     Router,
 )
 from rgd.config.slices import prompt_of
+from rgd.config.sweep import excluded_cells, router_cells
 from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.engines.prompts import parse_prompt, unread_turn
@@ -209,7 +210,12 @@ def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, ch
             values = getattr(sweep, key, None) or []
             if len(set(values)) < len(values):
                 raise UserError(f"{where}: {at}{key} = {values} names something twice. Name everything once.")
-    for key, names in {"baseline": [experiment.baseline], "bundles": experiment.bundles}.items():
+    # Without labels there are no tables in which a baseline stands.
+    is_compared = "baseline" in experiment.model_fields_set or any(
+        config.dataset[name].is_tested for name in listed(config).datasets
+    )
+    named = {"baseline": [experiment.baseline] if is_compared else [], "bundles": experiment.bundles}
+    for key, names in named.items():
         for item in names:
             if item not in experiment.routers:
                 raise UserError(
@@ -223,6 +229,7 @@ def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, ch
         _find(item, "model", config, broken, "site: cluster.replicas", "model")
     _check_prices(config, folder)
     _check_described(config, folder)
+    _check_unlabelled(config, folder)
     _check_shared_seeds(config, folders)
     _check_free_form(config, folder)
     if check_data:
@@ -253,7 +260,7 @@ def _check_described(config: Config, folder: Path) -> None:
     from rgd.routers import load
 
     order, where = listed(config), file_of(folder, "experiment", config.name)
-    described = [name for name in order.datasets if not config.dataset[name].is_tested]
+    described = [name for name in order.datasets if not config.dataset[name].has_questions]
     for product in products(config):
         names = [name for name in product.datasets if name in described]
         if names and not any(scenario != REAL for scenario in product.scenarios):
@@ -268,6 +275,23 @@ def _check_described(config: Config, folder: Path) -> None:
                 f"{where}: the router {free[0]} takes its ranking from labelled questions, or is a single member, but "
                 f"{described[0]} is only described. Remove it, and set baseline to another router."
             )
+
+
+def _check_unlabelled(config: Config, folder: Path) -> None:
+    """Where the questions of all datasets are without labels, some router needs none."""
+    datasets = [config.dataset[name] for name in listed(config).datasets]
+    if any(spec.is_tested or not spec.has_questions for spec in datasets) or router_cells(config):
+        return
+    from rgd.routers import load, methods
+
+    reasons = "; ".join(unique(excluded_cells(config).values()))
+    known = [
+        name for name, spec in config.router.items() if spec.method in methods() and not load(spec.method).needs_labels
+    ]
+    raise UserError(
+        f"{file_of(folder, 'experiment', config.name)}: no router is left: {reasons}. Name one that learns without labels, of "
+        f"{', '.join(known)}."
+    )
 
 
 def _check_free_form(config: Config, folder: Path) -> None:

@@ -51,13 +51,20 @@ def excluded_cells(config: Config) -> dict[Cell, str]:
 
 
 def exclusion(config: Config, cell: Cell) -> str | None:
-    """The reason why the experiment leaves out ``cell``, or None if it does not: a rule, or scores that the router cannot use."""
+    """The reason why the experiment leaves out ``cell``, or None if it does not.
+
+    It is the experiment's rule, or that the router cannot use scores, or needs labels that the questions do not have.
+    """
     for rule in config.experiment.exclude:
         if all(getattr(rule, key) in (None, getattr(cell, key)) for key in Cell._fields):
             return rule.reason
-    is_scored, spec = config.dataset[cell.dataset].kind == SCORE, config.router.get(cell.router)
-    if is_scored and spec is not None and load(spec.method).compares_answers:
+    dataset, spec = config.dataset[cell.dataset], config.router.get(cell.router)
+    if spec is None:
+        return None
+    if dataset.kind == SCORE and load(spec.method).compares_answers:
         return f"{cell.dataset} has scores in the place of answers, and {cell.router} learns from which answers agree"
+    if not dataset.is_tested and query_set(cell.scenario) == BENCHMARK and load(spec.method).needs_labels:
+        return f"{cell.dataset} has no labels, and {cell.router} learns from labels"
     return None
 
 
@@ -66,7 +73,7 @@ def transfer_cells(config: Config) -> list[tuple[str, str, str]]:
     made = unique(
         (cell.dataset, cell.scenario, cell.pool)
         for cell in router_cells(config)
-        if cell.scenario != REAL and config.dataset[cell.dataset].is_tested
+        if cell.scenario != REAL and config.dataset[cell.dataset].has_questions
     )
     return list(
         unique(key for dataset, scenario, pool in made for key in ((dataset, REAL, pool), (dataset, scenario, pool)))
@@ -74,7 +81,7 @@ def transfer_cells(config: Config) -> list[tuple[str, str, str]]:
 
 
 def tested_cells(config: Config) -> list[Cell]:
-    """The routers' cells of datasets that have questions to test with."""
+    """The routers' cells of datasets that have labelled questions to test with."""
     return [cell for cell in router_cells(config) if config.dataset[cell.dataset].is_tested]
 
 
@@ -116,7 +123,11 @@ def judged(config: Config) -> list[tuple[str, str]]:
     spec = config.experiment.referee
     if spec is None:
         return []
-    sets = [(dataset, name) for dataset, name in needed(config) if name == BENCHMARK or _is_judged(config, name)]
+    sets = [
+        (dataset, name)
+        for dataset, name in needed(config)
+        if (config.dataset[dataset].is_tested if name == BENCHMARK else _is_judged(config, name))
+    ]
     generated = {dataset for dataset, name in sets if name != BENCHMARK}
     return [(dataset, name) for dataset, name in sets if dataset in generated]
 
@@ -145,7 +156,7 @@ def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
     sets = unique((BENCHMARK, *map(query_set, order.scenarios)))
     pools: dict[tuple[str, str], set[str]] = {(dataset, name): set() for dataset in order.datasets for name in sets}
     for cell in [*router_cells(config), *reference_cells(config)]:
-        if config.dataset[cell.dataset].is_tested:
+        if config.dataset[cell.dataset].has_questions:
             pools[cell.dataset, BENCHMARK].add(cell.pool)
         pools[cell.dataset, query_set(cell.scenario)].add(cell.pool)
     return {asked: tuple(pool for pool in order.pools if pool in found) for asked, found in pools.items() if found}
@@ -161,5 +172,5 @@ def _wanted(config: Config) -> tuple[Cell, ...]:
         for pool in product.pools
         for router in product.routers
         for scenario in ((REAL,) if once[router] else product.scenarios)
-        if scenario != REAL or config.dataset[dataset].is_tested
+        if scenario != REAL or config.dataset[dataset].has_questions
     )

@@ -25,7 +25,7 @@ class Question:
 
     Attributes:
         answer_kind: one of :data:`rgd.answers.kinds.KINDS`.
-        label: the letter of the right option ("A" is the first), or the right answer.
+        label: the letter of the right option ("A" is the first), or the right answer; None if the dataset has no labels.
         part: ``train`` or ``test`` where the benchmark divides its questions itself, else None.
     """
 
@@ -34,7 +34,7 @@ class Question:
     question: str
     options: tuple[str, ...]
     answer_kind: str
-    label: str
+    label: str | None
     part: str | None = None
 
 
@@ -148,6 +148,8 @@ def _fault(question: Question, accept: Collection[str]) -> tuple[str, str] | Non
 
 
 def _fault_of_answer(question: Question) -> tuple[str, str] | None:
+    if question.label is None:
+        return None
     if not question.label.strip():
         return "no label", "there is no answer"
     if question.answer_kind == NUMBER and value(question.label) is None:
@@ -180,6 +182,8 @@ def _fault_of_options(question: Question, accept: Collection[str]) -> tuple[str,
             f"two options differ only in case or spaces: {list(question.options)}; give them other texts",
         )
     letters = string.ascii_uppercase[: len(options)]
+    if question.label is None:
+        return None
     if not question.label:
         return "no label", "label '' is missing"
     if len(question.label) != 1 or question.label not in letters:

@@ -40,10 +40,15 @@ def _question(
 ) -> Question:
     if kind == SCORE:
         return Question(**identity(row, columns, tasks, keys), options=(), answer_kind=kind, label=BEST_SCORE)
-    cell = row.values[columns["label"]]
-    label = _yes_or_no(cell) if kind == YES_NO else "\n".join(_accepted(cell)) if kind == TEXT else told(cell).strip()
+    label = None if columns["label"] is None else _label(row.values[columns["label"]], kind)
     options = YES_AND_NO if kind == YES_NO else ()
     return Question(**identity(row, columns, tasks, keys), options=options, answer_kind=kind, label=label)
+
+
+def _label(cell: Any, kind: str) -> str:
+    if kind == YES_NO:
+        return _yes_or_no(cell)
+    return "\n".join(_accepted(cell)) if kind == TEXT else told(cell).strip()
 
 
 def _accepted(cell: Any) -> list[str]:

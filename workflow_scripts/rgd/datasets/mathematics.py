@@ -31,7 +31,9 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 
 
 def _question(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str]) -> Question:
-    cell = row.values[columns["label"]]
-    text = "" if cell is None else str(cell)
-    label = boxed(text) or "" if columns["label_form"] == "boxed" else text.strip()
+    label: str | None = None
+    if columns["label"] is not None:
+        cell = row.values[columns["label"]]
+        text = "" if cell is None else str(cell)
+        label = boxed(text) or "" if columns["label_form"] == "boxed" else text.strip()
     return Question(**identity(row, columns, tasks, keys), options=(), answer_kind=LATEX, label=label)

@@ -49,7 +49,9 @@ def _question(
         **identity(row, columns, tasks, keys),
         options=options,
         answer_kind=kind,
-        label=_letter(
+        label=None
+        if columns["label"] is None
+        else _letter(
             row.values[columns["label"]],
             columns["label_form"],
             options,

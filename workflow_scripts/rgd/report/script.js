@@ -46,7 +46,8 @@
     const there = inPool.filter((each) => each.scenario === state.scenario);
     if (choice === "router") return there.map((each) => [each.router, each.router]);
     if (choice === "variant") return cell().variants.map((key, place) => [String(place), key]);
-    return [["all", "all queries"], ["right", "answered right"], ["wrong", "answered wrong"]];
+    const all = [["all", "all queries"]];
+    return isLabelled() ? [...all, ["right", "answered right"], ["wrong", "answered wrong"]] : all;
   }
 
   // A choice that another one rules out gives way to the first that is left.
@@ -80,10 +81,11 @@
     controls.replaceChildren(...fields.filter((field) => field), element("label", {}, "Search", search));
   }
 
+  const isLabelled = () => dataset().pools[state.pool].labels.some((each) => each !== null);
   const label = (number) => dataset().pools[state.pool].labels[number];
   const answer = (number) => cell().answers[number][Number(state.variant)];
   const isRight = (number) => answer(number) !== null && answer(number) === label(number);
-  const sign = (right) => element("span", { class: right ? "right" : "wrong", title: right ? "answered right" : "answered wrong" }, right ? "✓" : "✗");
+  const sign = (right) => !isLabelled() ? null : element("span", { class: right ? "right" : "wrong", title: right ? "answered right" : "answered wrong" }, right ? "✓" : "✗");
 
   function drawList() {
     const wanted = state.search.trim().toLowerCase();
@@ -125,7 +127,7 @@
       const right = letter(place) === label(number);
       return element("li", {}, element("span", { class: "key" }, letter(place)), element("span", {}, text, right ? element("span", { class: "right" }, dataset().generated ? "  ✓ says the generator" : "  ✓ right") : null));
     });
-    const open = question.options.length ? null : element("p", { class: "plain" }, `Right answer: ${label(number)}`);
+    const open = question.options.length || !isLabelled() ? null : element("p", { class: "plain" }, `Right answer: ${label(number)}`);
     return step(1, "The question", element("p", {}, question.text), element("ul", { class: "options" }, options), open);
   }
 
@@ -203,8 +205,10 @@
     const right = isRight(number);
     const given = element("p", { class: "answer" }, sign(right), ` ${optionText(question, answer(number))}`);
     const all = dataset().pools[state.pool].answers[number];
-    const others = all.filter((each) => each !== null && each === label(number)).length;
-    const context = `${others} of ${all.length} members of the pool answer ${dataset().generated ? "as the generator does" : "this right"}.`;
+    const same = isLabelled() ? label(number) : answer(number);
+    const others = all.filter((each) => each !== null && each === same).length;
+    const said = !isLabelled() ? "this" : dataset().generated ? "as the generator does" : "this right";
+    const context = `${others} of ${all.length} members of the pool answer ${said}.`;
     const key = dataset().key;
     const name = `${key}/${state.scenario}/${state.pool}`;
     const kinds = ["routes", "routers"].map((kind) => `${kind}/${name}/${state.router}.parquet`);

@@ -4,6 +4,7 @@ from typing import Any
 
 from rgd.answers.kinds import WITHOUT_OPTIONS
 from rgd.config import generated, scenarios, slices, sweep
+from rgd.config.analyses import made_figures
 from rgd.config.products import listed
 from rgd.config.schema import Config
 from rgd.routing.reduced import BENCHMARK, REAL
@@ -24,7 +25,11 @@ def settings(config: Config) -> dict[str, Any]:
     }
     titles = slices.titles(config)
     tested = list(dict.fromkeys(cell.dataset for cell in sweep.tested_cells(config)))
+    routed = dict.fromkeys(cell.dataset for cell in cells if config.dataset[cell.dataset].has_questions)
+    unlabelled = [name for name in routed if name not in tested]
     return {
+        # Only where there are any, so that other pages stay as they are.
+        **({"unlabelled": unlabelled} if unlabelled else {}),
         "name": config.name,
         "title": config.experiment.title,
         "seed": config.experiment.seeds[0],
@@ -55,7 +60,7 @@ def settings(config: Config) -> dict[str, Any]:
 
 def _figures(config: Config) -> list[list[str]]:
     """The figures that the experiment names and a map of each dataset's queries; a map comes with its dataset."""
-    order, cells, named = listed(config), sweep.router_cells(config), config.experiment.figures
+    order, cells, named = listed(config), sweep.router_cells(config), made_figures(config)
     plain = [REAL, *(name for name in order.scenarios if name in config.generator)]
     mapped = [name for name in order.datasets if any(c.dataset == name and c.scenario in plain for c in cells)]
     # The figure `queries` is the map of the first benchmark.

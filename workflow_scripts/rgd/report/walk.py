@@ -53,7 +53,7 @@ class Around:
 def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of single queries.
 
-    For a dataset with a test part, these are some test queries of the first seed. For tasks that are only described, these
+    For a dataset with a test part, these are some test queries of the first seed; without labels, none is right or wrong. For tasks that are only described, these
     are some training queries of each scenario: each is routed with the others as its neighbours, and the generator's
     answer serves as its label.
 
@@ -62,7 +62,7 @@ def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: from :func:`rgd.report.settings.settings`.
     """
     most = int(np.clip(MOST_RANKINGS // max(len(settings["cells"]), 1), FEWEST_QUERIES, MOST_QUERIES))
-    parts = {dataset: _tested(root, settings, dataset, most) for dataset in settings["tested"]}
+    parts = {dataset: _tested(root, settings, dataset, most) for dataset in _with_test_queries(settings)}
     for dataset, scenario in described(settings):
         parts[f"{dataset}/{scenario}"] = _described(root, settings, dataset, scenario, most)
     return {"datasets": parts}
@@ -70,7 +70,14 @@ def walk(root: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def described(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The walk through each scenario of tasks that are only described."""
-    return list(dict.fromkeys((cell[0], cell[1]) for cell in settings["cells"] if cell[0] not in settings["tested"]))
+    return list(
+        dict.fromkeys((cell[0], cell[1]) for cell in settings["cells"] if cell[0] not in _with_test_queries(settings))
+    )
+
+
+def _with_test_queries(settings: Mapping[str, Any]) -> list[str]:
+    """The datasets with test queries, labelled or not."""
+    return [*settings["tested"], *settings.get("unlabelled", [])]
 
 
 def _tested(root: Path, settings: Mapping[str, Any], dataset: str, most: int) -> dict[str, Any]:
@@ -100,6 +107,7 @@ def _tested(root: Path, settings: Mapping[str, Any], dataset: str, most: int) ->
     pools = {}
     for name in dict.fromkeys(cell[2] for cell in cells):
         folder, labels = settings["answers"][dataset][name]
+        labels = labels if dataset in settings["tested"] else None
         pools[name] = _pool(files, settings, name, folder, labels, next(iter(around.values())).ids)
     made = [
         _cell(
@@ -232,14 +240,17 @@ def _scenario(files: "Files", settings: Mapping[str, Any], scenario: str, around
 
 
 def _pool(
-    files: "Files", settings: Mapping[str, Any], pool: str, folder: str, labels_file: str, ids: np.ndarray
+    files: "Files", settings: Mapping[str, Any], pool: str, folder: str, labels_file: str | None, ids: np.ndarray
 ) -> dict[str, Any]:
-    """A pool's answers to the queries ``ids``: as codes over one vocabulary, and as the page shows them."""
+    """A pool's answers to the queries ``ids``: as codes over one vocabulary, and as the page shows them.
+
+    Without a file of labels, every label is None.
+    """
     members = settings["pools"][pool]
     responses = [files.read(f"{folder}/{member}.parquet") for member in members]
     everything = pool_answers([table.select(COLUMNS) for table in responses])
     rows = rows_in(everything.query_ids, ids)
-    answers, labels = everything.of(rows), files.read(labels_file)
+    answers, labels = everything.of(rows), None if labels_file is None else files.read(labels_file)
     return {
         "codes": answers.codes,
         "vocabulary": answers.vocabulary,
@@ -247,7 +258,9 @@ def _pool(
         "shown": {
             "title": settings["titles"]["pool"].get(pool, pool),
             "members": [settings["members"].get(member, member) for member in members],
-            "labels": texts(labels["label"])[rows_in(texts(labels["query_id"]), ids)].tolist(),
+            "labels": [None] * len(ids)
+            if labels is None
+            else texts(labels["label"])[rows_in(texts(labels["query_id"]), ids)].tolist(),
             "answers": [answers.texts(row) for row in answers.codes],
             "texts": [[_cut(table["text"][row].as_py() or "") for table in responses] for row in rows.tolist()],
         },
@@ -384,7 +397,7 @@ def asked_files(settings: Mapping[str, Any]) -> Sequence[str]:
             f"consensus/{dataset}/{scenario}/{pool}.parquet",
             f"routers/{dataset}/{scenario}/{pool}/{router}.parquet",
         ]
-        if dataset in settings["tested"]:
+        if dataset in _with_test_queries(settings):
             folder, labels = settings["answers"][dataset][pool]
             names += [
                 f"questions/{dataset}/benchmark.parquet",
@@ -397,7 +410,7 @@ def asked_files(settings: Mapping[str, Any]) -> Sequence[str]:
             names.append(f"embeddings/{dataset}/{query_set}.parquet")
         vectors = _training_vectors_file(settings, (dataset, scenario, pool, router))
         names += [
-            labels,
+            *([] if dataset in settings.get("unlabelled", []) else [labels]),
             *([] if vectors is None else [vectors]),
             *(f"{folder}/{member}.parquet" for member in members),
         ]

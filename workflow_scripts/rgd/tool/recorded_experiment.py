@@ -17,6 +17,8 @@ OF_ANSWERS = ("latent_truth", "cascal", "cascal_gt", "avengers", "knn", "benchma
 """Routers of the experiment where there are answers."""
 OF_SCORES = ("cascal_gt", "avengers", "knn", "benchmark_s3", "topk", "single")
 """Routers of the experiment where there are scores alone."""
+WITHOUT_LABELS = ("latent_truth", "cascal", "single", "majority")
+"""Routers of the experiment where there are answers, and no labels."""
 OF_SEVERAL_TASKS = ("benchmark_s3",)
 """Routers that learn from the other tasks, and cannot be fitted to one."""
 _FEWEST_MEMBERS = 2
@@ -34,8 +36,8 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
         The files, of which the last is the experiment's.
 
     Raises:
-        UserError: the folder has no such dataset, no pool of two members, or no labels and no scores; a file exists already; or
-            the configuration does not allow what the files would say. Nothing is written then.
+        UserError: the folder has no such dataset, no pool of two members, or answers of none of its members; a file exists
+            already; or the configuration does not allow what the files would say. Nothing is written then.
     """
     questions = folder / "hub" / MIRROR / name / "questions.parquet"
     if not questions.exists():
@@ -60,14 +62,13 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
         "datasets": [name],
         "scenarios": ["real"],
         "pools": list(of_pool.values()),
-        "routers": [
-            router
-            for router in (OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS)
-            if router not in OF_SEVERAL_TASKS or len(dataset["tasks"]) > 1
-        ],
+        "routers": _routers(dataset),
         "seeds": [0, 1, 2, 3, 4],
-        "tables": ["accuracy", "comparisons"],
-        "figures": ["accuracy"],
+        **(
+            {"tables": ["accuracy", "comparisons"], "figures": ["accuracy"]}
+            if _is_tested(dataset)
+            else {"tables": ["audit"]}
+        ),
         "report": True,
     }
     for path in files:
@@ -91,23 +92,35 @@ def _pools(folder: Path) -> dict[str, list[Path]]:
     return {pool: members for pool, members in pools.items() if len(members) >= _FEWEST_MEMBERS}
 
 
+def _is_tested(dataset: Mapping[str, Any]) -> bool:
+    return dataset.get("answer_kind") == "score" or "label" in dataset["source"]["columns"]
+
+
+def _routers(dataset: Mapping[str, Any]) -> list[str]:
+    if not _is_tested(dataset):
+        return list(WITHOUT_LABELS)
+    known = OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS
+    return [router for router in known if router not in OF_SEVERAL_TASKS or len(dataset["tasks"]) > 1]
+
+
 def _dataset(name: str, path: Path, members: Sequence[Path]) -> dict[str, Any]:
     questions = read_table(path)
     labelled = questions.num_rows - questions["answer"].null_count
     has_options = bool(pc.max(pc.list_value_length(questions["options"])).as_py())
     columns: Mapping[str, Any] = {"id": "question_id", "question": "question", "task": "category"}
-    if labelled and labelled == questions.num_rows:
-        adapter = {"adapter": "multiple_choice" if has_options else "mathematics"}
-        columns = {**columns, **({"options": "options"} if has_options else {}), "label": "answer"}
-        columns = {**columns, "label_form": "letter" if has_options else "text"}
-    elif all(read_table(member, ["score"])["score"].null_count == 0 for member in members):
+    answers = [read_table(member, ["answer", "score"]) for member in members]
+    is_scored = all(table["score"].null_count == 0 for table in answers)
+    are_scores_alone = all(table["answer"].null_count == table.num_rows for table in answers)
+    if labelled < questions.num_rows and (is_scored or are_scores_alone):
         adapter = {"adapter": "free_form", "answer_kind": "score"}
     else:
-        raise UserError(
-            f"{path}: {questions.num_rows - labelled} of {questions.num_rows} questions have no right answer, and the models have no "
-            "scores for all their questions. Import the right answers too."
-        )
-    tasks = sorted(set(questions["category"].to_pylist()))
+        # Questions without a right answer are dropped where others have one.
+        adapter = {"adapter": "multiple_choice" if has_options else "mathematics"}
+        columns = {**columns, **({"options": "options"} if has_options else {})}
+        form = "letter" if has_options else "text"
+        columns = {**columns, **({"label": "answer", "label_form": form} if labelled else {})}
+    used = questions.filter(pc.is_valid(questions["answer"])) if "label" in columns else questions
+    tasks = sorted(set(used["category"].to_pylist()))
     return {
         "title": name,
         **adapter,

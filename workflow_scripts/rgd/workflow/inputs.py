@@ -6,7 +6,7 @@ This is where the label firewall is enforced: :meth:`Inputs.fit` gives a label f
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,10 @@ class Inputs:
 
     def labels(self, dataset: str, query_set: str, pool: str) -> str:
         """The labels, as the texts that the pool's equal answers have."""
+        if query_set == BENCHMARK and not self.config.dataset[dataset].is_tested:
+            sys.exit(
+                f"Configuration error: {dataset} has no labels, which this result needs. Give source.columns.label."
+            )
         if self.study.is_free_form(dataset):
             return paths.matched_labels(dataset, pool)
         return paths.labels(dataset, query_set)
@@ -234,6 +238,17 @@ class Inputs:
 
     # Tables and figures.
 
+    def tested(self, files: Sequence[str]) -> Callable[[Any], list[str]]:
+        """An input function: ``files``, on which a table of accuracies is based; without any the run ends with a message."""
+
+        def found(wildcards: Any) -> list[str]:
+            del wildcards
+            if not files:
+                sys.exit(f"Configuration error: {self.study.name} has no labels, which this result needs.")
+            return list(files)
+
+        return found
+
     def questions(self, query_sets: Iterable[QuerySet]) -> list[str]:
         return [paths.questions(dataset, query_set) for dataset, query_set in query_sets]
 
@@ -246,12 +261,12 @@ class Inputs:
         ]
 
     def graded_answers(self) -> list[str]:
-        """The answers of every member to every benchmark; right answers have their label's text."""
+        """The answers of every member to every labelled benchmark; right answers have their label's text."""
         return [
             paths.graded_responses(dataset, member)
             if self.study.is_free_form(dataset)
             else paths.responses(dataset, BENCHMARK, member)
-            for dataset in self.study.datasets
+            for dataset in self.study.tested_datasets
             for member in self.study.members_of(self.study.query_sets[dataset, BENCHMARK])
         ]
 
@@ -351,7 +366,7 @@ class Inputs:
 
     def map_dataset(self, wildcards: Any) -> str:
         """The dataset of a map of queries: the one in the map's name, or the first one."""
-        first, *_ = self.study.datasets + self.study.untested
+        first, *_ = self.study.datasets + self.study.only_described
         return wildcards.map.removeprefix("queries").removeprefix("_of_") or first
 
     def map_scenarios(self, wildcards: Any) -> list[str]:

@@ -195,6 +195,15 @@ class Study:
         return [(dataset, BENCHMARK) for dataset in self.datasets]
 
     @cached_property
+    def tested_datasets(self) -> list[str]:
+        """The datasets whose benchmark has labels, or scores in their place."""
+        return [dataset for dataset in self.datasets if self.config.dataset[dataset].is_tested]
+
+    @cached_property
+    def tested_benchmarks(self) -> list[QuerySet]:
+        return [(dataset, BENCHMARK) for dataset in self.tested_datasets]
+
+    @cached_property
     def drawn(self) -> list[QuerySet]:
         """Every query set that generators write; a filtered set counts as its parent."""
         return generated.drawn(self.config)
@@ -246,13 +255,18 @@ class Study:
         return [name for name, spec in self.config.dataset.items() if spec.descriptor]
 
     @cached_property
-    def untested(self) -> list[str]:
+    def only_described(self) -> list[str]:
         """The datasets whose tasks are only described."""
-        return [name for name, spec in self.config.dataset.items() if not spec.is_tested]
+        return [name for name, spec in self.config.dataset.items() if not spec.has_questions]
 
     @cached_property
     def free_form(self) -> list[str]:
         return [name for name in self.config.dataset if self.is_free_form(name)]
+
+    @cached_property
+    def graded(self) -> list[str]:
+        """The datasets of questions without options that have labels to grade answers by."""
+        return [name for name in self.free_form if self.config.dataset[name].is_tested]
 
     @cached_property
     def reported(self) -> dict[str, Any]:

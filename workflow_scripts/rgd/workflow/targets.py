@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from rgd.config.analyses import left_out, made_figures, made_tables
 from rgd.config.needs import embedders, models
 from rgd.workflow import paths, replicas
 from rgd.workflow.inputs import Inputs
@@ -21,14 +22,17 @@ class Targets:
         self.outcomes = [paths.outcomes(cell) for cell in study.scored_cells]
         self.choices = [paths.choices(cell) for cell in study.scored_cells]
         tested = set(study.tested_cells)
-        # Tasks that are only described cannot be tested: their products are the fitted routers.
-        self.fitted = [paths.router(cell) for cell in study.cells if cell not in tested]
+        # Without labels nothing can be tested: the products are the routes of the test queries, if there are any, or else the
+        # fitted routers.
+        self.untested = [
+            paths.routes(cell) if config.dataset[cell.dataset].has_questions else paths.router(cell)
+            for cell in study.cells
+            if cell not in tested
+        ]
         self.questions = inputs.questions(study.asked)
         self.responses = inputs.responses(study.query_sets)
-        self.tables = [paths.table(name, table, kind) for table in config.experiment.tables for kind in paths.KINDS]
-        self.figures = [
-            paths.figure(name, figure, kind) for figure in config.experiment.figures for kind in ("svg", "png")
-        ]
+        self.tables = [paths.table(name, table, kind) for table in made_tables(config) for kind in paths.KINDS]
+        self.figures = [paths.figure(name, figure, kind) for figure in made_figures(config) for kind in ("svg", "png")]
         self.summary = [paths.summary(name)] if self.cells else []
         self.bundles = [paths.bundle("bundle.json", cell) for cell in study.bundled_cells]
         self.report = paths.report(name)
@@ -42,7 +46,7 @@ class Targets:
     def all(self) -> list[str]:
         """The files of a run that names no target."""
         report = [self.report] if self.study.config.experiment.report else []
-        return [*self.cells, *self.fitted, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
+        return [*self.cells, *self.untested, *self.tables, *self.figures, *self.summary, *self.bundles, *report]
 
     # The records of further jobs that share what models with replicas are asked.
 
@@ -60,7 +64,7 @@ class Targets:
 
 
 def summary(study: Study, made: Collection[str]) -> str:
-    """The end of a run: the experiment's main table, and the paths of its tables, figures and page.
+    """The end of a run: the experiment's main table, the paths of its tables, figures and page, and what is left out.
 
     Args:
         study: of the experiment.
@@ -77,4 +81,5 @@ def summary(study: Study, made: Collection[str]) -> str:
     found = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{study.name}/{files}")]
     shown = sorted(str(path) for path in found if os.path.normpath(path) in made)
     table = [main.read_text(encoding="utf-8")] if os.path.normpath(main) in made and main.exists() else []
-    return "\n".join([*table, *shown])
+    absent = [f"Left out: {reason}." for reason in left_out(study.config)] if made else []
+    return "\n".join([*table, *shown, *absent])

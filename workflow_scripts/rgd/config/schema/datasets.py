@@ -51,7 +51,11 @@ class Columns(Section):
         None,
         description="For multiple_choice, in the place of `options`: the options of every question, as the classes of a task.",
     )
-    label: str | None = Field(None, description="The right answer; null only for answer_kind `score`, which has none.")
+    label: str | None = Field(
+        None,
+        description="The right answer; null: the questions have no labels, so routers that learn from labels and tables of accuracies "
+        "are left out. answer_kind `score` has none either: its scores are the recorded answers.",
+    )
     label_form: Literal["letter", "index_from_0", "index_from_1", "text", "boxed"] | None = Field(
         None,
         description="How the label gives the answer: the option's letter, its number counted from 0 or 1, or its text. For "
@@ -170,9 +174,15 @@ class Dataset(Section):
     )
 
     @property
-    def is_tested(self) -> bool:
-        """Whether there are questions to test routers on; tasks that are only described have none."""
+    def has_questions(self) -> bool:
+        """Whether there are questions to answer; tasks that are only described have none."""
         return self.adapter != DESCRIBED
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether routers can be tested: there are questions, and labels or scores that say which answers are good."""
+        columns = None if self.source is None else self.source.columns
+        return self.has_questions and (columns is None or columns.label is not None or self.kind == "score")
 
     @model_validator(mode="after")
     def _names_of_files_are_safe(self) -> "Dataset":
@@ -195,7 +205,7 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _is_described_or_read(self) -> "Dataset":
-        if self.is_tested:
+        if self.has_questions:
             if self.examples:
                 raise ValueError(
                     f"examples are only for the adapter {DESCRIBED}, because a benchmark has questions: remove them"
@@ -255,12 +265,15 @@ class Dataset(Section):
             MATHEMATICS: ("text", "boxed"),
             FREE_FORM: ("text",),
         }[self.adapter]
-        if (columns.label is None, columns.label_form is None) != ((self.kind == "score"),) * 2:
+        if (columns.label is None) != (columns.label_form is None):
             raise ValueError(
-                "source.columns: label and label_form are required, but for answer_kind: score they must be null: scores stand "
-                "in the recorded answers"
+                "source.columns: label and label_form go together: give both, or neither if there are no labels"
             )
-        if self.kind != "score" and columns.label_form not in forms:
+        if self.kind == "score" and columns.label is not None:
+            raise ValueError(
+                "source.columns: for answer_kind: score, label and label_form must be null: scores stand in the recorded answers"
+            )
+        if columns.label_form is not None and columns.label_form not in forms:
             raise ValueError(
                 f"source.columns.label_form = {columns.label_form}: {self.adapter} accepts {', '.join(forms)}"
             )
