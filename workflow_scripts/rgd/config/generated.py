@@ -52,8 +52,13 @@ def queries(config: Config, dataset: str, scenario: Scenario) -> int:
         UserError: the dataset does not define the scenario's size.
     """
     spec = config.dataset[dataset]
+    if scenario.size is None and spec.generated_queries is None:
+        raise UserError(
+            f"the scenario {scenario.key} has generated queries, but config/dataset/{dataset}.yaml does not say how many. Add "
+            "generated_queries there, or exclude the scenario for this dataset."
+        )
     if scenario.size is None:
-        return spec.generated_queries
+        return int(spec.generated_queries or 0)
     if scenario.size not in spec.generated_sizes:
         known = ", ".join(spec.generated_sizes) or "none"
         raise UserError(
@@ -67,11 +72,16 @@ def check(config: Config, folder: Path) -> None:
     """Check that every dataset has what the experiment's generated scenarios name.
 
     Raises:
-        UserError: a size or a descriptor is missing, or max_draws_per_task is too small.
+        UserError: tasks, a size or a descriptor are missing, or max_draws_per_task is too small.
     """
     where = file_of(folder, "experiment", config.name)
     for dataset, scenario in made(config):
         spec = config.dataset[dataset]
+        if not spec.tasks:
+            raise UserError(
+                f"{where}: the scenario {scenario.key} is written from the descriptions of the tasks, but "
+                f"{file_of(folder, 'dataset', dataset)} has no tasks. Describe them there, or set scenarios: [real]."
+            )
         try:
             number = queries(config, dataset, scenario)
         except UserError as error:

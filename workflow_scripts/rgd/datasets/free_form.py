@@ -16,7 +16,7 @@ from rgd.errors import UserError
 
 
 def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
-    """The questions of the settings' tasks, in the files' order.
+    """The questions of the settings' tasks, or of all tasks of the table if there are none, in the files' order.
 
     Args:
         settings: source (file, columns, rows), tasks, and answer_kind (``number``, ``text``, ``yes_no`` or ``score``).

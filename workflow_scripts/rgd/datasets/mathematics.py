@@ -12,7 +12,9 @@ from rgd.errors import UserError
 
 
 def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
-    """The questions of the settings' tasks, in the files' order, without options.
+    """The questions of the settings' tasks, or of all tasks of the table if there are none, in the files' order.
+
+    They have no options.
 
     Args:
         settings: source (file, columns, rows) and tasks.

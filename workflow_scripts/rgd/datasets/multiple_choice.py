@@ -20,7 +20,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]+(?=(\.0*)?\Z)")
 
 
 def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question]:
-    """The questions of the settings' tasks, in the files' order.
+    """The questions of the settings' tasks, or of all tasks of the table if there are none, in the files' order.
 
     Args:
         settings: source (file, columns, rows), tasks, and answer_kind unless it is letters.

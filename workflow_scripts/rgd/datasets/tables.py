@@ -14,6 +14,9 @@ from rgd.datasets.base import UNLISTED, Dropped, Question, Read
 from rgd.datasets.mirror import SourceFile, source_files, task_keys, task_name
 from rgd.errors import UserError
 
+ONLY_TASK = "all"
+"""The task of all questions, where neither the dataset's file nor the table names any."""
+
 
 class Row(NamedTuple):
     """A row of a table: its file, its number in the file, and its values by column."""
@@ -144,7 +147,7 @@ def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: M
     if columns["task"] is not None:
         task = keys[text("task")]
     else:
-        task = row.file.task if row.file.task is not None else tasks[0]
+        task = row.file.task if row.file.task is not None else next(iter(tasks), ONLY_TASK)
     prefix = "".join(f"{word}-" for word in (row.file.task, row.file.part) if word)
     return {
         "query_id": text("id") if columns["id"] is not None else f"{prefix or 'row-'}{row.number:05d}",
@@ -159,12 +162,14 @@ def checked_tasks(questions: Sequence[Question], tasks: Sequence[str], names: Se
 
     Args:
         questions: of all rows, in order.
-        tasks: the dataset's tasks.
+        tasks: the dataset's tasks; empty if those of the table are meant.
         names: the tasks' names as the files spell them.
 
     Raises:
         UserError: a task has no question.
     """
+    if not tasks:
+        return Read(questions, [], map(task_name, names))
     found = {question.task for question in questions}
     missing = [task for task in tasks if task not in found]
     if missing:

@@ -264,7 +264,8 @@ class _Asks:
         key = job.wildcards.get("query_set", BENCHMARK)
         if key != BENCHMARK:
             sizes = {f"-{size}": number for size, number in dataset.generated_sizes.items()}
-            return next((number for suffix, number in sizes.items() if suffix in key), dataset.generated_queries)
+            default = dataset.generated_queries or run_times.QUERIES_UNKNOWN
+            return next((number for suffix, number in sizes.items() if suffix in key), default)
         per_task = dataset.questions_per_task
         number = run_times.QUERIES_UNKNOWN if per_task is None else per_task * len(dataset.tasks)
         return round((1 - dataset.train_share) * number) if TESTED in questions else number

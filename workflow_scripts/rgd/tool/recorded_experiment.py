@@ -128,6 +128,4 @@ def _dataset(name: str, path: Path, members: Sequence[Path]) -> dict[str, Any]:
         "tasks": {task: f"Questions of {task}." for task in tasks},
         "recorded": name,
         "embedder": EMBEDDER,
-        # No generator writes queries for it.
-        "generated_queries": len(tasks),
     }

@@ -117,6 +117,10 @@ class Source(Section):
         return self
 
 
+def _names_of_files(source: Source) -> list[str]:
+    return [source.file, *([source.remote] if isinstance(source.remote, str) else source.remote or [])]
+
+
 class Dataset(Section):
     """config/dataset/DATASET.yaml: a benchmark."""
 
@@ -132,8 +136,9 @@ class Dataset(Section):
         description="For the adapter `quickstart`: questions per task, at most 60; null: all.",
     )
     tasks: dict[TaskName, Annotated[str, StringConstraints(strip_whitespace=True)]] = Field(
-        min_length=1,
-        description="Each task with a human-written description. A name is that of the file's column, in any alphabet, or has "
+        default_factory=dict,
+        description="For adapters that read tables it may be left out where nothing is generated: the tasks are then those of "
+        "source.columns.task, or a single one. Each task with a human-written description. A name is that of the file's column, in any alphabet, or has "
         "underscores in place of all but letters and digits.",
     )
     examples: dict[TaskName, list[Annotated[str, Field(min_length=1)]]] = Field(
@@ -165,8 +170,10 @@ class Dataset(Section):
     recorded_embeddings: str | None = Field(
         None, description="File in that folder with embeddings of the benchmark's queries; null: they are computed."
     )
-    generated_queries: int = Field(
-        ge=1, description="Number of queries in a generated scenario, spread evenly over the tasks."
+    generated_queries: int | None = Field(
+        None,
+        ge=1,
+        description="Number of queries in a generated scenario, spread evenly over the tasks; needed only by experiments with one.",
     )
     generated_sizes: dict[SizeKey, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
@@ -186,21 +193,27 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _names_of_files_are_safe(self) -> "Dataset":
-        remote = (
-            []
-            if self.source is None
-            else [
-                self.source.file,
-                *([self.source.remote] if isinstance(self.source.remote, str) else self.source.remote or []),
-            ]
-        )
-        if not any("{task}" in name for name in remote):
+        if not any("{task}" in name for name in ([] if self.source is None else _names_of_files(self.source))):
             return self
         for task in self.tasks:
             if task.startswith(".") or any(sign in task for sign in "/\\{}"):
                 raise ValueError(
                     f"the task {task!r} cannot be part of a file's name, which source.file makes of it: name the task by a column"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_tasks_or_reads_them(self) -> "Dataset":
+        if self.tasks:
+            return self
+        if self.adapter not in TABLE_ADAPTERS:
+            raise ValueError(f"tasks is empty, but the adapter {self.adapter} needs them: name at least one")
+        if self.source is not None and any("{task}" in name for name in _names_of_files(self.source)):
+            raise ValueError("tasks is empty, but source.file has the placeholder {task}: name the tasks")
+        if self.descriptor is not None:
+            raise ValueError(
+                "tasks is empty, but a descriptor describes named tasks: name them, or set descriptor: null"
+            )
         return self
 
     @model_validator(mode="after")
