@@ -54,6 +54,8 @@ def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = N
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Whoever reads the address below can connect at once.
+        listener.listen(2048)
     except OSError as error:
         listener.close()
         raise UserError(f"--port {port}: {error.strerror}. Give another port; 0 takes a free one.") from None
