@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from _job import running
 from rgd.answers.formats.recorded import read_responses
+from rgd.answers.formats.recorded_columns import row_count
 from rgd.answers.formats.recorded_scores import read_scores
 from rgd.answers.responses import UNMEASURED
 from rgd.artifacts import schemas
@@ -24,7 +24,7 @@ def take(path: Path, questions: pa.Table, responses: str) -> str:
     write_table(responses, table, schemas.RESPONSES)
     missing = table["answer"].null_count
     unmeasured = table["confidence_kind"].to_pylist().count(UNMEASURED)
-    unknown = pq.read_metadata(path).num_rows - (table.num_rows - absent)
+    unknown = row_count(path) - (table.num_rows - absent)
     return (
         f"{table.num_rows - missing} answers, {missing} missing ({absent} without a row, {outside} no option of their question); "
         f"{unknown} rows of the file belong to no question, {unmeasured} confidences dropped ({UNMEASURED})"

@@ -67,6 +67,11 @@ def test_made_up_answers_give_every_table(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_answers_to_questions_without_labels_are_routed(tmp_path: Path) -> None:
     data = recorded_world.make(tmp_path / "data", per_task=8)
+    files = sorted((data / "recorded/mmlu_pro/large").glob("*.parquet"))
+    pd.read_parquet(files[0]).to_csv(files[0].with_suffix(".csv"), index=False)
+    pd.read_parquet(files[1]).to_json(files[1].with_suffix(".jsonl"), orient="records", lines=True)
+    for path in files[:2]:
+        path.unlink()
     columns = "dataset.mmlu_pro_recorded.source.columns"
     done = run(
         tmp_path / "run",
@@ -81,6 +86,8 @@ def test_answers_to_questions_without_labels_are_routed(tmp_path: Path) -> None:
     assert routed == {"cascal", "latent_truth", "majority"}
     assert pd.read_parquet(results / "labels/mmlu_pro_recorded/benchmark.parquet").empty
     assert not (results / "cells").exists()
+    answers = [pd.read_parquet(path) for path in (results / "responses/mmlu_pro_recorded/benchmark").glob("*.parquet")]
+    assert all(0.9 < table["answer"].notna().mean() < 1 for table in answers)
     assert (results / "reports/recorded/report.html").stat().st_size > 10_000
     # What is left out is said.
     assert all(name in done.stdout + done.stderr for name in ("accuracy", "knn", "topk"))

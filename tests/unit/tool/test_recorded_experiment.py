@@ -71,6 +71,17 @@ def test_two_pools_are_two_files(tmp_path: Path, config: Path) -> None:
     assert load(config, "mine", data_root=str(tmp_path / "data")).experiment.pools == ["mine_one", "mine_two"]
 
 
+def test_two_files_of_one_model_are_two_members(tmp_path: Path, config: Path) -> None:
+    data = tmp_path / "data"
+    import_files("lm_eval", worlds.lm_eval(tmp_path / "a"), data, dataset="mine", pool="one")
+    import_files("llmrouterbench", worlds.llmrouterbench(tmp_path / "b"), data, dataset="mine", pool="two")
+    assert init("mine", data, config) == 0
+    found = load(config, "mine", data_root=str(data))
+    first, second = found.pool["mine_one"], found.pool["mine_two"]
+    assert not set(first.members) & set(second.members)
+    assert set(second.files.values()) == set(first.members)
+
+
 def test_what_cannot_be_an_experiment_is_one_message_and_writes_nothing(
     tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,12 +1,14 @@
 """Checks across files: names that must resolve, members that must exist, experiments that share artifacts."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rgd.answers.kinds import SCORE, WITHOUT_OPTIONS
+from rgd.artifacts.digests import file_digest
 from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
-from rgd.config.members import member_key, members, recorded_file, recorded_members
+from rgd.config.members import SUFFIXES, member_key, members, recorded_files, recorded_members
 from rgd.config.prices import member_rates
 from rgd.config.products import listed, products, unique
 from rgd.config.scenarios import DEFAULT, GRAMMAR, ambiguous, parse
@@ -111,15 +113,7 @@ def _check_recorded_pool(config: Config, file: Path, pool: Pool) -> None:
         if member in asked:
             raise UserError(
                 f"{file}: the recorded member {member} is also a member of config/model/{asked[member].model_name}.yaml. "
-                "Rename one of them, so that each key is unique."
-            )
-        others = {
-            spec.recorded for spec in config.pool.values() if spec.recorded is not None and member in spec.members
-        }
-        if elsewhere := sorted(others - {pool.recorded}):
-            raise UserError(
-                f"{file}: the recorded member {member} is in the folder {pool.recorded}, but in another pool in {elsewhere[0]}. "
-                "Rename one of the files, so that each key is unique."
+                f"Give it another key: members: [{member}-recorded, …] and files: {{{member}-recorded: {pool.files.get(member, member)}}}."
             )
 
 
@@ -358,7 +352,8 @@ def _check_mirror(config: Config, folder: Path) -> None:
                     f"scenarios = {generated[0]} cannot be run. Set scenarios: [real]."
                 )
             for member in config.pool[key].members:
-                wanted[recorded_file(config, name, member)] = f"{file_of(folder, 'pool', key)}: members"
+                for file in recorded_files(config, name, member):
+                    wanted[file] = f"{file_of(folder, 'pool', key)}: members"
     if not wanted:
         return
     if config.paths.data_root is None:
@@ -377,6 +372,32 @@ def _check_mirror(config: Config, folder: Path) -> None:
                 + nearest(file, known)
                 + (fetch if file.startswith("hub/") else "")
             )
+    _check_one_content(config, folder, root)
+
+
+def _check_one_content(config: Config, folder: Path, root: Path) -> None:
+    """A dataset's results are stored by member, so a member has one content for it, in however many folders it is."""
+    for product in products(config):
+        recorded = [name for name in product.pools if config.pool[name].recorded is not None]
+        for dataset, pool in itertools.product(product.datasets, recorded):
+            for member in config.pool[pool].members:
+                files = recorded_files(config, dataset, member)
+                _check_one_form(root, files)
+                if len(files) > 1 and len({file_digest(root / file) for file in files}) > 1:
+                    raise UserError(
+                        f"{file_of(folder, 'pool', pool)}: the member {member} of {dataset} has answers in {files[0]} and others in "
+                        f"{files[1]}. Give it another key in one of the pools, such as {member}-{pool}, and add files: "
+                        f"{{{member}-{pool}: {member}}} there."
+                    )
+
+
+def _check_one_form(root: Path, files: Sequence[str]) -> None:
+    for name in files:
+        forms = [
+            str(path) for suffix in SUFFIXES if (path := (root / name).with_name(Path(name).stem + suffix)).is_file()
+        ]
+        if len(forms) > 1:
+            raise UserError(f"{forms[0]} and {forms[1]} are both recorded answers of one member. Delete one of them.")
 
 
 def _source_files(config: Config, where: str, dataset: Dataset) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ def read_rows(source: Mapping[str, Any], tasks: Sequence[str], folder: Path, col
 
 
 def read_table_file(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """The rows of a Parquet, JSONL or CSV file, each with ``columns`` (default: all); an empty cell of a CSV is None.
+    """The rows of a Parquet, JSONL, CSV or TSV file, each with ``columns`` (default: all); an empty cell of a CSV is None.
 
     Raises:
         UserError: the file is missing, unreadable, in another format, or lacks a column.
@@ -88,7 +89,7 @@ def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
 
 def _csv(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file, strict=True)
+        table = csv.DictReader(file, strict=True, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         wanted = _needed(path, columns, list(table.fieldnames or []))
         rows = []
         for row in table:
@@ -98,12 +99,14 @@ def _csv(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     return rows
 
 
-READERS = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv}
+READERS = {".parquet": _parquet, ".jsonl": _jsonl, ".csv": _csv, ".ndjson": _jsonl, ".tsv": _csv}
 
 
 def _needed(path: Path, columns: Sequence[str] | None, present: Sequence[str]) -> list[str]:
     """``columns``, all of which must be ``present``."""
     for name in columns or []:
+        if present.count(name) > 1:
+            raise UserError(f"{path} has {present.count(name)} columns called {name}. Keep one of them.")
         if name not in present:
             close = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
             hint = f"Did you mean {close[0]}?" if close else f"It has {', '.join(present) or 'no columns'}."
@@ -122,13 +125,31 @@ def told(value: Any) -> str:
     """A cell as text: empty if nothing is in it, and without the point of a whole number (a column with gaps has floats)."""
     if value is None or value != value:
         return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    is_whole = isinstance(value, float | Decimal) and abs(float(value)) < 2**53 and value == int(value)
+    return str(int(value)) if is_whole else str(value)
+
+
+def text_of(row: Row, column: str) -> str:
+    """A cell as text, as :func:`told`; of a list of one it is that one.
+
+    Raises:
+        UserError: the cell holds another list or a structure.
+    """
+    value = row.values[column]
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list | dict):
+        raise UserError(
+            f"{row.file.name}, row {row.number}: the column {column} holds {type(value).__name__} ({str(value)[:60]}), where a text or "
+            "a number is expected. Write texts, or name another column under source.columns."
+        )
+    return told(value)
 
 
 def keys_of_tasks(rows: Sequence[Row], columns: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, str]:
     """The key of each task that the column of tasks names; see :func:`rgd.datasets.mirror.task_keys`."""
     column = columns["task"]
-    return {} if column is None else task_keys([told(row.values[column]) for row in rows], tasks)
+    return {} if column is None else task_keys([text_of(row, column) for row in rows], tasks)
 
 
 def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: Mapping[str, str]) -> dict[str, Any]:
@@ -142,7 +163,7 @@ def identity(row: Row, columns: Mapping[str, Any], tasks: Sequence[str], keys: M
     """
 
     def text(key: str) -> str:
-        return told(row.values[columns[key]])
+        return text_of(row, columns[key])
 
     if columns["task"] is not None:
         task = keys[text("task")]

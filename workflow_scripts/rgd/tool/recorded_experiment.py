@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import yaml
 
 from rgd.answers.formats.collecting import MIRROR
+from rgd.artifacts.digests import file_digest
 from rgd.artifacts.files import read_table, replacing
 from rgd.config import load
 from rgd.errors import UserError
@@ -53,8 +54,9 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
     dataset = _dataset(name, questions, [path for members in pools.values() for path in members])
     files: dict[Path, Any] = {config / "dataset" / f"{name}.yaml": dataset}
     of_pool = {pool: name if len(pools) == 1 else f"{name}_{pool}" for pool in pools}
-    for pool, members in pools.items():
-        content = {"title": pool, "recorded": pool, "members": [path.stem for path in members]}
+    for pool, named in _members(pools).items():
+        renamed = {key: path.stem for key, path in named.items() if key != path.stem}
+        content = {"title": pool, "recorded": pool, "members": list(named), **({"files": renamed} if renamed else {})}
         files[config / "pool" / f"{of_pool[pool]}.yaml"] = content
     experiment = config / "experiment" / f"{name}.yaml"
     files[experiment] = {
@@ -90,6 +92,19 @@ def _pools(folder: Path) -> dict[str, list[Path]]:
     """The files of the members of each pool that has enough."""
     pools = {path.name: sorted(path.glob("*.parquet")) for path in sorted(folder.glob("*")) if path.is_dir()}
     return {pool: members for pool, members in pools.items() if len(members) >= _FEWEST_MEMBERS}
+
+
+def _members(pools: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, Path]]:
+    """The files of each pool by member; a file with the name of another one and other answers is MEMBER-POOL."""
+    taken: dict[str, str] = {}
+    found: dict[str, dict[str, Path]] = {}
+    for pool, paths in pools.items():
+        found[pool] = {}
+        for path in paths:
+            content = file_digest(path)
+            is_other = taken.setdefault(path.stem, content) != content
+            found[pool][f"{path.stem}-{pool}" if is_other else path.stem] = path
+    return found
 
 
 def _is_tested(dataset: Mapping[str, Any]) -> bool:

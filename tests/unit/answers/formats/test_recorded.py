@@ -160,12 +160,8 @@ def test_the_experiment_needs_its_data(data: Path, tmp_path: Path) -> None:
         load(CONFIG, "recorded", ["experiment.scenarios=[real,qwen2.5-coder-0.5b]"], data_root=str(data))
 
 
-def test_one_member_has_one_content(tmp_path: Path, data: Path) -> None:
+def test_a_recorded_member_is_no_model(tmp_path: Path, data: Path) -> None:
     folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
-    pool = yaml.safe_load((folder / "pool/small_recorded.yaml").read_text())
-    (folder / "pool/again.yaml").write_text(yaml.safe_dump(pool | {"recorded": "large"}))
-    with pytest.raises(UserError, match=r"pool/.*\.yaml: .*(small.*large|large.*small)"):
-        load(folder, "recorded", data_root=str(data))
     members = ["smollm2-135m-examples", "other"]
     (folder / "pool/again.yaml").write_text(yaml.safe_dump({"title": "x", "recorded": "large", "members": members}))
     assert "config/model/smollm2-135m.yaml" in load_all(folder, "recorded", data_root=str(data))[1]["pool", "again"]

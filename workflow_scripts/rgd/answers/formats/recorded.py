@@ -1,30 +1,30 @@
-"""Answers that a user already has: one Parquet file per member, instead of a model to ask.
+"""Answers that a user already has: one file per member (Parquet, CSV, TSV or JSONL), instead of a model to ask.
 
 A file has the columns question_id and answer (a letter, or mathematics in LaTeX; null if none could be read), and may have
 text, a confidence and the numbers of tokens. The name of the confidence column, one of :data:`CONFIDENCE_COLUMNS`, says what
 the confidence is.
 """
 
-import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rgd.answers.formats.recorded_columns import counts_of, kind_of, numbers_of, read_columns, texts_of, typed
 from rgd.answers.responses import MEAN_LOG_PROBABILITY, UNMEASURED, is_mean_log_probability
 from rgd.answers.wording import normal
 from rgd.artifacts import schemas
-from rgd.artifacts.files import from_matrix, list_matrix, read_table
+from rgd.artifacts.files import from_matrix, list_matrix
 from rgd.errors import UserError
 
 RULE = "recorded"
 ANSWER = "answer"
 COST = "cost"
 NOT_READ = "none"
+TEXTS, COUNTS = ("text",), ("prompt_tokens", "completion_tokens")
 CONFIDENCE_COLUMNS = (MEAN_LOG_PROBABILITY, "mean_token_probability", "likelihood_per_byte", "confidence")
 
 # A letter alone, or as people mark an option: (B), B., "B".
@@ -99,12 +99,11 @@ def read_costs(path: Path, query_ids: pa.ChunkedArray) -> np.ndarray | None:
     Raises:
         UserError: the file cannot be read, or a cost is no number, negative or infinite.
     """
-    table = read_member(path)
-    if COST not in table.column_names:
+    given = read_columns(path, ("question_id",), (COST,))
+    if COST not in given:
         return None
-    rows = rows_of(path, table["question_id"], query_ids)
-    with typed(path):
-        costs = table[COST].cast(pa.float64()).take(rows).to_numpy(zero_copy_only=False)
+    rows = rows_of(path, pa.chunked_array([texts_of(path, "question_id", given["question_id"], is_id=True)]), query_ids)
+    costs = numbers_of(path, COST, given[COST]).take(rows).to_numpy(zero_copy_only=False)
     wrong = np.flatnonzero((costs < 0) | np.isinf(costs))
     if len(wrong):
         raise UserError(
@@ -120,15 +119,18 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
     Raises:
         UserError: the file cannot be read, or a query's vector is missing, zero or of the wrong dimension.
     """
-    table = read_table(path, ["question_id", "embedding"])
-    rows = rows_of(path, table["question_id"], query_ids)
+    given = read_columns(path, ("question_id", "embedding"), ())
+    rows = rows_of(path, pa.chunked_array([texts_of(path, "question_id", given["question_id"], is_id=True)]), query_ids)
+    embedding = given["embedding"]
+    if not isinstance(embedding, pa.ChunkedArray) or not _holds_vectors(embedding.type):
+        raise UserError(f"{path}: the column embedding holds {kind_of(embedding)}. Write lists of numbers.")
     if rows.null_count:
         first = query_ids.filter(rows.is_null())[0].as_py()
         raise UserError(
             f"{path} lacks the embeddings of {rows.null_count} queries, the first of them {first}: compute them instead."
         )
     with typed(path):
-        vectors = list_matrix(table["embedding"].take(rows)).astype(np.float32)
+        vectors = list_matrix(embedding.take(rows)).astype(np.float32)
     if vectors.shape[1] != dimension:
         raise UserError(
             f"{path} has vectors of dimension {vectors.shape[1]}, but the dataset's embedder gives {dimension}: name the "
@@ -140,45 +142,38 @@ def read_embeddings(path: Path, query_ids: pa.ChunkedArray, dimension: int) -> p
     return pa.table({"query_id": query_ids, "embedding": from_matrix(vectors / length)})
 
 
-@contextlib.contextmanager
-def typed(path: Path) -> Iterator[None]:
-    """Report columns of another type as one message.
-
-    Raises:
-        UserError: the block met a value that its column should not hold.
-    """
-    try:
-        yield
-    except (pa.ArrowException, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} has a column of another type than recorded answers have ({reason}).") from error
+def _holds_vectors(kind: pa.DataType) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in lists) and (
+        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
+    )
 
 
-def read_member(path: Path, needed: str = "question_id") -> pa.Table:
-    """A member's file, whose texts are plain strings (some writers have other types for them).
+def read_member(path: Path, needed: str) -> pa.Table:
+    """A member's file (Parquet, CSV, TSV or JSONL): its ids, the column ``needed``, and what else of it is used.
 
     Args:
         path: the file.
-        needed: a column that it must have, besides question_id.
+        needed: ``answer`` or ``score``.
+
+    Returns:
+        question_id and answer or score; and where the file has them text, prompt_tokens, completion_tokens, and the first of
+        :data:`CONFIDENCE_COLUMNS`.
 
     Raises:
-        UserError: the file cannot be read or lacks a column.
+        UserError: the file cannot be read, lacks a column, or holds in one what does not belong there.
     """
-    table = read_table(path)
-    for name in ("question_id", needed):
-        if name not in table.column_names:
-            raise UserError(f"{path} has no column {name}, only {table.column_names}: recorded {needed}s need it.")
-    for name in {"question_id", "answer", "text"} & set(table.column_names):
-        texts = pa.array([_told(value) for value in table[name].to_pylist()], pa.string())
-        table = table.set_column(table.column_names.index(name), name, texts)
-    return table
-
-
-def _told(value: Any) -> str | None:
-    """A cell as text; of a list of one, that one."""
-    if isinstance(value, list):
-        value = value[0] if len(value) == 1 else None
-    return None if value is None else str(value)
+    found = read_columns(path, ("question_id", needed), (*TEXTS, *COUNTS, *CONFIDENCE_COLUMNS))
+    confidence = next((name for name in CONFIDENCE_COLUMNS if name in found), None)
+    columns = {}
+    for name, values in found.items():
+        if name in COUNTS:
+            columns[name] = counts_of(path, name, values)
+        elif name in (confidence, "score"):
+            columns[name] = numbers_of(path, name, values, from_texts=name != "score")
+        elif name not in CONFIDENCE_COLUMNS:
+            columns[name] = texts_of(path, name, values, is_id=name == "question_id")
+    return pa.table(columns)
 
 
 def _letters(path: Path, given: Sequence[str | None], options: Sequence[Sequence[str]]) -> list[str | None]:

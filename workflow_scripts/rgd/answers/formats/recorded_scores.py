@@ -1,4 +1,4 @@
-"""Scores that a user already has in the place of answers: one Parquet file per member, with question_id and score.
+"""Scores that a user already has in the place of answers: one file per member (Parquet, CSV, TSV or JSONL), with question_id and score.
 
 A score is from 0 (the worst) to 1 (the best). As an answer it is stored as the text of that number.
 """
@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rgd.answers.formats.recorded import NOT_READ, RULE, read_member, rows_of, typed
+from rgd.answers.formats.recorded import NOT_READ, RULE, read_member, rows_of
+from rgd.answers.formats.recorded_columns import typed
 from rgd.artifacts import schemas
 from rgd.errors import UserError
 
@@ -30,11 +31,6 @@ def read_scores(path: Path, questions: pa.Table) -> tuple[pa.Table, int]:
             outside 0 to 1.
     """
     table = read_member(path, "score")
-    kind = table.schema.field("score").type
-    if not any(
-        test(kind) for test in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
-    ):
-        raise UserError(f"{path}: the column score holds {kind}, which are no numbers: write floats.")
     rows = rows_of(path, table["question_id"], questions["query_id"])
     found = table.take(rows)
     given = found["score"].cast(pa.float64()).to_numpy(zero_copy_only=False)

@@ -84,7 +84,7 @@ class Source(Section):
     )
     file: str = Field(
         min_length=1,
-        description="Name of the file in the mirror's folder (.parquet, .jsonl or .csv; .json for bbeh). {task} and {part} (train, "
+        description="Name of the file in the mirror's folder (.parquet, .jsonl, .ndjson, .csv or .tsv; .json for bbeh). {task} and {part} (train, "
         "test) stand for one file each. For your own file: its path, absolute or under data_root.",
     )
     remote: str | Annotated[list[str], Field(min_length=1)] | None = Field(

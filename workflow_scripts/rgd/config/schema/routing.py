@@ -16,7 +16,12 @@ class Pool(Section):
     )
     recorded: Key | None = Field(
         None,
-        description="Folder of recorded answers: data_root/recorded/DATASET/RECORDED/MEMBER.parquet. Such a pool asks no model.",
+        description="Folder of recorded answers: data_root/recorded/DATASET/RECORDED/MEMBER.parquet (or .csv, .tsv, .jsonl, .ndjson). Such a pool asks no model.",
+    )
+    files: dict[Key, Key] = Field(
+        default_factory=dict,
+        description="For recorded members whose key is not their file's name, that name. It tells apart two files of one name "
+        "that answer the same dataset: its results are stored by member.",
     )
     parameters_billion: dict[Key, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict, description="Sizes of recorded members, which have no file in config/model."
@@ -26,9 +31,12 @@ class Pool(Section):
     def _sizes_are_of_members(self) -> "Pool":
         if self.recorded is None and self.parameters_billion:
             raise ValueError("parameters_billion is for recorded members; a model's own file gives its size")
-        unknown = sorted(set(self.parameters_billion) - set(self.members))
-        if unknown:
-            raise ValueError(f"parameters_billion names {unknown[0]}, which is not a member of this pool")
+        if self.recorded is None and self.files:
+            raise ValueError("files is for recorded members: other members are models")
+        for key in ("parameters_billion", "files"):
+            unknown = sorted(set(getattr(self, key)) - set(self.members))
+            if unknown:
+                raise ValueError(f"{key} names {unknown[0]}, which is not a member of this pool")
         return self
 
 
