@@ -10,7 +10,7 @@ CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON
 BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 
-.PHONY: install usable quickstart test test-ci test-all check bench bench-sweep gpu-smoke clean-venv
+.PHONY: install usable quickstart test test-ci test-all test-litellm check bench bench-sweep gpu-smoke clean-venv
 
 install: $(STAMP)
 
@@ -51,6 +51,12 @@ test-ci: install
 
 test-all: install
 	@$(BIN)/python -m pytest
+
+# LiteLLM's proxy with a bundle, in an environment of its own (docs/litellm.md).
+test-litellm: install
+	@test -x .venv-litellm/bin/python || $(PYTHON) -m venv .venv-litellm
+	@.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check -r envs/litellm.txt
+	@$(BIN)/python -m pytest tests/litellm
 
 check: install
 	@$(BIN)/ruff check .

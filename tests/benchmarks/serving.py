@@ -82,7 +82,9 @@ async def _measure(
     for _ in range(4):
         await _saturated(connections, queries, requests // 4)
         used.append(_memory(server))
-    print(f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB")
+    print(
+        f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB"
+    )
     for _, writer in connections:
         writer.close()
 
