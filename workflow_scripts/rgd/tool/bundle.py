@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from rgd import __version__
 from rgd.artifacts.digests import digest
 from rgd.artifacts.files import replacing, write_json, write_table
+from rgd.artifacts.headers import value_count
 from rgd.artifacts.schemas import ROUTER, TRAINING
 from rgd.errors import UserError
 from rgd.tool.manifest import Manifest
@@ -214,10 +215,8 @@ def _table(path: Path, schema: pa.Schema, required: tuple[str, ...]) -> pa.Table
     Its size is checked before it is unpacked.
     """
     try:
-        metadata = pq.read_metadata(path)
-        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-        values = sum(group.column(column).num_values for group in groups for column in range(metadata.num_columns))
-        if values > MOST_VALUES or metadata.num_rows > MOST_VALUES:
+        values = value_count(path)
+        if values > MOST_VALUES or pq.read_metadata(path).num_rows > MOST_VALUES:
             raise _damaged(path, f"it has {values:,} values")
         if not pq.read_schema(path).equals(schema):
             raise _damaged(path, f"it has the columns {', '.join(pq.read_schema(path).names)}")
