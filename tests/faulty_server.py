@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+LONGEST_HOLD_S = 30.0
+
 
 @dataclass(frozen=True)
 class Play:
@@ -17,6 +19,7 @@ class Play:
     Attributes:
         body: sent as JSON, or as it is if it is text or bytes.
         delay_s: before anything is sent.
+        hold: nothing is sent before this is true, or :data:`LONGEST_HOLD_S` have passed.
         cut: how many bytes are missing at the end, though the header announces them.
         drop: the connection is closed without a reply.
     """
@@ -25,6 +28,7 @@ class Play:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    hold: Callable[[], bool] = lambda: True
     cut: int = 0
     drop: bool = False
 
@@ -125,6 +129,9 @@ class FaultyServer:
             self.most_at_once = max(self.most_at_once, self._now)
             play = self.script.pop(0) if self.script else self.usual(asked)
         time.sleep(play.delay_s)
+        deadline = time.monotonic() + LONGEST_HOLD_S
+        while not play.hold() and time.monotonic() < deadline:
+            time.sleep(0.002)
         # Before the reply is on its way, or the next request may come first.
         with self._lock:
             self._now -= 1

@@ -1,8 +1,8 @@
 """The engine gemini: Google's real client against a server that imitates the API, faults included."""
 
 import contextlib
-import itertools
 import math
+import time
 
 import pytest
 
@@ -128,13 +128,14 @@ def test_what_is_blocked_empty_or_cut_off_is_an_answer(play, reason, text):
     ids=["429", "429-delay", "500", "503", "502-html", "dropped", "cut", "truncated-json", "slow"],
 )
 def test_what_passes_is_asked_again(fault):
-    server, (answer,) = ask([fault], timeout_s=1.0)
+    server, (answer,) = ask([fault], **({"timeout_s": 1.0} if fault.delay_s else {}))
     assert (answer.text, answer.attempts, len(server.asked)) == ("to q0", 2, 2)
 
 
-def test_the_delay_that_the_api_asks_for_is_honoured():
+def test_the_delay_that_the_api_asks_for_is_honoured(pauses):
     server, _ = ask([error(429, "RESOURCE_EXHAUSTED", **with_delay("0.4s"))])
-    assert 0.4 <= server.asked[1].at - server.asked[0].at < 1.0
+    assert server.asked[1].at - server.asked[0].at >= 0.4
+    assert pauses == [pytest.approx(0.4, abs=0.01)]
     assert retry_delay({"error": with_delay("17s")}) == 17
     assert retry_delay(with_delay("0.25s")) == 0.25
     assert retry_delay(with_delay("soon")) is None
@@ -174,11 +175,17 @@ def test_attempts_are_bounded():
 
 
 def test_pace_and_concurrency_are_kept():
-    usual = lambda asked: Play(echo(asked).body, delay_s=0.3)  # noqa: E731
-    server, answers = ask([], questions(5), usual=usual, concurrency=2, requests_per_minute=1200)
+    came = []
+
+    def two_at_once(asked):
+        came.append(asked)
+        return Play(echo(asked).body, hold=lambda: len(came) >= 2)
+
+    began = time.monotonic()
+    server, answers = ask([], questions(5), usual=two_at_once, concurrency=2, requests_per_minute=1200)
     assert server.most_at_once == 2
-    times = sorted(asked.at for asked in server.asked)
-    assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.03
+    # A busy machine delays requests, and brings none forward.
+    assert all(asked.at - began >= 0.05 * place for place, asked in enumerate(server.asked))
     assert [answer.text for answer in answers] == [f"to q{index}" for index in range(5)]
 
 

@@ -183,13 +183,14 @@ def test_what_is_blocked_empty_or_cut_off_is_an_answer(ask, choice, reason):
     ids=lambda play: f"{play.status}{'-drop' * play.drop}{'-cut' * bool(play.cut)}{'-slow' * bool(play.delay_s)}",
 )
 def test_what_passes_is_asked_again(ask, fault):
-    server, (answer,) = ask([fault], timeout_s=1.0)
+    server, (answer,) = ask([fault], **({"timeout_s": 1.0} if fault.delay_s else {}))
     assert (answer.text, answer.attempts, len(server.asked)) == ("to q0", 2, 2)
 
 
-def test_retry_after_is_honoured(ask):
+def test_retry_after_is_honoured(ask, pauses):
     server, _ = ask([Play(error("slow down"), 429, {"Retry-After": "0.4"})])
-    assert 0.4 <= server.asked[1].at - server.asked[0].at < 1.0
+    assert server.asked[1].at - server.asked[0].at >= 0.4
+    assert pauses == [pytest.approx(0.4, abs=0.01)]
 
 
 def test_the_header_retry_after():
@@ -211,15 +212,22 @@ def test_attempts_are_bounded(ask):
 
 
 def test_at_most_so_many_requests_at_a_time(ask):
-    server, answers = ask([], questions(12), concurrency=3, usual=lambda asked: Play(echo(asked).body, delay_s=0.03))
+    came = []
+
+    def three_at_once(asked):
+        came.append(asked)
+        return Play(echo(asked).body, hold=lambda: len(came) >= 3)
+
+    server, answers = ask([], questions(12), concurrency=3, usual=three_at_once)
     assert server.most_at_once == 3
     assert [answer.text for answer in answers] == [f"to q{index}" for index in range(12)]
 
 
 def test_the_pace_is_kept(ask):
+    began = time.monotonic()
     server, _ = ask([], questions(4), requests_per_minute=600)
-    times = sorted(asked.at for asked in server.asked)
-    assert np.diff(times).min() > 0.07
+    # A busy machine delays requests, and brings none forward.
+    assert all(asked.at - began >= 0.1 * place for place, asked in enumerate(server.asked))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +316,7 @@ def test_answers_that_came_before_a_failure_are_kept(ask):
 
 def test_after_a_failure_nothing_more_is_sent():
     with FaultyServer(echo, [Play(error("forbidden"), 403)]) as server:
-        api = {"model": "m", "base_url": server.address + "/v1", "requests_per_minute": 120, "concurrency": 4}
+        api = {"model": "m", "base_url": server.address + "/v1", "requests_per_minute": 60, "concurrency": 4}
         with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine, pytest.raises(UserError):
             engine.generate(questions(8), SAMPLING)
     assert len(server.asked) == 1
