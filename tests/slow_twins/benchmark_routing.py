@@ -1,4 +1,4 @@
-"""Benchmark routing. A query is {"task", "embedding", "right": {member: bool}}; a test query needs no "right".
+"""Benchmark routing. A query is {"task", "embedding", "right": {member: bool, or a score in [0, 1]}}; a test query needs no "right".
 
 Everything about a pair of tasks is computed from the start, from all queries that may be seen.
 """
@@ -71,7 +71,7 @@ def accuracy_of_predictor(training, task, hidden, labelled, k, member):
     """p(task, member) measured on the task's own unlabelled training queries while `hidden` is routed."""
     allowed = seen(training, task, hidden, labelled)
     hits = [
-        (predicted(query["embedding"], training, allowed, k, member) > 0.5) == query["right"][member]
+        (predicted(query["embedding"], training, allowed, k, member) > 0.5) == (query["right"][member] > 0.5)
         for index, query in enumerate(training)
         if query["task"] == task and index not in labelled
     ]
