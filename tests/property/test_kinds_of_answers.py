@@ -87,11 +87,11 @@ def test_no_text_breaks_a_reader(text: str, cut_off: bool) -> None:
 def test_reading_is_linear_in_hostile_texts(piece: str) -> None:
     def seconds(length: int) -> float:
         text = piece * (length // len(piece))
-        start = time.perf_counter()
+        start = time.process_time()
         extract_option(text, "AB", ["Yes", "No"])
         extract_number(text)
         extract_phrase(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(20_000)
     assert min(seconds(200_000) for _ in range(2)) < 40 * max(min(seconds(20_000) for _ in range(3)), 5e-3)

@@ -18,6 +18,8 @@ from tests.unit.analysis.test_instance_routing import slow
 from tests.unit.scoring.test_cost_quality import slow_quality
 from tests.workflow.project import Project, make, write
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 TASKS = ("essays", "letters", "poems")
 PER_TASK = 24
 N = PER_TASK * len(TASKS)
