@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
-import yaml
 
 from rgd.answers.formats.collecting import MIRROR
 from rgd.artifacts.digests import file_digest
-from rgd.artifacts.files import read_table, replacing
+from rgd.artifacts.files import read_table
 from rgd.config import load
 from rgd.errors import UserError
+from rgd.tool.new_files import as_yaml, check_name, write_new
 
 EMBEDDER = "all-minilm-l6-v2"
 OF_ANSWERS = ("latent_truth", "cascal", "cascal_gt", "avengers", "knn", "benchmark_s3", "topk", "single", "majority")
@@ -40,6 +40,7 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
         UserError: the folder has no such dataset, no pool of two members, or answers of none of its members; a file exists
             already; or the configuration does not allow what the files would say. Nothing is written then.
     """
+    check_name(name)
     questions = folder / "hub" / MIRROR / name / "questions.parquet"
     if not questions.exists():
         known = sorted(path.parent.name for path in (folder / "hub" / MIRROR).glob("*/questions.parquet"))
@@ -73,19 +74,8 @@ def write_experiment(name: str, folder: Path, config: Path) -> list[Path]:
         ),
         "report": True,
     }
-    for path in files:
-        if path.exists():
-            raise UserError(f"{path} exists. Delete it, or import under another --name.")
-    try:
-        for path, content in files.items():
-            with replacing(path) as temporary:
-                temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120))
-        load(config, name, data_root=str(folder.resolve()))
-    except BaseException:
-        for path in files:
-            path.unlink(missing_ok=True)
-        raise
-    return list(files)
+    texts = {path: as_yaml(content) for path, content in files.items()}
+    return write_new(texts, lambda: load(config, name, data_root=str(folder.resolve())), "import under another --name")
 
 
 def _pools(folder: Path) -> dict[str, list[Path]]:
