@@ -35,6 +35,28 @@ def add(commands: "Commands") -> None:
         "--queries", type=positive, metavar="N", help="queries to generate (default: those of dataset own)"
     )
     _add_config(own)
+    model = add_command(subcommands, "model", "a model, and its line in a pool", run_model)
+    model.add_argument("name", metavar="NAME", help="name of the file, and of the member")
+    source = model.add_mutually_exclusive_group(required=True)
+    source.add_argument("--weights", metavar="OWNER/NAME|DIR", help="weights on the hub or in a folder, run in the job")
+    source.add_argument(
+        "--server", metavar="URL", help="server of the OpenAI protocol, such as http://localhost:8000/v1"
+    )
+    source.add_argument("--gemini", metavar="MODEL", help="model of the Gemini API")
+    model.add_argument("--served", metavar="MODEL", help="the model's name on the server (default: NAME)")
+    model.add_argument("--key", metavar="VARIABLE", help="environment variable that holds the server's key")
+    model.add_argument("--revision", metavar="COMMIT", help="commit, tag or branch on the hub (default: main's commit)")
+    model.add_argument("--engine", choices=("vllm", "transformers"), help="what runs weights (default: vllm)")
+    model.add_argument(
+        "--way", choices=("generate", "likelihood"), default="generate", help="how it answers (default: %(default)s)"
+    )
+    model.add_argument("--pool", metavar="POOL", help="pool whose file gets the new member")
+    model.add_argument("--title", help="name in tables (default: NAME)")
+    model.add_argument("--licence", help="licence of the weights, or terms of the API")
+    model.add_argument("--billion", type=float, metavar="N", help="parameters in billions")
+    model.add_argument("--max-model-len", type=positive, metavar="N", help="most tokens of prompt and answer together")
+    model.add_argument("--gpus", type=positive, metavar="N", help="GPUs of a job that runs it (default: none)")
+    _add_config(model)
     recorded = add_command(subcommands, "recorded", "for answers that rgd import has written", run_recorded)
     recorded.add_argument("name", metavar="NAME", help="name of the imported dataset, and of the files")
     recorded.add_argument(
@@ -66,6 +88,48 @@ def run_own(options: argparse.Namespace) -> int:
     print(*files, sep="\n")
     print(f"Run: snakemake --cores 2 --config experiment={options.name}")
     return 0
+
+
+def run_model(options: argparse.Namespace) -> int:
+    """``rgd init model``."""
+    from rgd.tool.new_model import from_gemini, from_server, from_weights, write_model
+
+    _refuse_unused(options)
+    if options.weights is not None:
+        source = from_weights(options.weights, options.engine or "vllm", options.revision)
+    elif options.server is not None:
+        source = from_server(options.server, options.served or options.name, options.key)
+    else:
+        source = from_gemini(options.gemini, options.key)
+    given = {
+        "title": options.title,
+        "licence": options.licence,
+        "parameters_billion": options.billion,
+        "max_model_len": options.max_model_len,
+        "gpus": options.gpus,
+    }
+    changes = {key: value for key, value in given.items() if value is not None}
+    files = write_model(options.name, options.config, source, changes, options.way, options.pool)
+    print(*files, *source.remarks, sep="\n")
+    if options.licence is None:
+        print("licence: not stated. Write it into the file.")
+    if options.pool is None:
+        print(f"Add it to a pool: a line `- {options.name}` under members in a file of {options.config}/pool.")
+    print("Run: rgd doctor --config experiment=NAME")
+    return 0
+
+
+def _refuse_unused(options: argparse.Namespace) -> None:
+    """Refuse options that do not belong to the source.
+
+    Raises:
+        UserError: one is given.
+    """
+    of_source = {"weights": ("engine", "revision", "gpus"), "server": ("served", "key"), "gemini": ("key",)}
+    used = next(names for source, names in of_source.items() if getattr(options, source) is not None)
+    for name in ("engine", "revision", "gpus", "served", "key"):
+        if getattr(options, name) is not None and name not in used:
+            raise UserError(f"--{name} does not belong to this source of a model. Leave it out.")
 
 
 def run_recorded(options: argparse.Namespace) -> int:
