@@ -31,3 +31,12 @@ def test_a_mistake_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "leaderboard" in said
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("options", [(), ("--partial",), ("--leaderboard",)])
+def test_an_experiment_without_labels_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    overrides = f"overrides=[paths.results={tmp_path}]"
+    assert main(["table", *options, "--config", "experiment=own", overrides]) == 1
+    assert "labels" in capsys.readouterr().err

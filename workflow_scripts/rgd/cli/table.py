@@ -43,11 +43,17 @@ def run(options: argparse.Namespace) -> int:
         UserError: the table does not exist yet, or the options exclude each other.
     """
     from rgd.analysis.partial import changed_since
+    from rgd.config.analyses import left_out
     from rgd.config.command_line import configuration
+    from rgd.config.sweep import reference_cells, tested_cells
 
     if options.partial and options.leaderboard:
         raise UserError("--partial and --leaderboard exclude each other: a rank needs all routers. Give one of them.")
     config = configuration(options.config)
+    if not tested_cells(config) and not reference_cells(config):
+        raise UserError(
+            f"{config.name} has no labels to measure accuracies by: {'; '.join(left_out(config)) or 'nothing is tested'}."
+        )
     folder = Path(config.paths.results) / "tables" / config.name
     if options.leaderboard:
         _print_leaderboard(config, folder)

@@ -79,9 +79,11 @@ def weights_gb(spec: Model | Embedder) -> float | None:
 def memory(needed: Mapping[str, Model], vectors: Mapping[str, Embedder]) -> Iterator[Finding]:
     """Whether this machine has the memory that the largest model's job requests."""
     present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
-    wanted, file = max(
-        (spec.memory_mb, file) for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]
-    )
+    jobs = [(spec.memory_mb, file) for file, spec in [*files_of(needed, "model"), *files_of(vectors, "embedder")]]
+    if not jobs:
+        yield Finding(OK, "memory", f"{present / 1e3:.0f} GB; no job runs a model")
+        return
+    wanted, file = max(jobs)
     if wanted > present:
         yield Finding(
             FIX,
