@@ -29,7 +29,10 @@ def test_a_member_of_a_large_pool_is_in_one_block_and_no_other_is(sizes: list[tu
     large = {member for pool in pools.values() if len(pool["members"]) > BLOCK for member in pool["members"]}
     assert len(read) == len(set(read))
     assert set(read) == large
-    assert all(0 < len(block) <= BLOCK for block in blocks)
+    for block in blocks:
+        assert 0 < len(block) <= BLOCK
+        together = {tuple(name for name, pool in pools.items() if member in pool["members"]) for member in block}
+        assert len(together) == 1
 
 
 def test_members_of_models_that_are_asked_are_in_no_block() -> None:

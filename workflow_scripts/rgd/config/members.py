@@ -43,15 +43,20 @@ def recorded_members(config: Config) -> tuple[str, ...]:
 
 
 def recorded_blocks(config: Config) -> list[list[str]]:
-    """The members of recorded pools with more than :data:`BLOCK` members, in the groups that one job reads."""
-    blocks: list[list[str]] = []
-    taken: set[str] = set()
-    for pool in config.pool.values():
-        if pool.recorded is not None and len(pool.members) > BLOCK:
-            members = [member for member in pool.members if member not in taken]
-            taken.update(members)
-            blocks += [members[start : start + BLOCK] for start in range(0, len(members), BLOCK)]
-    return blocks
+    """The members of recorded pools with more than :data:`BLOCK` members, in the groups that one job reads.
+
+    The members of a group are in the same pools, so that wherever one has a file, all have.
+    """
+    recorded = {name: pool.members for name, pool in config.pool.items() if pool.recorded is not None}
+    pools_of: dict[str, list[str]] = {}
+    for name, members in recorded.items():
+        for member in members:
+            pools_of.setdefault(member, []).append(name)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for member, names in pools_of.items():
+        if any(len(recorded[name]) > BLOCK for name in names):
+            groups.setdefault(tuple(names), []).append(member)
+    return [group[start : start + BLOCK] for group in groups.values() for start in range(0, len(group), BLOCK)]
 
 
 def recorded_files(config: Config, dataset: str, member: str) -> list[str]:
