@@ -47,5 +47,8 @@ with running(snakemake, LIBRARIES):
                 print(f"seed {train.seed}: {count} confidences of {member} are no measurement and do not count")
     write_table(snakemake.output.router, save(routers), schemas.ROUTER)
     for seed, router in routers.items():
+        sure = contract.standing(router)
+        if sure:
+            print(f"seed {seed}: {sure}")
         for remark in contract.remarks(router):
             print(f"seed {seed}: {remark}")

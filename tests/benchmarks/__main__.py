@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.sizes import MMLU_PRO, SCALING, SIZES, SUPERGPQA, Size
+from tests.benchmarks.sizes import MMLU_PRO, POOLS, SCALING, SIZES, SUPERGPQA, Size
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "results" / "bench" / "latest.json"
@@ -36,6 +36,8 @@ NEEDS_ANSWERS = ("smoothie",)
 # Seconds that a cell may take.
 TARGETS = {
     ("latent_truth", "mmlu_pro"): 3,
+    ("latent_truth", "members_10"): 6,
+    ("latent_truth", "members_20"): 15,
     ("cascal", "mmlu_pro"): 3,
     ("cascal", "supergpqa"): 20,
     ("smoothie", "mmlu_pro"): 4,
@@ -138,7 +140,12 @@ def growth(rows: list[dict[str, Any]]) -> list[str]:
 def main() -> None:
     """Run the whole bench, or the sizes and routers asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, help="default: mmlu_pro, and supergpqa for cascal")
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        choices=SIZES,
+        help="default: mmlu_pro, supergpqa for cascal, and larger pools for latent_truth",
+    )
     parser.add_argument(
         "--routers", nargs="+", metavar="ROUTER", help=f"files of config/router; default: {', '.join(ROUTERS)}"
     )
@@ -153,6 +160,7 @@ def main() -> None:
     plan = [(SIZES[name], routers) for name in options.sizes or ()]
     if not plan:
         plan = [(MMLU_PRO, routers), (SUPERGPQA, tuple(name for name in routers if name == "cascal"))]
+        plan += [(size, ("latent_truth",)) for size in POOLS if "latent_truth" in routers]
     print(HEADER, flush=True)
     rows = []
     for size, chosen in plan:

@@ -36,6 +36,11 @@ class Size:
 
 
 MMLU_PRO = Size("mmlu_pro", 7089, 4737, MMLU_PRO_TASKS)
+# Larger pools.
+POOLS = tuple(
+    replace(MMLU_PRO, name=f"members_{members}", dimension=384, answer_dimension=384, members=members)
+    for members in (10, 12, 20)
+)
 SUPERGPQA = Size("supergpqa", 15917, 10612, SUPERGPQA_TASKS)
 TINY = Size("tiny", 120, 80, (5, 4, 1), dimension=24, answer_dimension=8)
 # The same test queries, ever more training queries: a fourth of SuperGPQA's, as many, four times as many. With fewer than
@@ -44,4 +49,4 @@ SCALING = tuple(
     replace(SUPERGPQA, name=f"train_{times}x", train=SUPERGPQA.train * times // 4, test=1000, answer_dimension=384)
     for times in TIMES
 )
-SIZES = {size.name: size for size in (MMLU_PRO, SUPERGPQA, TINY, *SCALING)}
+SIZES = {size.name: size for size in (MMLU_PRO, *POOLS, SUPERGPQA, TINY, *SCALING)}

@@ -301,12 +301,12 @@ def test_members_that_always_agree_have_no_other_reading(members: int, options: 
 def test_a_budget_that_is_a_sum_of_prices_pays_for_all_of_them() -> None:
     # 0.1 + 0.2 is more than 0.3 by a unit in the last place.
     prices, confidence = np.tile([0.1, 0.2], (50, 1)), np.tile([0.4, 0.6], (50, 1))
-    threshold = panels.threshold_for(0.3, confidence, prices)
-    assert (panels.stops(confidence, threshold) == 2).all()
+    found = panels.stopping(0.3, confidence, prices, confidence)
+    assert (panels.stops(confidence, found.thresholds(np.arange(50))) == 2).all()
     jolt = np.random.default_rng(0).choice([-1e-16, 0.0, 1e-16], confidence.shape)
     for budget in (0.1, 0.2, 0.3):
-        threshold = panels.threshold_for(budget, confidence, prices)
-        np.testing.assert_array_equal(panels.stops(confidence + jolt, threshold), panels.stops(confidence, threshold))
+        rule = panels.stopping(budget, confidence, prices, confidence).thresholds(np.arange(50))
+        np.testing.assert_array_equal(panels.stops(confidence + jolt, rule), panels.stops(confidence, rule))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -58,16 +58,27 @@ def calls(confidence, threshold):
     return found
 
 
-def threshold_for(budget, confidence, prices):
-    """The highest of all thresholds that matter whose mean price is within the budget; 0 if none is."""
+def best_mixture(budget, confidence, prices, worth):
+    """(price, worth) of the best mixture of any two thresholds that costs at most the budget, or of the cheapest threshold."""
     levels = sorted({0.0, *(math.nextafter(value, math.inf) for row in confidence for value in row[:-1])})
-    best = 0.0
+    points = []
     for level in levels:
         heard = calls(confidence, level)
         paid = sum(sum(row[:count]) for row, count in zip(prices, heard, strict=True)) / len(heard)
-        if paid <= budget:
-            best = level
-    return best
+        points.append((paid, sum(row[count - 1] for row, count in zip(worth, heard, strict=True)) / len(heard)))
+    cheapest = min(points, key=lambda point: (point[0], -point[1]))
+    if cheapest[0] > budget:
+        return cheapest
+    dearest = max(points)
+    if dearest[0] <= budget:
+        return dearest
+    found = []
+    for low in points:
+        for high in points:
+            if low[0] <= budget < high[0]:
+                share = (budget - low[0]) / (high[0] - low[0])
+                found.append((budget, low[1] + share * (high[1] - low[1])))
+    return max(found)
 
 
 def group_values(value, groups, caution):

@@ -153,6 +153,7 @@
       const [cluster, size, similarity] = made.clusters[number];
       said.push(`Nearest centroid: cluster ${cluster + 1} of ${made.n_clusters}, made of ${size} training queries, similarity ${similarity.toFixed(2)}.`);
     } else if (!made.score) said.push("This router ranks every query alike.");
+    if (made.standing) said.push(made.standing);
     return step(
       2,
       "Its place among the training queries",

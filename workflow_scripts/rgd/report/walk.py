@@ -362,6 +362,7 @@ def _why(router: Router, queries: TestQueries) -> dict[str, Any]:
         ]
     return {
         "score": found.score,
+        "standing": found.standing,
         "scores": None if found.scores is None else _numbers(found.scores, 4),
         "tasks": None if found.tasks is None else [str(task) for task in found.tasks.tolist()],
         "clusters": clusters,

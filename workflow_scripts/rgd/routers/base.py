@@ -311,6 +311,10 @@ class Router:
         given = {name: vote(answers, z, members, self.aggregate, self.vote_weight) for name, members in asked.items()}
         return Responses(given, asked)
 
+    def standing(self) -> str:
+        """How surely the first member over all queries is the best one, in a sentence; empty if the router cannot tell."""
+        return ""
+
     def remarks(self) -> list[str]:
         """Sentences on what was fitted, for the log."""
         return []

@@ -310,6 +310,11 @@ def respond(router: Router, queries: TestQueries, ranking: np.ndarray, answers: 
     return found
 
 
+def standing(router: Router) -> str:
+    """The router's sentence on how surely its first member is the best one; empty if it has none."""
+    return str(_call(router, "standing"))
+
+
 def remarks(router: Router) -> tuple[str, ...]:
     """The router's sentences on what it was fitted to."""
     return tuple(_call(router, "remarks"))

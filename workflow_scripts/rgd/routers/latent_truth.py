@@ -3,6 +3,7 @@
 docs/latent_truth.md has the derivation, the sources, what was measured, and where it fails.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +28,16 @@ from rgd.routing.clustering import cluster_means, kmeans_labels, unit
 from rgd.routing.consensus import usable_confidence, z_scores
 from rgd.routing.latent_truth import panels
 from rgd.routing.latent_truth.confidence import calibrate, group_offsets, log_odds
-from rgd.routing.latent_truth.fit import expected_abilities, expected_agreement, other_reading, pair_agreement, readings
+from rgd.routing.latent_truth.fit import (
+    agreement_patterns,
+    expected_abilities,
+    expected_agreement,
+    other_reading,
+    pair_agreement,
+    readings,
+)
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
+from rgd.routing.latent_truth.standing import rereadings, standing
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
@@ -36,7 +45,7 @@ from rgd.seeds import derive_seed
 FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
 # From when on a diagnostic is remarked on.
-MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_LEAD, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 2.0, 3.0
+MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
 
 
 @dataclass(kw_only=True)
@@ -67,9 +76,10 @@ class LatentTruth(Router):
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
         the best panel of 1, 2, ... first, in the order of the ranking,
-        other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), threshold_VARIANT_,
-        starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
-        estimated share of right answers, diagnostic_names_, diagnostics_.
+        other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), stopping_VARIANT_ (6,)
+        (see rgd.routing.latent_truth.panels.Stopping), starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
+        estimated share of right answers, best_probability_ (M,) that each member is the most accurate, expected_regret_ (M,) by
+        how much less accurate than the best each is expected to be, diagnostic_names_, diagnostics_.
     """
 
     compares_answers = True
@@ -119,6 +129,12 @@ class LatentTruth(Router):
         logits = log_odds(self.ability_, self.slope_, z)
         # The judge of members and panels is the truth as the pool sees it everywhere: no group may acquit itself.
         truth = infer(givers, choices, logits, pool).truth
+        apart = np.zeros((0, len(self.members_)))
+        if self.correlated:
+            apart = rereadings(*agreement_patterns(answers, choices), pool)
+        right = np.stack([panels.credence(truth, answers, column) for column in answers.T], axis=1)
+        stand = standing(right, apart)
+        self.accuracy_, self.best_probability_, self.expected_regret_ = stand.mean, stand.best(), stand.regret()
         self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
         logits = logits + self.offsets_[self._finest(groups, len(answers))]
         rows = self._choose_panels(answers, choices, logits, truth, groups)
@@ -150,18 +166,29 @@ class LatentTruth(Router):
         given, asked = {}, {}
         for name, count in self.variants.items():
             asked[name] = self.panels_[min(count, len(self.panels_)) - 1][group][:, :count]
-            given[name], _ = self._lead(answers, choices, logits, asked[name])
+            given[name], _ = self._lead(answers, choices, logits, asked[name], ranking, panels.PANEL_TRUST)
         runs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for name in self.budgets:
             start = int(getattr(self, f"starts_{name}_"))
             if start not in runs:
                 order = _starting(ranking, start)
-                runs[start] = order, *self._one_by_one(answers, choices, logits, order)
+                runs[start] = order, *self._one_by_one(answers, choices, logits, order, ranking)
             order, claimed, certain = runs[start]
-            heard = panels.stops(certain, getattr(self, f"threshold_{name}_"))
+            rule = panels.Stopping(*getattr(self, f"stopping_{name}_").tolist())
+            heard = panels.stops(certain, rule.thresholds(queries.query_ids))
             given[name] = claimed[np.arange(len(answers)), heard - 1]
             asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
+
+    def standing(self) -> str:
+        """How surely the first member over all queries is the best one, and what is lost in expectation if it is not."""
+        first = int(self.rankings_[-1, 0])
+        others = np.where(np.arange(len(self.members_)) == first, -1.0, self.best_probability_)
+        second = int(others.round(DECIMALS).argmax())
+        said = f"Over all queries {self.members_[first]} is the best member with probability {self.best_probability_[first]:.2f}"
+        if len(self.members_) > 1:
+            said += f" ({self.members_[second]}: {others[second]:.2f})"
+        return f"{said}; asking it alone is expected to cost {100 * self.expected_regret_[first]:.1f} points against the best."
 
     def remarks(self) -> list[str]:
         """What in the training queries is a reason to distrust the router."""
@@ -178,8 +205,8 @@ class LatentTruth(Router):
                 "too hard, or have no right answer."
             )
         # Where different members are the first of different groups, it is no matter who leads over all of them.
-        if value["lead"] < LEAST_LEAD and len(set(self.rankings_[:, 0].tolist())) == 1:
-            found.append(f"The first member leads the second by {value['lead']:.1f} standard errors only.")
+        if value["best_probability"] < LEAST_SURE and len(set(self.rankings_[:, 0].tolist())) == 1:
+            found.append("Which member is the best is a guess: the answers do not tell the first ones apart.")
         if self.other_gap_ < LEAST_GAP:
             odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"
             found.append(
@@ -298,8 +325,7 @@ class LatentTruth(Router):
         members, pool = len(self.members_), self._pool()
         rows = self._finest(groups, len(answers))
         singles = [(member,) for member in range(members)]
-        value = panels.values(singles, answers, choices, logits, pool, truth)
-        self.accuracy_ = value.mean(axis=1)
+        value = np.stack([panels.credence(truth, answers, column) for column in answers.T])
         mean = np.full(len(self.centroids_) + 1, value.mean())
         if groups:
             mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
@@ -308,7 +334,7 @@ class LatentTruth(Router):
         best, chosen = panels.grow(singles, value), [self.rankings_]
         for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)
-            value = panels.values(tried, answers, choices, logits, pool, truth)
+            value = panels.values(tried, answers, choices, logits, pool, truth, self.rankings_[-1])
             best = panels.grow(tried, value)
             # Of equally good panels the first.
             picked = np.argmax(self._by_cluster(value, groups).round(DECIMALS), axis=1)
@@ -333,39 +359,46 @@ class LatentTruth(Router):
         starts = [-1] if np.ptp(prices / prices.max()) < 10.0**-DECIMALS else [-1, *range(len(prices))]
         runs = {}
         for start in starts if self.budgets else []:
-            order = _starting(self.rankings_[rows], start)
-            claimed, certain = self._one_by_one(answers, choices, logits, order)
+            ranking = self.rankings_[rows]
+            order = _starting(ranking, start)
+            claimed, certain = self._one_by_one(answers, choices, logits, order, ranking)
             right = np.stack([panels.credence(truth, answers, column) for column in claimed.T], axis=1)
             runs[start] = certain, prices[order], right
         for name, budget in self.budgets.items():
-            best = None
+            best: tuple[tuple[bool, float], int, panels.Stopping] | None = None
             for start, (certain, price, right) in runs.items():
-                threshold = panels.threshold_for(budget, certain, price)
-                count = panels.stops(certain, threshold)
-                paid = panels.mean_price(price, count)
-                worth = float(right[np.arange(len(count)), count - 1].mean())
+                found = panels.stopping(budget, certain, price, right)
                 # Within the budget the more accurate, otherwise the cheaper; of equals the first.
-                fits = panels.within(paid, budget)
-                key = (fits, round(worth if fits else -paid, DECIMALS))
+                fits = panels.within(found.price, budget)
+                key = (fits, round(found.worth if fits else -found.price, DECIMALS))
                 if best is None or key > best[0]:
-                    best = key, start, threshold
+                    best = key, start, found
             assert best is not None
             setattr(self, f"starts_{name}_", best[1])
-            setattr(self, f"threshold_{name}_", best[2])
+            setattr(self, f"stopping_{name}_", np.array(dataclasses.astuple(best[2])))
 
     def _lead(
-        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, asked: np.ndarray
+        self,
+        answers: np.ndarray,
+        choices: np.ndarray,
+        logits: np.ndarray,
+        asked: np.ndarray,
+        ranking: np.ndarray,
+        trust: float,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The most probable answer of the asked members (n, k) and its probability, by their answers alone."""
+        """The leading answer of the asked members (n, k) and its probability, by their answers alone (see panels.lead)."""
         heard = np.zeros(answers.shape, dtype=bool)
         np.put_along_axis(heard, asked.astype(np.int64), True, axis=1)
-        return panels.lead(np.where(heard, answers, -1), choices, logits, self._pool())
+        return panels.lead(np.where(heard, answers, -1), choices, logits, self._pool(), ranking, trust)
 
     def _one_by_one(
-        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, order: np.ndarray
+        self, answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, order: np.ndarray, ranking: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The leading answer after each of the members in ``order`` (n, M), and its probability, both (n, M)."""
-        steps = [self._lead(answers, choices, logits, order[:, : count + 1]) for count in range(order.shape[1])]
+        steps = [
+            self._lead(answers, choices, logits, order[:, : count + 1], ranking, panels.SEQUENCE_TRUST)
+            for count in range(order.shape[1])
+        ]
         return np.stack([claimed for claimed, _ in steps], axis=1), np.stack([certain for _, certain in steps], axis=1)
 
     def _diagnose(self, answers: np.ndarray, choices: np.ndarray, z: np.ndarray, truth: np.ndarray) -> None:
@@ -375,9 +408,6 @@ class LatentTruth(Router):
         votes = np.stack([(givers == member).sum(axis=1) for member in range(answers.shape[1])], axis=1)
         several = number > 1
         ranked = self.rankings_[-1]
-        singles = np.stack([panels.credence(truth, answers, answers[:, member]) for member in ranked[:2]], axis=1)
-        difference = singles[:, 0] - singles[:, -1]
-        error = round(float(difference.std() / np.sqrt(len(difference))), DECIMALS)
         alike, _ = pair_agreement(givers, np.ones(len(answers)))
         excess = alike - expected_agreement(self._pool(), givers, choices, np.ones(len(answers)))
         pairs = excess[np.tril_indices(len(excess), -1)] if len(excess) > 1 else np.zeros(1)
@@ -386,7 +416,8 @@ class LatentTruth(Router):
             "missing": float((~given).mean()),
             "unanimous": float((votes.max(axis=1) == number)[several].mean()) if several.any() else 0.0,
             "unsettled": float((truth[:, :-1].max(axis=1).round(DECIMALS) <= 0.5).mean()),
-            "lead": float(difference.mean() / error) if error > 0 else 0.0,
+            "best_probability": float(self.best_probability_[ranked[0]]),
+            "expected_regret": float(self.expected_regret_[ranked[0]]),
             "excess_agreement": float(pairs.max()),
             "lacking_agreement": float(pairs.min()),
             "told_apart": float((self.offsets_[:-1] != 0).mean()) if len(self.offsets_) > 1 else 0.0,

@@ -22,6 +22,7 @@ class Reasons:
         sizes: (C,) training queries of each cluster.
         tasks: (n,) names; None if the clusters belong to no task.
         similarity: (n,) cosine similarity of each query to the cluster's centroid.
+        standing: how surely the first member over all queries is the best one; empty if the router cannot tell.
     """
 
     score: str = ""
@@ -30,6 +31,7 @@ class Reasons:
     sizes: np.ndarray | None = None
     tasks: np.ndarray | None = None
     similarity: np.ndarray | None = None
+    standing: str = ""
 
 
 def reasons(router: Router, queries: TestQueries) -> Reasons:
@@ -43,6 +45,7 @@ def reasons(router: Router, queries: TestQueries) -> Reasons:
     if scores is None:
         return Reasons()
     found = contract.clusters(router, queries)
+    sure = contract.standing(router)
     if found is None:
-        return Reasons(router.score_title, scores)
-    return Reasons(router.score_title, scores, found.numbers, found.sizes, found.tasks, found.similarity)
+        return Reasons(router.score_title, scores, standing=sure)
+    return Reasons(router.score_title, scores, found.numbers, found.sizes, found.tasks, found.similarity, sure)

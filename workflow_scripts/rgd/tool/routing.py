@@ -1,5 +1,6 @@
 """A bundle that routes: queries in, ranked models out, with the reasons for the ranking."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -233,7 +234,7 @@ class Bundle:
     ) -> tuple[TestQueries, np.ndarray]:
         around, similarity = nearest(vectors, self.content.embeddings, most)
         queries = TestQueries(
-            query_ids=np.arange(len(vectors)).astype(np.str_),
+            query_ids=np.array([_name(vector) for vector in vectors], dtype=np.str_),
             embeddings=vectors,
             neighbours=around,
             training_embeddings=self.content.embeddings,
@@ -299,6 +300,12 @@ class Bundle:
             ) from error
 
 
+def _name(vector: np.ndarray) -> str:
+    """A query's id by its vector (d,): what a router draws for a query is the same whenever that query comes."""
+    # Adding 0 makes -0 the same as 0.
+    return hashlib.sha256((np.asarray(vector, dtype=np.float32).round(4) + 0.0).tobytes()).hexdigest()[:16]
+
+
 def _cluster(found: Reasons, row: int) -> Cluster | None:
     if found.clusters is None or found.sizes is None or found.similarity is None:
         return None
@@ -318,8 +325,9 @@ def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | 
     first = order[0]
     if first.score is None:
         return f"{said} {first.title} is ranked first; this method gives no scores."
+    sure = f" {found.standing}" if found.standing else ""
     alike = sum(each.score is not None and abs(each.score - first.score) < TIE for each in order)
     if alike > 1:
-        return f"{said} By the {found.score}, {alike} members tie for first place ({first.score:.3g}); the method breaks the tie."
+        return f"{said} By the {found.score}, {alike} members tie for first place ({first.score:.3g}); the method breaks the tie.{sure}"
     second = f", {order[1].title} {order[1].score:.3g}" if len(order) > 1 else ""
-    return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}."
+    return f"{said} By the {found.score}: {first.title} {first.score:.3g}{second}.{sure}"

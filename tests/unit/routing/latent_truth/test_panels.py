@@ -1,6 +1,7 @@
 """Panels and stopping against their slow twins."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,14 +37,36 @@ def test_a_panels_value_is_what_the_whole_pool_thinks_of_its_answer():
     answers, choices, logits, pool = answers_and_logits(1)
     truth = infer(first_givers(answers), choices, logits, pool).truth
     everyone = tuple(range(4))
-    found = panels.values([(2,), (0, 3), everyone], answers, choices, logits, pool, truth)
+    order = np.array([3, 1, 0, 2])
+    found = panels.values([(2,), (0, 3), everyone], answers, choices, logits, pool, truth, order)
     for row in range(len(answers)):
         alone = answers[row, 2]
         first = answers[row].tolist().index(alone)
         assert found[0, row] == pytest.approx(truth[row, first] if alone >= 0 else 0.0)
-        given = truth[row, :-1]
-        assert found[2, row] == pytest.approx(given.max())
-        assert found[1, row] <= found[2, row] + 1e-12
+        # The best member that answered is not overruled by an answer that is hardly more probable.
+        ranked = [member for member in order.tolist() if answers[row, member] >= 0]
+        if ranked:
+            given = truth[row, :-1].copy()
+            foremost = answers[row].tolist().index(answers[row, ranked[0]])
+            kept = panels.PANEL_TRUST * given[foremost] >= given.max()
+            assert found[2, row] == pytest.approx(given[foremost] if kept else given.max())
+        assert found[1, row] <= truth[row, :-1].max() + 1e-12
+
+
+def test_the_best_member_that_answered_is_overruled_by_a_much_more_probable_answer_alone():
+    choices, ranking = np.full(2, 4), np.array([[2, 0, 1], [2, 0, 1]])
+    answers = np.array([[0, 0, 1], [0, 1, -1]])
+    pool = Pool(np.array([0.6, 0.5, 0.9]), 1.0, 2.0, np.full(3, -1), np.zeros(3))
+    logits = np.tile(pool.ability, (2, 1))
+    truth = infer(first_givers(answers), choices, logits, pool).truth
+    odds = truth[0, 0] / truth[0, 2]
+    assert odds > 1.0
+    for trust, claimed in ((1.0, 0), (0.99 * odds, 0), (1.01 * odds, 1), (100.0, 1)):
+        found, probability = panels.lead(answers, choices, logits, pool, ranking, trust)
+        assert found[0] == claimed
+        assert probability[0] == pytest.approx(truth[0, 0 if claimed == 0 else 2])
+    # The best one has not answered: the next one is preferred.
+    assert panels.lead(answers, choices, logits, pool, ranking, 100.0)[0][1] == 0
 
 
 def test_a_copy_without_its_source_answers_for_itself():
@@ -86,19 +109,37 @@ def test_thresholds_and_stops_are_the_slow_twins(seed):
     random = np.random.default_rng(seed)
     # Few values, so that there are ties.
     confidence, prices = random.integers(1, 8, (15, 4)) / 8.0, random.integers(1, 4, (15, 4)).astype(float)
+    worth = np.sort(random.random((15, 4)), axis=1)
     for budget in (0.5, 1.5, 2.5, 4.0, 7.0, 20.0):
-        threshold = panels.threshold_for(budget, confidence, prices)
-        assert threshold == slow.threshold_for(budget, confidence.tolist(), prices.tolist())
-        assert panels.stops(confidence, threshold).tolist() == slow.calls(confidence.tolist(), threshold)
+        found = panels.stopping(budget, confidence, prices, worth)
+        price, value = slow.best_mixture(budget, confidence.tolist(), prices.tolist(), worth.tolist())
+        assert found.price == pytest.approx(price)
+        assert found.worth == pytest.approx(value)
+        for level in (found.low, found.high):
+            assert panels.stops(confidence, level).tolist() == slow.calls(confidence.tolist(), level)
+        for level, share in ((found.low, 0.0), (found.high, 1.0)):
+            assert (replace(found, share=share).thresholds(np.arange(50)) == level).all()
 
 
 def test_a_larger_budget_never_asks_less():
     random = np.random.default_rng(9)
     confidence, prices = random.random((50, 5)), np.ones((50, 5))
-    before = np.zeros(50)
+    worth, before = np.sort(random.random((50, 5)), axis=1), 0.0
     for budget in (1.0, 1.3, 2.0, 3.5, 5.0):
-        count = panels.stops(confidence, panels.threshold_for(budget, confidence, prices))
-        assert (count >= before).all()
-        assert panels.mean_price(prices, count) <= budget
-        before = count
-    assert (before == 5).all()
+        found = panels.stopping(budget, confidence, prices, worth)
+        assert before < found.price <= budget + 1e-9
+        before = found.price
+    assert before == 5
+
+
+def test_a_budget_is_spent_where_all_queries_look_alike():
+    # After one answer all are as sure, so that a single threshold asks one member everywhere or all.
+    confidence, prices = np.tile([0.6, 0.7, 0.9], (4000, 1)), np.ones((4000, 3))
+    worth = np.tile([0.6, 0.65, 0.8], (4000, 1))
+    found = panels.stopping(2.0, confidence, prices, worth)
+    assert found.price == pytest.approx(2.0)
+    # Half of the queries ask all: that is worth more than two members everywhere.
+    assert found.worth == pytest.approx(0.7)
+    heard = panels.stops(confidence, found.thresholds(np.arange(4000)))
+    assert heard.mean() == pytest.approx(2.0, abs=0.05)
+    assert found.spread == pytest.approx(1.0)

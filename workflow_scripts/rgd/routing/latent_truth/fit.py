@@ -38,6 +38,8 @@ MOST_READ_AGAIN, KNOWS_MORE, LITTLE_COPYING = 1000, 1.5, 0.05
 MAX_ITERATIONS = 90
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
+# Bounds of abilities and spread, and of log kappa, outside what answers ask for.
+WIDEST = 20.0
 LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA = -4.0, 8.0
 
 
@@ -215,8 +217,8 @@ def _moved(pool: Pool, vector: np.ndarray) -> Pool:
     members = len(pool.ability)
     return replace(
         pool,
-        ability=np.clip(vector[:members], -20.0, 20.0),
-        spread=float(np.clip(vector[members], 0.0, 20.0)),
+        ability=np.clip(vector[:members], -WIDEST, WIDEST),
+        spread=float(np.clip(vector[members], 0.0, WIDEST)),
         kappa=float(np.exp(np.clip(vector[members + 1], LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA))),
         copying=np.where(pool.parent >= 0, np.clip(vector[members + 2 :], 1e-3, MOST_COPYING), 0.0),
     )
@@ -288,14 +290,16 @@ def abilities(
         gradient = slope.sum(axis=1) - precision @ (ability - expected)
         hessian = np.diag(curve.sum(axis=1)) + precision
         if not correlated:
-            ability = ability + np.linalg.solve(hessian, gradient)
+            ability = np.clip(ability + np.linalg.solve(hessian, gradient), -WIDEST, WIDEST)
             continue
         mixed = (curve * x).sum(axis=1)
         last = (slope * x).sum() - (spread - SPREAD[0]) / SPREAD[1] ** 2
         corner = (curve * x**2).sum() + 1.0 / SPREAD[1] ** 2
         whole = np.block([[hessian, mixed[:, None]], [mixed[None], np.array([[corner]])]])
         move = np.linalg.solve(whole, np.append(gradient, last))
-        ability, spread = ability + move[:members], max(spread + float(move[members]), 0.0)
+        # A step from far away may overshoot.
+        ability = np.clip(ability + move[:members], -WIDEST, WIDEST)
+        spread = float(np.clip(spread + move[members], 0.0, WIDEST))
     return ability, spread
 
 

@@ -199,17 +199,14 @@ def copied(
     theirs = givers[:, pool.parent[member]]
     both = (mine >= 0) & (theirs >= 0)
     rows = np.flatnonzero(both & (mine == theirs))
-    mine, earlier, right = (
-        mine[rows],
-        givers[np.ix_(rows, np.array(before, dtype=np.intp))],
-        logistic(at_node[rows, member]),
-    )
+    mine, earlier = mine[rows], givers[np.ix_(rows, np.array(before, dtype=np.intp))]
     same = (earlier == mine[:, None]).sum(axis=1)
     supporters = np.stack([(earlier == s).sum(axis=1) for s in range(members)] + [np.zeros(len(rows))], axis=1)
     wrong_before = (earlier >= 0).sum(axis=1)[:, None] - supporters
     drawn = (pool.kappa / (choices[rows] - 1.0) + same)[:, None] / (pool.kappa + wrong_before)
-    alone = (1.0 - right)[:, None] * drawn[:, :, None]
-    alone[np.arange(len(rows)), mine] = right
+    # 1 less the logistic function would be 0 from 37 on.
+    alone = logistic(-at_node[rows, member])[:, None] * drawn[:, :, None]
+    alone[np.arange(len(rows)), mine] = logistic(at_node[rows, member])
     differs = np.flatnonzero(both & (givers[:, member] != theirs))
     return _Copied(rows, alone, differs, same, wrong_before.astype(np.int64))
 

@@ -8,15 +8,23 @@ members that err together are worth less together. No label is used.
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rgd.routing.latent_truth.confidence import doubt, soft, sums
 from rgd.routing.latent_truth.model import Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
+from rgd.seeds import derive_seed
 
 # Up to this many panels of a size are all valued; of more, those that extend the best ones of one member fewer.
 ALL_PANELS, BEST_PANELS = 64, 8
+# How many times as probable as the best member's another answer has to be for a panel to give it, and for those asked one by
+# one, who are often more. The posterior believes several members that agree more than they deserve: what makes them err alike
+# beyond the model counts as evidence. Both are measured on recorded pools (docs/latent_truth.md).
+PANEL_TRUST, SEQUENCE_TRUST = 1.4, 2.0
+# So many thresholds are tried.
+MOST_LEVELS = 200
 
 
 def restrict(pool: Pool, members: Sequence[int]) -> Pool:
@@ -28,7 +36,14 @@ def restrict(pool: Pool, members: Sequence[int]) -> Pool:
     return Pool(pool.ability[members], pool.spread, pool.kappa, parent, copying)
 
 
-def lead(answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+def lead(
+    answers: np.ndarray,
+    choices: np.ndarray,
+    logits: np.ndarray,
+    pool: Pool,
+    ranking: np.ndarray | None = None,
+    trust: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """The most probable of the given answers, and its probability.
 
     Equally probable answers: that of the first member; a query without an answer has -1 and probability 0.
@@ -38,10 +53,18 @@ def lead(answers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Poo
         choices: (n,) number of possible answers.
         logits: (n, m) their log-odds.
         pool: the model of these m members.
+        ranking: (n, m) the members, the best first; None where no member's answer is preferred.
+        trust: how many times as probable as that of the best member that answered another answer has to be.
     """
-    truth = infer(first_givers(answers), choices, logits, pool).truth[:, :-1]
-    best = np.argmax(truth.round(DECIMALS), axis=1)
+    givers = first_givers(answers)
+    truth = infer(givers, choices, logits, pool).truth[:, :-1]
     rows = np.arange(len(answers))
+    weighed = truth
+    if ranking is not None:
+        foremost = ranking[rows, np.argmax(np.take_along_axis(givers >= 0, ranking, axis=1), axis=1)]
+        weighed = truth.copy()
+        weighed[rows, np.maximum(givers[rows, foremost], 0)] *= trust
+    best = np.argmax(weighed.round(DECIMALS), axis=1)
     given = (answers >= 0).any(axis=1)
     return np.where(given, answers[rows, best], -1), np.where(given, truth[rows, best], 0.0)
 
@@ -66,12 +89,17 @@ def values(
     logits: np.ndarray,
     pool: Pool,
     truth: np.ndarray,
+    order: np.ndarray,
 ) -> np.ndarray:
-    """(panels, n): how probably each panel's answer to each query is right."""
+    """(panels, n): how probably each panel's answer to each query is right; ``order`` (M,) has the best member first."""
+    place = np.argsort(order)
     found = np.empty((len(panels), len(answers)))
     for index, panel in enumerate(panels):
         members = list(panel)
-        claimed, _ = lead(answers[:, members], choices, logits[:, members], restrict(pool, members))
+        ranking = np.tile(np.argsort(place[members]), (len(answers), 1))
+        claimed, _ = lead(
+            answers[:, members], choices, logits[:, members], restrict(pool, members), ranking, PANEL_TRUST
+        )
         found[index] = credence(truth, answers, claimed)
     return found
 
@@ -119,20 +147,14 @@ def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float
     return found
 
 
-def stops(confidence: np.ndarray, threshold: float) -> np.ndarray:
+def stops(confidence: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     """After how many answers each query's asking stops, int64 (n,): when the lead reaches ``threshold``, or after all.
 
-    ``confidence`` (n, M) is the probability of the leading answer after each.
+    ``confidence`` (n, M) is the probability of the leading answer after each; there may be a threshold for each query.
     """
-    enough = confidence.round(DECIMALS) >= threshold
+    enough = confidence.round(DECIMALS) >= np.asarray(threshold)[..., None]
     enough[:, -1] = True
     return np.argmax(enough, axis=1) + 1
-
-
-def mean_price(prices: np.ndarray, asked: np.ndarray) -> float:
-    """Mean price per query of asking (n,) members each, in the order of their ``prices`` (n, M)."""
-    total = np.cumsum(prices, axis=1)
-    return float(total[np.arange(len(asked)), asked - 1].mean())
 
 
 def within(price: float, budget: float) -> bool:
@@ -140,22 +162,83 @@ def within(price: float, budget: float) -> bool:
     return price <= budget * (1.0 + 10.0**-DECIMALS)
 
 
-def threshold_for(budget: float, confidence: np.ndarray, prices: np.ndarray) -> float:
-    """The highest threshold whose mean price on these queries is within ``budget``; 0 if none is.
+@dataclass(frozen=True)
+class Stopping:
+    """Two thresholds at which asking stops, and how often the higher one holds: what that costs and is worth per query.
+
+    Attributes:
+        low, high: the thresholds.
+        share: the part of queries for which ``high`` holds.
+        price, spread: mean price per query, and its deviation among queries.
+        worth: mean probability that the answer is right.
+    """
+
+    low: float
+    high: float
+    share: float
+    price: float
+    spread: float
+    worth: float
+
+    def thresholds(self, query_ids: np.ndarray) -> np.ndarray:
+        """The threshold of each query (n,), by its id alone."""
+        chance = np.array([derive_seed(0, "threshold", str(query)) for query in query_ids.tolist()]) / 2.0**31
+        return np.where(chance < self.share, self.high, self.low)
+
+
+def stopping(budget: float, confidence: np.ndarray, prices: np.ndarray, worth: np.ndarray) -> Stopping:
+    """The mixture of two thresholds that is worth most of those whose mean price is within ``budget``.
+
+    Where many queries look alike, one threshold asks for all of them or for none, and no single one meets a budget. Mixtures of
+    thresholds reach every point of the upper concave hull of (price, worth), and the best ones lie on it. Where even the
+    lowest threshold costs more, it is taken.
 
     Args:
         budget: mean price per query.
         confidence: (n, M) of the leading answer after each answer.
         prices: (n, M) in the order of asking.
+        worth: (n, M) how probably the leading answer after each answer is right.
     """
-    # Just above every value that occurs, the next query goes on asking; above all of them, all do.
+    # Just above a value that occurs, the next query goes on asking; above all of them, all do.
     reached = np.unique(confidence[:, :-1].round(DECIMALS))
+    if len(reached) > MOST_LEVELS:
+        reached = reached[np.linspace(0, len(reached) - 1, MOST_LEVELS).round().astype(int)]
     levels = np.concatenate([[0.0], np.nextafter(reached, np.inf)])
-    low, high = 0, len(levels) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if within(mean_price(prices, stops(confidence, levels[middle])), budget):
-            low = middle
-        else:
-            high = middle - 1
-    return float(levels[low])
+    paid, gained = np.empty((2, len(levels), len(confidence)))
+    total, rows = np.cumsum(prices, axis=1), np.arange(len(confidence))
+    for index, level in enumerate(levels):
+        last = stops(confidence, level) - 1
+        paid[index], gained[index] = total[rows, last], worth[rows, last]
+    price, value = paid.mean(axis=1), gained.mean(axis=1)
+    corners = upper_hull(price, value)
+    below = [corner for corner in corners if within(price[corner], budget)] or corners[:1]
+    low = below[-1]
+    above = [corner for corner in corners if price[corner] > price[low]]
+    high = above[0] if above and within(price[low], budget) else low
+    share = 0.0 if high == low else float(np.clip((budget - price[low]) / (price[high] - price[low]), 0.0, 1.0))
+    mean = (1.0 - share) * price[low] + share * price[high]
+    square = (1.0 - share) * (paid[low] ** 2).mean() + share * (paid[high] ** 2).mean()
+    return Stopping(
+        low=float(levels[low]),
+        high=float(levels[high]),
+        share=share,
+        price=float(mean),
+        spread=float(np.sqrt(max(square - mean**2, 0.0))),
+        worth=float((1.0 - share) * value[low] + share * value[high]),
+    )
+
+
+def upper_hull(price: np.ndarray, value: np.ndarray) -> list[int]:
+    """The corners of the upper concave hull of points, by price; of points with one price the most valuable."""
+    corners: list[int] = []
+    for place in np.lexsort((-value.round(DECIMALS), price.round(DECIMALS))).tolist():
+        if corners and price[place] - price[corners[-1]] < 10.0**-DECIMALS:
+            continue
+        while len(corners) > 1:
+            first, last = corners[-2:]
+            rise = (value[place] - value[first]) * (price[last] - price[first])
+            if (value[last] - value[first]) * (price[place] - price[first]) > rise + 10.0**-DECIMALS:
+                break
+            corners.pop()
+        corners.append(place)
+    return corners

@@ -1,0 +1,155 @@
+"""Who is best, and how surely: planted families and experts, and the odd pools."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from rgd.routers import make
+from rgd.routers.base import TrainingSet
+from rgd.routing.latent_truth.fit import agreement_patterns, readings
+from rgd.routing.latent_truth.model import first_givers, infer, possible_answers
+from rgd.routing.latent_truth.standing import Standing, credences, left_out, rereadings, standing, thinned, unheard
+from tests.planted import planted
+
+
+def stand(answers, choices):
+    """The standing of a pool by its answers, without confidence."""
+    pool = readings(answers, choices)[0][1]
+    found = agreement_patterns(answers, choices)
+    nobody = np.zeros(answers.shape[1], dtype=bool)
+    return standing(credences(first_givers(answers), choices, pool, nobody), rereadings(*found, pool))
+
+
+def families(seed, n=3000, options=10):
+    """Four members of 55 % that share 0.7 of their joint errors, and two of 70 % that share 0.6."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, options, n)
+    columns = []
+    for size, accuracy, share in ((4, 0.55, 0.7), (2, 0.7, 0.6)):
+        tempting = (truth + random.integers(1, options, n)) % options
+        drawn = (truth[:, None] + random.integers(1, options, (n, size))) % options
+        # Of joint errors both are the tempting one, or the same by chance.
+        chance = (share - 1 / (options - 1)) / (1 - 1 / (options - 1))
+        wrong = np.where(random.random((n, size)) < np.sqrt(chance), tempting[:, None], drawn)
+        columns.append(np.where(random.random((n, size)) < accuracy, truth[:, None], wrong))
+    return np.concatenate(columns, axis=1).astype(np.int32), truth
+
+
+@pytest.mark.parametrize("options", [4, 10])
+def test_an_expert_leads_a_family_or_the_probability_is_low(options):
+    right = []
+    for seed in range(10):
+        answers, _ = families(seed, options=options)
+        found = stand(answers, np.full(len(answers), options))
+        first = int(found.mean.argmax())
+        right.append(first >= 4 or found.best()[first] < 0.6)
+    assert sum(right) >= 9
+
+
+def test_a_pool_with_one_truth_is_sure_and_one_without_is_not():
+    clear = planted(0, n=3000, ability=(2.5, 0.6, 0.4, 0.2, 0.0, -0.2))
+    found = stand(clear.answers, clear.options)
+    assert found.best()[0] > 0.9
+    assert found.regret()[0] < 0.005
+    alike = planted(0, n=3000, ability=(0.5,) * 6)
+    assert stand(alike.answers, alike.options).best().max() < 0.6
+
+
+def test_few_queries_are_less_sure_than_many():
+    world = planted(2, n=4000, ability=(1.6, 1.0, 0.8, 0.6, 0.4))
+    few, many = (stand(world.answers[:n], world.options[:n]) for n in (60, 4000))
+    assert np.diag(few.covariance).mean() > 2 * np.diag(many.covariance).mean()
+
+
+def test_probability_and_regret_are_those_of_the_draws():
+    found = Standing(np.array([0.6, 0.5]), np.diag([0.01, 0.01]))
+    # The difference is N(0.1, 0.02): positive with probability 0.760; its negative part is 0.0211 in the mean.
+    assert found.best()[0] == pytest.approx(0.760, abs=0.02)
+    assert found.regret()[0] == pytest.approx(0.0211, abs=0.003)
+    assert found.best().sum() == pytest.approx(1.0)
+
+
+def test_larger_pools_leave_out_groups_of_members_that_agree():
+    world = planted(1, n=400, ability=(0.5,) * 12, copies=[(1, 0, 0.9), (3, 2, 0.9)])
+    givers, _, counts = agreement_patterns(world.answers, world.options)
+    groups = left_out(givers, counts)
+    assert sorted(np.concatenate(groups).tolist()) == list(range(12))
+    assert all(any(pair <= set(group.tolist()) for group in groups) for pair in ({0, 1}, {2, 3}))
+    assert len(groups) == 8
+    assert max(map(len, groups)) <= 3
+
+
+def test_thinned_patterns_keep_their_shares():
+    counts = np.array([500, 250, 200, 50])
+    assert thinned(counts, 100).tolist() == [50.0, 25.0, 20.0, 5.0]
+    assert thinned(counts, 2000).tolist() == counts.tolist()
+
+
+def test_silent_members_are_not_heard_and_their_answers_are_judged_by_the_others():
+    world = planted(3, n=300)
+    pool = readings(world.answers, world.options)[0][1]
+    silent = np.arange(6) == 0
+    other = np.where(silent, -1, world.answers)
+    found = credences(first_givers(world.answers), world.options, pool, silent)
+    truth = infer(first_givers(other), world.options, pool.ability, pool).truth
+    for row in range(300):
+        for member in range(6):
+            mine = world.answers[row, member]
+            same = np.flatnonzero(other[row] == mine)
+            if mine < 0:
+                expected = 0.0
+            elif len(same):
+                expected = truth[row, same[0]]
+            else:
+                expected = truth[row, -1] / (world.options[row] - len(set(other[row].tolist()) - {-1}))
+            assert found[row, member] == pytest.approx(expected)
+    # Whatever the silent member says, no other answer is judged otherwise.
+    changed = np.where(silent, (world.answers + 1) % 4, world.answers)
+    np.testing.assert_allclose(
+        credences(first_givers(changed), world.options, pool, silent)[:, 1:], found[:, 1:], atol=1e-12
+    )
+    heard, first = unheard(first_givers(world.answers), silent)
+    assert (heard[:, 0] == -1).all()
+    assert not (first == 0).any()
+
+
+def odd_pools():
+    random = np.random.default_rng(0)
+    for n in (1, 2, 30):
+        for members in (1, 2, 3, 7):
+            yield np.zeros((n, members), dtype=np.int32), np.full(n, 4)
+            yield np.full((n, members), -1, dtype=np.int32), None
+            yield random.integers(-1, 3, (n, members)).astype(np.int32), np.full(n, 2)
+            # Every answer another one, and no options.
+            yield np.arange(n * members, dtype=np.int32).reshape(n, members), None
+            yield random.integers(0, 9, (n, members)).astype(np.int32), np.where(np.arange(n) % 2, 3, 0)
+
+
+@pytest.mark.parametrize(("answers", "options"), list(odd_pools()))
+def test_odd_pools_are_fitted_without_a_warning(answers, options):
+    n, members = answers.shape
+    train = TrainingSet(
+        query_ids=np.arange(n).astype(str),
+        tasks=np.array(["only"] * n),
+        embeddings=np.eye(32, dtype=np.float32)[:n],
+        members=tuple("abcdefg"[:members]),
+        answers=answers,
+        confidence=np.full(answers.shape, np.nan, dtype=np.float32),
+        options=options,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        router = make("latent_truth").fit(train)
+    assert np.isfinite(router.accuracy_).all()
+    assert router.best_probability_.sum() == pytest.approx(1.0)
+    assert (router.expected_regret_ >= 0).all()
+    assert possible_answers(options, n).min() >= 2
+
+
+def test_twenty_siblings_are_fitted():
+    random = np.random.default_rng(0)
+    one = random.integers(0, 4, 200)
+    answers = np.where(random.random((200, 20)) < 0.05, random.integers(0, 4, (200, 20)), one[:, None]).astype(np.int32)
+    found = stand(answers, np.full(200, 4))
+    assert np.isfinite(found.mean).all()
