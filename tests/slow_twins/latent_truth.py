@@ -81,7 +81,7 @@ def best_mixture(budget, confidence, prices, worth):
     return max(found)
 
 
-def group_values(value, groups, caution):
+def group_values(value, groups, caution, least=0.0):
     """Means by group, shrunk level by level; value[panel][query], groups[level][query]; per level {group: [values]}."""
     panels, queries = range(len(value)), range(len(value[0]))
     middle = [sum(value[panel][query] for panel in panels) / len(panels) for query in queries]
@@ -101,7 +101,7 @@ def group_values(value, groups, caution):
                     found.append(upper[panel])
                     continue
                 spread = sum((entry - mean) ** 2 for entry in values) / len(values)
-                slack = caution * math.sqrt(spread / (len(values) - 1))
+                slack = caution * math.sqrt(spread / (len(values) - 1) + least**2)
                 gap = mean - upper[panel]
                 found.append(upper[panel] + math.copysign(max(abs(gap) - slack, 0.0), gap))
             level[name] = found

@@ -8,6 +8,7 @@ import pytest
 from rgd.errors import UserError
 from rgd.routers import make, route
 from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routing.latent_truth import panels
 from tests.planted import planted
 
 
@@ -100,7 +101,12 @@ def test_more_options_make_an_agreement_surer():
     queries = world.queries(rows, np.arange(1000))
     answers = np.array([[0, 0, 1, 1, 2, 3]] * 2, dtype=np.int32)
     few, many = (
-        router._lead(answers, np.full(2, options), np.tile(router.ability_, (2, 1)), np.array([[0, 1, 5]] * 2))[1]
+        panels.lead(
+            answers[:, [0, 1, 5]],
+            np.full(2, options),
+            router.ability_[[0, 1, 5]],
+            panels.restrict(router._pool(), (0, 1, 5)),
+        )[1]
         for options in (4, 10)
     )
     assert (many > few).all()

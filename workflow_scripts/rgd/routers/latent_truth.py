@@ -44,6 +44,8 @@ from rgd.seeds import derive_seed
 # A test query less similar to its cluster than all but this share of the cluster's own is like none of them.
 FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
+# How far a member's estimated accuracy in one group may be off the mark beside what the number of queries explains.
+GROUP_DEVIATION = 0.025
 # From when on a diagnostic is remarked on.
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
 
@@ -329,12 +331,12 @@ class LatentTruth(Router):
         mean = np.full(len(self.centroids_) + 1, value.mean())
         if groups:
             mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
-        self.estimates_ = self._by_cluster(value, groups) + mean[:, None]
+        self.estimates_ = self._by_cluster(value, groups, GROUP_DEVIATION) + mean[:, None]
         self.rankings_ = rank_members(self.estimates_, self.members_)
         best, chosen = panels.grow(singles, value), [self.rankings_]
         for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)
-            value = panels.values(tried, answers, choices, logits, pool, truth, self.rankings_[-1])
+            value = panels.values(tried, answers, choices, logits, pool, truth)
             best = panels.grow(tried, value)
             # Of equally good panels the first.
             picked = np.argmax(self._by_cluster(value, groups).round(DECIMALS), axis=1)
@@ -343,9 +345,9 @@ class LatentTruth(Router):
         self.panels_ = np.stack(chosen).astype(np.int32)
         return rows
 
-    def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+    def _by_cluster(self, value: np.ndarray, groups: Sequence[np.ndarray], least: float = 0.0) -> np.ndarray:
         """The shrunk values (C + 1, P) of panels in each cluster and, last, among all queries."""
-        levels = panels.group_values(value, groups, self.caution)
+        levels = panels.group_values(value, groups, self.caution, least)
         if not groups:
             return np.repeat(levels[0], len(self.centroids_) + 1, axis=0)
         return np.concatenate([levels[-1], levels[0]])

@@ -89,17 +89,12 @@ def values(
     logits: np.ndarray,
     pool: Pool,
     truth: np.ndarray,
-    order: np.ndarray,
 ) -> np.ndarray:
-    """(panels, n): how probably each panel's answer to each query is right; ``order`` (M,) has the best member first."""
-    place = np.argsort(order)
+    """(panels, n): how probably each panel's most probable answer to each query is right."""
     found = np.empty((len(panels), len(answers)))
     for index, panel in enumerate(panels):
         members = list(panel)
-        ranking = np.tile(np.argsort(place[members]), (len(answers), 1))
-        claimed, _ = lead(
-            answers[:, members], choices, logits[:, members], restrict(pool, members), ranking, PANEL_TRUST
-        )
+        claimed, _ = lead(answers[:, members], choices, logits[:, members], restrict(pool, members))
         found[index] = credence(truth, answers, claimed)
     return found
 
@@ -116,7 +111,9 @@ def grow(best: Sequence[tuple[int, ...]], value: np.ndarray) -> list[tuple[int, 
     return [best[index] for index in np.argsort(-value.mean(axis=1).round(DECIMALS), kind="stable")[:BEST_PANELS]]
 
 
-def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float) -> list[np.ndarray]:
+def group_values(
+    value: np.ndarray, groups: Sequence[np.ndarray], caution: float, least: float = 0.0
+) -> list[np.ndarray]:
     """The mean value of each panel in each group of each level, shrunk to that of the level above.
 
     What a group's value, measured against the mean of all panels on the same queries, differs from the level above
@@ -127,6 +124,7 @@ def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float
         value: (P, n) of each panel on each query.
         groups: for each level, coarse to fine, (n,) group numbers without gaps.
         caution: standard errors.
+        least: what a standard error counts at least, however many queries a group has.
 
     Returns:
         For the pool of all queries and then for each level, (groups, P); the pool of all is one group.
@@ -141,7 +139,7 @@ def group_values(value: np.ndarray, groups: Sequence[np.ndarray], caution: float
         parent[group] = above
         mean = sums(relative, group, count) / size
         variance = sums((relative - mean[group]) ** 2, group, count) / size
-        error = np.sqrt(variance / np.maximum(size - 1, 1))
+        error = np.sqrt(variance / np.maximum(size - 1, 1) + least**2)
         found.append(found[-1][parent] + soft(mean - found[-1][parent], doubt(caution * error, size)))
         above = group
     return found
