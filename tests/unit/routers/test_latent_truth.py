@@ -184,3 +184,17 @@ def test_few_queries_one_member_and_no_confidence_are_enough(n):
         queries = TestQueries(np.array(["x"]), train.embeddings[:1], np.zeros((1, 1), dtype=np.int32))
         routes = route(router, queries, np.zeros((1, members), dtype=np.int32), np.full((1, members), np.nan))
         assert all(codes.tolist() == [0] for codes in routes.answers.values())
+
+
+def test_a_router_of_an_earlier_version_stops_at_its_one_threshold():
+    world = planted(0, n=600)
+    router, _, test = routed(world, 400)
+    for name in router.budgets:
+        delattr(router, f"stopping_{name}_")
+        setattr(router, f"threshold_{name}_", 0.9)
+    del router.best_probability_
+    routes = route(router, world.queries(test, np.arange(400)), world.answers[test], world.confidence[test])
+    asked = [routes.asked[name] for name in router.budgets]
+    assert all((each == asked[0]).all() for each in asked)
+    assert 1.0 < (asked[0] >= 0).sum(axis=1).mean() < 6.0
+    assert router.standing() == ""

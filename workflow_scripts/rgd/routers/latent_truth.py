@@ -176,14 +176,15 @@ class LatentTruth(Router):
                 order = _starting(ranking, start)
                 runs[start] = order, *self._one_by_one(answers, choices, logits, order, ranking)
             order, claimed, certain = runs[start]
-            rule = panels.Stopping(*getattr(self, f"stopping_{name}_").tolist())
-            heard = panels.stops(certain, rule.thresholds(queries.query_ids))
+            heard = panels.stops(certain, self._stopping(name).thresholds(queries.query_ids))
             given[name] = claimed[np.arange(len(answers)), heard - 1]
             asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
 
     def standing(self) -> str:
         """How surely the first member over all queries is the best one, and what is lost in expectation if it is not."""
+        if not hasattr(self, "best_probability_"):
+            return ""
         first = int(self.rankings_[-1, 0])
         others = np.where(np.arange(len(self.members_)) == first, -1.0, self.best_probability_)
         second = int(others.round(DECIMALS).argmax())
@@ -378,6 +379,13 @@ class LatentTruth(Router):
             assert best is not None
             setattr(self, f"starts_{name}_", best[1])
             setattr(self, f"stopping_{name}_", np.array(dataclasses.astuple(best[2])))
+
+    def _stopping(self, name: str) -> panels.Stopping:
+        # Bundles of earlier versions have one threshold, and say nothing of who is the best.
+        if not hasattr(self, f"stopping_{name}_"):
+            level = float(getattr(self, f"threshold_{name}_"))
+            return panels.Stopping(low=level, high=level, share=0.0, price=np.nan, spread=np.nan, worth=np.nan)
+        return panels.Stopping(*getattr(self, f"stopping_{name}_").tolist())
 
     def _lead(
         self,
