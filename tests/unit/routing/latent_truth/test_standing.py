@@ -7,9 +7,9 @@ import pytest
 
 from rgd.routers import make
 from rgd.routers.base import TrainingSet
-from rgd.routing.latent_truth.fit import agreement_patterns, readings
+from rgd.routing.latent_truth.fit import agreement_patterns, readings, thinned
 from rgd.routing.latent_truth.model import first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import Standing, credences, left_out, rereadings, standing, thinned, unheard
+from rgd.routing.latent_truth.standing import Standing, credences, left_out, rereadings, standing, unheard
 from tests.planted import planted
 
 

@@ -36,6 +36,8 @@ MOST_COPYING = 0.95
 # its members then copy.
 MOST_READ_AGAIN, KNOWS_MORE, LITTLE_COPYING = 1000, 1.5, 0.05
 MAX_ITERATIONS = 90
+# Of more patterns than this, EM climbs on so many of the queries first.
+MANY_PATTERNS, FEW_QUERIES = 5000, 2000
 # EM ends when a step gains less log-likelihood than this per query.
 SETTLED = 1e-6
 # Bounds of abilities and spread, and of log kappa, outside what answers ask for.
@@ -137,6 +139,10 @@ def beginning(
 
 def settled(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
     """The maximum near ``pool``, without the copies that come out too weak."""
+    if len(counts) > MANY_PATTERNS:
+        few = thinned(counts, FEW_QUERIES)
+        pool = settled(pool, givers[few > 0], choices[few > 0], few[few > 0], correlated)
+        return climb(pool, givers, choices, counts, correlated)
     if (pool.parent >= 0).any():
         # EM goes to the maximum that is near: started without copies it takes siblings for the two that know, while
         # started with them it soon finds those that know not to copy.
@@ -144,6 +150,14 @@ def settled(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndar
         keep = pool.copying >= LEAST_COPYING
         pool = replace(pool, parent=np.where(keep, pool.parent, -1), copying=np.where(keep, pool.copying, 0.0))
     return climb(pool, givers, choices, counts, correlated)
+
+
+def thinned(counts: np.ndarray, most: int) -> np.ndarray:
+    """``counts`` (u,) of at most so many of the queries, spread evenly over the patterns."""
+    n = int(counts.sum())
+    if n <= most:
+        return counts.astype(np.float64)
+    return np.diff(np.floor(np.cumsum(counts) * most / n + 0.5), prepend=0.0)
 
 
 def suspected(pool: Pool, givers: np.ndarray, counts: np.ndarray) -> Pool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rgd.routing.latent_truth.fit import climb, pair_agreement
+from rgd.routing.latent_truth.fit import climb, pair_agreement, thinned
 from rgd.routing.latent_truth.model import Pool, infer
 from rgd.routing.rounding import DECIMALS
 
@@ -19,8 +19,8 @@ from rgd.routing.rounding import DECIMALS
 # Both are measured: they make the stated probabilities and the expected regret those of the recorded pools
 # (docs/latent_truth.md).
 LEAST_DEVIATION, SPREADING = 0.02, 0.75
-# So many readings at most; so many queries at most are read again.
-MOST_READINGS, MOST_QUERIES = 8, 2000
+# So many readings at most; so many answers at most are read again, which is enough for the points that they tell apart.
+MOST_READINGS, MOST_ANSWERS = 8, 16000
 # Pseudo-queries, and the variance of a difference in them, for pools of very few queries.
 DOUBTED, DOUBT = 5.0, 0.1
 DRAWS = 4000
@@ -90,7 +90,7 @@ def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool
         return np.zeros((0, members))
     share = counts / counts.sum()
     whole = share @ credences(givers, choices, pool, np.zeros(members, dtype=bool))
-    kept = thinned(counts, MOST_QUERIES)
+    kept = thinned(counts, MOST_ANSWERS // members)
     few = kept > 0
     found = []
     for group in left_out(givers, counts):
@@ -139,11 +139,3 @@ def left_out(givers: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
         if not one[other].any() and one.sum() + other.sum() <= largest:
             group[other] = group[one][0]
     return [np.flatnonzero(group == number) for number in np.unique(group)]
-
-
-def thinned(counts: np.ndarray, most: int) -> np.ndarray:
-    """``counts`` (u,) of at most so many of the queries, spread evenly over the patterns."""
-    n = int(counts.sum())
-    if n <= most:
-        return counts.astype(np.float64)
-    return np.diff(np.floor(np.cumsum(counts) * most / n + 0.5), prepend=0.0)
