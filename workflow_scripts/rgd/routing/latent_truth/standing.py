@@ -18,7 +18,7 @@ from rgd.routing.rounding import DECIMALS
 # The deviation of a member's accuracy that no reading shows, and the factor from that among readings to that of the truth.
 # Both are measured: they make the stated probabilities and the expected regret those of the recorded pools
 # (docs/latent_truth.md).
-LEAST_DEVIATION, SPREADING = 0.02, 0.75
+LEAST_DEVIATION, SPREADING = 0.025, 0.85
 # So many readings at most; so many answers at most are read again, which is enough for the points that they tell apart.
 MOST_READINGS, MOST_ANSWERS = 8, 16000
 # Pseudo-queries, and the variance of a difference in them, for pools of very few queries.
