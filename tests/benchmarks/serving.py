@@ -21,7 +21,7 @@ import numpy as np
 from rgd.tool import load
 
 TOGETHER = 64
-SECONDS = 20.0
+SECONDS = 12.0
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Number of queries of a file that are embedded and routed together.
 BATCH = 256
+# Read by OpenMP's libraries when they are loaded.
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 # A name has no colon, so that an address with a query is not taken for one.
 _NAMED = re.compile(r"([^=:/]+)=(.+)", re.DOTALL)
 
@@ -164,6 +167,9 @@ def run_serve(options: argparse.Namespace) -> int:
     from rgd.engines.remote import find_key
     from rgd.tool.serving import serve
 
+    # Threads of the models would wait in a loop for their next work, and take the cores from those that read requests.
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
     token = None if options.token is None else find_key(options.token, needed=True)
     with _loaded(options) as bundle:
         serve(bundle, options.port, options.host, token)

@@ -67,6 +67,8 @@ def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = N
         config = uvicorn.Config(application(bundle, token=token, hosts=_HOSTS if _is_loopback(host) else None))
         config.log_level = "warning"
         config.configure_logging()
+        # Longer than clients keep idle connections, so that none is closed while a request is on its way.
+        config.timeout_keep_alive = 75
         uvicorn.Server(config).run(sockets=[listener])
 
 
