@@ -41,9 +41,9 @@ $(STAMP): $(LOCK) pyproject.toml | usable
 quickstart: install
 	@$(BIN)/snakemake --cores $(CORES)
 
-# Every part once, in under ten minutes on two cores.
+# Every part once, in under ten minutes on two cores; the tests of a file stay together.
 test: install
-	@$(BIN)/python -m pytest -m "not slow or whole"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow or whole"
 
 # The rest of what CI runs.
 test-ci: install
