@@ -14,7 +14,7 @@ import rgd.routers
 from rgd.config import load as load_config
 from rgd.errors import UserError
 from rgd.routers import contract, load, make, methods, restore, route, save
-from rgd.routers.base import Router, TestQueries, TrainingSet
+from rgd.routers.base import Labelled, Router, TestQueries, TrainingSet
 from rgd.tool.reasons import reasons
 from tests import ROOT
 from tests.unit.config.test_compose import CONFIG
@@ -79,6 +79,13 @@ def responding(line: str) -> str:
     return GOOD.replace(SCORES, f"{SCORES}\n    def respond(self, queries, ranking, answers, z):\n        {line}\n")
 
 
+def asking(line: str) -> str:
+    """A router that asks for labels; n queries."""
+    return declaring('family = "query-only"; asks_for_labels = True').replace(
+        SCORES, f"{SCORES}\n    def wants(self, train, count):\n        n = len(train.query_ids)\n        {line}\n"
+    )
+
+
 def declaring(line: str) -> str:
     return GOOD.replace('    family = "query-only"\n', f"    {line}\n")
 
@@ -97,6 +104,10 @@ LOADING = {
     "a flag that is no bool": declaring('family = "query-only"; counts_options = "yes"'),
     "labels without a reason": declaring('family = "query-only"; needs_labels = True'),
     "no labels where they are needed": declaring('family = "query-answer"'),
+    "a wish for labels without a word on which": declaring('family = "query-only"; asks_for_labels = True'),
+    "all labels and a wish for some": asking("pass").replace(
+        'family = "query-only"', 'family = "query-answer"; needs_labels = True'
+    ),
     "no fit": GOOD.replace(FIT, ""),
     "neither scores nor rank": GOOD.replace(SCORES, ""),
     "variants in a list": declaring('family = "query-only"; variants = ["top1"]'),
@@ -184,6 +195,21 @@ RANKING = {
     "respond answers in floats": responding("return Responses({'a': answers[:, 0] * 1.0}, {'a': ranking[:, :1]})"),
     "respond changes the answers": responding("answers[:] = 0"),
 }
+WANTING = {
+    "wants returns nothing": asking("pass"),
+    "wants gives a list": asking("return [0]"),
+    "wants gives floats": asking("return np.zeros(1)"),
+    "wants gives bools": asking("return np.arange(n) < count"),
+    "wants gives rows by columns": asking("return np.zeros((1, 1), dtype=int)"),
+    "wants gives too many": asking("return np.arange(count + 1)"),
+    "wants gives a row twice": asking("return np.zeros(2, dtype=int)"),
+    "wants gives a row that is not there": asking("return np.array([n])"),
+    "wants counts from the end": asking("return np.array([-1])"),
+    "wants fails": asking("return train.answers[:, 99]"),
+    "wants changes its input": asking("train.answers[:] = 0"),
+    "wants looks at all labels": asking("return train.labels[:count]"),
+    "wants looks at the labels of before": asking("return train.labelled.rows"),
+}
 EXPLAINING = {
     "scores with NaN": RANKING["scores with NaN"],
     "scores for one query": RANKING["scores for one query"],
@@ -261,6 +287,49 @@ def test_a_rank_or_an_answer_that_breaks_the_contract_is_one_message(fault: str,
     train, *asked = world()
     router = contract.fit(make(written(RANKING[fault])), train)
     refused(lambda: route(router, *asked), "Own", "respond" if fault.startswith("respond") else "")
+
+
+@pytest.mark.parametrize("fault", WANTING)
+def test_wants_that_break_the_contract_are_one_message(fault: str, written: Callable[[str], str]) -> None:
+    train = replace(world()[0], labelled=Labelled(np.array([0]), np.array([0])))
+    router = make(written(WANTING[fault]))
+    refused(lambda: contract.wants(router, train, 3), "wants")
+
+
+def test_only_a_router_that_asks_for_labels_is_given_any(written: Callable[[str], str]) -> None:
+    train = replace(world()[0], labelled=Labelled(np.array([0, 2]), np.array([1, 1])))
+    router = make(written(asking("return np.arange(n)[::-1][:count]")))
+    assert contract.given(router, train).labelled is not None
+    wanted = contract.wants(router, train, 2)
+    assert wanted.dtype == np.int64
+    assert wanted.tolist() == [len(train.query_ids) - 1, len(train.query_ids) - 2]
+    with pytest.raises(ValueError, match="-1"):
+        contract.wants(router, train, -1)
+    without = make(written(GOOD))
+    assert contract.given(without, train).labelled is None
+    with pytest.raises(ValueError, match="own"):
+        contract.wants(without, train, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "codes"),
+    [([1, 0], [0, 0]), ([0, 0], [0, 0]), ([-1], [0]), ([0], [0, 1]), ([0.0], [0]), ([0], [0.5]), ([[0]], [[0]])],
+)
+def test_labels_that_are_none_of_the_training_rows_are_refused(rows: list[int], codes: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"rows|codes"):
+        Labelled(np.array(rows), np.array(codes))
+
+
+def test_labels_of_a_larger_training_set_are_refused() -> None:
+    train = world()[0]
+    n = len(train.query_ids)
+    labelled = Labelled(np.array([n - 1]), np.array([0]))
+    kept = replace(train, labelled=labelled).labelled
+    assert kept is not None
+    assert not kept.rows.flags.writeable
+    assert kept.codes.dtype == np.int32
+    with pytest.raises(ValueError, match=str(n)):
+        replace(train, labelled=Labelled(np.array([n]), np.array([0])))
 
 
 @pytest.mark.parametrize("fault", EXPLAINING)

@@ -35,6 +35,33 @@ class Sliced(Protocol):
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """The labels of a few training queries, for routers that ask for some.
+
+    The arrays are read-only views.
+
+    Attributes:
+        rows: (l,) int64 training rows, ascending, none twice.
+        codes: (l,) int32 the right answer of each, coded as in ``TrainingSet.labels``; one that no member gave has a code
+            that equals none of the row's answers.
+    """
+
+    rows: np.ndarray
+    codes: np.ndarray
+
+    def __post_init__(self) -> None:
+        _check_shapes(self, {"rows": (None,), "codes": (len(self.rows),)})
+        for name in ("rows", "codes"):
+            if getattr(self, name).dtype.kind not in "iu":
+                raise ValueError(f"{name} is of type {getattr(self, name).dtype}, but must be of whole numbers")
+        if len(self.rows) and (self.rows[0] < 0 or (np.diff(self.rows) <= 0).any()):
+            raise ValueError("rows must be ascending training rows, from 0, none twice")
+        object.__setattr__(self, "rows", self.rows.astype(np.int64))
+        object.__setattr__(self, "codes", self.codes.astype(np.int32))
+        _protect(self)
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """One replicate (seed) of the training queries of a dataset, scenario and pool.
 
@@ -55,6 +82,7 @@ class TrainingSet:
         options: (n,) how many options each query has, 0 where it has none; for routers that count them.
         parameters_billion: (M,) size of each member, NaN where it is not known; for routers that know sizes.
         prices: (M,) what a call to each member costs, above 0; None if all cost 1. For routers that weigh prices.
+        labelled: labels of a few of the queries, for routers that ask for some; None if there are none.
         seed: the replicate's seed.
     """
 
@@ -71,6 +99,7 @@ class TrainingSet:
     options: np.ndarray | None = None
     parameters_billion: np.ndarray | None = None
     prices: np.ndarray | None = None
+    labelled: Labelled | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -97,6 +126,8 @@ class TrainingSet:
                 "parameters_billion": (pool,),
             },
         )
+        if self.labelled is not None and (self.labelled.rows >= n).any():
+            raise ValueError(f"a label is of row {self.labelled.rows.max()}, but there are {n} training rows")
         _protect(self)
 
     def correct(self) -> np.ndarray:
@@ -239,6 +270,7 @@ class Router:
         needs_answer_embeddings: ``fit`` gets the embeddings of the members' answers.
         needs_training_embeddings: ``rank`` gets the embeddings of the training queries.
         needs_test_tasks: ``rank`` gets the true task of every test query.
+        asks_for_labels: ``fit`` may get the labels of a few queries, and ``wants`` names those that would tell it most.
         counts_options: ``fit`` and ``rank`` get how many options each query has.
         weighs_prices, knows_sizes: ``fit`` gets what a call to each member costs, and how large each member is.
         compares_answers: ``fit`` needs to know which answers agree, so scores cannot stand for them.
@@ -252,6 +284,7 @@ class Router:
     needs_answer_embeddings: ClassVar[bool] = False
     needs_training_embeddings: ClassVar[bool] = False
     needs_test_tasks: ClassVar[bool] = False
+    asks_for_labels: ClassVar[bool] = False
     counts_options: ClassVar[bool] = False
     weighs_prices: ClassVar[bool] = False
     knows_sizes: ClassVar[bool] = False
@@ -277,6 +310,19 @@ class Router:
 
     def fit(self, train: TrainingSet) -> Self:
         """Learn from ``train``; returns the router itself."""
+        raise NotImplementedError
+
+    def wants(self, train: TrainingSet, count: int) -> np.ndarray:
+        """The training queries whose labels would tell the router most, for classes that ask for labels.
+
+        Args:
+            train: what ``fit`` would get; labels that it has are not looked at.
+            count: how many queries, from 0.
+
+        Returns:
+            int64 rows, the most telling first: ``count``, or fewer where fewer tell anything. A smaller count gives the first
+            ones of a larger one, and the order of rows and members plays no part.
+        """
         raise NotImplementedError
 
     def scores(self, queries: TestQueries) -> np.ndarray:

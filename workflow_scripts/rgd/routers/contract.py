@@ -29,6 +29,7 @@ DECLARED = {
         "options": "counts_options",
         "parameters_billion": "knows_sizes",
         "prices": "weighs_prices",
+        "labelled": "asks_for_labels",
     },
     TestQueries: {
         "tasks": "needs_test_tasks",
@@ -38,7 +39,7 @@ DECLARED = {
     },
 }
 # Those of them that may be unknown.
-OPTIONAL = {"options", "parameters_billion", "prices"}
+OPTIONAL = {"options", "parameters_billion", "prices", "labelled"}
 FLAGS = sorted(
     {flag for declared in DECLARED.values() for flag in declared.values()}
     | {"fits_on_embeddings", "ranks_by_embeddings", "transductive"}
@@ -97,8 +98,12 @@ def router_class(method: str, module: types.ModuleType) -> type[Router]:
             f"family is {family!r} and needs_labels is {kind.needs_labels}",
             "a query-only router without labels, or a query-answer router with them",
         )
+    if kind.needs_labels and kind.asks_for_labels:
+        _refuse(kind, "needs_labels and asks_for_labels are True", "one of them: all labels, or a few that it asks for")
     if kind.fit is Router.fit:
         _refuse(kind, "fit is missing", "fit(self, train) that returns self")
+    if kind.asks_for_labels and kind.wants is Router.wants:
+        _refuse(kind, "asks_for_labels is True and wants is missing", "wants(self, train, count)")
     if kind.rank is Router.rank and kind.scores is Router.scores:
         _refuse(kind, "scores and rank are missing", "scores(self, queries), or rank(self, queries)")
     _check_variants(kind, kind.variants)
@@ -220,6 +225,30 @@ def fit(router: Router, train: TrainingSet) -> Router:
         _check_array(kind, f"fit leaves {name} as", getattr(router, name, None), (pool,), "fiu")
     learned(router)
     return router
+
+
+def wants(router: Router, train: TrainingSet, count: int) -> np.ndarray:
+    """The training rows (k,) int64, k at most ``count``, whose labels would tell the router most, the most telling first.
+
+    Labels that ``train`` has are kept from the router.
+
+    Raises:
+        ValueError: the router's class does not ask for labels, or ``count`` is negative.
+        RouterError: ``wants`` fails, or gives anything but training rows, none twice.
+    """
+    kind = type(router)
+    if not kind.asks_for_labels:
+        raise ValueError(f"router {method_of(kind)} asks for no labels")
+    if count < 0:
+        raise ValueError(f"{count} labels cannot be asked for")
+    unlabelled = replace(train, labels=None, correctness=None, labelled=None)
+    found = _call(router, "wants", given(router, unlabelled), count)
+    if not isinstance(found, np.ndarray) or found.ndim != 1 or len(found) > count:
+        _refuse(kind, f"wants gives {_shown(found)}", f"an array of at most {count} training rows")
+    _check_array(kind, "wants gives", found, (len(found),), "iu", least=0, below=len(train.query_ids))
+    if len(np.unique(found)) < len(found):
+        _refuse(kind, "wants gives a training row twice", "each row at most once")
+    return found.astype(np.int64)
 
 
 def learned(router: Router) -> dict[str, np.ndarray]:
