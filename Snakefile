@@ -150,6 +150,11 @@ rule report:
         targets.replicas,
 
 
+rule to_label:
+    input:
+        targets.to_label,
+
+
 rule bundles:
     input:
         targets.bundles,

@@ -272,6 +272,28 @@ rule learning_curve_table:
         "../workflow_scripts/learning_curve_table.py"
 
 
+rule label_budget_table:
+    input:
+        cells=inputs.tested([paths.cell(cell) for cell in study.label_budget_cells]),
+    output:
+        **table("label_budget"),
+    log:
+        paths.log("label_budget_table", "{experiment}"),
+    benchmark:
+        paths.benchmark("label_budget_table", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=slices.canonical({**slices.tables(study.config), "labels": slices.file_labels(study.config)}),
+        titles=slices.canonical(study.titles),
+        code=code("label_budget_table.py"),
+    message:
+        "Accuracy by number of labels in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/label_budget_table.py"
+
+
 rule drop_one_table:
     input:
         outcomes=inputs.tested([paths.outcomes(cell) for cell in study.drop_one_cells]),
@@ -451,3 +473,24 @@ rule learning_curve_figure:
         "Figure of the learning curves of {wildcards.experiment}"
     script:
         "../workflow_scripts/learning_curve_figure.py"
+
+
+rule label_budget_figure:
+    input:
+        curve=paths.table("{experiment}", "label_budget"),
+    output:
+        **figure("label_budget", caption="captions/label_budget_figure.rst"),
+    log:
+        paths.log("label_budget_figure", "{experiment}"),
+    benchmark:
+        paths.benchmark("label_budget_figure", "{experiment}")
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        titles=slices.canonical(study.titles),
+        code=code("label_budget_figure.py"),
+    message:
+        "Figure of accuracy by number of labels in {wildcards.experiment}"
+    script:
+        "../workflow_scripts/label_budget_figure.py"

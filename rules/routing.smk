@@ -1,5 +1,6 @@
 # Routers: consensus in the pool, fitting on a scenario's queries, routing the test queries, scoring.
-# The label firewall: `fit` gets a label file only for a router whose class declares needs_labels; `route` never gets one.
+# The label firewall: `fit` gets a label file only for a router whose class declares needs_labels, and for a router that asks
+# for a few labels these alone; `route` never gets one.
 
 
 rule neighbours:
@@ -70,6 +71,68 @@ rule consensus:
         "Computing the consensus of {wildcards.pool} on {wildcards.scenario} of {wildcards.dataset}"
     script:
         "../workflow_scripts/consensus.py"
+
+
+rule queries_to_label:
+    input:
+        unpack(inputs.queries_to_label),
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
+        questions=inputs.training_questions,
+        embeddings=inputs.training_embeddings,
+    output:
+        queries=paths.queries_to_label(),
+    log:
+        paths.log("queries_to_label", "{dataset}", "{scenario}", "{pool}", "{router}"),
+    benchmark:
+        paths.benchmark("queries_to_label", "{dataset}", "{scenario}", "{pool}", "{router}")
+    group:
+        "cell"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    params:
+        slice=lambda wildcards: slices.canonical(
+            slices.fitting(
+                study.config, wildcards.router, study.pool(wildcards.pool), study.router_class(wildcards).knows_sizes
+            )
+        ),
+        members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
+        code=code.of_router("queries_to_label.py", study),
+    message:
+        "Choosing the queries whose labels {wildcards.router} asks for on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
+    script:
+        "../workflow_scripts/queries_to_label.py"
+
+
+# The one rule that looks at labels for a router of few labels: its output has those that were asked for, and no other.
+rule revealed_labels:
+    input:
+        unpack(inputs.revealed_labels),
+        queries=paths.queries_to_label(),
+        training=paths.training("{dataset}", "{scenario}", "{pool}"),
+        questions=inputs.training_questions,
+    output:
+        labels=paths.revealed_labels(),
+    log:
+        paths.log("revealed_labels", "{dataset}", "{scenario}", "{pool}", "{router}"),
+    benchmark:
+        paths.benchmark("revealed_labels", "{dataset}", "{scenario}", "{pool}", "{router}")
+    group:
+        "cell"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        # A person's own file: its content counts, and not its place.
+        given=lambda wildcards: str(inputs.given_labels(wildcards)),
+    params:
+        slice=lambda wildcards: slices.canonical(slices.revealing(study.config, wildcards.dataset, wildcards.router)),
+        content=inputs.given_content,
+        code=code("revealed_labels.py"),
+    message:
+        "Revealing the labels that {wildcards.router} asked for on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"
+    script:
+        "../workflow_scripts/revealed_labels.py"
 
 
 rule fit:
@@ -154,7 +217,7 @@ rule score:
     params:
         slice=slices.canonical(slices.interval(study.config)),
         members=lambda wildcards: slices.canonical(study.pool(wildcards.pool)),
-        family=lambda wildcards: study.router_class(wildcards).family,
+        family=study.family,
         code=code("score.py"),
     message:
         "Scoring {wildcards.router} on {wildcards.scenario} of {wildcards.dataset}, pool {wildcards.pool}"

@@ -11,8 +11,7 @@ LIBRARIES = ("numpy",)
 with running(snakemake, LIBRARIES):
     given = snakemake.input
     paths = {name: getattr(given, name) for name in INPUTS}
-    if given.get("descriptions"):
-        paths["descriptions"] = given.descriptions
+    paths |= {name: given[name] for name in ("descriptions", "to_label") if given.get(name)}
     routing, members = json.loads(snakemake.params.slice), json.loads(snakemake.resources.members)
     root = snakemake.log[0].partition("/logs/")[0]
     export(Path(snakemake.output.manifest).parent, paths, routing, members, root)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, ordered, row_label
+from rgd.analysis.order import FAMILIES, LEARNED, REAL, SCENARIO_INDEPENDENT, ordered, row_label
 from rgd.artifacts.files import replacing
 from rgd.errors import UserError
 
@@ -87,7 +87,7 @@ def grouped_bars(
     titles = titles or {}
     accuracy = comparable(accuracy, scenarios)
     mean = over_datasets(accuracy)
-    bars = mean[mean["family"].isin(FAMILIES[:2])]
+    bars = mean[mean["family"].isin(LEARNED)]
     if bars.empty:
         raise UserError(
             "there is nothing to draw: the experiment has no cell of a router that learns from queries. Add such a router."
@@ -142,7 +142,7 @@ def comparable(accuracy: pd.DataFrame, scenarios: Sequence[str] | None = None) -
     """
     if scenarios is not None:
         accuracy = accuracy[accuracy["scenario"].isin([REAL, *scenarios])]
-    learned = accuracy[accuracy["family"].isin(FAMILIES[:2])]
+    learned = accuracy[accuracy["family"].isin(LEARNED)]
     has = {dataset: set(part["scenario"]) for dataset, part in learned.groupby("dataset", sort=False)}
     most = max(map(len, has.values()), default=0)
     kept = {dataset: names for dataset, names in has.items() if most == 1 or names != {REAL}}

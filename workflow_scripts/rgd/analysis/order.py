@@ -11,7 +11,8 @@ Titles = Mapping[str, Mapping[str, str]]
 """Names to show instead of keys, by kind of key: dataset, pool, scenario."""
 AVERAGE = "average"
 """Stands for the mean over all datasets where a dataset's key is expected."""
-FAMILIES = ("query-only", "query-answer", "learning-free", "reference")
+FAMILIES = ("query-only", "few-labels", "query-answer", "learning-free", "reference")
+LEARNED = FAMILIES[:3]
 SCENARIO_INDEPENDENT = ("learning-free", "reference")
 
 

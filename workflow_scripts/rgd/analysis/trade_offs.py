@@ -313,24 +313,29 @@ def labelled_share_curves(
 
 
 def learning_curves(
-    table: pd.DataFrame, svg: str | os.PathLike[str], titles: Mapping[str, str] | None = None
+    table: pd.DataFrame,
+    svg: str | os.PathLike[str],
+    titles: Mapping[str, str] | None = None,
+    by: tuple[str, str] = ("n_training", "training queries"),
 ) -> list[Path]:
-    """Accuracy against the number of training queries: a row per pool, a column per dataset and scenario.
+    """Accuracy against the number of training queries or of labels: a row per pool, a column per dataset and scenario.
 
     Colour and marker denote the router, the line its variant; the band is the interval over the test queries.
 
     Args:
-        table: from :func:`rgd.analysis.learning_curve.learning_curve`.
+        table: from :func:`rgd.analysis.learning_curve.learning_curve` or :func:`rgd.analysis.label_budget.label_budget`.
         svg: where to write; the PNG is written beside it.
         titles: names to show instead of the keys of datasets, scenarios, pools and routers.
+        by: the column of the numbers, and what they count.
 
     Raises:
         UserError: there is nothing to draw, or a file cannot be written.
     """
-    titles = titles or {}
+    titles, (number_of, counted) = titles or {}, by
+    table = table[table[number_of].notna()]
     if table.empty:
         raise UserError(
-            "there is nothing to draw: the learning curve has no cells. Name sizes and routers under learning_curve."
+            f"there is nothing to draw: no cell has a number of {counted}. Name numbers and routers in the experiment."
         )
     pools = list(dict.fromkeys(table["pool"]))
     groups = list(dict.fromkeys(zip(table["dataset"], table["scenario"], strict=True)))
@@ -361,7 +366,7 @@ def learning_curves(
                 number = routers.index(str(router))
                 variants = list(dict.fromkeys(table["variant"][table["router"] == router]))
                 (handle,) = axis.plot(
-                    line["n_training"],
+                    line[number_of],
                     100 * line["accuracy"],
                     color=COLOURS[number % len(COLOURS)],
                     marker=MARKERS[number % len(MARKERS)],
@@ -370,19 +375,22 @@ def learning_curves(
                     linewidth=1.2,
                 )
                 axis.fill_between(
-                    line["n_training"],
+                    line[number_of],
                     100 * line["ci_low"],
                     100 * line["ci_high"],
                     color=handle.get_color(),
                     alpha=0.08,
                 )
                 handles[row_label(titles.get(str(router), str(router)), str(variant))] = handle
-            axis.set_xscale("log")
-            sizes = sorted(set(mine["n_training"]))
+            sizes = sorted(set(mine[number_of]))
+            if sizes[0] > 0:
+                axis.set_xscale("log")
+            else:
+                axis.set_xscale("symlog", linthresh=min(size for size in (*sizes, 1.0) if size > 0))
             axis.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
             axis.set_xticks([], minor=True)
             axis.set_title(", ".join(titles.get(key, key) for key in (dataset, scenario, pool)), fontsize=9)
-            axis.set_xlabel("training queries")
+            axis.set_xlabel(counted)
             axis.set_ylabel("test accuracy (%)")
         legend(figure, handles)
         return save(figure, svg)

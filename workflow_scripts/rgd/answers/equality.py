@@ -286,6 +286,33 @@ def labels_in_pool(
     return {**labels, **named}, sum(len(counts) > 1 for counts in right.values())
 
 
+def labels_as_given(
+    labels: Mapping[str, str],
+    answers: Mapping[str, Sequence[str]],
+    threads: int,
+    time_limit_s: float = TIME_LIMIT_S,
+    equal: Equal | None = None,
+) -> dict[str, str]:
+    """Each label replaced by the answer of its query that it makes right; unchanged if there is none.
+
+    Args:
+        labels: query_id -> label.
+        answers: query_id -> the members' answers, equal ones with equal texts; of several that are right, the most frequent counts.
+        threads: number of concurrent comparisons.
+        time_limit_s: time limit of a comparison in seconds.
+        equal: from :func:`equality_of`.
+    """
+    names = list(labels)
+
+    def name(same: Equal, row: int) -> str:
+        label = labels[names[row]]
+        right = Counter(answer for answer in answers.get(names[row], ()) if same(label, answer))
+        return min(right, key=lambda answer: (-right[answer], len(answer), answer), default=label)
+
+    found, _ = _compared(name, range(len(names)), threads, time_limit_s, equal)
+    return dict(zip(names, found, strict=True))
+
+
 def _compared(
     work: Callable[[Equal, int], Found], rows: Sequence[int], threads: int, time_limit_s: float, equal: Equal | None
 ) -> tuple[list[Found], int]:

@@ -76,6 +76,8 @@ TRAINING_SETS = _schema(
     answer=pa.string(),
     confidence=pa.float32(),
 )
+QUERIES_TO_LABEL = _schema(seed=pa.int32(), place=pa.int32(), query_id=pa.string())
+REVEALED_LABELS = _schema(seed=pa.int32(), query_id=pa.string(), label=pa.string(), given=pa.bool_())
 CONSENSUS = _schema(
     seed=pa.int32(),
     query_id=pa.string(),

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rgd.cli import data, doctor, imports, init, models, planning, store, table, tool
+from rgd.cli import data, doctor, imports, init, labelling, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.errors import UserError
 from rgd.terminal import Printable, printable
@@ -62,6 +62,6 @@ def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
     commands = add_commands(top, name="command")
-    for group in (planning, table, store, imports, init, data, models, doctor, tool):
+    for group in (planning, table, store, imports, init, labelling, data, models, doctor, tool):
         group.add(commands)
     return top

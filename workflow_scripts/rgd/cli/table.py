@@ -108,10 +108,10 @@ def _print_partial(config: "Config", parquet: Path) -> None:
 def _families(config: "Config") -> dict[Key, str]:
     """Every cell of the experiment and the family of its router."""
     from rgd.config import sweep
-    from rgd.routers import load
+    from rgd.config.routers import family
 
     cells = sweep.router_cells(config)
-    known = {name: load(config.router[name].method).family for name in {cell.router for cell in cells}}
+    known = {name: family(config.router[name]) for name in {cell.router for cell in cells}}
     found: dict[Key, str] = {cell: known[cell.router] for cell in cells}
     found.update((cell, "reference") for cell in sweep.reference_cells(config))
     return found

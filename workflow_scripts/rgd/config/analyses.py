@@ -12,7 +12,7 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.routing.reduced import REAL
 
-NEEDS = {"learning_curve": "learning_curve", "drop_one": "drop_one"}
+NEEDS = {name: name for name in ("learning_curve", "label_budget", "drop_one")}
 """The section that a table or figure needs. Tables that need a referee say so themselves."""
 
 UNLABELLED = frozenset(
@@ -91,6 +91,16 @@ def check_analyses(config: Config, folder: Path) -> None:
         if spec is not None:
             check(f"{section}.routers", spec.routers, order.routers, "router of this experiment")
             check(f"{section}.scenarios", spec.scenarios, order.scenarios, "scenario of this experiment")
+    if experiment.label_budget is not None:
+        for key, asks in (("routers", True), ("beside", False)):
+            named, fit = getattr(experiment.label_budget, key), sweep.with_labels(config, asks)
+            what = "asks for labels" if asks else "learns from labels"
+            check(f"label_budget.{key}", named, fit, f"router of this experiment that {what}")
+            if asks and not fit:
+                raise UserError(
+                    f"{where}: label_budget needs a router whose method asks for labels, and the experiment has none. Add "
+                    "latent_truth to routers, or set label_budget: null."
+                )
     for cell in sweep.drop_one_cells(config):
         pool = config.pool.get(cell.pool)
         if pool is not None and len(pool.members) < 3:

@@ -525,6 +525,12 @@ def _check_router(file: Path, router: Router) -> None:
             f"{file}: the method {method} does not weigh prices. Leave out price and prices; the cells count calls and tokens "
             "of every router."
         )
+    if router.labels and not made.asks_for_labels:
+        fix = "It learns from the labels of all its queries" if made.needs_labels else "It learns without labels"
+        raise UserError(
+            f"{file}: labels = {router.labels}, but the method {method} does not ask for labels. {fix}: leave out labels, or name "
+            "the method latent_truth."
+        )
     if router.features is not None and not made.use_features:
         raise UserError(
             f"{file}: features = {router.features}, but the method {method} with these parameters does not use them. "

@@ -100,6 +100,14 @@ ARTIFACTS: dict[str, tuple[pa.Schema, str]] = {
         schemas.TRAINING_SETS,
         "A member's answer to a training query, ordered by seed, member and query. Routers are fitted on this file.",
     ),
+    "queries_to_label/D/S/P/R.parquet": (
+        schemas.QUERIES_TO_LABEL,
+        "A training query whose label a router asks for, and its place in the order in which labels tell most.",
+    ),
+    "revealed_labels/D/S/P/R.parquet": (
+        schemas.REVEALED_LABELS,
+        "A label that a router of the family few-labels is fitted with; given says whether a person gave it (`rgd label`).",
+    ),
     "consensus/D/S/P.parquet": (
         schemas.CONSENSUS,
         "A member's answer to a training query with its consensus score, by the configuration's vote_weight. Only analyses read it.",

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.answers.kinds import LATEX, LETTER, NUMBER, OPTION_TEXT, TEXT, YES_NO
+from rgd.answers.kinds import LATEX, LETTER, NUMBER, OPTION_TEXT, TEXT, WITHOUT_OPTIONS, YES_NO
 from rgd.config import generated, scenarios
 from rgd.config.files import prompt_file
 from rgd.config.members import members
 from rgd.config.prices import member_rates
 from rgd.config.products import listed
+from rgd.config.routers import router_of
 from rgd.config.schema import Ask, Config, Descriptor, Embedder, Featurizer, Generator, Model, Source, Weights
 from rgd.datasets.mirror import DATA_CACHE, divided, source_files
 from rgd.engines.prompts import in_one_form, text_in_one_form
@@ -235,13 +236,17 @@ def model_of(config: Config, member: str) -> tuple[str, Model]:
 
 def router(config: Config, name: str) -> dict[str, Any]:
     """What determines what a router learns."""
-    spec = config.router[name]
-    return {"method": spec.method, "parameters": spec.parameters}
+    spec = router_of(config, name)
+    return {
+        "method": spec.method,
+        "parameters": spec.parameters,
+        **({"labels": spec.labels} if spec.labels else {}),
+    }
 
 
 def fitting(config: Config, name: str, pool: Sequence[str], knows_sizes: bool = False) -> dict[str, Any]:
     """What determines what a router learns from a pool, with prices unless every call costs 1, and sizes if it knows them."""
-    rates = member_rates(config.router[name], {key: found.model for key, found in members(config).items()}, pool)
+    rates = member_rates(router_of(config, name), {key: found.model for key, found in members(config).items()}, pool)
     found = router(config, name) | ({} if rates is None else {"prices": rates})
     if knows_sizes:
         sizes = parameters_billion(config)
@@ -249,9 +254,15 @@ def fitting(config: Config, name: str, pool: Sequence[str], knows_sizes: bool = 
     return found
 
 
+def revealing(config: Config, dataset: str, name: str) -> dict[str, Any]:
+    """How many labels a router gets, and, of answers without options, when a label that a person wrote equals an answer."""
+    compared = comparing(config, dataset) if config.dataset[dataset].kind in WITHOUT_OPTIONS else {}
+    return {"labels": router_of(config, name).labels, **compared}
+
+
 def routing(config: Config, name: str) -> dict[str, Any]:
     """What determines the answers that a fitted router gives."""
-    spec = config.router[name]
+    spec = router_of(config, name)
     return {**router(config, name), "variants": spec.variants, "aggregate": spec.aggregate}
 
 
@@ -269,6 +280,11 @@ def parameters_billion(config: Config) -> dict[str, float | None]:
             size = pool.parameters_billion.get(member) if pool.recorded else known[member].model.parameters_billion
             sizes[member] = sizes.get(member) if size is None else size
     return sizes
+
+
+def file_labels(config: Config) -> dict[str, int]:
+    """How many labels the experiment's routers get by their own files, of those that get any."""
+    return {name: config.router[name].labels for name in listed(config).routers if config.router[name].labels}
 
 
 def interval(config: Config) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from rgd.answers.kinds import SCORE
 from rgd.config.products import listed, products, unique
+from rgd.config.routers import family
 from rgd.config.schema import Config
 from rgd.routers import load
-from rgd.routing.reduced import BENCHMARK, REAL, of_size, whole_scenario, without
+from rgd.routing.reduced import BENCHMARK, REAL, of_labels, of_size, whole_scenario, without
 
 LEARNING_FREE = "learning-free"
 
@@ -100,10 +101,41 @@ def learning_curve_cells(config: Config) -> list[Cell]:
     whole = [
         cell
         for cell in _chosen(config, spec.routers, spec.scenarios)
-        if load(config.router[cell.router].method).family != LEARNING_FREE and config.dataset[cell.dataset].is_tested
+        if family(config.router[cell.router]) != LEARNING_FREE and config.dataset[cell.dataset].is_tested
     ]
     fewer = [cell._replace(scenario=of_size(cell.scenario, size)) for cell in whole for size in sorted(set(spec.sizes))]
     return [*whole, *fewer]
+
+
+def with_labels(config: Config, asks: bool) -> list[str]:
+    """The experiment's routers that ask for a few labels, or else those that learn from the labels of all their queries."""
+    kinds = {name: load(config.router[name].method) for name in listed(config).routers}
+    return [name for name, kind in kinds.items() if (kind.asks_for_labels if asks else kind.needs_labels)]
+
+
+def label_budget_cells(config: Config) -> list[Cell]:
+    """The cells of the label budget, on real queries.
+
+    They are the routers that ask for labels without any and with each number of them, and the labelled routers with as many
+    labelled queries and with all.
+    """
+    spec = config.experiment.label_budget
+    if spec is None:
+        return []
+    real = [cell for cell in _chosen(config, None, [REAL]) if config.dataset[cell.dataset].is_tested]
+    asking, labelled = (
+        with_labels(config, asks) if names is None else names
+        for asks, names in ((True, spec.routers), (False, spec.beside))
+    )
+    budgets = sorted(set(spec.labels))
+    few = [
+        cell if labels == config.router[cell.router].labels else cell._replace(router=of_labels(cell.router, labels))
+        for cell in real
+        if cell.router in asking
+        for labels in (0, *budgets)
+    ]
+    beside = [cell for cell in real if cell.router in labelled]
+    return [*few, *beside, *(cell._replace(scenario=of_size(REAL, labels)) for cell in beside for labels in budgets)]
 
 
 def drop_one_cells(config: Config) -> list[Cell]:
@@ -164,7 +196,7 @@ def needed(config: Config) -> dict[tuple[str, str], tuple[str, ...]]:
 
 def _wanted(config: Config) -> tuple[Cell, ...]:
     """The routers' cells, including the excluded ones."""
-    once = {router: load(config.router[router].method).family == LEARNING_FREE for router in listed(config).routers}
+    once = {router: family(config.router[router]) == LEARNING_FREE for router in listed(config).routers}
     return unique(
         Cell(dataset, scenario, pool, router)
         for product in products(config)

@@ -34,6 +34,7 @@ CAPTIONS = {
     "pareto": "Accuracy against cost, with intervals over the test questions. The solid line joins what nothing beats in both, the "
     "dashed one what sharing queries at random between single models reaches.",
     "learning_curve": "Accuracy against the number of training queries.",
+    "label_budget": "Accuracy against the number of labels: routers that ask for a few, and routers that learn from as many labelled queries.",
     "benchmark_routing": "Benchmark routing against the share of labelled examples of the routed task, after Figure 2 of its paper.",
     "queries": "Queries by task in the plane of the first scenario's first two principal components, after Figure 4 of the paper. "
     "Rings are CASCAL's centroids.",
@@ -165,7 +166,10 @@ def _results(root: Path, frames: Frames, settings: Settings) -> list[Section]:
             tables.costs(frames, settings),
         ),
         Section(
-            "curve", "Training", "More training queries", [*figures("learning_curve"), *figures("benchmark_routing")]
+            "curve",
+            "Training",
+            "More training queries and labels",
+            [*figures("learning_curve"), *figures("label_budget"), *figures("benchmark_routing")],
         ),
         Section("members", "Models", "Models and tasks", (), tables.members(frames, settings)),
         Section("queries", "Maps", "Maps of the queries", figures("queries")),

@@ -9,7 +9,7 @@ import pandas as pd
 from rgd.analysis import diagnostics as checks
 from rgd.analysis.comparisons import against, comparisons_for_people, significant
 from rgd.analysis.costs import choices_for_people, costs_for_people
-from rgd.analysis.order import FAMILIES, REAL, group_title, records, row_label
+from rgd.analysis.order import REAL, group_title, records, row_label
 from rgd.analysis.tables import pivot_for_people, task_table_for_people
 from rgd.analysis.writing import cell_texts, right_aligned
 
@@ -71,8 +71,8 @@ def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
     wanted = {
         "Random member": first[(first["router"] == "random") & (first["variant"] == "random1")],
         "Best single member": first[first["router"] == "single"],
-        "Best without labels, generated data": generated[generated["family"] == FAMILIES[0]],
-        "Best with generated labels": generated[generated["family"] == FAMILIES[1]],
+        "Best without labels, generated data": generated[generated["family"] == "query-only"],
+        "Best with generated labels": generated[generated["family"] == "query-answer"],
         "Oracle": first[first["router"] == "oracle"],
     }
     tiles = []

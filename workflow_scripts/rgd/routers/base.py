@@ -16,7 +16,8 @@ from rgd.routing.consensus import Spread, VoteWeight, normalise, usable_confiden
 from rgd.routing.rounding import DECIMALS
 from rgd.routing.votes import Aggregate, vote
 
-Family = Literal["query-only", "query-answer", "learning-free", "reference"]
+Family = Literal["query-only", "few-labels", "query-answer", "learning-free", "reference"]
+FEW_LABELS: Family = "few-labels"
 
 # Types of parameters, with their ranges.
 Count = Annotated[int, Ge(1)]

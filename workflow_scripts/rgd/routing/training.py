@@ -11,7 +11,7 @@ from rgd.answers.kinds import SCORE
 from rgd.answers.pool import PoolAnswers, pool_answers, scores_of
 from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table, read_vectors
-from rgd.routers.base import TrainingSet
+from rgd.routers.base import Labelled, TrainingSet
 
 
 def training_table(answers: PoolAnswers, rows_of: Mapping[int, np.ndarray], members: Sequence[str]) -> pa.Table:
@@ -68,6 +68,24 @@ def answers_of_seeds(
     return found
 
 
+def few_labels(answers: PoolAnswers, revealed: pa.Table) -> Labelled:
+    """The labels of some training queries of one seed.
+
+    Args:
+        answers: the pool's answers to the seed's training queries.
+        revealed: query_id and label of the queries that have one.
+
+    Raises:
+        ValueError: a label is of a query that does not train.
+    """
+    rows = rows_in(answers.query_ids, texts(revealed["query_id"]))
+    place = {text: code for code, text in enumerate(answers.vocabulary)}
+    # A label that no member gave to any query is equal to none of their answers.
+    codes = [place.get(label, len(place)) for label in revealed["label"].to_pylist()]
+    order = np.argsort(rows, kind="stable")
+    return Labelled(rows[order].astype(np.int64), np.array(codes, dtype=np.int32)[order])
+
+
 def training_sets(
     training: pa.Table,
     questions: pa.Table,
@@ -76,6 +94,7 @@ def training_sets(
     labels: pa.Table | None = None,
     answer_embeddings: str | Path | None = None,
     features: str | Path | None = None,
+    revealed: pa.Table | None = None,
 ) -> Iterator[TrainingSet]:
     """One training set for every seed, read when its turn comes.
 
@@ -87,6 +106,7 @@ def training_sets(
         labels: query_id and label of the query set, for routers that need them.
         answer_embeddings: file with query_id, member and embedding of the query set, for routers that need them.
         features: file with query_id and embedding (of an LLM's features) of the query set, for routers that use them.
+        revealed: schemas.REVEALED_LABELS, for routers that ask for labels.
     """
     query_ids, tasks = texts(questions["query_id"]), texts(questions["task"])
     options, is_scored = option_counts(questions), has_scores(questions)
@@ -106,6 +126,9 @@ def training_sets(
             else AnswerVectors(answer_embeddings, answers.query_ids, members),
             features=None if features is None else vectors_of(features, answers.query_ids),
             options=None if options is None else options[rows],
+            labelled=None
+            if revealed is None
+            else few_labels(answers, revealed.filter(pc.equal(revealed["seed"], seed))),
             seed=seed,
         )
 

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,6 +59,7 @@ class Content:
         learned: what the router learned (schemas.ROUTER), for one seed.
         training: the n training queries (schemas.TRAINING), in the router's order.
         embeddings: (n, d) float32, their vectors.
+        to_label: the training queries whose labels the router asks for, the most telling first.
     """
 
     routing: dict[str, Any]
@@ -67,6 +68,7 @@ class Content:
     learned: pa.Table
     training: pa.Table
     embeddings: np.ndarray
+    to_label: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(folder: str | Path, content: Content) -> None:
@@ -91,6 +93,7 @@ def write(folder: str | Path, content: Content) -> None:
         "routing": content.routing,
         "members": content.members,
         "made_from": content.made_from,
+        **({"to_label": content.to_label} if content.to_label else {}),
     }
     write_json(folder / MANIFEST, manifest)
 
@@ -115,7 +118,13 @@ def read(folder: str | Path) -> Content:
     if learned["seed"].unique().to_pylist() != [manifest["routing"]["seed"]]:
         raise _damaged(folder / ROUTER_FILE, "its seed differs from the manifest's")
     return Content(
-        manifest["routing"], manifest["members"], manifest["made_from"], learned, training, np.asarray(embeddings)
+        manifest["routing"],
+        manifest["members"],
+        manifest["made_from"],
+        learned,
+        training,
+        np.asarray(embeddings),
+        manifest["to_label"],
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from rgd.artifacts.columns import rows_in, texts, vectors_of
 from rgd.artifacts.files import read_table
 from rgd.artifacts.provenance import known_digest, name_under
+from rgd.datasets.given_labels import asked_of
 from rgd.errors import UserError
 from rgd.routing.training import training_ids
 from rgd.tool import bundle
@@ -28,7 +29,7 @@ def export(
 
     Args:
         folder: created if absent.
-        paths: router, training (sets), questions and embeddings of the router's cell, and descriptions if there are any.
+        paths: router, training (sets), questions and embeddings of the router's cell, and descriptions and to_label if there are any.
         routing: from :func:`rgd.tool.settings.routing`.
         members: from :func:`rgd.tool.settings.asking`.
         root: the results' folder; the bundle names its sources by path relative to it.
@@ -42,12 +43,17 @@ def export(
     if seed not in seeds:
         raise UserError(f"{paths['router']} has no router of seed {seed}. Name one of its seeds: {seeds}.")
     ids = training_ids(read_table(paths["training"], ["seed", "query_id", "member"]))[seed]
-    questions = read_table(paths["questions"], ["query_id", "task", "question"])
+    questions = read_table(paths["questions"])
     rows = rows_in(texts(questions["query_id"]), ids)
     descriptions = {}
     if paths.get("descriptions"):
         table = read_table(paths["descriptions"])
         descriptions = dict(zip(table["task"].to_pylist(), table["description"].to_pylist(), strict=True))
+    to_label = []
+    if paths.get("to_label"):
+        asked = read_table(paths["to_label"])
+        wanted, known = texts(asked.filter(asked["seed"].to_numpy() == seed)["query_id"]), asked_of(questions)
+        to_label = [{**known[query]._asdict(), "options": list(known[query].options)} for query in wanted.tolist()]
     embeddings = vectors_of(paths["embeddings"], ids)
     embedder = routing["embedder"]
     content = bundle.Content(
@@ -60,8 +66,9 @@ def export(
         members=[dict(member) for member in members],
         made_from={name_under(root, paths[name]): known_digest(paths[name]) for name in INPUTS},
         learned=learned.filter(learned["seed"].to_numpy() == seed),
-        training=questions.take(pa.array(rows)),
+        training=questions.select(["query_id", "task", "question"]).take(pa.array(rows)),
         embeddings=np.asarray(embeddings),
+        to_label=to_label,
     )
     bundle.write(folder, content)
 

@@ -90,6 +90,15 @@ class Routing(Section):
     descriptions: dict[str, Text] = Field(default_factory=dict)
 
 
+class ToLabel(Section):
+    """A training query whose label the router asks for."""
+
+    query_id: Name
+    question: Text
+    options: Annotated[list[Text], Field(max_length=26)]
+    answer_kind: AnswerKind
+
+
 class Manifest(Section):
     """The whole of bundle.json; format and version are checked before."""
 
@@ -100,3 +109,4 @@ class Manifest(Section):
     routing: Routing
     members: Annotated[list[Member], Field(min_length=1, max_length=10_000)]
     made_from: dict[str, Sha256]
+    to_label: Annotated[list[ToLabel], Field(max_length=10_000)] = Field(default_factory=list)

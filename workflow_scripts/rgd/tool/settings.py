@@ -8,11 +8,12 @@ from typing import Any
 from rgd.answers.kinds import LETTER
 from rgd.config import scenarios, slices
 from rgd.config.members import members
+from rgd.config.routers import router_of
 from rgd.config.schema import Config, Embedder, Model
 from rgd.config.sweep import Cell, query_set
 from rgd.errors import UserError
 from rgd.routers import make
-from rgd.routing.reduced import REAL, whole_pool
+from rgd.routing.reduced import REAL, whole_pool, whole_router
 from rgd.tool.exporting import check_routes_alone
 
 
@@ -77,6 +78,8 @@ def paths(config: Config, cell: Cell) -> dict[str, Path]:
         "questions": root / f"questions/{cell.dataset}/{asked}.parquet",
         "embeddings": root / f"embeddings/{cell.dataset}/{asked}.parquet",
     }
+    if router_of(config, cell.router).labels:
+        found["to_label"] = root / f"queries_to_label/{cell.dataset}/{cell.scenario}/{cell.pool}/{cell.router}.parquet"
     variant = description_variant(config, cell)
     if variant is not None:
         found["descriptions"] = root / f"descriptions/{cell.dataset}/{variant}.parquet"
@@ -110,7 +113,7 @@ def check_cell(config: Config, cell: Cell) -> None:
     from rgd.config.hints import nearest
 
     known: dict[str, Mapping[str, Any]] = {"dataset": config.dataset, "pool": config.pool, "router": config.router}
-    given = {"dataset": cell.dataset, "pool": whole_pool(cell.pool)[0], "router": cell.router}
+    given = {"dataset": cell.dataset, "pool": whole_pool(cell.pool)[0], "router": whole_router(cell.router)[0]}
     for kind, names in known.items():
         if given[kind] not in names:
             raise UserError(f"there is no {kind} {given[kind]} in config/{kind}. " + nearest(given[kind], list(names)))

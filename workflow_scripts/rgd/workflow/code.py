@@ -54,7 +54,7 @@ class Code:
 
     def of_routers(self, script: str, cells: Iterable[Cell], study: Study) -> str:
         """The parameter ``code`` including the modules of these cells' routers."""
-        methods = unique(study.config.router[cell.router].method for cell in cells)
+        methods = unique(study.router(cell).method for cell in cells)
         return self(script, [f"rgd.routers.{method}" for method in methods])
 
     def of_adapter(self, script: str, study: Study) -> Any:

@@ -1,7 +1,7 @@
 """Inputs of rules that depend on the configuration: each function is the input function of the rule of the same name.
 
 This is where the label firewall is enforced: :meth:`Inputs.fit` gives a label file only to a router whose class declares
-``needs_labels``, and :meth:`Inputs.route` never gives one.
+``needs_labels``, and a router that asks for a few labels gets these alone; :meth:`Inputs.route` never gives one.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from rgd.artifacts.digests import file_digest
 from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.members import recorded_file
 from rgd.config.products import unique
+from rgd.datasets.given_labels import given_labels_file
 from rgd.datasets.mirror import content_digest, states_revision
 from rgd.errors import UserError
 from rgd.report import page
@@ -135,7 +136,7 @@ class Inputs:
         needed = (
             (cell.dataset, query_set)
             for cell in self.study.cells
-            if self.config.router[cell.router].features == wildcards.featurizer
+            if self.study.router(cell).features == wildcards.featurizer
             for query_set in (BENCHMARK, generated.whole(self.config, sweep.query_set(cell.scenario)))
         )
         return [paths.questions(dataset, query_set) for dataset, query_set in unique(needed)]
@@ -202,11 +203,36 @@ class Inputs:
 
     def fit(self, wildcards: Any) -> dict[str, str | list[str]]:
         """What fitting needs besides training sets and embeddings; labels only if the router's class declares it."""
+        found = self.queries_to_label(wildcards)
+        if self.study.router_class(wildcards).needs_labels:
+            query_set = sweep.query_set(wildcards.scenario)
+            found["labels"] = self.labels(wildcards.dataset, query_set, wildcards.pool)
+        if self.study.router(wildcards).labels:
+            found["revealed"] = paths.revealed_labels(self.cell(wildcards))
+        return found
+
+    def revealed_labels(self, wildcards: Any) -> dict[str, str]:
+        """The dataset's labels, of real queries that have any. A generator's own answers stand for nobody's labels."""
+        query_set = sweep.query_set(wildcards.scenario)
+        if query_set != BENCHMARK or not self.study.dataset(wildcards).is_tested:
+            return {}
+        return {"labels": self.labels(wildcards.dataset, query_set, wildcards.pool)}
+
+    def given_labels(self, wildcards: Any) -> Path:
+        """The labels that a person gave of the query set that a scenario trains on; the file need not exist."""
+        return given_labels_file(self.config.paths.labels, wildcards.dataset, sweep.query_set(wildcards.scenario))
+
+    def given_content(self, wildcards: Any) -> str:
+        """The hash of that file; "" if there is none."""
+        file = self.given_labels(wildcards)
+        with _fault_in_data():
+            return file_digest(file) if file.exists() else ""
+
+    def queries_to_label(self, wildcards: Any) -> dict[str, str | list[str]]:
+        """What a router learns from besides training sets, embeddings and labels."""
         kind, spec = self.study.router_class(wildcards), self.study.router(wildcards)
         dataset, query_set = wildcards.dataset, sweep.query_set(wildcards.scenario)
         found: dict[str, str | list[str]] = {}
-        if kind.needs_labels:
-            found["labels"] = self.labels(dataset, query_set, wildcards.pool)
         if kind.needs_answer_embeddings:
             # The whole pool's embeddings include the answers of a pool without one member.
             whole, _ = whole_pool(wildcards.pool)
@@ -229,9 +255,11 @@ class Inputs:
         return found
 
     def bundle(self, wildcards: Any) -> dict[str, str]:
-        """The descriptions that a bundle's training queries were generated from; nothing for real queries."""
-        variant = tool_settings.description_variant(self.config, self.cell(wildcards))
-        return {} if variant is None else {"descriptions": paths.descriptions(wildcards.dataset, variant)}
+        """What a bundle has besides its router and training queries: descriptions of generated ones, and queries to label."""
+        cell = self.cell(wildcards)
+        variant = tool_settings.description_variant(self.config, cell)
+        found = {} if variant is None else {"descriptions": paths.descriptions(cell.dataset, variant)}
+        return found | ({"to_label": paths.queries_to_label(cell)} if self.study.router(cell).labels else {})
 
     def cell(self, wildcards: Any) -> sweep.Cell:
         return sweep.Cell(wildcards.dataset, wildcards.scenario, wildcards.pool, wildcards.router)

@@ -147,6 +147,16 @@ def training(dataset: str, scenario: str, pool: str) -> str:
     return result("training", dataset, scenario, pool)
 
 
+def queries_to_label(cell: Iterable[str] = CELL) -> str:
+    """The training queries whose labels a router asks for."""
+    return result("queries_to_label", *cell)
+
+
+def revealed_labels(cell: Iterable[str] = CELL) -> str:
+    """The labels that a router is given of the queries it asked for."""
+    return result("revealed_labels", *cell)
+
+
 def consensus(dataset: str, scenario: str, pool: str) -> str:
     return result("consensus", dataset, scenario, pool)
 

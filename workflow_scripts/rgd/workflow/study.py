@@ -12,11 +12,13 @@ from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.command_line import compose
 from rgd.config.members import Member, members, recorded_blocks, recorded_members
 from rgd.config.products import listed, unique
+from rgd.config.routers import family, router_of
 from rgd.config.schema import Config, Dataset, Descriptor, Embedder, Featurizer, Generator, Model, Router
 from rgd.errors import UserError
 from rgd.report import settings as report_settings
 from rgd.routers import load as load_router
-from rgd.routing.reduced import BENCHMARK, MARK, REAL, WITHOUT, whole_pool, whole_scenario
+from rgd.routers.base import FEW_LABELS, Family
+from rgd.routing.reduced import BENCHMARK, LABELS, MARK, REAL, WITHOUT, whole_pool, whole_scenario
 
 QuerySet = tuple[str, str]
 """A dataset and one of its query sets."""
@@ -65,10 +67,14 @@ class Study:
         return self.config.embedder[self.dataset(wildcards).embedder]
 
     def router(self, wildcards: Any) -> Router:
-        return self.config.router[wildcards.router]
+        return router_of(self.config, wildcards.router)
 
     def router_class(self, wildcards: Any) -> Any:
         return load_router(self.router(wildcards).method)
+
+    def family(self, wildcards: Any) -> Family:
+        """The family of a router."""
+        return family(self.router(wildcards))
 
     def member(self, wildcards: Any) -> Member:
         return self.members[wildcards.member]
@@ -173,6 +179,10 @@ class Study:
         return sweep.learning_curve_cells(self.config)
 
     @cached_property
+    def label_budget_cells(self) -> list[sweep.Cell]:
+        return sweep.label_budget_cells(self.config)
+
+    @cached_property
     def drop_one_cells(self) -> list[sweep.Cell]:
         return sweep.drop_one_cells(self.config)
 
@@ -241,12 +251,12 @@ class Study:
 
     @cached_property
     def diagnosed(self) -> list[sweep.Cell]:
-        """Routers that learn without labels from generated queries; the diagnostics report how these route."""
+        """Routers that learn from generated queries without their labels; the diagnostics report how these route."""
         made = set(self.generated_cells)
         return [
             cell
             for cell in self.cells
-            if cell[:3] in made and load_router(self.config.router[cell.router].method).family == "query-only"
+            if cell[:3] in made and family(self.config.router[cell.router]) in ("query-only", FEW_LABELS)
         ]
 
     @cached_property
@@ -323,7 +333,7 @@ class Study:
             "scenario": f"(?:{REAL}|{drawn}(?:-filtered-(?:{pools}))?)(?:{MARK}[0-9]+)?",
             "pool": f"(?:{pools})(?:{WITHOUT}(?:{every_member}))?",
             "member": every_member,
-            "router": one_of(config.router),
+            "router": f"(?:{one_of(config.router)})(?:{MARK}[0-9]+{LABELS})?",
             "reference": "oracle|random",
             "experiment": one_of([self.name]),
         }

@@ -35,6 +35,7 @@ class Targets:
         self.figures = [paths.figure(name, figure, kind) for figure in made_figures(config) for kind in ("svg", "png")]
         self.summary = [paths.summary(name)] if self.cells else []
         self.bundles = [paths.bundle("bundle.json", cell) for cell in study.bundled_cells]
+        self.to_label = [paths.queries_to_label(cell) for cell in study.cells if study.router(cell).labels]
         self.report = paths.report(name)
         self.leaderboard = [paths.table(name, "leaderboard", kind) for kind in (*paths.KINDS, "html")]
         self.weights = [

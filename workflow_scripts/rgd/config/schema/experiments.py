@@ -56,6 +56,18 @@ class LearningCurve(Section):
     scenarios: list[Key] | None = Field(None, description="Scenarios of the experiment.")
 
 
+class LabelBudget(Section):
+    """Routers that ask for a few labels, beside routers that learn from as many labelled queries. A null list means all."""
+
+    labels: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="Numbers of labels.")
+    routers: list[Key] | None = Field(None, description="Routers of the experiment whose methods ask for labels.")
+    beside: list[Key] | None = Field(
+        None,
+        description="Routers of the experiment that learn from labels; they are fitted on as many queries, drawn from all tasks "
+        "in proportion.",
+    )
+
+
 class DropOne(Section):
     """Pools without each member in turn. A null list means all of the experiment's."""
 
@@ -157,6 +169,7 @@ class Experiment(Section):
         default_factory=lambda: Shift(), description="Settings of the distance between generated and real queries."
     )
     learning_curve: LearningCurve | None = Field(None, description="Routers fitted on fewer queries; null: none.")
+    label_budget: LabelBudget | None = Field(None, description="Routers with a few labels; null: none.")
     drop_one: DropOne | None = Field(None, description="Pools without one member; null: none.")
     costs: Costs = Field(default_factory=lambda: Costs(), description="Units, prices and scores of costs.")
     stands_for: StandsFor = Field(
@@ -181,6 +194,7 @@ class Experiment(Section):
             "leaks",
             "shift",
             "learning_curve",
+            "label_budget",
             "drop_one",
             "published",
             "table_1",
@@ -197,9 +211,9 @@ class Experiment(Section):
             "table_13",
         ]
     ] = Field(default=["accuracy"], description="Tables in results/tables/EXPERIMENT; table_N is the paper's Table N.")
-    figures: list[Literal["accuracy", "queries", "cost", "pareto", "learning_curve", "benchmark_routing"]] = Field(
-        default=[], description="Figures in results/figures/EXPERIMENT."
-    )
+    figures: list[
+        Literal["accuracy", "queries", "cost", "pareto", "learning_curve", "label_budget", "benchmark_routing"]
+    ] = Field(default=[], description="Figures in results/figures/EXPERIMENT.")
     report: bool = Field(
         False,
         description="Whether every run makes results/reports/EXPERIMENT/report.html; the target `report` makes it in any case.",

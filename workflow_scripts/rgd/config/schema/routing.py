@@ -52,6 +52,12 @@ class Router(Section):
         "majority", description="How to combine several answers into one."
     )
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method's class.")
+    labels: int = Field(
+        0,
+        ge=0,
+        description="For methods that ask for labels: of how many training queries, which the router chooses, it gets the label. "
+        "Labels are those of the dataset, or those that a person gave (`rgd label`).",
+    )
     answer_text: Literal["answer", "option"] = Field(
         "answer",
         description="For methods that compare answers: embed what the member wrote, or the text of the option it chose.",

@@ -13,6 +13,10 @@ class Paths(Section):
     store: str = Field(
         "results/store", description="Folder of the answers, kept for ever and shared by all experiments."
     )
+    labels: str = Field(
+        "labels",
+        description="Folder of the labels that a person gave, outside the results: LABELS/DATASET/QUERY_SET.csv.",
+    )
     cache: str = Field("~/.cache/rgd", description="Folder of downloaded model weights, outside the results.")
     data_root: str | None = Field(
         None, description="Folder with a mirror of the hub and recorded answers; set by `--config data_root=DIR`."
