@@ -18,9 +18,16 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
+# The checkout, also where another Snakefile includes this one.
+ROOT = Path(str(workflow.current_basedir))
+if not (ROOT / "workflow_scripts").is_dir():
+    sys.exit(
+        f"Checkout error: {ROOT} is no folder of this machine. Clone the repository and run snakemake in the clone: the workflow "
+        "needs its package rgd and its environment (make install), which a module does not bring."
+    )
 # Run by path, so that no other checkout's copy runs instead.
-CHECKOUT = runpy.run_path(f"{workflow.basedir}/workflow_scripts/rgd/workflow/checkout.py")
-if problem := CHECKOUT["problem"](workflow.basedir):
+CHECKOUT = runpy.run_path(str(ROOT / "workflow_scripts/rgd/workflow/checkout.py"))
+if problem := CHECKOUT["problem"](ROOT):
     sys.exit(f"Checkout error: {problem}")
 
 from rgd.config import analyses, scenarios, slices
@@ -42,14 +49,14 @@ from rgd.workflow.targets import Targets, summary
 # Without garbage collection over its millions of objects, a graph of thousands of jobs is built in a fifth less time.
 gc.disable()
 
-study = opened(Path(workflow.basedir) / "config", config)
+study = opened(ROOT / "config", config)
 if workflow.is_main_process:
     run_lock.guard()
     take_over(Path(study.config.paths.results), Memory, study.identities)
 inputs = Inputs(study)
 targets = Targets(study, inputs)
 jobs = Jobs(study, workflow)
-code = Code(Path(workflow.basedir) / "workflow_scripts", Path(".snakemake/fingerprints"))
+code = Code(ROOT / "workflow_scripts", Path(".snakemake/fingerprints"))
 
 
 onstart:
