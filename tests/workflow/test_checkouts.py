@@ -107,8 +107,8 @@ def test_commands_refuse_another_checkouts_code(pair: tuple[Project, Project], a
 
 def test_what_is_named_counts_and_not_where_one_stands(pair: tuple[Project, Project]) -> None:
     own, other = pair
-    assert rgd(own, own, "models", "--config", str(other.folder / "config")).returncode == 1
-    assert rgd(own, other, "models", "--config", str(other.folder / "config")).returncode == 0
+    assert rgd(own, own, "models", "--config-dir", str(other.folder / "config")).returncode == 1
+    assert rgd(own, other, "models", "--config-dir", str(other.folder / "config")).returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["route", "--help"], ["serve", "--help"], ["route", "--bundle", "none", "x"]])

@@ -63,7 +63,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def data(config: Path, *arguments: str) -> int:
-    return main(["data", *arguments, "--config", str(config)])
+    return main(["data", *arguments, "--config-dir", str(config)])
 
 
 def states(config: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[tuple[str, str, int | None, str]]:

@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def fetch(*names: str) -> int:
-    return main(["models", "--config", str(CONFIG), "fetch", *names])
+    return main(["models", "--config-dir", str(CONFIG), "fetch", *names])
 
 
 def test_all_that_the_experiment_runs_is_fetched(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:

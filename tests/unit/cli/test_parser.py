@@ -4,9 +4,11 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from rgd import __version__
 from rgd.cli import main, parser
 from rgd.errors import UserError
 
@@ -56,3 +58,55 @@ def test_an_end_is_a_message_and_an_exit_code(
     assert said.out == ""
     assert said.err.startswith("rgd: ")
     assert said.err.count("\n") == 1
+
+
+def test_an_option_means_the_same_in_every_command() -> None:
+    """--config is KEY=VALUE everywhere, and --experiment and --data-root stand for two of its keys."""
+    with_settings = {}
+    for names, command in commands(parser()):
+        options = {text: action for action in command._actions for text in action.option_strings}
+        if "--config" in options:
+            assert options["--config"].metavar == "KEY=VALUE", names
+            assert options["--experiment"].dest == "config", names
+            with_settings[names] = command
+        if "--config-dir" in options:
+            assert options["--config-dir"].default == Path("config"), names
+        if "--json" in options:
+            assert options["--json"].const is True, names
+    assert {names[0] for names in with_settings} >= {
+        "plan",
+        "explain",
+        "prune",
+        "table",
+        "label",
+        "doctor",
+        "data",
+        "export",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "config"),
+    [
+        (["--experiment", "mine"], ["experiment=mine"]),
+        (["--data-root", "/a/b", "--experiment", "mine"], ["data_root=/a/b", "experiment=mine"]),
+        (
+            ["--config", "experiment=a", "data_root=b", "--experiment", "c"],
+            ["experiment=a", "data_root=b", "experiment=c"],
+        ),
+        (["--experiment", "a", "--config", "overrides=[x=1]"], ["experiment=a", "overrides=[x=1]"]),
+        (["--data-root", "a #b: c"], ['data_root="a #b: c"']),
+        ([], []),
+    ],
+)
+def test_the_short_forms_are_settings(given: list[str], config: list[str]) -> None:
+    assert parser().parse_args(["table", *given]).config == config
+    # A second command of the same process begins anew.
+    assert parser().parse_args(["table"]).config == []
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert __version__ in capsys.readouterr().out

@@ -44,7 +44,7 @@ def test_the_command_asks_about_branches_alone(folder: Path, monkeypatch: pytest
     unpinned(folder)
     asked = []
     monkeypatch.setattr(pinning, "commit_on_the_hub", lambda repo, revision: asked.append(repo) or SHA)
-    assert main(["models", "--config", str(folder), "pin"]) == 0
+    assert main(["models", "--config-dir", str(folder), "pin"]) == 0
     assert "someone/one" in asked
     assert "Qwen/Qwen3-32B" not in asked
     assert all(COMMIT.fullmatch(found.revision) for found in pins(folder))
@@ -57,7 +57,7 @@ def test_an_unknown_model_is_told(folder: Path) -> None:
 
 
 def test_every_model_is_listed_with_what_it_needs(capsys) -> None:
-    assert main(["models", "--config", str(CONFIG)]) == 0
+    assert main(["models", "--config-dir", str(CONFIG)]) == 0
     printed = capsys.readouterr().out
     for file in (CONFIG / "model").glob("*.yaml"):
         assert file.stem in printed

@@ -40,7 +40,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def init(config: Path, *arguments: str, name: str = "mine") -> int:
-    return main(["init", "model", name, "--config", str(config), *arguments])
+    return main(["init", "model", name, "--config-dir", str(config), *arguments])
 
 
 def model(config: Path, name: str = "mine") -> Model:

@@ -21,7 +21,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def init(config: Path, *arguments: str, name: str = "mine") -> int:
-    return main(["init", "own", name, "--config", str(config), *arguments])
+    return main(["init", "own", name, "--config-dir", str(config), *arguments])
 
 
 def given(tasks: dict[str, str]) -> list[str]:

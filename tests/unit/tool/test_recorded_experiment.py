@@ -20,7 +20,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def init(name: str, data: Path, config: Path) -> int:
-    return main(["init", "recorded", name, "--from", str(data), "--config", str(config)])
+    return main(["init", "recorded", name, "--from", str(data), "--config-dir", str(config)])
 
 
 @pytest.mark.parametrize(("source", "kind"), [("lm_eval", "letter"), ("routellm", "score"), ("inspect", "letter")])

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rgd import __version__
 from rgd.cli import data, doctor, imports, init, labelling, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.errors import UserError
@@ -51,7 +52,7 @@ def _refuse_other_code(options: argparse.Namespace) -> None:
     """
     if options.command in ANYWHERE:
         return
-    named = [getattr(options, name, None) for name in ("store", "config")]
+    named = [getattr(options, name, None) for name in ("store", "config_dir")]
     checkout = checkout_of(next((path for path in named if isinstance(path, Path)), Path.cwd()))
     problem = None if checkout is None else code_problem(checkout)
     if problem is not None:
@@ -61,6 +62,7 @@ def _refuse_other_code(options: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
+    top.add_argument("--version", action="version", version=f"rgd {__version__}")
     commands = add_commands(top, name="command")
     for group in (planning, table, store, imports, init, labelling, data, models, doctor, tool):
         group.add(commands)

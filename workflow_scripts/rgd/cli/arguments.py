@@ -1,8 +1,11 @@
 """Arguments that several commands share."""
 
 import argparse
+import json
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -24,9 +27,61 @@ def add_commands(command: argparse.ArgumentParser, required: bool = True, name: 
     return command.add_subparsers(title="commands", metavar="COMMAND", required=required, dest=name)
 
 
-def add_settings(command: argparse.ArgumentParser) -> None:
-    """The experiment and its settings, as Snakemake takes them."""
-    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+class _Setting(argparse.Action):
+    """Adds ``const=VALUE`` to the settings of ``--config``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        # A text that YAML would read as something else is written in quotes.
+        text = json.dumps(values) if re.search(r"[^\w./~-]", values) else values
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), f"{self.const}={text}"])
+
+
+def add_settings(command: argparse.ArgumentParser, data_root: bool = True) -> None:
+    """The experiment and its settings, as Snakemake takes them; they are KEY=VALUE in the option ``config``.
+
+    Args:
+        command: to add them to.
+        data_root: whether to add ``--data-root``; False where the command has one of its own.
+    """
+    command.add_argument(
+        "--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings, as for snakemake"
+    )
+    command.add_argument(
+        "--experiment",
+        dest="config",
+        action=_Setting,
+        const="experiment",
+        default=[],
+        metavar="NAME",
+        help="the same as --config experiment=NAME (default: quickstart)",
+    )
+    if data_root:
+        command.add_argument(
+            "--data-root",
+            dest="config",
+            action=_Setting,
+            const="data_root",
+            default=[],
+            metavar="DIR",
+            help="the same as --config data_root=DIR",
+        )
+
+
+def add_config_dir(command: argparse.ArgumentParser) -> None:
+    """The folder of the configuration."""
+    command.add_argument(
+        "--config-dir",
+        type=Path,
+        default=Path("config"),
+        metavar="DIR",
+        help="folder of the configuration (default: %(default)s)",
+    )
 
 
 def positive(text: str) -> int:
@@ -42,8 +97,3 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return number
-
-
-def add_experiment(command: argparse.ArgumentParser) -> None:
-    """The experiment alone."""
-    command.add_argument("--experiment", default="quickstart", metavar="NAME", help="default: %(default)s")

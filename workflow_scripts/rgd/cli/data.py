@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgd.cli.arguments import add_command, add_commands, add_experiment
+from rgd.cli.arguments import add_command, add_commands, add_config_dir, add_settings
 from rgd.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def add(commands: "Commands") -> None:
         command.add_argument(
             "names", nargs="*", metavar="DATASET", help=f"files of config/dataset (default: {default})"
         )
-        add_experiment(command)
-        command.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+        add_settings(command, data_root=False)
+        add_config_dir(command)
 
 
 def run_fetch(options: argparse.Namespace) -> int:
@@ -93,10 +93,12 @@ def run_list(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> "Config":
-    from rgd.config import load
+    from rgd.config.command_line import configuration
 
-    root = None if options.data_root is None else str(options.data_root)
-    return load(options.config, options.experiment, data_root=root, check_data=False)
+    config = configuration(options.config, folder=options.config_dir, check_data=False)
+    if options.data_root is None:
+        return config
+    return config.model_copy(update={"paths": config.paths.model_copy(update={"data_root": str(options.data_root)})})
 
 
 def _named(config: "Config", options: argparse.Namespace, default: Iterable[str]) -> list[str]:
@@ -105,7 +107,7 @@ def _named(config: "Config", options: argparse.Namespace, default: Iterable[str]
     for name in options.names:
         if name not in config.dataset:
             raise UserError(
-                f"unknown dataset {name}: there is no {options.config}/dataset/{name}.yaml. "
+                f"unknown dataset {name}: there is no {options.config_dir}/dataset/{name}.yaml. "
                 + nearest(name, config.dataset)
             )
     return options.names or list(default)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgd.cli.arguments import add_command, add_commands, positive
+from rgd.cli.arguments import add_command, add_commands, add_config_dir, positive
 from rgd.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add(commands: "Commands") -> None:
     own.add_argument(
         "--queries", type=positive, metavar="N", help="queries to generate (default: those of dataset own)"
     )
-    _add_config(own)
+    add_config_dir(own)
     model = add_command(subcommands, "model", "a model, and its line in a pool", run_model)
     model.add_argument("name", metavar="NAME", help="name of the file, and of the member")
     source = model.add_mutually_exclusive_group(required=True)
@@ -56,17 +56,13 @@ def add(commands: "Commands") -> None:
     model.add_argument("--billion", type=float, metavar="N", help="parameters in billions")
     model.add_argument("--max-model-len", type=positive, metavar="N", help="most tokens of prompt and answer together")
     model.add_argument("--gpus", type=positive, metavar="N", help="GPUs of a job that runs it (default: none)")
-    _add_config(model)
+    add_config_dir(model)
     recorded = add_command(subcommands, "recorded", "for answers that rgd import has written", run_recorded)
     recorded.add_argument("name", metavar="NAME", help="name of the imported dataset, and of the files")
     recorded.add_argument(
         "--from", dest="folder", type=Path, required=True, metavar="DIR", help="target folder of rgd import"
     )
-    _add_config(recorded)
-
-
-def _add_config(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+    add_config_dir(recorded)
 
 
 def run_own(options: argparse.Namespace) -> int:
@@ -77,7 +73,7 @@ def run_own(options: argparse.Namespace) -> int:
         raise UserError("give tasks with --task or with --tasks, not with both.")
     files = write_own_experiment(
         options.name,
-        options.config,
+        options.config_dir,
         tasks_of(options.tasks) if options.tasks else tasks_given(options.task),
         examples_of(options.examples) if options.examples else None,
         options.pool,
@@ -109,12 +105,12 @@ def run_model(options: argparse.Namespace) -> int:
         "gpus": options.gpus,
     }
     changes = {key: value for key, value in given.items() if value is not None}
-    files = write_model(options.name, options.config, source, changes, options.way, options.pool)
+    files = write_model(options.name, options.config_dir, source, changes, options.way, options.pool)
     print(*files, *source.remarks, sep="\n")
     if options.licence is None:
         print("licence: not stated. Write it into the file.")
     if options.pool is None:
-        print(f"Add it to a pool: a line `- {options.name}` under members in a file of {options.config}/pool.")
+        print(f"Add it to a pool: a line `- {options.name}` under members in a file of {options.config_dir}/pool.")
     print("Run: rgd doctor --config experiment=NAME")
     return 0
 
@@ -136,6 +132,6 @@ def run_recorded(options: argparse.Namespace) -> int:
     """``rgd init recorded``."""
     from rgd.tool.recorded_experiment import write_experiment
 
-    print(*write_experiment(options.name, options.folder, options.config), sep="\n")
+    print(*write_experiment(options.name, options.folder, options.config_dir), sep="\n")
     print(f"Run: snakemake --cores 2 --config experiment={options.name} data_root={options.folder}")
     return 0

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgd.cli.arguments import add_command, add_commands, add_experiment
+from rgd.cli.arguments import add_command, add_commands, add_config_dir, add_settings
 from rgd.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``rgd``."""
     models = add_command(commands, "models", "the models, what they need, and the commits that are fetched", run_list)
-    models.add_argument("--config", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s")
+    add_config_dir(models)
     subcommands = add_commands(models, required=False)
     pin = add_command(subcommands, "pin", "replace branches in the models' files by the hub's present commits", run_pin)
     fetch = add_command(
@@ -37,7 +36,7 @@ def add(commands: "Commands") -> None:
         action="store_true",
         help="change nothing; ask the hub whether it has the revisions that the files name",
     )
-    add_experiment(fetch)
+    add_settings(fetch)
 
 
 def run_list(options: argparse.Namespace) -> int:
@@ -46,7 +45,7 @@ def run_list(options: argparse.Namespace) -> int:
 
     from rgd.config.pinning import catalogue
 
-    print(tabulate.tabulate(catalogue(options.config), headers="keys"))
+    print(tabulate.tabulate(catalogue(options.config_dir), headers="keys"))
     return 0
 
 
@@ -54,7 +53,7 @@ def run_pin(options: argparse.Namespace) -> int:
     """``rgd models pin``."""
     from rgd.config import pinning
 
-    for found in pinning.pins(options.config, options.names):
+    for found in pinning.pins(options.config_dir, options.names):
         if options.check:
             commit = pinning.commit_on_the_hub(found.repo, found.revision)
             print(f"{found.file}: {found.repo} at {found.revision} is {commit}")
@@ -65,10 +64,10 @@ def run_pin(options: argparse.Namespace) -> int:
 
 def run_fetch(options: argparse.Namespace) -> int:
     """``rgd models fetch``."""
-    from rgd.config import load
+    from rgd.config.command_line import configuration
     from rgd.weights.cache import ensure_all
 
-    config = load(options.config, options.experiment, check_data=False)
+    config = configuration(options.config, folder=options.config_dir, check_data=False)
     ensure_all(weights_of(config, options.names), config.paths.cache, use_hub=config.site.use_hub, report=print)
     return 0
 

@@ -15,17 +15,18 @@ DEFAULT_EXPERIMENT = "quickstart"
 KEYS = ("experiment", "data_root", "overrides")
 
 
-def configuration(settings: Sequence[str], *, check_data: bool = True) -> Config:
+def configuration(settings: Sequence[str], *, folder: Path = FOLDER, check_data: bool = True) -> Config:
     """The checked configuration of the project in the working directory.
 
     Args:
         settings: experiment=NAME, data_root=DIR, overrides=[...].
+        folder: config/.
         check_data: as in :func:`rgd.config.load`.
 
     Raises:
         UserError: a malformed or unknown setting, or a mistake in the configuration.
     """
-    return compose(FOLDER, _given(settings), check_data=check_data)
+    return compose(folder, _given(settings), check_data=check_data)
 
 
 def configuration_and_broken(settings: Sequence[str], *, check_data: bool = True) -> tuple[Config, Broken]:

@@ -124,7 +124,7 @@ def read(folder: str | Path) -> Content:
         learned,
         training,
         np.asarray(embeddings),
-        manifest["to_label"],
+        manifest.get("to_label", []),
     )
 
 
