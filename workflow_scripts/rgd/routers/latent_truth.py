@@ -3,6 +3,7 @@
 docs/latent_truth.md has the derivation, the sources, what was measured, and where it fails.
 """
 
+import copy
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
@@ -36,8 +37,9 @@ from rgd.routing.latent_truth.fit import (
     pair_agreement,
     readings,
 )
+from rgd.routing.latent_truth.labelling import FURTHER, LITTLE_REGRET, credences, drawing_rates, drawn, learn
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import rereadings, standing
+from rgd.routing.latent_truth.standing import Standing, rereadings, standing
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
@@ -48,6 +50,26 @@ MOST_CLUSTERS = 8
 GROUP_DEVIATION = 0.025
 # From when on a diagnostic is remarked on.
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What n training queries tell without labels and groups.
+
+    Attributes:
+        choices, givers: (n,) and (n, M) as rgd.routing.latent_truth.model.infer takes them.
+        z, logits: (n, M) confidence, and log-odds by it.
+        pool, truth: the model, and the truth (n, M + 1) by it.
+        stand: who is the best.
+    """
+
+    choices: np.ndarray
+    givers: np.ndarray
+    z: np.ndarray
+    pool: Pool
+    logits: np.ndarray
+    truth: np.ndarray
+    stand: Standing
 
 
 @dataclass(kw_only=True)
@@ -81,11 +103,13 @@ class LatentTruth(Router):
         other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), stopping_VARIANT_ (6,)
         (see rgd.routing.latent_truth.panels.Stopping), starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, best_probability_ (M,) that each member is the most accurate, expected_regret_ (M,) by
-        how much less accurate than the best each is expected to be, diagnostic_names_, diagnostics_.
+        how much less accurate than the best each is expected to be, labels_used_, labels_needed_ (how many more would decide,
+        see rgd.routing.latent_truth.labelling.Learned), diagnostic_names_, diagnostics_.
     """
 
     compares_answers = True
     family = "query-only"
+    asks_for_labels = True
     counts_options = True
     weighs_prices = True
     knows_sizes = True
@@ -111,11 +135,40 @@ class LatentTruth(Router):
                 raise ValueError(f"budgets has {name!r}: a name has letters, digits, dots, underscores and hyphens.")
 
     def fit(self, train: TrainingSet) -> Self:
-        """Learn from the training queries' answers; ``train.labels`` are not looked at."""
+        """Learn from the training queries' answers, and from ``train.labelled``; ``train.labels`` are not looked at."""
         self.remember_pool(train)
+        answers, groups = train.answers, self._find_groups(train)
+        seen = self._read(train)
+        rows, right = few_labels(train)
+        learned = learn(seen.givers, seen.truth, seen.stand, rows, right)
+        self.labels_used_, self.labels_needed_ = len(rows), learned.further
+        stand = learned.posterior
+        self.best_probability_, self.expected_regret_ = stand.best(), stand.regret()
+        self.accuracy_ = credences(seen.givers, learned.truth).mean(axis=0)
+        # The judge of members and panels is the truth as the pool and the labels see it everywhere: no group may acquit itself.
+        truth = learned.truth
+        self.ability_ += learned.shift
+        logits = seen.logits + learned.shift
+        self._learn_offsets(group_offsets(seen.givers, seen.choices, logits, seen.pool, groups, self.caution), groups)
+        logits = logits + self.offsets_[self._finest(groups, len(answers))]
+        finest = self._choose_panels(answers, seen.choices, logits, truth, groups)
+        self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
+        self._set_thresholds(answers, seen.choices, logits, truth, finest)
+        self._diagnose(answers, seen.choices, seen.z, truth)
+        return self
+
+    def wants(self, train: TrainingSet, count: int) -> np.ndarray:
+        """The queries on which the members that may be the best are expected to be farthest apart, drawn at random by that."""
+        router = copy.copy(self)
+        router.remember_pool(train)
+        seen = router._read(train)
+        rates = drawing_rates(seen.givers, seen.truth, seen.stand.best())
+        return drawn(rates, train.query_ids, train.seed)[:count]
+
+    def _read(self, train: TrainingSet) -> _Reading:
+        """What the answers tell without labels and groups; learns the parameters of the model."""
         answers, choices = train.answers, possible_answers(train.options, len(train.answers))
         z = self._z(answers, train.confidence)
-        groups = self._find_groups(train)
         expected: np.ndarray | float = MEAN_ABILITY[0]
         if self.sizes and train.parameters_billion is not None:
             expected = expected_abilities(train.parameters_billion)
@@ -125,25 +178,16 @@ class LatentTruth(Router):
         self.spread_, self.kappa_ = pool.spread, pool.kappa
         self.parent_, self.copying_ = pool.parent, pool.copying
         givers = first_givers(answers)
-        self.ability_, self.slope_ = pool.ability, np.zeros(len(self.members_))
+        self.ability_, self.slope_ = pool.ability.copy(), np.zeros(len(self.members_))
         if self.confidence:
             self.ability_, self.slope_ = calibrate(givers, choices, z, pool)
         logits = log_odds(self.ability_, self.slope_, z)
-        # The judge of members and panels is the truth as the pool sees it everywhere: no group may acquit itself.
         truth = infer(givers, choices, logits, pool).truth
         apart = np.zeros((0, len(self.members_)))
         if self.correlated:
             apart = rereadings(*agreement_patterns(answers, choices), pool)
-        right = np.stack([panels.credence(truth, answers, column) for column in answers.T], axis=1)
-        stand = standing(right, apart)
-        self.accuracy_, self.best_probability_, self.expected_regret_ = stand.mean, stand.best(), stand.regret()
-        self._learn_offsets(group_offsets(givers, choices, logits, pool, groups, self.caution), groups)
-        logits = logits + self.offsets_[self._finest(groups, len(answers))]
-        rows = self._choose_panels(answers, choices, logits, truth, groups)
-        self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
-        self._set_thresholds(answers, choices, logits, truth, rows)
-        self._diagnose(answers, choices, z, truth)
-        return self
+        stand = standing(credences(givers, truth), apart)
+        return _Reading(choices, givers, z, pool, logits, truth, stand)
 
     def scores(self, queries: TestQueries) -> np.ndarray:
         """The estimated accuracies (n, M) in each query's group."""
@@ -191,7 +235,21 @@ class LatentTruth(Router):
         said = f"Over all queries {self.members_[first]} is the best member with probability {self.best_probability_[first]:.2f}"
         if len(self.members_) > 1:
             said += f" ({self.members_[second]}: {others[second]:.2f})"
-        return f"{said}; asking it alone is expected to cost {100 * self.expected_regret_[first]:.1f} points against the best."
+        said += (
+            f"; asking it alone is expected to cost {100 * self.expected_regret_[first]:.1f} points against the best."
+        )
+        return f"{said} {self._on_labels()}".rstrip()
+
+    def _on_labels(self) -> str:
+        """How many labels were used, and how many more would decide; empty where the fit did not look at that."""
+        if not hasattr(self, "labels_needed_"):
+            return ""
+        used = f"This rests on {self.labels_used_} labels" if self.labels_used_ else "This rests on no label"
+        if not self.labels_needed_:
+            return f"{used}; more are not needed."
+        count = f"about {self.labels_needed_}" if self.labels_needed_ > 0 else f"more than {FURTHER[-1]:,}"
+        more = "more" if self.labels_used_ else "labels"
+        return f"{used}; {count} {more} would bring the cost under {100 * LITTLE_REGRET:g} points."
 
     def remarks(self) -> list[str]:
         """What in the training queries is a reason to distrust the router."""
@@ -435,6 +493,14 @@ class LatentTruth(Router):
         }
         self.diagnostic_names_ = np.array(list(found), dtype=np.str_)
         self.diagnostics_ = np.array(list(found.values()))
+
+
+def few_labels(train: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (l,) with a label, and which answers to them are right, (l, M)."""
+    if train.labelled is None:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, len(train.members)), dtype=bool)
+    rows = train.labelled.rows
+    return rows, (train.answers[rows] == train.labelled.codes[:, None]) & (train.answers[rows] >= 0)
 
 
 def _starting(ranking: np.ndarray, start: int) -> np.ndarray:

@@ -64,16 +64,19 @@ def standing(right: np.ndarray, apart: np.ndarray) -> Standing:
         right: (n, M) the probability that each answer is right, by all members.
         apart: (R, M) from :func:`rereadings`.
     """
-    n, members = right.shape
-    mean = right.mean(axis=0)
-    away = right - mean
-    covariance = (away.T @ away + DOUBTED * DOUBT * np.eye(members)) / (n + DOUBTED) / n
-    covariance += LEAST_DEVIATION**2 * np.eye(members)
+    covariance = sampling_error(right) + LEAST_DEVIATION**2 * np.eye(right.shape[1])
     if len(apart):
         # A shift of all members decides nothing.
         apart = apart - apart.mean(axis=1, keepdims=True)
         covariance += SPREADING**2 * apart.T @ apart / len(apart)
-    return Standing(mean, covariance)
+    return Standing(right.mean(axis=0), covariance)
+
+
+def sampling_error(right: np.ndarray) -> np.ndarray:
+    """The part (M, M) of the covariance that comes of few queries; ``right`` (n, M) as in :func:`standing`."""
+    n, members = right.shape
+    away = right - right.mean(axis=0)
+    return np.asarray((away.T @ away + DOUBTED * DOUBT * np.eye(members)) / (n + DOUBTED) / n)
 
 
 def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool: Pool) -> np.ndarray:
