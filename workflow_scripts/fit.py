@@ -28,5 +28,5 @@ with running(snakemake, LIBRARIES):
         sure = contract.standing(router)
         if sure:
             print(f"seed {seed}: {sure}")
-        for remark in contract.remarks(router):
-            print(f"seed {seed}: {remark}")
+        for doubt in contract.doubts(router):
+            print(f"seed {seed}: {doubt.says}")

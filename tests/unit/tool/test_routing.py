@@ -1,5 +1,6 @@
 """Routing with a bundle: the workflow's own rankings, with what they come from."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rgd.cli.tool import decision_lines
 from rgd.errors import UserError
 from rgd.routers import make
 from rgd.tool import bundle, load
+from rgd.tool.reasons import character
 from rgd.tool.routing import Bundle
 from tests.unit.tool.tool_world import DIMENSION, engines, world, written
 
@@ -156,3 +159,82 @@ def test_loading_takes_less_than_two_seconds_and_no_large_library(tmp_path: Path
     large, seconds = done.stdout.splitlines()
     assert large == "[]"
     assert float(seconds) < 2.0
+
+
+@pytest.mark.parametrize(("method", "parameters"), FITTED)
+def test_the_members_that_are_planned_are_those_that_are_asked(method: str, parameters: dict) -> None:
+    content, _, queries = world(method, parameters)
+    routed = Bundle(content)
+    asked = routed.respond(routed.test_queries(queries.embeddings)).asked
+    for row, decision in enumerate(routed.route_vectors(queries.embeddings)):
+        assert list(decision.asked) == list(asked)
+        for name, members in asked.items():
+            assert decision.asked[name] == tuple(routed.keys[member] for member in members[row] if member >= 0)
+
+
+@pytest.mark.parametrize(("method", "parameters"), FITTED)
+def test_every_decision_says_what_it_knows_as_json(method: str, parameters: dict) -> None:
+    content, _, queries = world(method, parameters)
+    for decision in Bundle(content).route_vectors(queries.embeddings[:20]):
+        found = json.loads(json.dumps(decision.content(), allow_nan=False))
+        assert {"kind", "says", "values"} == set().union(*found["doubts"], {"kind", "says", "values"})
+        assert set(found["panels"]) == {name for name, members in decision.asked.items() if len(members) > 1}
+        for ranked in found["ranking"]:
+            if ranked["interval"] is not None:
+                low, high = ranked["interval"]
+                assert 0 <= low <= ranked["score"] <= high <= 1
+        probabilities = [ranked["best_probability"] for ranked in found["ranking"]]
+        assert method != "latent_truth" or sum(probabilities) == pytest.approx(1.0)
+        lines = decision_lines(decision)
+        assert all(any(doubt.says in line for line in lines) for doubt in decision.doubts)
+
+
+@pytest.mark.parametrize("method", ["cascal", "knn", "topk"])
+def test_a_query_unlike_all_training_queries_is_a_doubt(method: str) -> None:
+    content, train, queries = world(method)
+    away = -train.embeddings.mean(axis=0, keepdims=True)
+    near, far = Bundle(content).route_vectors(np.concatenate([train.embeddings[:1], away]))
+    kinds = [[doubt.kind for doubt in decision.doubts] for decision in (near, far)]
+    assert "unlike_training" not in kinds[0]
+    assert "unlike_training" in kinds[1]
+    assert far.likeness == 0
+    # By hand: the share of training queries that are no nearer to another one.
+    similarity = train.embeddings @ train.embeddings.T
+    np.fill_diagonal(similarity, -1)
+    own = similarity.max(axis=1)
+    one = Bundle(content).route_vectors(queries.embeddings[:1])[0]
+    assert one.likeness == pytest.approx((own <= one.nearest[0].similarity + 1e-6).mean(), abs=0.02)
+
+
+def test_a_guess_and_another_reading_are_doubts_with_their_figures() -> None:
+    router = Bundle(world("latent_truth")[0]).router
+    router.other_gap_ = 0.0
+    value = dict(zip(router.diagnostic_names_.tolist(), range(99), strict=False))
+    router.diagnostics_[value["best_probability"]] = 0.3
+    router.rankings_[:, :] = router.rankings_[-1]
+    doubts = {doubt.kind: doubt.values for doubt in character(router).doubts}
+    assert doubts["guess"]["best_probability"] == 0.3
+    assert doubts["other_reading"] == {"leader": router.members_[router.other_leader_], "odds": 1.0}
+
+
+def test_a_bundle_of_an_earlier_version_has_no_intervals() -> None:
+    content, _, queries = world("latent_truth")
+    old = content.learned.filter(~np.isin(content.learned["name"].to_pylist(), ["deviation_", "best_probability_"]))
+    decision = Bundle(bundle.Content(**{**vars(content), "learned": old})).route_vectors(queries.embeddings[:1])[0]
+    assert {ranked.interval for ranked in decision.ranking} == {None}
+    assert {ranked.best_probability for ranked in decision.ranking} == {None}
+
+
+def test_the_intervals_of_small_groups_and_few_readings_are_wider() -> None:
+    content, _, queries = world("latent_truth")
+    routed = Bundle(content)
+
+    def width() -> float:
+        ranked = routed.route_vectors(queries.embeddings[:1])[0].ranking[0]
+        return ranked.interval[1] - ranked.interval[0]
+
+    whole = width()
+    routed.router.sizes_ = np.full_like(routed.router.sizes_, 4)
+    assert width() > whole
+    routed.router.deviation_ = routed.router.deviation_ / 10
+    assert width() != whole

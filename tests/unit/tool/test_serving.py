@@ -506,6 +506,8 @@ def test_a_decision_is_given_without_an_answer(address: str) -> None:
     assert found["variant"] == "top3"
     assert found["asks"] == [each["member"] for each in found["ranking"][:3]]
     assert len(found["nearest"]) == 2
+    assert set(found["panels"]) == {"top3"}
+    assert {"likeness", "doubts", "why"} <= set(found)
     same = post(address, "/v1/decision", {"messages": [{"role": "user", "content": "Which?"}]})[1]
     assert same["ranking"] == found["ranking"]
     for wrong, name in (({"query": ""}, "messages"), ({"query": "x", "neighbours": -1}, "neighbours"), ({"q": 1}, "q")):

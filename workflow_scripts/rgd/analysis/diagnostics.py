@@ -85,7 +85,7 @@ def findings(trained: Trained, counts: pd.DataFrame) -> list[Finding]:
         # One that weighs answers in its own way may gain by asking the same members first everywhere.
         if type(router).respond is Router.respond and not router.use_features:
             found.append(constant(name, router, queries))
-        if type(router).remarks is not Router.remarks:
+        if type(router).doubts is not Router.doubts:
             found.append(remarked(name, router))
         if all(hasattr(router, part) for part in ("centroids_", "centroid_tasks_", "scores_")):
             found += clusters(name, router, trained)
@@ -233,7 +233,7 @@ def constant(name: str, router: Router, queries: TestQueries) -> Finding:
 
 def remarked(name: str, router: Router) -> Finding:
     """What the router itself says against its training queries."""
-    said = contract.remarks(router)
+    said = [doubt.says for doubt in contract.doubts(router)]
     return _finding(
         f"{name}: what it says itself",
         len(said),

@@ -201,6 +201,10 @@ def decision_lines(decision: Any) -> list[str]:
     lines = [decision.query] if decision.query else []
     for place, ranked in enumerate(decision.ranking, start=1):
         score = "" if ranked.score is None else f"  {ranked.score:8.3f}"
+        if ranked.interval is not None:
+            score += f"  ({ranked.interval[0]:.2f} to {ranked.interval[1]:.2f})"
+        if ranked.best_probability is not None:
+            score += f"  best overall with probability {ranked.best_probability:.2f}"
         lines.append(f"{place:>4}  {ranked.title:<{longest}}{score}")
     cluster = decision.cluster
     lines.append(f"task     {decision.task}")
@@ -210,6 +214,8 @@ def decision_lines(decision: Any) -> list[str]:
         )
     lines += [f"near     {near.similarity:.3f}  {near.task}: {_one_line(near.question)}" for near in decision.nearest]
     lines.append(f"why      {decision.why}")
+    lines += [f"panel    {said}" for said in decision.panels.values()]
+    lines += [f"doubt    {doubt.says}" for doubt in decision.doubts]
     return lines
 
 

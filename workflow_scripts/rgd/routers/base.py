@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
@@ -214,12 +214,12 @@ def _check_shapes(part: Any, expected: Mapping[str, tuple[int | None, ...]]) -> 
 
 def _protect(part: Any) -> None:
     """Make every array of the frozen ``part`` a read-only view, so that no router changes what others are given."""
-    for field in fields(part):
-        value = getattr(part, field.name)
+    for each in fields(part):
+        value = getattr(part, each.name)
         if isinstance(value, np.ndarray):
             view = value.view()
             view.flags.writeable = False
-            object.__setattr__(part, field.name, view)
+            object.__setattr__(part, each.name, view)
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,25 @@ class Responses:
 
     answers: dict[str, np.ndarray]
     asked: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason to distrust a router or a decision.
+
+    Attributes:
+        kind: a word for programs, such as ``guess``.
+        says: the reason in a sentence.
+        values: the figures behind it, by name.
+    """
+
+    kind: str
+    says: str
+    values: Mapping[str, float | str] = field(default_factory=dict)
+
+    def content(self) -> dict[str, Any]:
+        """The doubt as plain types, for JSON."""
+        return {"kind": self.kind, "says": self.says, "values": dict(self.values)}
 
 
 class Router:
@@ -345,6 +364,13 @@ class Router:
         """For every variant, the (n, k) members it asks, best first; at most the whole pool."""
         return {name: ranking[:, :count] for name, count in self.variants.items()}
 
+    def plans(self, queries: TestQueries, ranking: np.ndarray) -> dict[str, np.ndarray]:
+        """As :meth:`asked`, before there is an answer: a variant that stops early may ask fewer.
+
+        It is ``asked`` of :meth:`respond` to no answers, without the work of answering.
+        """
+        return self.asked(ranking)
+
     def respond(self, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
         """Let each variant's members answer. No answer of a member that is not asked may matter.
 
@@ -362,9 +388,23 @@ class Router:
         """How surely the first member over all queries is the best one, in a sentence; empty if the router cannot tell."""
         return ""
 
-    def remarks(self) -> list[str]:
-        """Sentences on what was fitted, for the log."""
+    def certainty(self) -> dict[str, np.ndarray]:
+        """For each member (M,), over all queries: ``best_probability``, that it is the best, and ``expected_regret``, by how
+        much less accurate than the best it is expected to be; empty if the router cannot tell.
+        """
+        return {}
+
+    def intervals(self, queries: TestQueries) -> np.ndarray | None:
+        """The interval (n, M, 2) in which what each score estimates lies with a probability of 0.95; None if unknown."""
+        return None
+
+    def doubts(self) -> list[Doubt]:
+        """What in the training queries is a reason to distrust the router."""
         return []
+
+    def explanations(self) -> dict[str, str]:
+        """Why the router asks the members that it does, in a sentence for each variant of which there is more to say."""
+        return {}
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:
         """Sentences on the test queries, for the log; ``z`` (n, M) as in :meth:`respond`."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar, Union, get_args, 
 import numpy as np
 
 from rgd.errors import UserError
-from rgd.routers.base import Clusters, Family, Responses, Router, TestQueries, TrainingSet, rank_members
+from rgd.routers.base import Clusters, Doubt, Family, Responses, Router, TestQueries, TrainingSet, rank_members
 from rgd.routing.votes import AGGREGATES
 
 # What of a training set and of test queries a router is given only if its class (or a parameter) declares it.
@@ -326,15 +326,14 @@ def respond(router: Router, queries: TestQueries, ranking: np.ndarray, answers: 
     Raises:
         RouterError: ``respond`` fails, or names members or answers that there are not.
     """
-    kind, n, pool = type(router), len(answers), len(router.members_)
+    kind, n = type(router), len(answers)
     found = _call(router, "respond", given(router, queries), *map(_read_only, (ranking, answers, z)))
     if not isinstance(found, Responses) or not found.asked or list(found.answers) != list(found.asked):
         _refuse(
             kind, f"respond gives {_shown(found)}", "rgd.routers.base.Responses, answers and asked for each variant"
         )
     for name, members in found.asked.items():
-        width = min(np.shape(members)[-1], pool) if np.ndim(members) == 2 else pool
-        _check_array(kind, f"respond gives asked[{name!r}] as", members, (n, width), "iu", least=-1, below=pool)
+        _check_asked(router, f"respond gives asked[{name!r}] as", members, n)
         _check_array(kind, f"respond gives answers[{name!r}] as", found.answers[name], (n,), "iu", least=-1)
     return found
 
@@ -344,9 +343,50 @@ def standing(router: Router) -> str:
     return str(_call(router, "standing"))
 
 
-def remarks(router: Router) -> tuple[str, ...]:
-    """The router's sentences on what it was fitted to."""
-    return tuple(_call(router, "remarks"))
+def certainty(router: Router) -> dict[str, np.ndarray]:
+    """How surely each member is the best one, by name of the figure; empty if the router cannot tell.
+
+    Raises:
+        RouterError: ``certainty`` fails, or gives anything but a number for each member.
+    """
+    found = _call(router, "certainty")
+    for name, values in found.items():
+        _check_array(type(router), f"certainty gives {name} as", values, (len(router.members_),), "f")
+    return dict(found)
+
+
+def intervals(router: Router, queries: TestQueries) -> np.ndarray | None:
+    """The intervals (n, M, 2) of the router's scores; None where it has none.
+
+    Raises:
+        RouterError: ``intervals`` fails, or gives anything but two numbers for each query and member.
+    """
+    found = _call(router, "intervals", given(router, queries))
+    if found is not None:
+        _check_array(type(router), "intervals gives", found, (len(queries.query_ids), len(router.members_), 2), "f")
+    return None if found is None else np.asarray(found)
+
+
+def plans(router: Router, queries: TestQueries, ranking: np.ndarray) -> dict[str, np.ndarray]:
+    """The members (n, k) that each variant asks before there is an answer, in order.
+
+    Raises:
+        RouterError: ``plans`` fails, or names members that there are not.
+    """
+    found = _call(router, "plans", given(router, queries), _read_only(ranking))
+    for name, members in found.items():
+        _check_asked(router, f"plans gives {name!r} as", members, len(ranking))
+    return dict(found)
+
+
+def doubts(router: Router) -> tuple[Doubt, ...]:
+    """The router's reasons to distrust what was fitted."""
+    return tuple(_call(router, "doubts"))
+
+
+def explanations(router: Router) -> dict[str, str]:
+    """Why the router asks whom it asks, by variant."""
+    return dict(_call(router, "explanations"))
 
 
 def remarks_on(router: Router, queries: TestQueries, z: np.ndarray) -> tuple[str, ...]:
@@ -432,6 +472,13 @@ def _check_array(
     outside = value[(value < least) | (value >= (np.inf if below is None else below))]
     if len(outside):
         _refuse(kind, f"{what} {outside[0]}", f"from {least}" + ("" if below is None else f" to below {below}"))
+
+
+def _check_asked(router: Router, what: str, members: Any, n: int) -> None:
+    """The members that are asked must be at most the pool's for each of ``n`` queries; -1 is none."""
+    pool = len(router.members_)
+    width = min(np.shape(members)[-1], pool) if np.ndim(members) == 2 else pool
+    _check_array(type(router), what, members, (n, width), "iu", least=-1, below=pool)
 
 
 def _call(router: Router, name: str, *arguments: Any) -> Any:

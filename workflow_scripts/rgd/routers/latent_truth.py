@@ -16,6 +16,7 @@ import numpy as np
 from rgd.routers.base import (
     Clusters,
     Count,
+    Doubt,
     NotNegative,
     Positive,
     Responses,
@@ -48,6 +49,8 @@ FAR_SHARE = 0.01
 MOST_CLUSTERS = 8
 # How far a member's estimated accuracy in one group may be off the mark beside what the number of queries explains.
 GROUP_DEVIATION = 0.025
+# Standard deviations on either side of an estimate that make an interval of 0.95.
+INTERVAL = 1.96
 # From when on a diagnostic is remarked on.
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
 
@@ -102,9 +105,9 @@ class LatentTruth(Router):
         the best panel of 1, 2, ... first, in the order of the ranking,
         other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), stopping_VARIANT_ (6,)
         (see rgd.routing.latent_truth.panels.Stopping), starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
-        estimated share of right answers, best_probability_ (M,) that each member is the most accurate, expected_regret_ (M,) by
-        how much less accurate than the best each is expected to be, labels_used_, labels_needed_ (how many more would decide,
-        see rgd.routing.latent_truth.labelling.Learned), diagnostic_names_, diagnostics_.
+        estimated share of right answers, deviation_ (M,) its standard deviation, best_probability_ (M,) that each member is the
+        most accurate, expected_regret_ (M,) by how much less accurate than the best each is expected to be, labels_used_,
+        labels_needed_ (how many more would decide, see rgd.routing.latent_truth.labelling.Learned), diagnostic_names_, diagnostics_.
     """
 
     compares_answers = True
@@ -144,6 +147,7 @@ class LatentTruth(Router):
         self.labels_used_, self.labels_needed_ = len(rows), learned.further
         stand = learned.posterior
         self.best_probability_, self.expected_regret_ = stand.best(), stand.regret()
+        self.deviation_ = stand.deviation
         self.accuracy_ = credences(seen.givers, learned.truth).mean(axis=0)
         # The judge of members and panels is the truth as the pool and the labels see it everywhere: no group may acquit itself.
         truth = learned.truth
@@ -209,9 +213,8 @@ class LatentTruth(Router):
         group, _ = self._groups(queries)
         choices = possible_answers(queries.options, len(answers))
         logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
-        given, asked = {}, {}
-        for name, count in self.variants.items():
-            asked[name] = self.panels_[min(count, len(self.panels_)) - 1][group][:, :count]
+        given, asked = {}, self._panels(group)
+        for name in self.variants:
             given[name], _ = self._lead(answers, choices, logits, asked[name], ranking, panels.PANEL_TRUST)
         runs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for name in self.budgets:
@@ -224,6 +227,18 @@ class LatentTruth(Router):
             given[name] = claimed[np.arange(len(answers)), heard - 1]
             asked[name] = np.where(np.arange(order.shape[1]) < heard[:, None], order, -1).astype(np.int32)
         return Responses({name: codes.astype(np.int32) for name, codes in given.items()}, asked)
+
+    def plans(self, queries: TestQueries, ranking: np.ndarray) -> dict[str, np.ndarray]:
+        """The panels, and for each budget the order in which members are asked."""
+        orders = {name: _starting(ranking, int(getattr(self, f"starts_{name}_"))) for name in self.budgets}
+        return self._panels(self._groups(queries)[0]) | orders
+
+    def _panels(self, group: np.ndarray) -> dict[str, np.ndarray]:
+        """For every variant the panel (n, k) of each query's ``group``."""
+        return {
+            name: self.panels_[min(count, len(self.panels_)) - 1][group][:, :count]
+            for name, count in self.variants.items()
+        }
 
     def standing(self) -> str:
         """How surely the first member over all queries is the best one, and what is lost in expectation if it is not."""
@@ -251,35 +266,76 @@ class LatentTruth(Router):
         more = "more" if self.labels_used_ else "labels"
         return f"{used}; {count} {more} would bring the cost under {100 * LITTLE_REGRET:g} points."
 
-    def remarks(self) -> list[str]:
+    def certainty(self) -> dict[str, np.ndarray]:
+        """How probably each member is the best over all queries, and what asking it alone is expected to lose."""
+        if not hasattr(self, "best_probability_"):
+            return {}
+        return {"best_probability": self.best_probability_, "expected_regret": self.expected_regret_}
+
+    def intervals(self, queries: TestQueries) -> np.ndarray | None:
+        """The intervals (n, M, 2) of the estimated accuracies; a smaller group is known less well."""
+        if not hasattr(self, "deviation_"):
+            return None
+        accuracy = self.estimates_
+        variance = np.repeat(self.deviation_[None] ** 2, len(accuracy), axis=0)
+        if self.groups != "all":
+            within = accuracy[:-1] * (1.0 - accuracy[:-1]) / np.maximum(self.sizes_, 1)[:, None]
+            variance[:-1] += GROUP_DEVIATION**2 + np.maximum(within, 0.0)
+        width = INTERVAL * np.sqrt(variance)
+        bounds = np.stack([accuracy - width, accuracy + width], axis=-1).clip(0.0, 1.0)
+        return bounds[self._groups(queries)[0]]
+
+    def doubts(self) -> list[Doubt]:
         """What in the training queries is a reason to distrust the router."""
         value = dict(zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True))
         found = []
         if value["unanimous"] > MOST_UNANIMOUS:
             found.append(
-                f"On {value['unanimous']:.0%} of the training queries all members agree: they are too easy, or too "
-                "alike, to tell members apart."
+                Doubt(
+                    "unanimous",
+                    f"On {value['unanimous']:.0%} of the training queries all members agree: they are too easy, or too "
+                    "alike, to tell members apart.",
+                    {"share": value["unanimous"]},
+                )
             )
         if value["unsettled"] > MOST_UNSETTLED:
             found.append(
-                f"On {value['unsettled']:.0%} of the training queries no answer is more probable than not: they are "
-                "too hard, or have no right answer."
+                Doubt(
+                    "unsettled",
+                    f"On {value['unsettled']:.0%} of the training queries no answer is more probable than not: they are "
+                    "too hard, or have no right answer.",
+                    {"share": value["unsettled"]},
+                )
             )
         # Where different members are the first of different groups, it is no matter who leads over all of them.
         if value["best_probability"] < LEAST_SURE and len(set(self.rankings_[:, 0].tolist())) == 1:
-            found.append("Which member is the best is a guess: the answers do not tell the first ones apart.")
+            found.append(
+                Doubt(
+                    "guess",
+                    "Which member is the best is a guess: the answers do not tell the first ones apart.",
+                    {name: value[name] for name in ("best_probability", "expected_regret")},
+                )
+            )
         if self.other_gap_ < LEAST_GAP:
             odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"
+            leader = str(self.members_[self.other_leader_])
             found.append(
-                f"The answers can be read in another way, {odds} probable, in which {self.members_[self.other_leader_]} knows "
-                "most: members that agree with each other alone may be right or wrong together."
+                Doubt(
+                    "other_reading",
+                    f"The answers can be read in another way, {odds} probable, in which {leader} knows "
+                    "most: members that agree with each other alone may be right or wrong together.",
+                    {"leader": leader, "odds": float(np.exp(-self.other_gap_))},
+                )
             )
         least, most = float(self.prices_.min()), float(self.prices_.sum())
         for name, budget in self.budgets.items():
             if not panels.within(least, budget):
-                found.append(f"The budget of {name} is {budget:g}, but the cheapest member costs {least:.4g} a call.")
+                said = f"The budget of {name} is {budget:g}, but the cheapest member costs {least:.4g} a call."
             elif not panels.within(budget, most):
-                found.append(f"The budget of {name} is {budget:g}, but all members together cost {most:.4g} a query.")
+                said = f"The budget of {name} is {budget:g}, but all members together cost {most:.4g} a query."
+            else:
+                continue
+            found.append(Doubt("budget", said, {"variant": name, "budget": budget, "least": least, "most": most}))
         return found
 
     def remarks_on(self, queries: TestQueries, z: np.ndarray) -> list[str]:

@@ -1,9 +1,9 @@
 """A bundle that routes: queries in, ranked models out, with the reasons for the ranking."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,27 +11,43 @@ from typing import Any, Self
 import numpy as np
 
 from rgd.errors import UserError
-from rgd.routers import Routes, make, restore, route
-from rgd.routers.base import TestQueries
+from rgd.routers import Routes, contract, make, restore, route
+from rgd.routers.base import Doubt, TestQueries
 from rgd.routers.contract import RouterError
 from rgd.routing.neighbours import nearest
 from rgd.tool.bundle import Content
 from rgd.tool.places import EMBEDDER, Places
-from rgd.tool.reasons import Reasons, reasons
+from rgd.tool.reasons import Character, Reasons, character, reasons
 
 # Queries routed together; it bounds the block of similarities to the training queries.
 BLOCK = 1024
 LENGTH_TOLERANCE = 1e-3
+# So many training queries are compared with all others, to know how alike training queries are.
+MOST_COMPARED = 1000
+# A query less like the training queries than all but this share of themselves is unlike all of them.
+FAR_SHARE = 0.01
 TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A ranked member; ``score`` is None if the method gives none."""
+    """A ranked member. Figures that the method does not give are None.
+
+    Attributes:
+        member: its key.
+        title: its title.
+        score: what it is ranked by for the query.
+        interval: where what the score estimates lies with a probability of 0.95.
+        best_probability: that it is the best member over all queries.
+        expected_regret: by how much less accurate than the best member it is expected to be over all queries.
+    """
 
     member: str
     title: str
     score: float | None
+    interval: tuple[float, float] | None = None
+    best_probability: float | None = None
+    expected_regret: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,11 @@ class Decision:
         task: the task of the cluster, or of the nearest training query if the method does not use tasks.
         cluster: None if the method has no clusters.
         nearest: the nearest training queries, nearest first.
+        likeness: the share of training queries whose own nearest one is no more similar than the query's; None if there
+            is only one training query.
         why: all this in one or two sentences.
+        doubts: reasons to distrust the router or this decision.
+        panels: for each variant that asks several members, why it asks these.
     """
 
     query: str
@@ -75,7 +95,10 @@ class Decision:
     task: str
     cluster: Cluster | None
     nearest: tuple[Neighbour, ...]
+    likeness: float | None
     why: str
+    doubts: tuple[Doubt, ...]
+    panels: dict[str, str]
 
     @property
     def best(self) -> str:
@@ -88,7 +111,14 @@ class Decision:
 
     def content(self) -> dict[str, Any]:
         """The decision as plain types, for JSON."""
-        return asdict(self)
+        # dataclasses.asdict copies every value, which takes longer than the decision itself.
+        return {
+            **vars(self),
+            "ranking": [vars(ranked) for ranked in self.ranking],
+            "cluster": None if self.cluster is None else vars(self.cluster),
+            "nearest": [vars(near) for near in self.nearest],
+            "doubts": [doubt.content() for doubt in self.doubts],
+        }
 
 
 class Bundle:
@@ -124,11 +154,24 @@ class Bundle:
     @property
     def variants(self) -> tuple[str, ...]:
         """The router's variants; ``decision.asked`` has the members that each one asks."""
-        return tuple(self.respond(self.test_queries(self.content.embeddings[:1])).asked)
+        queries = self.test_queries(self.content.embeddings[:1])
+        return tuple(contract.plans(self.router, queries, contract.rank(self.router, queries)))
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
         return {name: self.content.training[name].to_pylist() for name in ("query_id", "task", "question")}
+
+    @cached_property
+    def _character(self) -> Character:
+        return character(self.router)
+
+    @cached_property
+    def _own_nearest(self) -> np.ndarray:
+        """For some training queries, the similarity of each to the nearest other one, ascending."""
+        vectors = self.content.embeddings
+        rows = np.unique(np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_COMPARED)).astype(np.int64))
+        _, similarity = nearest(vectors[rows], vectors, 1, rows)
+        return np.sort(similarity, axis=None)
 
     def route(self, query: str, neighbours: int = 3) -> Decision:
         """Rank the pool for a query.
@@ -244,41 +287,57 @@ class Bundle:
 
     def _route_block(self, vectors: np.ndarray, texts: Sequence[str], neighbours: int) -> list[Decision]:
         queries, similarity = self._queries(vectors, max(self.content.routing["neighbours"], neighbours, 1))
-        routed = self.respond(queries)
+        ranking = contract.rank(self.router, queries)
         found = reasons(self.router, queries)
-        asked = {name: members.tolist() for name, members in routed.asked.items()}
+        asked = {name: members.tolist() for name, members in contract.plans(self.router, queries, ranking).items()}
         # Convert to plain lists once for each block: reading single numbers out of arrays would take most of the time.
-        ranked = routed.ranking.tolist()
+        ranked = ranking.tolist()
         scores = None if found.scores is None else np.asarray(found.scores, dtype=np.float64).tolist()
+        intervals = None if found.intervals is None else found.intervals.tolist()
         around, near = (
             queries.neighbours[:, : max(neighbours, 1)].tolist(),
             similarity[:, : max(neighbours, 1)].tolist(),
         )
+        likeness = np.searchsorted(self._own_nearest, similarity[:, 0], side="right").tolist()
         decisions = []
         for row, text in enumerate(texts):
             close = tuple(self._neighbour(place, value) for place, value in zip(around[row], near[row], strict=True))
             order = tuple(
-                Ranked(self.keys[member], self.titles[member], None if scores is None else scores[row][member])
-                for member in ranked[row]
+                self._ranked(member, scores and scores[row], intervals and intervals[row]) for member in ranked[row]
             )
             task = str(found.tasks[row]) if found.tasks is not None else close[0].task
             cluster = _cluster(found, row)
+            asks = {
+                name: tuple(self.keys[member] for member in rows[row] if member >= 0) for name, rows in asked.items()
+            }
+            like = likeness[row] / len(self._own_nearest) if len(self._own_nearest) else None
             decisions.append(
                 Decision(
                     query=text,
                     ranking=order,
                     score=found.score,
-                    asked={
-                        name: tuple(self.keys[member] for member in rows[row] if member >= 0)
-                        for name, rows in asked.items()
-                    },
+                    asked=asks,
                     task=task,
                     cluster=cluster,
                     nearest=close[:neighbours],
+                    likeness=like,
                     why=_why(order, found, task, cluster, close[0]),
+                    doubts=(*_doubts(found, row, close[0], like), *self._character.doubts),
+                    panels=_panels(order, asks, self._character.explanations),
                 )
             )
         return decisions
+
+    def _ranked(self, member: int, scores: Sequence[float] | None, intervals: Sequence[Any] | None) -> Ranked:
+        figures = {name: values[member] for name, values in self._character.certainty.items()}
+        return Ranked(
+            self.keys[member],
+            self.titles[member],
+            None if scores is None else scores[member],
+            None if intervals is None else tuple(intervals[member]),
+            figures.get("best_probability"),
+            figures.get("expected_regret"),
+        )
 
     def _neighbour(self, place: int, similarity: float) -> Neighbour:
         texts = self._texts
@@ -313,6 +372,48 @@ def _cluster(found: Reasons, row: int) -> Cluster | None:
     if number < 0:
         return None
     return Cluster(number, int(found.sizes[number]), float(found.similarity[row]))
+
+
+def _doubts(found: Reasons, row: int, close: Neighbour, likeness: float | None) -> list[Doubt]:
+    """Reasons to distrust a decision: the query is unlike all training queries, or in none of their clusters."""
+    doubts = []
+    if likeness is not None and likeness < FAR_SHARE:
+        doubts.append(
+            Doubt(
+                "unlike_training",
+                f"This query is unlike all training queries: the nearest one has similarity {close.similarity:.2f}, less than "
+                f"{1 - FAR_SHARE:.0%} of the training queries have to one another.",
+                {"similarity": close.similarity, "likeness": likeness},
+            )
+        )
+    if found.clusters is not None and found.clusters[row] < 0 and len(found.sizes if found.sizes is not None else ()):
+        doubts.append(
+            Doubt(
+                "no_cluster",
+                "No cluster of training queries is near this query, so the ranking is that over all training queries.",
+            )
+        )
+    return doubts
+
+
+def _panels(
+    order: Sequence[Ranked], asks: Mapping[str, tuple[str, ...]], explanations: Mapping[str, str]
+) -> dict[str, str]:
+    """Why each variant with several members asks these: the router's own words, or their place in the ranking."""
+    ranking = tuple(ranked.member for ranked in order)
+    found = {}
+    for name, members in asks.items():
+        if len(members) < 2:
+            continue
+        said = f"{name} asks {', '.join(members)}"
+        if name in explanations:
+            said = explanations[name]
+        elif members == ranking[: len(members)]:
+            said += f": the first {len(members)} of the ranking."
+        else:
+            said += ", which this method chooses together."
+        found[name] = said
+    return found
 
 
 def _why(order: Sequence[Ranked], found: Reasons, task: str, cluster: Cluster | None, close: Neighbour) -> str:

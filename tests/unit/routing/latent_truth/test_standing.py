@@ -68,6 +68,9 @@ def test_probability_and_regret_are_those_of_the_draws():
     assert found.best()[0] == pytest.approx(0.760, abs=0.02)
     assert found.regret()[0] == pytest.approx(0.0211, abs=0.003)
     assert found.best().sum() == pytest.approx(1.0)
+    # What shifts all members together is no part of the covariance.
+    assert Standing(found.mean, found.covariance, 0.03).deviation == pytest.approx([0.2, 0.2])
+    assert (found.deviation > 0.1).all()
 
 
 def test_larger_pools_leave_out_groups_of_members_that_agree():

@@ -67,6 +67,15 @@ class Mixture:
         """(M,)."""
         return np.asarray(sum(share * part.mean for share, part in zip(self.shares, self.parts, strict=True)))
 
+    @property
+    def deviation(self) -> np.ndarray:
+        """(M,): the standard deviation of each accuracy."""
+        square = sum(
+            share * (part.deviation**2 + (part.mean - self.mean) ** 2)
+            for share, part in zip(self.shares, self.parts, strict=True)
+        )
+        return np.asarray(np.sqrt(square))
+
     def best(self) -> np.ndarray:
         """(M,): the probability that each member is the most accurate."""
         return np.asarray(sum(share * part.best() for share, part in zip(self.shares, self.parts, strict=True)))

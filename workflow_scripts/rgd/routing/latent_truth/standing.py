@@ -19,6 +19,9 @@ from rgd.routing.rounding import DECIMALS
 # Both are measured: they make the stated probabilities and the expected regret those of the recorded pools
 # (docs/latent_truth.md).
 LEAST_DEVIATION, SPREADING = 0.025, 0.85
+# By how much the accuracies of all members are off together. Agreement tells members apart, and says less of how hard the
+# queries are for all. With it 98 % of the intervals of recorded pools hold the accuracy on the test questions.
+LEVEL_DEVIATION = 0.07
 # So many readings at most; so many answers at most are read again, which is enough for the points that they tell apart.
 MOST_READINGS, MOST_ANSWERS = 8, 16000
 # Pseudo-queries, and the variance of a difference in them, for pools of very few queries.
@@ -32,11 +35,18 @@ class Standing:
 
     Attributes:
         mean: (M,) estimated accuracies.
-        covariance: (M, M).
+        covariance: (M, M), without what shifts all members together, which decides nothing between them.
+        shift: variance of what shifts all members together.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
+    shift: float = LEVEL_DEVIATION**2
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """(M,): the standard deviation of each accuracy."""
+        return np.asarray(np.sqrt(np.diag(self.covariance) + self.shift))
 
     def draws(self, count: int = DRAWS) -> np.ndarray:
         """(count, M) accuracies drawn from the posterior, the same at every call and for every order of the members."""
