@@ -44,7 +44,7 @@ def test_a_query_is_ranked_for_people(folder: Path, capsys: pytest.CaptureFixtur
     assert [line.split()[0] for line in lines[1:7]] == ["1", "2", "3", "4", "5", "6"]
     scores = [float(line.split()[-1]) for line in lines[1:7]]
     assert scores == sorted(scores, reverse=True)
-    assert [line.split()[0] for line in lines[7:]] == ["task", "cluster", "near", "near", "near", "why"]
+    assert [line.split()[0] for line in lines[7:]] == ["task", "cluster", "near", "near", "near", "why", "panel"]
 
 
 def test_files_of_every_kind_and_the_standard_input_are_routed_alike(

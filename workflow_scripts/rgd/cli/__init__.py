@@ -19,7 +19,7 @@ from rgd.terminal import Printable, printable
 from rgd.workflow.checkout import checkout_of, code_problem
 
 # Commands that read neither a checkout's configuration nor its results.
-ANYWHERE = ("route", "serve", "import", "import-released")
+ANYWHERE = ("route", "serve", "watch", "import", "import-released")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

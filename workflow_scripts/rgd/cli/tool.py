@@ -1,16 +1,17 @@
-"""The commands ``rgd export``, ``rgd route`` and ``rgd serve``."""
+"""The commands ``rgd export``, ``rgd route``, ``rgd serve`` and ``rgd watch``."""
 
 import argparse
 import itertools
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgd.cli.arguments import add_command, add_settings
+from rgd.cli.arguments import add_command, add_settings, positive
 from rgd.errors import UserError
 from rgd.tool import DEFAULT_CACHE, load
 
@@ -84,6 +85,44 @@ def add(commands: "Commands") -> None:
         metavar="VARIABLE",
         help="environment variable, or line of .env, with the key that clients must send as their API key",
     )
+    serve.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="append every decision to FILE, one JSON object per line, for rgd watch",
+    )
+    serve.add_argument("--log-queries", action="store_true", help="log the queries' texts too, not only keyed digests")
+    serve.add_argument(
+        "--log-embeddings",
+        action="store_true",
+        help="log the queries' vectors too, from which much of a text can be recovered",
+    )
+
+    watch = add_command(
+        commands,
+        "watch",
+        "say whether served queries are like those that the router learned from: exit code 0 if so, 3 if not, 4 if too few "
+        "queries tell",
+        run_watch,
+    )
+    watch.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle that was served")
+    watch.add_argument(
+        "--log",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="what `rgd serve --log FILE` wrote; may be repeated, oldest first",
+    )
+    watch.add_argument("--last", type=positive, metavar="N", help="only the last N decisions (default: all)")
+    watch.add_argument(
+        "--unlike",
+        type=Path,
+        metavar="FILE",
+        help="write the queries unlike all training queries to a new FILE (JSONL with task and question), for `rgd init own "
+        "--examples`; needs logs with texts",
+    )
+    watch.add_argument("--json", action="store_true", help="print one JSON object")
     for command in (route, serve):
         command.add_argument(
             "--bundle", type=Path, required=True, metavar="DIR", help="folder that `rgd export` or the workflow wrote"
@@ -165,15 +204,94 @@ def run_route(options: argparse.Namespace) -> int:
 def run_serve(options: argparse.Namespace) -> int:
     """``rgd serve``."""
     from rgd.engines.remote import find_key
+    from rgd.tool.decision_log import DecisionLog
     from rgd.tool.serving import serve
 
     # Threads of the models would wait in a loop for their next work, and take the cores from those that read requests.
     for name, value in PATIENT.items():
         os.environ.setdefault(name, value)
     token = None if options.token is None else find_key(options.token, needed=True)
+    if options.log is None and (options.log_queries or options.log_embeddings):
+        raise UserError("--log-queries and --log-embeddings belong to --log FILE.")
     with _loaded(options) as bundle:
-        serve(bundle, options.port, options.host, token)
+        log = None
+        if options.log is not None:
+            what = {"with_queries": options.log_queries, "with_embeddings": options.log_embeddings}
+            log = DecisionLog(options.log, bundle.content, **what)
+        serve(bundle, options.port, options.host, token, log)
     return 0
+
+
+def run_watch(options: argparse.Namespace) -> int:
+    """``rgd watch``."""
+    from rgd.tool import bundle, decision_log, drift
+
+    content = bundle.read(options.bundle)
+    skipped = decision_log.Skipped()
+    found, far = drift.drift(
+        decision_log.read(options.log, content, skipped), content.embeddings, skipped, options.last
+    )
+    advice = []
+    if found.verdict == drift.UNLIKE:
+        advice = _new_kind(options.unlike, [each.text for each in far if each.text is not None])
+    if options.json:
+        print(json.dumps(found.content() | {"advice": advice}, ensure_ascii=False))
+    else:
+        print(*_drift_lines(found), *advice, sep="\n")
+    return {drift.LIKE: 0, drift.UNLIKE: 3, drift.TOO_FEW: 4}[found.verdict]
+
+
+def _new_kind(file: Path | None, texts: Sequence[str]) -> list[str]:
+    """What to do about queries of a new kind, of which ``texts`` are known; these are written to ``file``.
+
+    Raises:
+        UserError: the file exists or cannot be written.
+    """
+    if file is None or not texts:
+        say = "--unlike FILE writes these queries to a file" if texts else "log the texts (rgd serve --log-queries)"
+        return [
+            f"Generate training queries of the new kind: {say}, or describe it:",
+            '  rgd init own NAME --task new="what these queries are about"',
+        ]
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.writelines(
+                json.dumps({"task": "new", "question": text}, ensure_ascii=False) + "\n" for text in texts
+            )
+    except FileExistsError:
+        raise UserError(f"--unlike {file}: this file exists. Name another one, or delete it.") from None
+    except OSError as error:
+        raise UserError(f"--unlike {file}: {error.strerror}. Name a file in a folder that can be written.") from None
+    return [
+        f"{file} has {len(texts)} queries of the new kind. Sort them into tasks there if they are several kinds, then generate:",
+        f"  rgd init own NAME --examples {shlex.quote(str(file))}",
+    ]
+
+
+def _drift_lines(found: Any) -> list[str]:
+    """A comparison of served queries with the training queries as lines of text for people."""
+    said = {
+        "like": "The served queries are like the training queries.",
+        "unlike": "The served queries are unlike the training queries: what the router learned says little about them.",
+        "too_few": "Too few different queries to tell.",
+    }
+    lines = [
+        said[found.verdict],
+        f"decisions      {found.decisions:,}, on {found.queries:,} different queries",
+        f"unlike all     {found.unlike:.1%} of the queries (1 % where nothing has changed)",
+        f"mean likeness  {found.mean_likeness:.2f} (0.50 where nothing has changed)",
+    ]
+    if found.mmd2 is not None:
+        lines.append(f"MMD² × 1000    {1000 * found.mmd2:.2f}, p {found.p_value:.4f}")
+    if found.skipped.mangled or found.skipped.other_bundle:
+        lines.append(
+            f"left out       {found.skipped.mangled:,} lines that are no decision, {found.skipped.other_bundle:,} of another bundle"
+        )
+    for name, shares in (("asked", found.asked), ("tasks", found.tasks)):
+        shown = ", ".join(f"{each} {share:.0%}" for each, share in itertools.islice(shares.items(), 5))
+        lines.append(f"{name:<14} {shown or 'nothing'}")
+    lines += [f"least like     {each['similarity']:.2f}  {_one_line(each['query'])}" for each in found.least_like]
+    return lines
 
 
 def _loaded(options: argparse.Namespace) -> "Bundle":

@@ -17,6 +17,7 @@ class Metrics:
         decision_seconds: from a query's arrival to the decision on it.
         answer_seconds: by member, until its answer, or its first piece, is here.
         batch: queries that were embedded together.
+        unlogged: decisions that the log could not take.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Metrics:
         self.answer_seconds = Histogram(
             "rgd_answer_seconds", "Time to an answer or its first piece", ["member"], buckets=SECONDS, **kept
         )
+        self.unlogged = Counter("rgd_unlogged_decisions", "Decisions that the log could not take", **kept)
         self.batch = Histogram("rgd_embedded_together", "Queries of a batch", buckets=SIZES, **kept)
 
     def text(self) -> tuple[bytes, str]:

@@ -81,6 +81,7 @@ class Decision:
         task: the task of the cluster, or of the nearest training query if the method does not use tasks.
         cluster: None if the method has no clusters.
         nearest: the nearest training queries, nearest first.
+        similarity: the cosine similarity of the nearest training query.
         likeness: the share of training queries whose own nearest one is no more similar than the query's; None if there
             is only one training query.
         why: all this in one or two sentences.
@@ -95,6 +96,7 @@ class Decision:
     task: str
     cluster: Cluster | None
     nearest: tuple[Neighbour, ...]
+    similarity: float
     likeness: float | None
     why: str
     doubts: tuple[Doubt, ...]
@@ -320,6 +322,7 @@ class Bundle:
                     task=task,
                     cluster=cluster,
                     nearest=close[:neighbours],
+                    similarity=close[0].similarity,
                     likeness=like,
                     why=_why(order, found, task, cluster, close[0]),
                     doubts=(*_doubts(found, row, close[0], like), *self._character.doubts),

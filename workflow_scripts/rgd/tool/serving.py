@@ -18,6 +18,7 @@ from rgd.errors import UserError
 from rgd.tool.answering import Answering, Reply
 from rgd.tool.batching import Batcher, Routed
 from rgd.tool.chat_requests import ChatRequest, read_request
+from rgd.tool.decision_log import DecisionLog
 from rgd.tool.faults import Fault
 from rgd.tool.members import Members, faults
 from rgd.tool.metrics import Metrics
@@ -31,7 +32,9 @@ _RELAYED = "openai"
 """The engine of members whose server takes every parameter and streams."""
 
 
-def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = None) -> None:
+def serve(
+    bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = None, log: DecisionLog | None = None
+) -> None:
     """Serve ``bundle`` until the process is terminated.
 
     Args:
@@ -39,6 +42,7 @@ def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = N
         port: 0 takes a free one.
         host: the address to listen on; other machines reach any but the loopback one.
         token: what clients must send as their API key; None: nothing.
+        log: takes every decision.
 
     Raises:
         UserError: the port or the address is taken or wrong, or other machines could use the server without a token.
@@ -64,7 +68,7 @@ def serve(bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = N
         print(
             f"http://{shown}:{listener.getsockname()[1]}/v1 serves the model {MODEL}. Press Ctrl-C to stop.", flush=True
         )
-        config = uvicorn.Config(application(bundle, token=token, hosts=_HOSTS if _is_loopback(host) else None))
+        config = uvicorn.Config(application(bundle, token=token, hosts=_HOSTS if _is_loopback(host) else None, log=log))
         config.log_level = "warning"
         config.configure_logging()
         # Longer than clients keep idle connections, so that none is closed while a request is on its way.
@@ -85,10 +89,16 @@ class _Parts:
     members: Members
     metrics: Metrics
     models: Mapping[str, str]
+    log: DecisionLog | None
 
 
 def application(
-    bundle: Bundle, *, token: str | None = None, hosts: list[str] | None = _HOSTS, largest_body: int = LARGEST_BODY
+    bundle: Bundle,
+    *,
+    token: str | None = None,
+    hosts: list[str] | None = _HOSTS,
+    largest_body: int = LARGEST_BODY,
+    log: DecisionLog | None = None,
 ) -> Any:
     """The server as an ASGI application.
 
@@ -101,6 +111,7 @@ def application(
         token: what clients must send as their API key; None: nothing.
         hosts: the names of this server that are accepted; None: any.
         largest_body: bytes of the largest request.
+        log: takes every decision; it is closed with the server.
     """
     from fastapi import FastAPI, Request
     from fastapi.middleware.trustedhost import TrustedHostMiddleware
@@ -116,6 +127,7 @@ def application(
         Members(answering),
         metrics,
         {MODEL: bundle.variants[0], **{f"{MODEL}-{name}": name for name in bundle.variants}},
+        log,
     )
 
     @contextlib.asynccontextmanager
@@ -123,6 +135,8 @@ def application(
         yield
         await parts.members.close()
         parts.batcher.close()
+        if log is not None:
+            log.close()
 
     app = FastAPI(title="rgd router", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     if hosts is not None:
@@ -197,7 +211,7 @@ def application(
     async def decide(request: Request) -> Response:
         async def work() -> Response:
             query, variant, neighbours = _read_decision(await _read(request, largest_body), parts.models)
-            routed = await _routed(parts, query, neighbours)
+            routed = await _routed(parts, query, variant, neighbours)
             asks = routed.decision.asked[variant]
             return JSONResponse({"variant": variant, "asks": asks, **routed.decision.content()})
 
@@ -270,16 +284,21 @@ def _read_decision(body: Any, models: Mapping[str, str]) -> tuple[str, str, int]
     return asked.question, _variant(models, asked.model), neighbours
 
 
-async def _routed(parts: _Parts, query: str, neighbours: int = 3) -> Routed:
+async def _routed(parts: _Parts, query: str, variant: str, neighbours: int = 3) -> Routed:
     with parts.metrics.decision_seconds.time(), faults():
-        return await parts.batcher.route(query, neighbours)
+        routed = await parts.batcher.route(query, neighbours)
+    if parts.log is not None:
+        lost = parts.log.lost
+        parts.log.add(routed.decision, routed.vector, variant)
+        parts.metrics.unlogged.inc(parts.log.lost - lost)
+    return routed
 
 
 async def _reply(
     parts: _Parts, asked: ChatRequest, variant: str
 ) -> tuple[dict[str, Any] | AsyncIterator[dict[str, Any]], contextlib.AsyncExitStack]:
     """A chat completion, or the chunks of one that is streamed, and what to close at the end."""
-    routed = await _routed(parts, asked.question)
+    routed = await _routed(parts, asked.question, variant)
     stack = contextlib.AsyncExitStack()
     if asked.options:
         reply = await _vote(parts, asked, routed, variant)
