@@ -47,7 +47,7 @@ test: install
 
 # The rest of what CI runs.
 test-ci: install
-	@$(BIN)/python -m pytest -m "ci and not whole"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "ci and not whole"
 
 test-all: install
 	@$(BIN)/python -m pytest
