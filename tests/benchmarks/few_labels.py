@@ -52,11 +52,14 @@ class Case:
     def right(self) -> np.ndarray:
         return self.at.answers[:, self.columns] == self.at.truth[:, None]
 
-    def top1(self, router: Router, train: np.ndarray) -> float:
+    def queries(self, train: np.ndarray) -> TestQueries:
+        """The test queries with their nearest rows of ``train``."""
+        at, ids = self.at, np.arange(len(self.at.truth)).astype(str)
+        around, _ = nearest(at.embeddings[self.test], at.embeddings[train], min(NEIGHBOURS, len(train)))
+        return TestQueries(ids[self.test], at.embeddings[self.test], around, options=at.options[self.test])
+
+    def top1(self, router: Router, queries: TestQueries) -> float:
         """Points of test accuracy of one call above the best single member."""
-        ids = np.arange(len(self.at.truth)).astype(str)
-        around, _ = nearest(self.at.embeddings[self.test], self.at.embeddings[train], min(NEIGHBOURS, len(train)))
-        queries = TestQueries(ids[self.test], self.at.embeddings[self.test], around, options=self.at.options[self.test])
         where = np.ix_(self.test, self.columns)
         answers = route(router, queries, self.at.answers[where], self.at.confidence[where]).answers["top1"]
         right = answers == self.at.truth[self.test]
@@ -112,13 +115,14 @@ def figures(case: Case, labels: list[int], draws: int, beside: list[str], tested
     train = case.at.training(case.train, case.columns, case.seed)
     truth = case.at.truth[case.train].astype(np.int32)
     prepared = Prepared(train)
+    queries = case.queries(case.train) if tested else None
 
     def row(way: str, count: int, router: Any) -> dict[str, Any]:
         found = {"pool": case.name, "seed": case.seed, "way": way, "labels": count}
         found["regret"] = case.regret(int(router.rankings_[-1, 0]))
         found["expected"] = 100 * float(router.expected_regret_[router.rankings_[-1, 0]])
         found["further"] = router.labels_needed_
-        return found | ({"top1": case.top1(router, case.train)} if tested else {})
+        return found | ({} if queries is None else {"top1": case.top1(router, queries)})
 
     yield row("chosen", 0, prepared.fit(None))
     for draw in range(draws):
@@ -141,12 +145,13 @@ def figures(case: Case, labels: list[int], draws: int, beside: list[str], tested
         for count in [*labels, 500] if beside and draw == 0 else []:
             rows = np.sort(random[:count])
             part = replace(case.at.training(case.train[rows], case.columns, case.seed), labels=truth[rows])
+            near = case.queries(case.train[rows])
             for way in beside:
                 method, parameters = BESIDE[way]
                 router = make(method, parameters, {"top1": 1})
                 fitted = router.fit(part)
                 found = {"pool": case.name, "seed": case.seed, "way": way, "labels": count}
-                yield found | {"top1": case.top1(fitted, case.train[rows])}
+                yield found | {"top1": case.top1(fitted, near)}
 
 
 def table(rows: list[dict[str, Any]], figure: str) -> None:

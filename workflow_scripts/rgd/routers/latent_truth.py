@@ -53,6 +53,8 @@ GROUP_DEVIATION = 0.025
 INTERVAL = 1.96
 # From when on a diagnostic is remarked on.
 MOST_UNANIMOUS, MOST_UNSETTLED, MOST_FAR, MOST_SHIFT, LEAST_SURE, LEAST_GAP = 0.9, 0.5, 0.1, 0.5, 0.6, 3.0
+# What a guess says of labels.
+LABELS = ("labels_used", "labels_needed")
 
 
 @dataclass(frozen=True)
@@ -262,9 +264,10 @@ class LatentTruth(Router):
         used = f"This rests on {self.labels_used_} labels" if self.labels_used_ else "This rests on no label"
         if not self.labels_needed_:
             return f"{used}; more are not needed."
-        count = f"about {self.labels_needed_}" if self.labels_needed_ > 0 else f"more than {FURTHER[-1]:,}"
-        more = "more" if self.labels_used_ else "labels"
-        return f"{used}; {count} {more} would bring the cost under {100 * LITTLE_REGRET:g} points."
+        more, little = "more labels" if self.labels_used_ else "labels", f"{100 * LITTLE_REGRET:g} points"
+        if self.labels_needed_ < 0:
+            return f"{used}; up to {FURTHER[-1]:,} {more} of these queries would not bring the cost under {little}."
+        return f"{used}; about {self.labels_needed_} {more} would bring the cost under {little}."
 
     def certainty(self) -> dict[str, np.ndarray]:
         """How probably each member is the best over all queries, and what asking it alone is expected to lose."""
@@ -313,10 +316,14 @@ class LatentTruth(Router):
                 Doubt(
                     "guess",
                     "Which member is the best is a guess: the answers do not tell the first ones apart.",
-                    {name: value[name] for name in ("best_probability", "expected_regret")},
+                    {name: value[name] for name in ("best_probability", "expected_regret")}
+                    | {name: float(getattr(self, f"{name}_")) for name in LABELS if hasattr(self, f"{name}_")},
                 )
             )
-        if self.other_gap_ < LEAST_GAP:
+        # Labels tell which reading is right.
+        if self.other_gap_ < LEAST_GAP and not (
+            getattr(self, "labels_used_", 0) and value["best_probability"] >= LEAST_SURE
+        ):
             odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"
             leader = str(self.members_[self.other_leader_])
             found.append(
