@@ -219,7 +219,16 @@ def test_a_guess_and_another_reading_are_doubts_with_their_figures() -> None:
 
 def test_a_bundle_of_an_earlier_version_has_no_intervals() -> None:
     content, _, queries = world("latent_truth")
-    old = content.learned.filter(~np.isin(content.learned["name"].to_pylist(), ["deviation_", "best_probability_"]))
+    later = ["deviation_", "best_probability_", "expected_regret_", "other_gap_", "other_leader_"]
+    old = content.learned.filter(~np.isin(content.learned["name"].to_pylist(), later))
+    names = old["name"].to_pylist().index("diagnostic_names_")
+    strings = old["strings"].to_pylist()
+    strings[names] = [
+        name if "best" not in name and "regret" not in name else f"{name}_later" for name in strings[names]
+    ]
+    old = old.set_column(
+        old.schema.get_field_index("strings"), "strings", pa.array(strings, old.schema.field("strings").type)
+    )
     decision = Bundle(bundle.Content(**{**vars(content), "learned": old})).route_vectors(queries.embeddings[:1])[0]
     assert {ranked.interval for ranked in decision.ranking} == {None}
     assert {ranked.best_probability for ranked in decision.ranking} == {None}

@@ -1,5 +1,6 @@
 """The server, asked by OpenAI's own client over a real connection."""
 
+import asyncio
 import contextlib
 import dataclasses
 import errno
@@ -17,8 +18,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import openai
 import pytest
+from threadpoolctl import threadpool_info
 
 from rgd.errors import UserError
+from rgd.tool.batching import Batcher
 from rgd.tool.bundle import Content
 from rgd.tool.places import EVERY, Places
 from rgd.tool.routing import Bundle
@@ -587,3 +590,19 @@ def test_queries_that_come_together_are_embedded_together(monkeypatch: pytest.Mo
         alone = {query: post(address, "/v1/decision", {"query": query})[1] for query in set(queries)}
     assert [each["ranking"] for each in found] == [alone[query]["ranking"] for query in queries]
     assert max(sizes) > 4
+
+
+def test_decisions_take_one_thread_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(Bundle, "embed", lambda *_: np.eye(DIMENSION, dtype=np.float32)[:1])
+    route = Bundle.route_vectors
+
+    def watched(self: Bundle, *arguments: object) -> object:
+        seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return route(self, *arguments)
+
+    monkeypatch.setattr(Bundle, "route_vectors", watched)
+    batcher = Batcher(Bundle(world()[0]))
+    asyncio.run(batcher.route("Which?"))
+    batcher.close()
+    assert set(seen) == {1}

@@ -35,6 +35,12 @@ def add(commands: "Commands") -> None:
     )
     export.add_argument("router", type=Path, metavar="FILE", help="such as results/routers/D/S/P/R.parquet")
     export.add_argument("target", type=Path, metavar="DIR", help="target folder, which must be new or empty")
+    export.add_argument(
+        "--format",
+        choices=("bundle", "vllm-semantic-router"),
+        default="bundle",
+        help="a bundle (default), or the k-means artifact of vLLM Semantic Router, from a router that ranks by the nearest cluster",
+    )
     export.add_argument("--seed", type=int, help="seed of the fit (default: the experiment's first)")
     add_settings(export)
 
@@ -150,20 +156,32 @@ def run_export(options: argparse.Namespace) -> int:
     """``rgd export``."""
     from rgd.config.command_line import FOLDER, configuration
     from rgd.tool import settings
-    from rgd.tool.exporting import export
+    from rgd.tool.exporting import content_of, export
 
     config = configuration(options.config, check_data=False)
     cell = settings.cell_of(options.router)
     settings.check_cell(config, cell)
     if options.target.exists() and (not options.target.is_dir() or any(options.target.iterdir())):
         raise UserError(f"{options.target} already exists and is not empty. Name another folder, or delete it.")
-    export(
-        options.target,
+    made_of = (
         settings.paths(config, cell),
         settings.routing(config, cell, options.seed),
         settings.asking(config, FOLDER, cell),
         config.paths.results,
     )
+    if options.format == "vllm-semantic-router":
+        from rgd.tool.routing import Bundle
+        from rgd.tool.semantic_router import write_artifact
+
+        content = content_of(*made_of)
+        same = write_artifact(options.target, Bundle(content))
+        embedder = (content.routing["embedder"] or {}).get("name") or "the model that made the dataset's vectors"
+        print(
+            f"On {same:.1%} of the training queries it takes the model that the router ranks first. It expects the vectors of "
+            f"{embedder} ({content.embeddings.shape[1]} numbers)."
+        )
+    else:
+        export(options.target, *made_of)
     print(f"{options.target}: {sum(file.stat().st_size for file in options.target.iterdir()):,} bytes")
     return 0
 

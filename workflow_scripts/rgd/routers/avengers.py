@@ -54,6 +54,10 @@ class Avengers(Router):
         """Rank by the accuracies in each query's cluster, equal ones by those over all training queries."""
         return rank_members(self.scores(queries), self.members_, tie=self.overall_)
 
+    def centroids(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cluster means and their rankings; the nearest one is that by Euclidean distance."""
+        return self.centroids_, rank_members(self.accuracy_, self.members_, tie=self.overall_)
+
     def clusters(self, queries: TestQueries) -> Clusters:
         """The cluster whose mean is nearest to each query."""
         nearest = self._nearest(queries)

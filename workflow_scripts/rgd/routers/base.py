@@ -360,6 +360,10 @@ class Router:
         """The cluster that each query falls into; None where the router has no clusters."""
         return None
 
+    def centroids(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The centroids (C, d) and the ranking (C, M) of each, where a query takes that of the nearest; else None."""
+        return None
+
     def asked(self, ranking: np.ndarray) -> dict[str, np.ndarray]:
         """For every variant, the (n, k) members it asks, best first; at most the whole pool."""
         return {name: ranking[:, :count] for name, count in self.variants.items()}

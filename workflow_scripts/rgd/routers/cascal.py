@@ -151,6 +151,10 @@ class Cascal(Router):
             return self.scores_[np.argmax(similarity, axis=1)]
         return self._mixed_scores(similarity)
 
+    def centroids(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The centroids and their rankings; None for a mixture. A query looks at those of its task alone."""
+        return (self.centroids_, rank_members(self.scores_, self.members_)) if self.selection == "nearest" else None
+
     def clusters(self, queries: TestQueries) -> Clusters:
         """The cluster of each query's task that is nearest to it."""
         tasks = self._tasks(queries)

@@ -320,6 +320,22 @@ def clusters(router: Router, queries: TestQueries) -> Clusters | None:
     return found
 
 
+def centroids(router: Router) -> tuple[np.ndarray, np.ndarray] | None:
+    """The router's centroids (C, d) and the ranking (C, M) of each; None where it does not rank by the nearest one.
+
+    Raises:
+        RouterError: ``centroids`` fails, or gives anything else.
+    """
+    found = _call(router, "centroids")
+    if found is None:
+        return None
+    vectors, rankings = found
+    pool = len(router.members_)
+    _check_array(type(router), "centroids gives vectors as", vectors, np.shape(vectors)[:2], "f")
+    _check_array(type(router), "centroids gives rankings as", rankings, (len(vectors), pool), "iu", least=0, below=pool)
+    return vectors, rankings
+
+
 def respond(router: Router, queries: TestQueries, ranking: np.ndarray, answers: np.ndarray, z: np.ndarray) -> Responses:
     """What each variant of the router answers; arguments as in :meth:`rgd.routers.base.Router.respond`.
 

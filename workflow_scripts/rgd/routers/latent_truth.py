@@ -290,7 +290,10 @@ class LatentTruth(Router):
 
     def doubts(self) -> list[Doubt]:
         """What in the training queries is a reason to distrust the router."""
-        value = dict(zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True))
+        # Bundles of earlier versions lack some of this.
+        value = {"best_probability": 1.0, "expected_regret": 0.0} | dict(
+            zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True)
+        )
         found = []
         if value["unanimous"] > MOST_UNANIMOUS:
             found.append(
@@ -321,7 +324,7 @@ class LatentTruth(Router):
                 )
             )
         # Labels tell which reading is right.
-        if self.other_gap_ < LEAST_GAP and not (
+        if getattr(self, "other_gap_", LEAST_GAP) < LEAST_GAP and not (
             getattr(self, "labels_used_", 0) and value["best_probability"] >= LEAST_SURE
         ):
             odds = "as" if self.other_gap_ <= 0.5 else f"{np.exp(-self.other_gap_):.1g} times as"

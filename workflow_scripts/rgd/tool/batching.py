@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from rgd.tool.faults import OVERLOADED, Fault
 from rgd.tool.routing import Bundle, Decision
@@ -39,6 +40,7 @@ class Batcher:
     def __init__(self, bundle: Bundle, told: Callable[[int], None] = lambda _: None) -> None:
         self.bundle, self.told = bundle, told
         self._thread = ThreadPoolExecutor(1, "router")
+        self._blas = ThreadpoolController()
         self._waiting: deque[tuple[str, int, asyncio.Future[Routed]]] = deque()
         self._work: asyncio.Task[None] | None = None
 
@@ -88,7 +90,9 @@ class Batcher:
     def _route(self, asked: list[tuple[str, int]]) -> list[Routed]:
         queries = [query for query, _ in asked]
         vectors = self.bundle.embed(queries)
-        decisions = self.bundle.route_vectors(vectors, queries, max(most for _, most in asked))
+        # Several threads of BLAS spin around products as small as these, and take the cores from those that read requests.
+        with self._blas.limit(limits=1, user_api="blas"):
+            decisions = self.bundle.route_vectors(vectors, queries, max(most for _, most in asked))
         return [
             Routed(vectors[row : row + 1], decision.with_nearest(most))
             for row, (decision, (_, most)) in enumerate(zip(decisions, asked, strict=True))

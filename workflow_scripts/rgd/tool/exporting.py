@@ -25,10 +25,19 @@ def export(
     members: Sequence[Mapping[str, Any]],
     root: str | Path,
 ) -> None:
-    """Write the bundle of a fitted router to ``folder``.
+    """Write the bundle of a fitted router to ``folder``, which is created if absent; the rest as :func:`content_of`."""
+    bundle.write(folder, content_of(paths, routing, members, root))
+
+
+def content_of(
+    paths: Mapping[str, str | Path],
+    routing: Mapping[str, Any],
+    members: Sequence[Mapping[str, Any]],
+    root: str | Path,
+) -> bundle.Content:
+    """The content of a fitted router's bundle.
 
     Args:
-        folder: created if absent.
         paths: router, training (sets), questions and embeddings of the router's cell, and descriptions and to_label if there are any.
         routing: from :func:`rgd.tool.settings.routing`.
         members: from :func:`rgd.tool.settings.asking`.
@@ -56,7 +65,7 @@ def export(
         to_label = [{**known[query]._asdict(), "options": list(known[query].options)} for query in wanted.tolist()]
     embeddings = vectors_of(paths["embeddings"], ids)
     embedder = routing["embedder"]
-    content = bundle.Content(
+    return bundle.Content(
         routing={
             **routing,
             "descriptions": descriptions,
@@ -70,7 +79,6 @@ def export(
         embeddings=np.asarray(embeddings),
         to_label=to_label,
     )
-    bundle.write(folder, content)
 
 
 def check_routes_alone(name: str, router: Any) -> None:
