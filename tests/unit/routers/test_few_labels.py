@@ -9,6 +9,7 @@ import pytest
 
 from rgd.routers import contract, make, restore, route, save
 from rgd.routers.base import Labelled, Router, TrainingSet
+from rgd.routing.latent_truth.panels import TRUSTS
 from tests.planted import Planted, planted
 
 QUICK = {"budgets": {"sequential2": 2.0}, "largest_panel": 2}
@@ -188,3 +189,23 @@ def test_small_pools_take_labels(members: int) -> None:
     router = fitted(train, labels(at, np.arange(12)))
     assert np.isfinite(router.accuracy_).all()
     assert router.labels_used_ == 12
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_labels_show_how_far_a_panel_is_to_trust_its_best_member(seed: int) -> None:
+    at = world(seed, n=1200, ability=(1.4, 0.3, 0.0, -0.3))
+    train = training(at)
+    settings = ("latent_truth", {"budgets": {}}, {"top1": 1, "top3": 3, "all": 9})
+    every = labels(at, np.arange(len(at.truth)))
+    router = contract.fit(make(*settings), replace(train, labelled=every))
+    rows = np.arange(len(at.truth))
+    queries = at.queries(rows, rows)
+    chosen, accuracy = {name: getattr(router, f"trust_{name}_") for name in ("top3", "all")}, {}
+    for trust in TRUSTS:
+        router.trust_top3_ = router.trust_all_ = trust
+        answers = route(router, queries, at.answers, at.confidence).answers
+        accuracy[trust] = {name: (answers[name] == at.truth).mean() for name in chosen}
+    for name, trust in chosen.items():
+        assert accuracy[trust][name] >= max(each[name] for each in accuracy.values()) - 0.002
+    assert not hasattr(router, "trust_top1_")
+    assert not hasattr(contract.fit(make(*settings), train), "trust_all_")

@@ -38,7 +38,17 @@ from rgd.routing.latent_truth.fit import (
     pair_agreement,
     readings,
 )
-from rgd.routing.latent_truth.labelling import FURTHER, LITTLE_REGRET, credences, drawing_rates, drawn, learn
+from rgd.routing.latent_truth.labelling import (
+    FURTHER,
+    LITTLE_REGRET,
+    credences,
+    doubted,
+    drawing_rates,
+    drawn,
+    evidence,
+    learn,
+    preferred,
+)
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
 from rgd.routing.latent_truth.standing import Standing, rereadings, standing
 from rgd.routing.rounding import DECIMALS
@@ -109,7 +119,8 @@ class LatentTruth(Router):
         (see rgd.routing.latent_truth.panels.Stopping), starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, deviation_ (M,) its standard deviation, best_probability_ (M,) that each member is the
         most accurate, expected_regret_ (M,) by how much less accurate than the best each is expected to be, labels_used_,
-        labels_needed_ (how many more would decide, see rgd.routing.latent_truth.labelling.Learned), diagnostic_names_, diagnostics_.
+        labels_needed_ (how many more would decide, see rgd.routing.latent_truth.labelling.Learned), with labels trust_VARIANT_
+        (how many times as probable as the best member's another answer has to be for the panel to give it), diagnostic_names_, diagnostics_.
     """
 
     compares_answers = True
@@ -159,6 +170,8 @@ class LatentTruth(Router):
         logits = logits + self.offsets_[self._finest(groups, len(answers))]
         finest = self._choose_panels(answers, seen.choices, logits, truth, groups)
         self.prices_ = np.ones(len(self.members_)) if train.prices is None else np.asarray(train.prices, np.float64)
+        if learned.chance is not None:
+            self._choose_trust(train, seen, logits, finest, learned.chance)
         self._set_thresholds(answers, seen.choices, logits, truth, finest)
         self._diagnose(answers, seen.choices, seen.z, truth)
         return self
@@ -217,7 +230,7 @@ class LatentTruth(Router):
         logits = log_odds(self.ability_, self.slope_, self._known(z), self.offsets_[group])
         given, asked = {}, self._panels(group)
         for name in self.variants:
-            given[name], _ = self._lead(answers, choices, logits, asked[name], ranking, panels.PANEL_TRUST)
+            given[name], _ = self._lead(answers, choices, logits, asked[name], ranking, self._trust(name))
         runs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for name in self.budgets:
             start = int(getattr(self, f"starts_{name}_"))
@@ -503,6 +516,39 @@ class LatentTruth(Router):
             assert best is not None
             setattr(self, f"starts_{name}_", best[1])
             setattr(self, f"stopping_{name}_", np.array(dataclasses.astuple(best[2])))
+
+    def _choose_trust(
+        self, train: TrainingSet, seen: _Reading, logits: np.ndarray, rows: np.ndarray, chance: np.ndarray
+    ) -> None:
+        """For each panel, how many times as probable as the best member's another answer has to be, by the labels.
+
+        Args:
+            logits: (n, M) with what groups add.
+            rows: (n,) the group of each query.
+            chance: (n,) that it is labelled.
+        """
+        labelled, _ = few_labels(train)
+        assert train.labelled is not None
+        likely = doubted(seen.givers, seen.truth)
+        for name, count in self.variants.items():
+            if min(count, len(self.members_)) < 2:
+                continue
+            asked = self.panels_[min(count, len(self.panels_)) - 1][rows][:, :count]
+            claimed = np.stack(
+                [
+                    self._lead(train.answers, seen.choices, logits, asked, self.rankings_[rows], trust)[0]
+                    for trust in panels.TRUSTS
+                ],
+                axis=1,
+            )
+            givers = np.stack([panels.first_with(train.answers, column) for column in claimed.T], axis=1)
+            right = (claimed[labelled] == train.labelled.codes[:, None]) & (claimed[labelled] >= 0)
+            found = evidence(givers, seen.truth, likely, labelled, right, chance)
+            trust = panels.TRUSTS[preferred(found, panels.TRUSTS.index(panels.PANEL_TRUST))]
+            setattr(self, f"trust_{name}_", trust)
+
+    def _trust(self, name: str) -> float:
+        return float(getattr(self, f"trust_{name}_", panels.PANEL_TRUST))
 
     def _stopping(self, name: str) -> panels.Stopping:
         # Bundles of earlier versions have one threshold, and say nothing of who is the best.

@@ -15,6 +15,7 @@ from rgd.routing.latent_truth.labelling import (
     chances_of,
     credences,
     differing,
+    doubted,
     drawing_rates,
     drawn,
     evidence,
@@ -22,6 +23,7 @@ from rgd.routing.latent_truth.labelling import (
     further_labels,
     inclusion,
     learn,
+    preferred,
     prior,
     revealed,
     tilted,
@@ -132,7 +134,7 @@ def test_the_expected_noise_is_that_of_independent_draws(seed: int) -> None:
             error = error - error.mean()
             part = doubtful(given, truth[row], slot) * (1 - chance[row]) / chance[row]
             expected += part * np.outer(error, error) / 25**2
-    np.testing.assert_allclose(expected_noise(givers, truth, chance), expected, atol=1e-14)
+    np.testing.assert_allclose(expected_noise(givers, truth, doubted(givers, truth), chance), expected, atol=1e-14)
 
 
 def a_truth(givers: np.ndarray, seed: int) -> np.ndarray:
@@ -151,7 +153,7 @@ def test_labels_estimate_the_differences_without_bias() -> None:
     found = []
     for seed in range(300):
         rows = np.sort(drawn(rates, ids, seed)[:40])
-        found.append(evidence(givers, truth, rows, right[rows], chance))
+        found.append(evidence(givers, truth, doubted(givers, truth), rows, right[rows], chance))
     estimates = np.array([each.accuracy - each.accuracy.mean() for each in found])
     true = right.mean(axis=0) - right.mean()
     deviation = estimates.std(axis=0)
@@ -169,8 +171,7 @@ def test_all_labels_give_the_differences_themselves() -> None:
     rates = drawing_rates(givers, truth, np.full(4, 0.25))
     for rows in (np.arange(60), np.flatnonzero(rates > 0)):
         chance = chances_of(rates, rows)
-        seen = rows[chance[rows] > 0]
-        found = evidence(givers, truth, seen, right[seen], chance)
+        found = evidence(givers, truth, doubted(givers, truth), rows, right[rows], chance)
         np.testing.assert_allclose(
             found.accuracy - found.accuracy.mean(), right.mean(axis=0) - right.mean(), atol=1e-12
         )
@@ -330,3 +331,11 @@ def test_what_is_learned_agrees_with_itself() -> None:
     assert none.posterior is stand
     np.testing.assert_array_equal(none.truth, truth)
     assert not none.shift.any()
+
+
+def test_a_panel_keeps_its_usual_rule_unless_labels_speak_against_it() -> None:
+    noise = (np.eye(3) - 1 / 3) * 1e-4
+    assert preferred(Evidence(np.zeros(3), noise), 1) == 1
+    assert preferred(Evidence(np.array([0.0, 0.0, 0.03]), 100 * noise), 1) == 1
+    assert preferred(Evidence(np.array([0.0, 0.0, 0.03]), noise), 1) == 2
+    assert preferred(Evidence(np.array([0.03, 0.0, 0.03]), 0 * noise), 1) == 0

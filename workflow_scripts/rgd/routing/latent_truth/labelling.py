@@ -29,6 +29,8 @@ EXPECTED_LABELS, EXPECTED_NOISE = 20.0, 1.5
 # Shares of labels that may have been drawn at random instead of by rate, and by how much of log-likelihood one has to be
 # better than no such label.
 ANY_DESIGN, DESIGN_GAIN = (0.0, 0.25, 0.5, 0.75, 1.0), 3.0
+# By how much the usual rule of a panel is better than another in the mean, and the deviation of a rule's accuracy.
+USUAL_GAIN, RULE_DEVIATION = 0.005, 0.007
 # Numbers of further labels that are considered, and what expected regret is small enough to need no more.
 FURTHER, LITTLE_REGRET = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000), 0.0025
 DRAWS = 2000
@@ -180,45 +182,55 @@ def chances_of(rates: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return found[int(np.argmax(np.array(heights) >= max(heights) - DESIGN_GAIN))]
 
 
-def expected_noise(givers: np.ndarray, truth: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """The variance (M, M) of the estimate by labels that the model expects, as in :class:`Evidence`."""
+def expected_noise(givers: np.ndarray, truth: np.ndarray, likely: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """The variance (M, M) of the estimate by labels that the model expects, as in :class:`Evidence`.
+
+    ``likely`` (n, M + 1) is the truth as it is drawn from, by :func:`doubted`.
+    """
     weight = np.where(chance > 0, (1.0 - chance) / np.maximum(chance, 1e-300), 0.0)
     kept = weight > 0
     givers, weight = givers[kept], weight[kept, None]
-    right, likely = credences(givers, truth[kept]), credences(givers, doubted(givers, truth[kept]))
+    right, drawn_right = credences(givers, truth[kept]), credences(givers, likely[kept]) * weight
     together = np.stack(
         [
-            ((givers == column[:, None]) & (givers >= 0)).T @ (likely[:, [place]] * weight)[:, 0]
+            ((givers == column[:, None]) & (givers >= 0)).T @ drawn_right[:, place]
             for place, column in enumerate(givers.T)
         ]
     )
-    mixed = (likely * weight).T @ right
+    mixed = drawn_right.T @ right
     centre = np.eye(givers.shape[1]) - 1.0 / givers.shape[1]
     return np.asarray(centre @ (together - mixed - mixed.T + (right * weight).T @ right) @ centre / len(chance) ** 2)
 
 
 def evidence(
-    givers: np.ndarray, truth: np.ndarray, rows: np.ndarray, right: np.ndarray, chance: np.ndarray
+    givers: np.ndarray,
+    truth: np.ndarray,
+    likely: np.ndarray,
+    rows: np.ndarray,
+    right: np.ndarray,
+    chance: np.ndarray,
 ) -> Evidence:
     """The accuracies by the model, corrected by its mean error on the labelled queries, each weighed by its inverse chance.
 
     The variance is that of a draw of fixed size (Hajek 1964), shrunk towards the model's expectation.
 
     Args:
-        givers, truth: as in :func:`drawing_rates`.
-        rows: (l,) the labelled queries, all with a chance above 0.
+        givers: (n, M) whose answer each member gives, as in :func:`drawing_rates`; or each of M rules by which a panel answers.
+        truth, likely, chance: as in :func:`expected_noise`.
+        rows: (l,) the labelled queries; those without a chance do not count.
         right: (l, M) which answers to them are right.
-        chance: (n,) that each query is labelled.
     """
+    seen = chance[rows] > 0
+    rows, right = rows[seen], right[seen]
     n, count = len(givers), len(rows)
     believed = credences(givers, truth)
     error = (right - believed[rows]) / chance[rows, None]
     error -= error.mean(axis=1, keepdims=True)
     open_share = 1.0 - chance[rows]
     away = error - (open_share @ error) / max(open_share.sum(), 1e-9)
-    seen = (away.T * open_share) @ away / n**2 * count / max(count - 1, 1)
-    expected = EXPECTED_NOISE * expected_noise(givers, truth, chance)
-    variance = (count * seen + EXPECTED_LABELS * expected) / (count + EXPECTED_LABELS)
+    seen_noise = (away.T * open_share) @ away / n**2 * count / max(count - 1, 1)
+    expected = EXPECTED_NOISE * expected_noise(givers, truth, likely, chance)
+    variance = (count * seen_noise + EXPECTED_LABELS * expected) / (count + EXPECTED_LABELS)
     return Evidence(believed.mean(axis=0) + error.sum(axis=0) / n, variance)
 
 
@@ -232,6 +244,18 @@ def prior(stand: Standing, sampling: np.ndarray) -> Mixture:
     shares, factors = np.array(WIDTHS).T
     doubt = stand.covariance - sampling
     return Mixture(shares / shares.sum(), tuple(Standing(stand.mean, factor**2 * doubt) for factor in factors))
+
+
+def preferred(found: Evidence, usual: int) -> int:
+    """Which of several rules by which a panel answers is the best with the labels at hand; ``usual`` is the best without.
+
+    The model does not tell them apart: it takes those that trust it for better. So what is known without labels is what was
+    measured on recorded pools, USUAL_GAIN and RULE_DEVIATION.
+    """
+    rules = len(found.accuracy)
+    mean = np.where(np.arange(rules) == usual, USUAL_GAIN, 0.0)
+    now = updated(prior(Standing(mean, RULE_DEVIATION**2 * np.eye(rules)), np.zeros((rules, rules))), found)
+    return int(now.mean.round(DECIMALS).argmax())
 
 
 def updated(before: Mixture, found: Evidence) -> Mixture:
@@ -340,6 +364,12 @@ def tilted(
     return found, shift
 
 
+def odds_of(accuracy: np.ndarray) -> np.ndarray:
+    """Log-odds of accuracies (M,), which count as between 0.01 and 0.99."""
+    inside = np.clip(accuracy, 0.01, 0.99)
+    return np.asarray(np.log(inside / (1.0 - inside)))
+
+
 def _tilt(
     givers: np.ndarray, truth: np.ndarray, shift: np.ndarray, target: np.ndarray, n: int
 ) -> tuple[float, np.ndarray]:
@@ -373,13 +403,15 @@ class Learned:
         posterior: of the accuracies.
         truth: (n, M + 1) of each query, as in :func:`drawing_rates`; the members' mean accuracies by it differ as the
             posterior's do, and labelled queries are known.
-        shift: (M,) by which the log-odds of each member move.
+        shift: (M,) by which the log-odds of each member's being right move.
+        chance: (n,) that each query is labelled; None without labels.
         further: how many more labels would bring the expected regret under LITTLE_REGRET; -1 for more than can be told.
     """
 
     posterior: Standing | Mixture
     truth: np.ndarray
     shift: np.ndarray
+    chance: np.ndarray | None
     further: int
 
 
@@ -399,21 +431,22 @@ def learn(givers: np.ndarray, truth: np.ndarray, stand: Standing, rows: np.ndarr
     sampling = sampling_error(credences(givers, truth))
     before = prior(stand, sampling)
     posterior: Standing | Mixture = stand
-    now, judged, shift = before, truth, np.zeros(givers.shape[1])
+    now, judged, shift, chance = before, truth, np.zeros(givers.shape[1]), None
+    likely = doubted(givers, truth)
     if len(rows):
         chance = chances_of(rates, rows)
-        seen = chance[rows] > 0
-        now = updated(before, evidence(givers, truth, rows[seen], right[seen], chance))
+        now = updated(before, evidence(givers, truth, likely, rows, right, chance))
         free = np.ones(len(givers), dtype=bool)
         free[rows] = False
-        judged, shift = tilted(givers, revealed(givers, truth, rows, right), now.mean, free)
+        judged, _ = tilted(givers, revealed(givers, truth, rows, right), now.mean, free)
+        shift = odds_of(credences(givers, judged).mean(axis=0)) - odds_of(credences(givers, truth).mean(axis=0))
         posterior = widened(now, sampling)
     telling = rates > 0
     at_hand = int(telling[rows].sum())
     noises = (
-        (count, EXPECTED_NOISE * expected_noise(givers, truth, inclusion(rates, at_hand + count)))
+        (count, EXPECTED_NOISE * expected_noise(givers, truth, likely, inclusion(rates, at_hand + count)))
         for count in FURTHER
         if count <= telling.sum() - at_hand
     )
     further = further_labels(before, now, sampling, noises)
-    return Learned(posterior, judged, shift, -1 if further is None else further)
+    return Learned(posterior, judged, shift, chance, -1 if further is None else further)

@@ -23,6 +23,8 @@ ALL_PANELS, BEST_PANELS = 64, 8
 # one, who are often more. The posterior believes several members that agree more than they deserve: what makes them err alike
 # beyond the model counts as evidence. Both are measured on recorded pools (docs/latent_truth.md).
 PANEL_TRUST, SEQUENCE_TRUST = 1.4, 2.0
+# Among these labels choose for a panel.
+TRUSTS = (1.0, PANEL_TRUST, 2.0, 4.0, 8.0)
 # So many thresholds are tried.
 MOST_LEVELS = 200
 
@@ -80,6 +82,12 @@ def credence(truth: np.ndarray, answers: np.ndarray, claimed: np.ndarray) -> np.
     said = (answers == claimed[:, None]) & (claimed >= 0)[:, None]
     first = np.argmax(said, axis=1)
     return np.where(said.any(axis=1), truth[np.arange(len(answers)), first], 0.0)
+
+
+def first_with(answers: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+    """The first member (n,) with each claimed answer (n,) among ``answers`` (n, M), -1 where there is none."""
+    said = (answers == claimed[:, None]) & (claimed >= 0)[:, None]
+    return np.where(said.any(axis=1), said.argmax(axis=1), -1)
 
 
 def values(
