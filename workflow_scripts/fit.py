@@ -28,5 +28,7 @@ with running(snakemake, LIBRARIES):
         sure = contract.standing(router)
         if sure:
             print(f"seed {seed}: {sure}")
+        for sentence in contract.explanations(router).values():
+            print(f"seed {seed}: {sentence}")
         for doubt in contract.doubts(router):
             print(f"seed {seed}: {doubt.says}")

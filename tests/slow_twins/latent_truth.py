@@ -1,42 +1,48 @@
 """The latent-truth model one query, one possible answer and one member at a time, by its story and not by its formulas."""
 
+import itertools
 import math
 
 
-def joint(answers, choices, logits, spread, kappa, parent, copying, points, weights):
+def joint(answers, choices, logits, spread, kappa, floor, parent, copying, points, weights):
     """{(possible answer, node): probability together with the answers} of one query.
 
-    ``answers`` are letters 0 .. choices - 1, or None. Members answer one after the other, sources before copies.
+    ``answers`` are letters 0 .. choices - 1, or None. Who copies is settled first: a copy says what its source says, and is then
+    as if it had said nothing. A member that copies with probability 1 says nothing of its own where its source answers.
     """
-    order = sorted(range(len(answers)), key=lambda member: (depth(parent, member), member))
     found = {}
-    for truth in range(choices):
-        for node, (x, weight) in enumerate(zip(points, weights, strict=True)):
-            chance = weight / choices
-            wrong: list[int] = []
-            for member in order:
-                letter = answers[member]
-                if letter is None:
-                    continue
-                p = 1.0 / (1.0 + math.exp(-(logits[member] + spread * x)))
-                if letter == truth:
-                    alone = p
-                else:
-                    alone = (1.0 - p) * (kappa / (choices - 1) + wrong.count(letter)) / (kappa + len(wrong))
-                    wrong = [*wrong, letter]
-                source = parent[member]
-                if source >= 0 and answers[source] is not None:
-                    same = 1.0 if answers[source] == letter else 0.0
-                    chance *= copying[member] * same + (1.0 - copying[member]) * alone
-                else:
-                    chance *= alone
-            found[truth, node] = chance
+    maybe = [
+        member
+        for member, source in enumerate(parent)
+        if source >= 0 and copying[member] < 1.0 and None not in (answers[member], answers[source])
+    ]
+    double = {
+        member
+        for member, source in enumerate(parent)
+        if source >= 0 and copying[member] >= 1.0 and None not in (answers[member], answers[source])
+    }
+    for copied in itertools.product((False, True), repeat=len(maybe)):
+        idle, scene = set(double), 1.0
+        for member, copies in zip(maybe, copied, strict=True):
+            scene *= copying[member] if copies else 1.0 - copying[member]
+            if copies:
+                idle.add(member)
+                scene *= 1.0 if answers[member] == answers[parent[member]] else 0.0
+        for truth in range(choices):
+            for node, (x, weight) in enumerate(zip(points, weights, strict=True)):
+                chance = scene * weight / choices
+                wrong: list[int] = []
+                for member, letter in enumerate(answers):
+                    if letter is None or member in idle:
+                        continue
+                    p = floor + (1.0 - floor) / (1.0 + math.exp(-(logits[member] + spread * x)))
+                    if letter == truth:
+                        chance *= p
+                    else:
+                        chance *= (1.0 - p) * (kappa / (choices - 1) + wrong.count(letter)) / (kappa + len(wrong))
+                        wrong = [*wrong, letter]
+                found[truth, node] = found.get((truth, node), 0.0) + chance
     return found
-
-
-def depth(parent, member):
-    """How many sources stand between a member and one that copies nobody."""
-    return 0 if parent[member] < 0 else 1 + depth(parent, parent[member])
 
 
 def truth(answers, choices, *model):

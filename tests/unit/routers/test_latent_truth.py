@@ -196,9 +196,34 @@ def test_a_router_of_an_earlier_version_stops_at_its_one_threshold():
     for name in router.budgets:
         delattr(router, f"stopping_{name}_")
         setattr(router, f"threshold_{name}_", 0.9)
-    del router.best_probability_
+    del router.best_probability_, router.panel_worth_, router.floor_
     routes = route(router, world.queries(test, np.arange(400)), world.answers[test], world.confidence[test])
     asked = [routes.asked[name] for name in router.budgets]
     assert all((each == asked[0]).all() for each in asked)
     assert 1.0 < (asked[0] >= 0).sum(axis=1).mean() < 6.0
     assert router.standing() == ""
+    assert router.explanations() == {}
+
+
+def test_it_explains_its_panel_and_predicts_the_price_of_other_queries():
+    inside, outside = 0, 0
+    for seed in range(3):
+        world = planted(seed)
+        router, routes, _ = routed(world)
+        sentences = router.explanations()
+        assert list(sentences) == ["top3", *router.budgets]
+        assert all(name in said for name, said in sentences.items())
+        assert all(member in sentences["top3"] for member in router.members_[router.panels_[2, -1, :3]])
+        # The best panel is worth at least the best members, and any of its members at least its answer.
+        worth, covered, best_worth, _ = router.panel_worth_.T
+        assert (worth >= best_worth - 1e-9).all()
+        assert (covered >= worth - 1e-9).all()
+        for name in router.budgets:
+            rule = router._stopping(name)
+            low, high = rule.interval(1500, len(routes.ranking))
+            paid = (routes.asked[name] >= 0).sum(axis=1).mean()
+            assert low < rule.price < high < rule.price + 0.5
+            inside, outside = inside + (low <= paid <= high), outside + 1
+    assert inside >= outside - 1
+    # More queries are predicted better.
+    assert np.ptp(rule.interval(1500, 10_000)) < np.ptp(rule.interval(1500, 100))

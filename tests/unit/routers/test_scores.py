@@ -16,7 +16,7 @@ from tests.unit.routing_worlds import asking, small
 
 GROUPS = np.repeat([0, 1], 30)
 PLACES = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
-WHO_COMPARES = {"cascal", "dawid_skene", "latent_truth", "majority", "optimal_weight", "smoothie"}
+WHO_COMPARES = {"cascal", "dawid_skene", "fuse", "latent_truth", "majority", "optimal_weight", "smoothie"}
 METHODS = sorted({yaml.safe_load(file.read_text())["method"] for file in (ROOT / "config/router").glob("*.yaml")})
 
 

@@ -16,6 +16,7 @@ from rgd.routing.one_coin import (
     Cells,
     agreeing_accuracy,
     expected_accuracy,
+    triplet_accuracy,
     weighted_vote,
 )
 
@@ -31,7 +32,7 @@ def planted(accuracy: list[float], n: int = 4000, options: int = 4, seed: int = 
     return answers, truth
 
 
-@pytest.mark.parametrize("estimate", [expected_accuracy, agreeing_accuracy])
+@pytest.mark.parametrize("estimate", [expected_accuracy, agreeing_accuracy, triplet_accuracy])
 @pytest.mark.parametrize("options", [2, 4, 10])
 def test_accuracies_of_independent_members_are_found(estimate, options: int) -> None:
     accuracy = [0.9, 0.75, 0.7, 0.6, 0.55]
@@ -94,14 +95,14 @@ def test_the_weighted_vote_is_the_most_probable_answer(seed: int, members: int, 
 def test_no_member_and_no_order_changes_what_is_estimated() -> None:
     answers, _ = planted([0.8, 0.7, 0.6, 0.5], n=500)
     options = np.full(len(answers), 4)
-    for estimate in (expected_accuracy, agreeing_accuracy):
+    for estimate in (expected_accuracy, agreeing_accuracy, triplet_accuracy):
         whole = estimate(answers, options)
         for order in itertools.islice(itertools.permutations(range(4)), 1, 24, 7):
             assert estimate(answers[:, list(order)], options) == pytest.approx(whole[list(order)], abs=1e-6)
         assert estimate(answers[::-1], options) == pytest.approx(whole, abs=1e-9)
 
 
-@pytest.mark.parametrize("estimate", [expected_accuracy, agreeing_accuracy])
+@pytest.mark.parametrize("estimate", [expected_accuracy, agreeing_accuracy, triplet_accuracy])
 def test_odd_pools_are_estimated_without_a_warning(estimate) -> None:
     options = np.array([4, 0, 2])
     for answers in (
@@ -114,3 +115,14 @@ def test_odd_pools_are_estimated_without_a_warning(estimate) -> None:
         with np.errstate(all="raise"):
             found = estimate(answers.astype(np.int32), options)
         assert ((found >= FEWEST) & (found <= MOST)).all()
+
+
+def test_triplets_see_through_a_pair_that_errs_alike_where_pairs_do_not() -> None:
+    answers, truth = planted([0.8, 0.75, 0.7, 0.65, 0.6, 0.6], n=6000, seed=3)
+    alike = np.random.default_rng(4).random(len(answers)) < 0.6
+    answers[alike, 5] = answers[alike, 4]
+    right = (answers == truth[:, None]).mean(axis=0)
+    pairs, triplets = (
+        estimate(answers, np.full(len(answers), 4)) for estimate in (agreeing_accuracy, triplet_accuracy)
+    )
+    assert np.abs(triplets - right).mean() < np.abs(pairs - right).mean()

@@ -50,7 +50,7 @@ from rgd.routing.latent_truth.labelling import (
     preferred,
 )
 from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import Standing, rereadings, standing
+from rgd.routing.latent_truth.standing import Standing, others_within_reach, rereadings, standing
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
 
@@ -109,12 +109,13 @@ class LatentTruth(Router):
         largest_panel: largest panel that is searched for; a larger one adds the best of the other members.
 
     Learned:
-        ability_ (M,), spread_, kappa_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),
+        ability_ (M,), spread_, kappa_, floor_, parent_ (M,) int, copying_ (M,) (see rgd.routing.latent_truth.model.Pool), slope_ (M,),
         task_names_ (T,), training_tasks_ (n,) int32, centroids_ (C, d) float32 unit rows, centroid_tasks_ (C,) int32,
         nearest_ (C,) lowest similarity to each centroid that is not far, offsets_ (C + 1, M) log-odds, rankings_
         (C + 1, M) int32 and the estimates_ behind them, estimated accuracies, the last row for queries far from all
         clusters, sizes_ (C,) training queries of each, panels_ (L, C + 1, M) int32, members with
-        the best panel of 1, 2, ... first, in the order of the ranking,
+        the best panel of 1, 2, ... first, in the order of the ranking, panel_worth_ (L, 4), over all queries, how probably the
+        answer of the best panel of 1, 2, ... is right and any of its members' answers, and the same of as many first members,
         other_leader_ and other_gap_ (see rgd.routing.latent_truth.fit.other_reading), prices_ (M,), stopping_VARIANT_ (6,)
         (see rgd.routing.latent_truth.panels.Stopping), starts_VARIANT_ (the member that is asked first, -1 for the ranking's), accuracy_ (M,)
         estimated share of right answers, deviation_ (M,) its standard deviation, best_probability_ (M,) that each member is the
@@ -194,7 +195,7 @@ class LatentTruth(Router):
         found = readings(answers, choices, self.correlated, self.copies, expected)
         pool = found[0][1]
         self.other_leader_, self.other_gap_ = other_reading(found)
-        self.spread_, self.kappa_ = pool.spread, pool.kappa
+        self.spread_, self.kappa_, self.floor_ = pool.spread, pool.kappa, pool.floor
         self.parent_, self.copying_ = pool.parent, pool.copying
         givers = first_givers(answers)
         self.ability_, self.slope_ = pool.ability.copy(), np.zeros(len(self.members_))
@@ -202,10 +203,9 @@ class LatentTruth(Router):
             self.ability_, self.slope_ = calibrate(givers, choices, z, pool)
         logits = log_odds(self.ability_, self.slope_, z)
         truth = infer(givers, choices, logits, pool).truth
-        apart = np.zeros((0, len(self.members_)))
-        if self.correlated:
-            apart = rereadings(*agreement_patterns(answers, choices), pool)
-        stand = standing(credences(givers, truth), apart)
+        patterns = agreement_patterns(answers, choices)
+        apart = rereadings(*patterns, pool) if self.correlated else np.zeros((0, len(self.members_)))
+        stand = standing(credences(givers, truth), apart, others_within_reach(found, *patterns))
         return _Reading(choices, givers, z, pool, logits, truth, stand)
 
     def scores(self, queries: TestQueries) -> np.ndarray:
@@ -269,6 +269,41 @@ class LatentTruth(Router):
             f"; asking it alone is expected to cost {100 * self.expected_regret_[first]:.1f} points against the best."
         )
         return f"{said} {self._on_labels()}".rstrip()
+
+    def explanations(self) -> dict[str, str]:
+        """Why the panels have these members over all queries, and what the budgets' variants will cost."""
+        # Routers of earlier versions do not know.
+        if not hasattr(self, "panel_worth_"):
+            return {}
+        found = {
+            name: self._why(name, count) for name, count in self.variants.items() if 1 < count <= len(self.panels_)
+        }
+        n = int(self.diagnostics_[self.diagnostic_names_.tolist().index("queries")])
+        unit = " calls" if (self.prices_ == 1.0).all() else ""
+        for name in self.budgets:
+            rule = self._stopping(name)
+            low, high = rule.interval(n, n)
+            found[name] = (
+                f"{name} costs {rule.price:.3g}{unit} a query on the training queries; {low:.3g} to {high:.3g} are expected on as "
+                "many other queries of their kind (95 %)."
+            )
+        return found
+
+    def _why(self, name: str, count: int) -> str:
+        """What the panel of ``count`` members over all queries has ahead of its first member and of the ``count`` best ones."""
+        worth, covered, best_worth, best_covered = (100 * self.panel_worth_[count - 1]).tolist()
+        panel, best = self.panels_[count - 1, -1, :count], self.rankings_[-1, :count]
+        alone = 100 * self.panel_worth_[0, 0]
+        said = (
+            f"{name} asks {_listed(self.members_[panel])} where no group differs: one of them is right on {covered:.0f} % of the "
+            f"training queries by the estimates, and their answer on {worth:.1f} % ({self.members_[best[0]]} alone: {alone:.1f} %)."
+        )
+        if set(panel.tolist()) == set(best.tolist()):
+            return f"{said} They are also the {count} best members."
+        return (
+            f"{said} The {count} best members ({_listed(self.members_[best])}) err more alike: one of them is right on "
+            f"{best_covered:.0f} %, their answer on {best_worth:.1f} %."
+        )
 
     def _on_labels(self) -> str:
         """How many labels were used, and how many more would decide; empty where the fit did not look at that."""
@@ -390,7 +425,9 @@ class LatentTruth(Router):
         return z if self.confidence else np.full_like(z, np.nan)
 
     def _pool(self) -> Pool:
-        return Pool(self.ability_, float(self.spread_), float(self.kappa_), self.parent_, self.copying_)
+        # Routers of earlier versions have no floor.
+        floor = float(getattr(self, "floor_", 0.0))
+        return Pool(self.ability_, float(self.spread_), float(self.kappa_), self.parent_, self.copying_, floor=floor)
 
     def _learn_offsets(self, offsets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> None:
         self.offsets_ = np.zeros((len(self.centroids_) + 1, len(self.members_)))
@@ -471,7 +508,13 @@ class LatentTruth(Router):
             mean[:-1] = group_means(value.mean(axis=0)[:, None], rows, len(self.centroids_))[:, 0]
         self.estimates_ = self._by_cluster(value, groups, GROUP_DEVIATION) + mean[:, None]
         self.rankings_ = rank_members(self.estimates_, self.members_)
-        best, chosen = panels.grow(singles, value), [self.rankings_]
+        best, chosen, worth = panels.grow(singles, value), [self.rankings_], []
+
+        def judged(panel: tuple[int, ...]) -> list[float]:
+            (value,) = panels.values([panel], answers, choices, logits, pool, truth)
+            return [float(value.mean()), float(panels.coverage(truth, answers, panel).mean())]
+
+        worth.append(2 * judged((int(self.rankings_[-1, 0]),)))
         for size in range(2, min(self.largest_panel, members) + 1):
             tried = panels.candidates(size, members, best)
             value = panels.values(tried, answers, choices, logits, pool, truth)
@@ -480,6 +523,9 @@ class LatentTruth(Router):
             picked = np.argmax(self._by_cluster(value, groups).round(DECIMALS), axis=1)
             inside = (np.array(tried)[picked][:, None] == self.rankings_[:, :, None]).any(axis=2)
             chosen.append(np.take_along_axis(self.rankings_, np.argsort(~inside, axis=1, kind="stable"), axis=1))
+            first = tuple(sorted(self.rankings_[-1, :size].tolist()))
+            worth.append(judged(tried[picked[-1]]) + judged(first))
+        self.panel_worth_ = np.array(worth)
         self.panels_ = np.stack(chosen).astype(np.int32)
         return rows
 
@@ -613,6 +659,11 @@ def few_labels(train: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(0, dtype=np.int64), np.zeros((0, len(train.members)), dtype=bool)
     rows = train.labelled.rows
     return rows, (train.answers[rows] == train.labelled.codes[:, None]) & (train.answers[rows] >= 0)
+
+
+def _listed(names: np.ndarray) -> str:
+    *most, last = names.tolist()
+    return f"{', '.join(most)} and {last}" if most else str(last)
 
 
 def _starting(ranking: np.ndarray, start: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """One accuracy for each member, estimated without labels from who agrees with whom, and votes weighed by it."""
 
+import itertools
+
 import numpy as np
 
 OPEN = 1000
@@ -10,6 +12,8 @@ TOLERANCE = 1e-7
 MOST_STEPS = 500
 PRIOR = 1.0
 """Right and wrong answers that are added to every member's."""
+LEAST_PRODUCT = 1e-3
+"""The least agreement beyond chance that anything is divided by."""
 
 
 class Cells:
@@ -99,15 +103,7 @@ def agreeing_accuracy(answers: np.ndarray, options: np.ndarray) -> np.ndarray:
         options: (n,) options of each query, 0 where it has none.
     """
     members = answers.shape[1]
-    chance = 1.0 / np.maximum(np.where(options > 0, options, OPEN), 2)
-    given = answers >= 0
-    product = np.zeros((members, members))
-    for column in range(members - 1):
-        both = given[:, column, None] & given[:, column + 1 :]
-        same = both & (answers[:, column, None] == answers[:, column + 1 :])
-        beyond = np.where(both, (same - chance[:, None]) / (1 - chance[:, None]), 0.0)
-        product[column, column + 1 :] = beyond.sum(axis=0) / np.maximum(both.sum(axis=0), 1)
-    product += product.T
+    product = shared_knowledge(answers, options)
     # Half of what the mean pair shares is a start on the right side of zero.
     known = np.full(members, np.sqrt(max(product.sum() / max(members * (members - 1), 1), 1e-4)))
     for _ in range(MOST_STEPS):
@@ -117,8 +113,63 @@ def agreeing_accuracy(answers: np.ndarray, options: np.ndarray) -> np.ndarray:
         known = (known + before) / 2
         if np.abs(known - before).max() < TOLERANCE:
             break
-    by_chance = (np.where(given, chance[:, None], 0.0).sum(axis=0)) / np.maximum(given.sum(axis=0), 1)
-    return np.clip(by_chance + known * (1 - by_chance), FEWEST, MOST)
+    return with_guesses(known, answers, options)
+
+
+def shared_knowledge(answers: np.ndarray, options: np.ndarray) -> np.ndarray:
+    """How much more often than by chance each two members agree (M, M), scaled so that 1 is always; 0 on the diagonal."""
+    members, chance = answers.shape[1], by_chance(options)
+    given = answers >= 0
+    product = np.zeros((members, members))
+    for column in range(members - 1):
+        both = given[:, column, None] & given[:, column + 1 :]
+        same = both & (answers[:, column, None] == answers[:, column + 1 :])
+        beyond = np.where(both, (same - chance[:, None]) / (1 - chance[:, None]), 0.0)
+        product[column, column + 1 :] = beyond.sum(axis=0) / np.maximum(both.sum(axis=0), 1)
+    return product + product.T
+
+
+def by_chance(options: np.ndarray) -> np.ndarray:
+    """The probability (n,) that a guess is right."""
+    return np.asarray(1.0 / np.maximum(np.where(options > 0, options, OPEN), 2))
+
+
+def with_guesses(known: np.ndarray, answers: np.ndarray, options: np.ndarray) -> np.ndarray:
+    """Accuracies (M,) of members that know this share of the answers they give, and guess the others."""
+    given = answers >= 0
+    chance = np.where(given, by_chance(options)[:, None], 0.0).sum(axis=0) / np.maximum(given.sum(axis=0), 1)
+    return np.clip(chance + known * (1 - chance), FEWEST, MOST)
+
+
+def triplet_accuracy(answers: np.ndarray, options: np.ndarray) -> np.ndarray:
+    """Accuracies (M,) from the triplets of members that depend on each other least, and from pseudo-labels.
+
+    Of three members with independent errors, what one knows is the root of its two products of :func:`shared_knowledge` by the
+    third one. Which triplets are independent shows in how far their products are from those of the whole pool's best table
+    of rank one: of a member's triplets the nearer half counts, by its median. By these accuracies every
+    answer has a probability of being right, its pseudo-label, and a member's accuracy is the mean of its answers'.
+
+    Args:
+        answers: (n, M) codes, -1 missing.
+        options: (n,) options of each query, 0 where it has none.
+    """
+    start, members = agreeing_accuracy(answers, options), answers.shape[1]
+    if members < 3:
+        return start
+    product = shared_knowledge(answers, options)
+    chance = float(by_chance(options).mean())
+    known = np.clip((start - chance) / (1 - chance), 0.0, 1.0)
+    excess = np.abs(product - np.outer(known, known))
+    found = np.empty(members)
+    for member in range(members):
+        one, other = np.array(list(itertools.combinations(np.delete(np.arange(members), member), 2))).T
+        strange = excess[member, one] + excess[member, other] + excess[one, other]
+        near = np.argsort(strange.round(9), kind="stable")[: -(-len(one) // 2)]
+        one, other = one[near], other[near]
+        square = product[member, one] * product[member, other] / np.maximum(product[one, other], LEAST_PRODUCT)
+        found[member] = np.median(np.sqrt(np.clip(square, 0.0, 1.0)))
+    cells = Cells(answers, options)
+    return cells.means(cells.posterior(with_guesses(found, answers, options)))
 
 
 def weighted_vote(answers: np.ndarray, options: np.ndarray, asked: np.ndarray, accuracy: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import pytest
 from rgd.routers import make
 from rgd.routers.base import TrainingSet
 from rgd.routing.latent_truth.fit import agreement_patterns, readings, thinned
-from rgd.routing.latent_truth.model import first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import Standing, credences, left_out, rereadings, standing, unheard
+from rgd.routing.latent_truth.model import credences, first_givers, infer, possible_answers
+from rgd.routing.latent_truth.standing import Standing, left_out, others_within_reach, rereadings, standing
 from tests.planted import planted
 
 
@@ -17,8 +17,8 @@ def stand(answers, choices):
     """The standing of a pool by its answers, without confidence."""
     pool = readings(answers, choices)[0][1]
     found = agreement_patterns(answers, choices)
-    nobody = np.zeros(answers.shape[1], dtype=bool)
-    return standing(credences(first_givers(answers), choices, pool, nobody), rereadings(*found, pool))
+    right = credences(infer(first_givers(answers), choices, pool.ability, pool))
+    return standing(right, rereadings(*found, pool))
 
 
 def families(seed, n=3000, options=10):
@@ -45,6 +45,42 @@ def test_an_expert_leads_a_family_or_the_probability_is_low(options):
         first = int(found.mean.argmax())
         right.append(first >= 4 or found.best()[first] < 0.6)
     assert sum(right) >= 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_free_answers_without_options_and_one_query_per_pattern_are_ranked(seed):
+    random = np.random.default_rng(seed)
+    n, accuracy = 1500, np.array([0.75, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25])
+    truth = random.integers(0, 10**6, n)
+    drawn = random.integers(0, 10**6, (n, 10))
+    # A third of the wrong answers are the query's usual mistake.
+    mistake = np.where(random.random((n, 10)) < 0.35, (truth + 1)[:, None], drawn)
+    easy = random.uniform(-1.5, 1.5, (n, 1))
+    odds = np.log(accuracy / (1 - accuracy)) + easy
+    answers = np.where(random.random((n, 10)) < 1 / (1 + np.exp(-odds)), truth[:, None], mistake).astype(np.int32)
+    choices = possible_answers(None, n)
+    patterns, _, _ = agreement_patterns(answers, choices)
+    assert len(patterns) > 0.7 * n
+    found = stand(answers, choices)
+    right = (answers == truth[:, None]).mean(axis=0)
+    assert found.mean.argmax() == 0
+    assert np.abs(found.mean - right).max() < 0.06
+
+
+def test_other_maxima_within_reach_make_the_standing_less_sure():
+    camps = np.random.default_rng(0).integers(0, 4, (60, 2))
+    answers = np.where(np.random.default_rng(1).random((60, 4)) < 0.1, 0, camps[:, [0, 0, 1, 1]]).astype(np.int32)
+    choices = np.full(60, 4)
+    found, patterns = readings(answers, choices, copies=False), agreement_patterns(answers, choices)
+    assert len(found) > 1
+    away = others_within_reach(found, *patterns)
+    assert away.shape == (len(found) - 1, 4)
+    right = credences(infer(first_givers(answers), choices, found[0][1].ability, found[0][1]))
+    alone, both = standing(right, np.zeros((0, 4))), standing(right, np.zeros((0, 4)), away)
+    assert both.best().max() < alone.best().max()
+    # The weight is that of the posterior: a maximum far below adds nothing.
+    far = [found[0], (found[0][0] - 100.0, found[1][1])]
+    assert np.abs(others_within_reach(far, *patterns)).max() < 1e-9
 
 
 def test_a_pool_with_one_truth_is_sure_and_one_without_is_not():
@@ -94,7 +130,7 @@ def test_silent_members_are_not_heard_and_their_answers_are_judged_by_the_others
     pool = readings(world.answers, world.options)[0][1]
     silent = np.arange(6) == 0
     other = np.where(silent, -1, world.answers)
-    found = credences(first_givers(world.answers), world.options, pool, silent)
+    found = credences(infer(first_givers(world.answers), world.options, pool.ability, pool, silent))
     truth = infer(first_givers(other), world.options, pool.ability, pool).truth
     for row in range(300):
         for member in range(6):
@@ -109,12 +145,8 @@ def test_silent_members_are_not_heard_and_their_answers_are_judged_by_the_others
             assert found[row, member] == pytest.approx(expected)
     # Whatever the silent member says, no other answer is judged otherwise.
     changed = np.where(silent, (world.answers + 1) % 4, world.answers)
-    np.testing.assert_allclose(
-        credences(first_givers(changed), world.options, pool, silent)[:, 1:], found[:, 1:], atol=1e-12
-    )
-    heard, first = unheard(first_givers(world.answers), silent)
-    assert (heard[:, 0] == -1).all()
-    assert not (first == 0).any()
+    again = credences(infer(first_givers(changed), world.options, pool.ability, pool, silent))
+    np.testing.assert_allclose(again[:, 1:], found[:, 1:], atol=1e-12)
 
 
 def odd_pools():

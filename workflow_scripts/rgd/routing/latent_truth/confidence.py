@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rgd.routing.latent_truth.model import Pool, chances, infer, logistic, nodes
+from rgd.routing.latent_truth.model import Cases, Pool, believe, cases_of, nodes, probabilities
 
 # z-scores count up to this many standard deviations: beyond, there are few training queries to learn from.
 WIDEST_Z = 2.5
@@ -19,9 +19,8 @@ ABILITY_DEVIATION = 1.0
 OFFSET_DEVIATION = 0.5
 # Groups of fewer queries are not told apart from the level above.
 LEAST_GROUP = 10
-MAX_ITERATIONS = 25
-# EM ends when no log-odds moves by more than this in a step.
-SETTLED = 5e-3
+# The search ends when no entry of the gradient per query is larger.
+MAX_ITERATIONS, SETTLED = 60, 1e-5
 
 
 def bounded(z: np.ndarray) -> np.ndarray:
@@ -46,24 +45,52 @@ def calibrate(givers: np.ndarray, choices: np.ndarray, z: np.ndarray, pool: Pool
     Returns:
         ability (M,) and slope (M,) per standard deviation of confidence.
     """
-    ability, slope, confidence = pool.ability.copy(), np.zeros(givers.shape[1]), bounded(z)
-    now = log_odds(ability, slope, z)
-    for _ in range(MAX_ITERATIONS):
-        score, curve = curvature(givers, choices, now, pool)
-        ability, slope = _regression(ability, slope, pool.ability, score, curve, confidence)
-        before, now = now, log_odds(ability, slope, z)
-        if np.abs(now - before).max() < SETTLED:
-            break
-    return ability, slope
+    # It takes long to import, and routing does without it.
+    from scipy.optimize import minimize
+
+    n, members = givers.shape
+    confidence, cases = bounded(z), cases_of(givers, choices, pool)
+    # A near-duplicate is hardly ever heard.
+    known = (confidence != 0).any(axis=0) & cases.heard.any(axis=0)
+    if not known.any():
+        return pool.ability.copy(), np.zeros(members)
+
+    def lowered(vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log-posterior per query, and its gradient."""
+        away, slope = vector.reshape(2, members)
+        evidence, score, _ = derivatives(cases, log_odds(pool.ability + away, slope, z), pool)
+        height = evidence.sum() - 0.5 * ((away / ABILITY_DEVIATION) ** 2 + (slope / SLOPE_DEVIATION) ** 2).sum()
+        first = score.sum(axis=0) - away / ABILITY_DEVIATION**2
+        second = (score * confidence).sum(axis=0) - slope / SLOPE_DEVIATION**2
+        return float(-height / n), -np.concatenate([first, second]) / n
+
+    options = {"maxiter": MAX_ITERATIONS, "ftol": 1e-12, "gtol": SETTLED}
+    found = minimize(lowered, np.zeros(2 * members), jac=True, method="L-BFGS-B", options=options).x
+    return pool.ability + found[:members], found[members:]
 
 
 def curvature(givers: np.ndarray, choices: np.ndarray, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of the answers' log-likelihood by each log-odds (n, M): the first, and minus EM's second."""
+    return derivatives(cases_of(givers, choices, pool), logits, pool)[1:]
+
+
+def derivatives(cases: Cases, logits: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The log-likelihood (n,) of the answers, and its derivatives as of :func:`curvature`."""
     x, _ = nodes()
-    belief = infer(givers, choices, logits, pool)
-    held = np.where((givers >= 0)[:, :, None], belief.joint.sum(axis=1)[:, None], 0.0)
-    p = logistic(logits[:, :, None] + pool.spread * x)
-    return (chances(belief, givers) - held * p).sum(axis=2), (held * p * (1.0 - p)).sum(axis=2)
+    right, wrong = probabilities(logits.T[:, :, None] + pool.spread * x, pool.floor)
+    belief = believe(cases, right, wrong, pool)
+    first = np.flatnonzero(np.diff(cases.case_scene, prepend=-1))
+    whole = np.add.reduceat(belief.joint, first, axis=0)
+    score, curve = np.zeros((2, *cases.givers.shape))
+    for member in range(len(right)):
+        scene, query, case = cases.of_member(member)
+        # The log-odds' own probability, and what of a right answer is known.
+        own = 1.0 - wrong[member] / (1.0 - pool.floor)
+        ratio = own / right[member]
+        hits, held = (cases.by_query(query, part) for part in (belief.joint[case], whole[scene]))
+        score[:, member] = np.einsum("nq,nq->n", hits, ratio) - np.einsum("nq,nq->n", held, own)
+        curve[:, member] = np.einsum("nq,nq,nq,nq->n", held, wrong[member], own, ratio)
+    return belief.evidence, score, curve
 
 
 def group_offsets(
@@ -103,27 +130,6 @@ def group_offsets(
         found.append(soft(slope, doubt(caution * error, size)) / (steep + 1.0 / OFFSET_DEVIATION**2))
         logits = logits + found[-1][group]
     return found
-
-
-def _regression(
-    ability: np.ndarray,
-    slope: np.ndarray,
-    start: np.ndarray,
-    score: np.ndarray,
-    curve: np.ndarray,
-    confidence: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """One Newton step for ability (with a prior about ``start``) and slope of each member."""
-    mixed = (curve * confidence).sum(axis=0)
-    first = score.sum(axis=0) - (ability - start) / ABILITY_DEVIATION**2
-    second = (score * confidence).sum(axis=0) - slope / SLOPE_DEVIATION**2
-    upper = curve.sum(axis=0) + 1.0 / ABILITY_DEVIATION**2
-    lower = (curve * confidence**2).sum(axis=0) + 1.0 / SLOPE_DEVIATION**2
-    determinant = upper * lower - mixed**2
-    return (
-        ability + (lower * first - mixed * second) / determinant,
-        slope + (upper * second - mixed * first) / determinant,
-    )
 
 
 def sums(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:

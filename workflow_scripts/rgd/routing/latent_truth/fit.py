@@ -1,4 +1,4 @@
-"""Fitting the latent-truth model of a pool (rgd.routing.latent_truth.model) to its answers, by EM, and where EM has to start."""
+"""Fitting the latent-truth model of a pool (rgd.routing.latent_truth.model) to its answers: the highest posterior, surely."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,14 +7,16 @@ import numpy as np
 
 from rgd.routing.latent_truth.model import (
     MEAN_ABILITY,
+    MOST_COPIES,
     Pool,
-    chances,
-    copied,
+    cases_of,
+    copies,
     first_givers,
-    generations,
-    infer,
+    kinds_of_copies,
+    log_chances,
     logistic,
     nodes,
+    normalized,
 )
 from rgd.routing.rounding import DECIMALS
 
@@ -25,24 +27,28 @@ ABILITY_DEVIATION = 1.0
 PER_DOUBLING = 0.2
 SPREAD = (1.5, 1.0)
 LOG_KAPPA = (1.0, 0.75)
+# Of what a guess would get right, the part that a member gets right at least.
+GUESSING = 0.5
+# Two members that agree by more than this part of the room that their agreement with the rest leaves are near-duplicates,
+# of which one counts.
+DUPLICATE = 0.7
 # Members are siblings where one copies the other this often: one model asked in two ways, not two of one family, whose
 # likeness is no more than the easiness and the urns explain. Suspected are those that agree that much more with each
 # other than with the rest, by this many standard errors.
 LEAST_COPYING, COPYING_ERRORS = 0.25, 3.0
 # Pseudo-queries without copying in its estimate.
 COPYING_DOUBT = 20.0
-MOST_COPYING = 0.95
-# Up to this many queries further maxima are looked for: log-odds by which a family of copies knows more there, and how much
-# its members then copy.
-MOST_READ_AGAIN, KNOWS_MORE, LITTLE_COPYING = 1000, 1.5, 0.05
-MAX_ITERATIONS = 90
-# Of more patterns than this, EM climbs on so many of the queries first.
-MANY_PATTERNS, FEW_QUERIES = 5000, 2000
-# EM ends when a step gains less log-likelihood than this per query.
-SETTLED = 1e-6
-# Bounds of abilities and spread, and of log kappa, outside what answers ask for.
-WIDEST = 20.0
-LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA = -4.0, 8.0
+# Log-odds by which a family of copies knows more in a further start, how much its members then copy, and on how many
+# queries these starts are tried first.
+KNOWS_MORE, LITTLE_COPYING, TRIED = 1.5, 0.05, 1000
+# Maxima with heights and abilities nearer than this are one.
+SAME_HEIGHT, SAME_ABILITY = 0.01, 0.05
+# Bounds of abilities, spread, log kappa and the log-odds of copying, outside what answers ask for, but for the spread: strong
+# members of one kind ask for 4 and more, whereupon most queries pass for easy ones, and shared mistakes in them for the truth
+# (docs/latent_truth.md has what the bound is worth).
+BOUNDS = ((-8.0, 8.0), (0.0, 2.5), (-4.0, 8.0), (-6.9, 2.95))
+# The gradient's largest entry per query at which the search ends, and how often Newton's method then refines its end.
+SETTLED, MAX_STEPS, REFINEMENTS, DIFFERENCE = 1e-6, 200, 6, 1e-5
 
 
 def expected_abilities(parameters_billion: np.ndarray) -> np.ndarray:
@@ -65,36 +71,60 @@ def readings(
     copies: bool = True,
     expected: np.ndarray | float = MEAN_ABILITY[0],
 ) -> list[tuple[float, Pool]]:
-    """Maximum a posteriori parameters of the model, by EM over the distinct patterns of agreement.
+    """Maxima of the parameters' posterior.
 
-    There may be several maxima. Where there are few queries EM starts again for every family of suspected copies (most
-    are of one member), as if it knew more and its members had not copied; where there are many, the usual start finds
-    the one that matters.
+    With the floor and enough nodes of easiness there is nearly always one. To be sure, the search starts again for every
+    family of suspected copies (most are of one member), as if it knew more and its members had not copied: on a part of the
+    queries where there are many, and on all from every maximum found there.
 
     Args:
         answers: (n, M) int32 codes, -1 missing.
         choices: (n,) number of possible answers.
         correlated: False for errors that are independent given the truth: no spread, kappa without bound, no copies.
-        copies: whether copies are looked for.
+        copies: whether near-duplicates and copies are looked for.
         expected: (M,) prior means of the abilities.
 
     Returns:
-        Log-posterior (up to a constant) and parameters of each start's maximum, the highest first.
+        Log-posterior (up to a constant) and parameters of each maximum, the highest first.
     """
     givers, kinds, counts = agreement_patterns(answers, choices)
-    start = beginning(givers, counts, correlated, copies, expected)
-    starts = [start]
-    if len(answers) <= MOST_READ_AGAIN:
-        roots = np.array([root(start.parent, member) for member in range(len(start.ability))])
-        for family in np.unique(roots):
-            own = roots == family
-            ability = np.where(own, start.ability + KNOWS_MORE, start.ability)
-            copying = np.where(own, np.minimum(start.copying, LITTLE_COPYING), start.copying)
-            starts.append(replace(start, ability=ability, copying=copying))
-    found = [settled(one, givers, kinds, counts, correlated) for one in starts]
-    heights = [expectation_maximization(pool, givers, kinds, counts, correlated)[1] for pool in found]
-    order = np.argsort(-np.array(heights).round(DECIMALS), kind="stable")
-    return [(heights[place], found[place]) for place in order]
+    start = beginning(givers, kinds, counts, correlated, copies, expected)
+    givers, kinds, counts = simplified(givers, kinds, counts, start)
+    first = settled(start, givers, kinds, counts, correlated)
+    found = [first]
+    few = thinned(counts, TRIED)
+    part = givers[few > 0], kinds[few > 0], few[few > 0]
+    tried = [maximum(first[1], *part, correlated, exactly=False)]
+    for other in starts(replace(start, parent=first[1].parent, copying=first[1].copying)):
+        reached = settled(other, *part, correlated, exactly=False)
+        if all(apart(reached, before) for before in tried):
+            tried.append(reached)
+            found.append(maximum(reached[1], givers, kinds, counts, correlated))
+    order = np.argsort(-np.array([height for height, _ in found]).round(DECIMALS), kind="stable")
+    kept: list[tuple[float, Pool]] = []
+    for place in order:
+        if all(apart(found[place], before) for before in kept):
+            kept.append(found[place])
+    return kept
+
+
+def starts(start: Pool) -> list[Pool]:
+    """Further starts: each family of copies in turn knows more, and its members have not copied."""
+    roots = np.array([root(start.parent, member) for member in range(len(start.ability))])
+    found = []
+    for family in np.unique(roots) if len(roots) > 1 else []:
+        own = roots == family
+        ability = np.where(own, start.ability + KNOWS_MORE, start.ability)
+        little = own & (start.copying < 1.0)
+        copying = np.where(little, np.minimum(start.copying, LITTLE_COPYING), start.copying)
+        found.append(replace(start, ability=ability, copying=copying))
+    return found
+
+
+def apart(one: tuple[float, Pool], other: tuple[float, Pool]) -> bool:
+    """Whether two maxima (height, parameters) are not the same."""
+    away = np.abs(one[1].ability - other[1].ability).max()
+    return bool(abs(one[0] - other[0]) > SAME_HEIGHT or away > SAME_ABILITY)
 
 
 def other_reading(found: Sequence[tuple[float, Pool]]) -> tuple[int, float]:
@@ -116,71 +146,91 @@ def leader(pool: Pool) -> int:
 
 
 def agreement_patterns(answers: np.ndarray, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The distinct rows of :func:`first_givers` (u, M) with their number of choices (u,), and how often each occurs (u,)."""
-    patterns, counts = np.unique(np.column_stack([first_givers(answers), choices]), axis=0, return_counts=True)
-    return patterns[:, :-1], patterns[:, -1], counts
+    """The distinct rows of :func:`first_givers` (u, M) with their number of choices (u,), and how often each occurs (u,).
+
+    They come in an order that depends on neither the order of queries nor, without ties, that of members.
+    """
+    givers = first_givers(answers)
+    alike, _ = pair_agreement(givers, np.ones(len(answers)))
+    order = np.argsort(alike.sum(axis=1).round(DECIMALS), kind="stable")
+    table = np.column_stack([choices, first_givers(answers[:, order])])
+    patterns, counts = np.unique(table, axis=0, return_counts=True)
+    return first_givers(patterns[:, 1:][:, np.argsort(order)]), patterns[:, 0], counts
 
 
 def beginning(
-    givers: np.ndarray, counts: np.ndarray, correlated: bool, copies: bool, expected: np.ndarray | float
+    givers: np.ndarray,
+    choices: np.ndarray,
+    counts: np.ndarray,
+    correlated: bool,
+    copies: bool,
+    expected: np.ndarray | float,
 ) -> Pool:
-    """Where EM starts: the priors' means, and the copies that are suspected."""
+    """Where the search starts: the priors' means, the near-duplicates, and the copies that are suspected."""
     members = givers.shape[1]
     pool = Pool(
         ability=np.zeros(members) + expected,
         spread=SPREAD[0] if correlated else 0.0,
-        kappa=float(np.exp(LOG_KAPPA[0] if correlated else HIGHEST_LOG_KAPPA)),
+        kappa=float(np.exp(LOG_KAPPA[0] if correlated else BOUNDS[2][1])),
         parent=np.full(members, -1),
         copying=np.zeros(members),
         expected=expected,
+        floor=float(GUESSING * (counts @ (1.0 / choices)) / counts.sum()),
     )
-    return suspected(pool, givers, counts) if copies and correlated and members > 2 else pool
-
-
-def settled(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
-    """The maximum near ``pool``, without the copies that come out too weak."""
-    if len(counts) > MANY_PATTERNS:
-        few = thinned(counts, FEW_QUERIES)
-        pool = settled(pool, givers[few > 0], choices[few > 0], few[few > 0], correlated)
-        return climb(pool, givers, choices, counts, correlated)
-    if (pool.parent >= 0).any():
-        # EM goes to the maximum that is near: started without copies it takes siblings for the two that know, while
-        # started with them it soon finds those that know not to copy.
-        pool = climb(pool, givers, choices, counts, correlated)
-        keep = pool.copying >= LEAST_COPYING
-        pool = replace(pool, parent=np.where(keep, pool.parent, -1), copying=np.where(keep, pool.copying, 0.0))
-    return climb(pool, givers, choices, counts, correlated)
-
-
-def thinned(counts: np.ndarray, most: int) -> np.ndarray:
-    """``counts`` (u,) of at most so many of the queries, spread evenly over the patterns."""
-    n = int(counts.sum())
-    if n <= most:
-        return counts.astype(np.float64)
-    return np.diff(np.floor(np.cumsum(counts) * most / n + 0.5), prepend=0.0)
-
-
-def suspected(pool: Pool, givers: np.ndarray, counts: np.ndarray) -> Pool:
-    """``pool`` with a copy wherever two members agree much more than each does with the others."""
-    members = givers.shape[1]
+    if not (copies and correlated and members > 2):
+        return pool
     alike, number = pair_agreement(givers, counts)
-    outside = (alike.sum(axis=1)[:, None] - alike - 1.0) / (members - 2)
+    pool = duplicates(pool, alike, number)
+    return suspected(pool, alike, number)
+
+
+def duplicates(pool: Pool, alike: np.ndarray, number: np.ndarray) -> Pool:
+    """``pool`` with every near-duplicate bound to the member that stands for it.
+
+    Args:
+        pool: without copies.
+        alike, number: from :func:`pair_agreement`.
+    """
+    members = len(alike)
+    if members < 4:
+        return pool
+    parent = np.full(members, -1)
+    for one, other in ranked_pairs(alike):
+        rest = np.delete(np.arange(members), [one, other])
+        usual = max(np.median(alike[one, rest]), np.median(alike[other, rest]))
+        if alike[one, other] - usual > DUPLICATE * (1.0 - usual) + 10.0**-DECIMALS and number[one, other] > 0:
+            first, second = (root(parent, member) for member in (one, other))
+            if first != second:
+                parent[second] = first
+    parent = np.array([-1 if parent[member] < 0 else root(parent, member) for member in range(members)])
+    return replace(pool, parent=parent, copying=(parent >= 0).astype(np.float64))
+
+
+def ranked_pairs(alike: np.ndarray) -> list[tuple[int, int]]:
+    """All pairs of members, those that agree most first; of a pair, that which agrees more with all others is the first."""
+    order = np.argsort(-alike.sum(axis=1).round(DECIMALS), kind="stable")
+    pairs = [(int(one), int(other)) for place, one in enumerate(order) for other in order[place + 1 :]]
+    return sorted(pairs, key=lambda pair: -alike[pair].round(DECIMALS))
+
+
+def suspected(pool: Pool, alike: np.ndarray, number: np.ndarray) -> Pool:
+    """``pool`` with a copy wherever two members agree much more than each does with the others, MOST_COPIES at most."""
+    alone = pool.parent < 0
+    if alone.sum() < 3:
+        return pool
+    inside = alike * alone
+    outside = (inside.sum(axis=1)[:, None] - inside - 1.0) / (alone.sum() - 2)
     usual = (outside + outside.T) / 2.0
     room = np.maximum(1.0 - usual, 1e-9)
     excess = (alike - usual) / room
     error = np.sqrt(np.maximum(alike * (1.0 - alike), 1.0 / (number + 1.0)) / np.maximum(number, 1.0)) / room
     above = (excess - np.maximum(LEAST_COPYING, COPYING_ERRORS * error)).round(DECIMALS)
-    convincing = (above > 0) & (number > 0)
-    parent, copying = np.full(members, -1), np.zeros(members)
-    for flat in np.argsort(-excess.round(DECIMALS), axis=None, kind="stable"):
-        source, copy = divmod(int(flat), members)
-        if (
-            source < copy
-            and convincing[source, copy]
-            and parent[copy] < 0
-            and root(parent, source) != root(parent, copy)
-        ):
-            parent[copy], copying[copy] = source, min(excess[source, copy], MOST_COPYING)
+    parent, copying, copied = pool.parent.copy(), pool.copying.copy(), 0
+    for source, copy in sorted(ranked_pairs(alike), key=lambda pair: -excess[pair].round(DECIMALS)):
+        convincing = above[source, copy] > 0 and number[source, copy] > 0 and alone[source] and alone[copy]
+        if convincing and copied < MOST_COPIES and parent[copy] < 0 and root(parent, source) != copy:
+            parent[copy], copying[copy] = source, min(excess[source, copy], 0.95)
+            copied += 1
     return replace(pool, parent=parent, copying=copying)
 
 
@@ -191,176 +241,190 @@ def root(parent: np.ndarray, member: int) -> int:
     return member
 
 
-def climb(pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool) -> Pool:
-    """EM from ``pool`` to a maximum, with every third step extrapolated (SQUAREM; Varadhan and Roland 2008).
+def simplified(
+    givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool: Pool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The patterns without the answers of near-duplicates that do not count, and how often each then occurs."""
+    double = pool.copying >= 1.0
+    if not double.any():
+        return givers, choices, counts
+    idle = double & (givers[:, np.maximum(pool.parent, 0)] >= 0)
+    table = np.column_stack([first_givers(np.where(idle, -1, givers)), choices])
+    patterns, place = np.unique(table, axis=0, return_inverse=True)
+    return patterns[:, :-1], patterns[:, -1], np.bincount(place.reshape(-1), counts)
+
+
+def settled(
+    pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool, exactly: bool = True
+) -> tuple[float, Pool]:
+    """The maximum near ``pool`` without the copies that come out too weak, and its height."""
+    weak = pool.parent >= 0
+    while weak.any():
+        _, pool = maximum(pool, givers, choices, counts, correlated, exactly=False)
+        weak = (pool.parent >= 0) & (pool.copying < LEAST_COPYING)
+        parent, copying = np.where(weak, -1, pool.parent), np.where(weak, 0.0, pool.copying)
+        pool = replace(pool, parent=parent, copying=copying)
+    return maximum(pool, givers, choices, counts, correlated, exactly)
+
+
+class Posterior:
+    """The log-posterior per query of the model's parameters, and its gradient.
+
+    Parameters are a vector: the abilities of the members that no other one stands for and, where errors are correlated, the
+    spread, log kappa, and the log-odds of copying of every copy.
 
     Args:
-        pool: where to start; its parents stay.
-        givers, choices: (u, M) and (u,) the distinct patterns.
-        counts: (u,) how often each occurs.
-        correlated: whether spread and kappa are learned.
+        pool: the parents, and what is not learned.
+        givers, choices, counts: (u, M), (u,) and (u,) the distinct patterns, and how often each occurs.
+        correlated: whether spread, kappa and copying are learned.
     """
 
-    def step(at: Pool) -> tuple[Pool, float]:
-        return expectation_maximization(at, givers, choices, counts, correlated)
+    def __init__(
+        self, pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool
+    ) -> None:
+        self.pool, self.correlated = pool, correlated
+        self.counts = counts.astype(np.float64)
+        self.cases = cases_of(givers, choices, pool)
+        self.partial, double = kinds_of_copies(pool)
+        scene = self.cases.case_scene
+        self.heard_in_case, self.supports = self.cases.heard[scene].astype(np.float64), self.cases.supports()
+        self.copied_in_case = self.cases.copied[np.ix_(scene, self.partial)].astype(np.float64)
+        # A near-duplicate shares the ability of the member that stands for it.
+        self.own = np.flatnonzero(~double)
+        stands = [root(np.where(double, pool.parent, -1), member) for member in range(len(double))]
+        self.slot = np.searchsorted(self.own, stands)
+        self.expected = np.broadcast_to(np.asarray(pool.expected, dtype=np.float64), (len(double),))[self.own]
+        self.case_counts = self.counts[self.cases.case_query, None]
+        # How many groups of equal wrong answers have more than so many votes, for each number of possible answers.
+        steps, votes = np.arange(givers.shape[1]), self.cases.votes[scene]
+        right, kind = self.cases.right_votes[:, None], self.cases.kind[self.cases.case_query]
+        joins = np.stack([(votes > step).sum(axis=1) for step in steps], axis=1) - (right > steps)
+        rows = [np.flatnonzero(kind == index) for index in range(len(self.cases.kinds))]
+        self.joins = [(part, joins[part].astype(np.float64)) for part in rows]
+        self.draws = (votes.sum(axis=1)[:, None] - right > steps).astype(np.float64)
+        self.both = self.counts @ self.cases.both[:, self.partial]
 
-    least_gain, before = SETTLED * counts.sum(), -np.inf
-    for _ in range(MAX_ITERATIONS // 3):
-        first, height = step(pool)
-        if height - before < least_gain:
-            return first
-        before = height
-        second, second_height = step(first)
-        start = _vector(pool)
-        move = _vector(first) - start
-        bend = _vector(second) - _vector(first) - move
-        stride = min(float(np.linalg.norm(move)) / max(float(np.linalg.norm(bend)), 1e-12), 16.0)
-        pool = second
-        if stride > 1.0:
-            further, height = step(_moved(second, start + 2.0 * stride * move + stride**2 * bend))
-            # A leap that leads downhill is not taken.
-            pool = further if height >= second_height else second
-    return pool
+    def vector(self) -> np.ndarray:
+        """The parameters of the pool, within bounds."""
+        ability = np.clip(self.pool.ability[self.own], *BOUNDS[0])
+        if not self.correlated:
+            return ability
+        chance = np.clip(self.pool.copying[self.partial], 1e-3, 0.95)
+        rest = [self.pool.spread, np.log(self.pool.kappa), *(np.log(chance) - np.log1p(-chance))]
+        return np.concatenate([ability, np.clip(rest, *np.array(self.bounds()[len(ability) :]).T)])
+
+    def bounds(self) -> list[tuple[float, float]]:
+        """The least and the largest value of each parameter."""
+        found = [BOUNDS[0]] * len(self.own)
+        return [*found, BOUNDS[1], BOUNDS[2], *[BOUNDS[3]] * len(self.partial)] if self.correlated else found
+
+    def at(self, vector: np.ndarray) -> Pool:
+        """The pool with these parameters."""
+        size = len(self.own)
+        pool = replace(self.pool, ability=vector[:size][self.slot])
+        if not self.correlated:
+            return pool
+        copying = pool.copying.copy()
+        copying[self.partial] = logistic(vector[size + 2 :])
+        return replace(pool, spread=float(vector[size]), kappa=float(np.exp(vector[size + 1])), copying=copying)
+
+    def urns(self, kappa: float) -> tuple[np.ndarray, np.ndarray]:
+        """As :func:`rgd.routing.latent_truth.model.urns`, and the derivatives by log kappa, (r,) each."""
+        steps, share = np.arange(self.draws.shape[1]), (kappa / (self.cases.kinds - 1.0))[:, None]
+        value, slope = -self.draws @ np.log(kappa + steps), -self.draws @ (kappa / (kappa + steps))
+        for (rows, joins), each in zip(self.joins, share, strict=True):
+            value[rows] += joins @ np.log(each + steps)
+            slope[rows] += joins @ (each / (each + steps))
+        return value, slope
+
+    def lowered(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log-posterior per query, up to a constant, and its gradient."""
+        x, weights = nodes()
+        pool, cases, size, total = self.at(vector), self.cases, len(self.own), self.counts.sum()
+        log_odds = pool.ability[:, None] + pool.spread * x
+        log_right, log_wrong = log_chances(log_odds, pool.floor)
+        joint = self.heard_in_case @ log_wrong + self.supports @ (log_right - log_wrong)
+        urn, urn_slope = self.urns(pool.kappa)
+        constant = cases.constant + urn + copies(cases, pool)[cases.case_scene]
+        joint, evidence = normalized(joint + constant[:, None] + np.log(weights), cases)
+        joint *= self.case_counts
+        hits, trials = self.supports.T @ joint, self.heard_in_case.T @ joint
+        p = logistic(log_odds)
+        slope = hits * (1.0 - pool.floor) * p * (1.0 - p) / np.exp(log_right) - (trials - hits) * p
+        above = vector[:size] - self.expected
+        mean = above.mean() / MEAN_ABILITY[1] ** 2
+        deviation = (above - above.mean()) / ABILITY_DEVIATION**2
+        height = self.counts @ evidence - 0.5 * (mean * above.mean() + deviation @ (above - above.mean()))
+        gradient = np.bincount(self.slot, slope.sum(axis=1), size) - mean / size - deviation
+        if self.correlated:
+            spread, log_kappa, chance = vector[size], vector[size + 1], pool.copying[self.partial]
+            away = (spread - SPREAD[0]) / SPREAD[1], (log_kappa - LOG_KAPPA[0]) / LOG_KAPPA[1]
+            height += COPYING_DOUBT * np.log1p(-chance).sum() - 0.5 * (away[0] ** 2 + away[1] ** 2)
+            each = joint @ np.ones(len(x))
+            copied = self.copied_in_case.T @ each
+            gradient = np.concatenate(
+                [
+                    gradient,
+                    [(slope * x).sum() - away[0] / SPREAD[1]],
+                    [each @ urn_slope - away[1] / LOG_KAPPA[1]],
+                    copied - chance * (self.both + COPYING_DOUBT),
+                ]
+            )
+        return float(-height / total), -gradient / total
 
 
-def _vector(pool: Pool) -> np.ndarray:
-    return np.concatenate([pool.ability, [pool.spread, np.log(pool.kappa)], pool.copying])
+def maximum(
+    pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool, exactly: bool = True
+) -> tuple[float, Pool]:
+    """The maximum of the posterior near ``pool``, which keeps its parents: its height (up to a constant) and parameters.
 
+    By L-BFGS with exact gradients (Byrd et al. 1995) and, to be exact, Newton's method, so that the end depends on neither
+    the way nor the last bits.
+    """
+    # It takes long to import, and routing does without it.
+    from scipy.optimize import minimize
 
-def _moved(pool: Pool, vector: np.ndarray) -> Pool:
-    members = len(pool.ability)
-    return replace(
-        pool,
-        ability=np.clip(vector[:members], -WIDEST, WIDEST),
-        spread=float(np.clip(vector[members], 0.0, WIDEST)),
-        kappa=float(np.exp(np.clip(vector[members + 1], LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA))),
-        copying=np.where(pool.parent >= 0, np.clip(vector[members + 2 :], 1e-3, MOST_COPYING), 0.0),
+    posterior = Posterior(pool, givers, choices, counts, correlated)
+    options = {"maxiter": MAX_STEPS, "maxcor": 20, "ftol": 1e-12, "gtol": SETTLED}
+    found = minimize(
+        posterior.lowered, posterior.vector(), jac=True, method="L-BFGS-B", bounds=posterior.bounds(), options=options
     )
+    vector = refined(posterior, found.x) if exactly else found.x
+    return -posterior.lowered(vector)[0] * float(counts.sum()), posterior.at(vector)
 
 
-def expectation_maximization(
-    pool: Pool, givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, correlated: bool
-) -> tuple[Pool, float]:
-    """One step of EM, and the log-posterior (up to a constant) of the pool it started from."""
-    x, _ = nodes()
-    belief = infer(givers, choices, pool.ability, pool)
-    height = float(counts @ belief.evidence) + log_prior(pool, correlated)
-    right = chances(belief, givers)
-    held = np.where((givers >= 0)[:, :, None], belief.joint.sum(axis=1)[:, None], 0.0)
-    copying, order = pool.copying.copy(), generations(pool.parent)
-    kinds, kind = np.unique(choices, return_inverse=True)
-    joins, draws = urn_counts(belief.truth, givers, kind, counts)
-    at_node = np.broadcast_to(pool.ability[:, None] + pool.spread * x, (*givers.shape, len(x)))
-    for place, member in enumerate(order):
-        if pool.parent[member] < 0:
-            continue
-        found = copied(givers, choices, at_node, pool, order[:place], member)
-        chance = pool.copying[member]
-        own = belief.joint[found.rows] * ((1.0 - chance) / ((1.0 - chance) + chance / found.alone))
-        held[found.rows, member] = own.sum(axis=1)
-        right[found.rows, member] = own[np.arange(len(found.rows)), givers[found.rows, member]]
-        alike, different = counts[found.rows], counts[found.differs].sum()
-        taken = alike[:, None] * (belief.truth[found.rows] - own.sum(axis=2))
-        expected = float(taken.sum())
-        # What is copied is drawn from no urn.
-        taken[np.arange(len(found.rows)), givers[found.rows, member]] = 0.0
-        np.subtract.at(joins, (kind[found.rows], found.same), taken.sum(axis=1))
-        np.subtract.at(draws, found.wrong, taken)
-        copying[member] = np.clip(expected / (alike.sum() + different + COPYING_DOUBT), 1e-3, MOST_COPYING)
-    trials, hits = np.einsum("u,ujq->jq", counts, held), np.einsum("u,ujq->jq", counts, right)
-    ability, spread = abilities(hits, trials, pool.ability, pool.spread, correlated, pool.expected)
-    kappa = concentration(joins, draws, kinds, pool.kappa) if correlated else pool.kappa
-    return replace(pool, ability=ability, spread=spread, kappa=kappa, copying=copying), height
+def refined(posterior: Posterior, vector: np.ndarray) -> np.ndarray:
+    """Newton's method from near a maximum, with a Hessian by differences of gradients; parameters at a bound stay there."""
+    low, high = np.array(posterior.bounds()).T
+    gradient = posterior.lowered(vector)[1]
+    free = np.flatnonzero((vector > low + DIFFERENCE) & (vector < high - DIFFERENCE))
+    if not len(free):
+        return vector
+    hessian = np.empty((len(free), len(free)))
+    for row, index in enumerate(free):
+        moved = vector.copy()
+        moved[index] += DIFFERENCE
+        hessian[row] = (posterior.lowered(moved)[1] - gradient)[free] / DIFFERENCE
+    values, axes = np.linalg.eigh((hessian + hessian.T) / 2.0)
+    if values[0] <= 0.0:
+        return vector
+    for _ in range(REFINEMENTS):
+        step = np.zeros(len(vector))
+        step[free] = axes @ ((axes.T @ gradient[free]) / values)
+        after = np.clip(vector - step, low, high)
+        slope = posterior.lowered(after)[1]
+        if np.abs(slope[free]).max() >= np.abs(gradient[free]).max():
+            break
+        vector, gradient = after, slope
+    return vector
 
 
-def log_prior(pool: Pool, correlated: bool) -> float:
-    """Logarithm of the parameters' prior density, up to a constant."""
-    above = pool.ability - pool.expected
-    distance = (above.mean() / MEAN_ABILITY[1]) ** 2
-    distance += (((above - above.mean()) / ABILITY_DEVIATION) ** 2).sum()
-    if correlated:
-        distance += ((pool.spread - SPREAD[0]) / SPREAD[1]) ** 2
-        distance += ((np.log(pool.kappa) - LOG_KAPPA[0]) / LOG_KAPPA[1]) ** 2
-    return float(-0.5 * distance + COPYING_DOUBT * np.log1p(-pool.copying).sum())
-
-
-def abilities(
-    hits: np.ndarray,
-    trials: np.ndarray,
-    ability: np.ndarray,
-    spread: float,
-    correlated: bool,
-    expected: np.ndarray | float,
-) -> tuple[np.ndarray, float]:
-    """Newton steps of a logistic regression of ``hits`` (M, Q) out of ``trials`` on member and easiness, with priors."""
-    x, _ = nodes()
-    members = len(ability)
-    # Deviations from the mean and the mean itself, each with its prior, as one precision matrix.
-    precision = np.eye(members) / ABILITY_DEVIATION**2
-    precision += (1.0 / MEAN_ABILITY[1] ** 2 / members - 1.0 / ABILITY_DEVIATION**2) / members
-    for _ in range(3):
-        p = logistic(ability[:, None] + spread * x)
-        slope, curve = hits - trials * p, trials * p * (1.0 - p)
-        gradient = slope.sum(axis=1) - precision @ (ability - expected)
-        hessian = np.diag(curve.sum(axis=1)) + precision
-        if not correlated:
-            ability = np.clip(ability + np.linalg.solve(hessian, gradient), -WIDEST, WIDEST)
-            continue
-        mixed = (curve * x).sum(axis=1)
-        last = (slope * x).sum() - (spread - SPREAD[0]) / SPREAD[1] ** 2
-        corner = (curve * x**2).sum() + 1.0 / SPREAD[1] ** 2
-        whole = np.block([[hessian, mixed[:, None]], [mixed[None], np.array([[corner]])]])
-        move = np.linalg.solve(whole, np.append(gradient, last))
-        # A step from far away may overshoot.
-        ability = np.clip(ability + move[:members], -WIDEST, WIDEST)
-        spread = float(np.clip(spread + move[members], 0.0, WIDEST))
-    return ability, spread
-
-
-def urn_counts(
-    truth: np.ndarray, givers: np.ndarray, kind: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How often, in expectation, a wrong answer joins c equal ones before it, and is drawn after c wrong ones.
-
-    Args:
-        truth: (u, M + 1) posterior of each given answer and of none.
-        givers, kind, counts: the distinct patterns, the number of the kind of each, how often each occurs.
-
-    Returns:
-        (kinds, M) and (M,), by c.
-    """
-    members = givers.shape[1]
-    votes = np.stack([(givers == s).sum(axis=1) for s in range(members)], axis=1)
-    number = (givers >= 0).sum(axis=1)[:, None]
-    in_urn = np.concatenate([number - votes, number], axis=1)
-    wrong, steps = (1.0 - truth[:, :members]) * counts[:, None], range(members)
-    joins = [np.bincount(kind, np.where(votes > step, wrong, 0.0).sum(axis=1)) for step in steps]
-    draws = [np.where(in_urn > step, truth * counts[:, None], 0.0).sum() for step in steps]
-    return np.stack(joins, axis=1), np.array(draws)
-
-
-def concentration(joins: np.ndarray, draws: np.ndarray, kinds: np.ndarray, kappa: float) -> float:
-    """Newton steps for kappa on the expected log-likelihood of the urns, with its prior.
-
-    Args:
-        joins, draws: from :func:`urn_counts`.
-        kinds: (kinds,) number of possible answers.
-        kappa: where to start.
-    """
-    steps = np.arange(len(draws))
-    at = float(np.log(kappa))
-    for _ in range(3):
-        kappa = float(np.exp(at))
-        share = kappa / (kinds - 1.0)[:, None]
-        slope = (joins * share / (share + steps)).sum() - (draws * kappa / (kappa + steps)).sum()
-        curve = (joins * share * steps / (share + steps) ** 2).sum() - (
-            draws * kappa * steps / (kappa + steps) ** 2
-        ).sum()
-        slope -= (at - LOG_KAPPA[0]) / LOG_KAPPA[1] ** 2
-        # Where the likelihood bends upwards the prior's curvature is used alone, and a step is at most 1.
-        downwards = max(-curve, 0.0) + 1.0 / LOG_KAPPA[1] ** 2
-        at = float(np.clip(at + np.clip(slope / downwards, -1.0, 1.0), LOWEST_LOG_KAPPA, HIGHEST_LOG_KAPPA))
-    return float(np.exp(at))
+def thinned(counts: np.ndarray, most: int) -> np.ndarray:
+    """``counts`` (u,) of at most so many of the queries, spread evenly over the patterns."""
+    n = int(counts.sum())
+    if n <= most:
+        return counts.astype(np.float64)
+    return np.diff(np.floor(np.cumsum(counts) * most / n + 0.5), prepend=0.0)
 
 
 def pair_agreement(givers: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -381,7 +445,7 @@ def expected_agreement(pool: Pool, givers: np.ndarray, choices: np.ndarray, coun
     """How often each two members would agree if none copied, on the queries that both answered, (M, M)."""
     members = givers.shape[1]
     x, weights = nodes()
-    right = logistic(pool.ability[:, None] + pool.spread * x)
+    right = pool.floor + (1.0 - pool.floor) * logistic(pool.ability[:, None] + pool.spread * x)
     both_right = (right * weights) @ right.T
     both_wrong = ((1.0 - right) * weights) @ (1.0 - right).T
     alike = (1.0 + pool.kappa / (choices - 1.0)) / (1.0 + pool.kappa)

@@ -27,6 +27,8 @@ PANEL_TRUST, SEQUENCE_TRUST = 1.4, 2.0
 TRUSTS = (1.0, PANEL_TRUST, 2.0, 4.0, 8.0)
 # So many thresholds are tried.
 MOST_LEVELS = 200
+# Standard deviations on either side of the mean that hold 95 % of a normal distribution.
+NORMAL_95 = 1.959964
 
 
 def restrict(pool: Pool, members: Sequence[int]) -> Pool:
@@ -35,7 +37,7 @@ def restrict(pool: Pool, members: Sequence[int]) -> Pool:
     place = {member: index for index, member in enumerate(members)}
     parent = np.array([place.get(int(pool.parent[member]), -1) for member in members])
     copying = np.where(parent >= 0, pool.copying[members], 0.0)
-    return Pool(pool.ability[members], pool.spread, pool.kappa, parent, copying)
+    return Pool(pool.ability[members], pool.spread, pool.kappa, parent, copying, floor=pool.floor)
 
 
 def lead(
@@ -105,6 +107,13 @@ def values(
         claimed, _ = lead(answers[:, members], choices, logits[:, members], restrict(pool, members))
         found[index] = credence(truth, answers, claimed)
     return found
+
+
+def coverage(truth: np.ndarray, answers: np.ndarray, panel: Sequence[int]) -> np.ndarray:
+    """The probability (n,) that any of a panel's answers is right; ``truth`` and ``answers`` as in :func:`credence`."""
+    givers = first_givers(answers)[:, list(panel)]
+    named = (givers[:, :, None] == np.arange(answers.shape[1])).any(axis=1)
+    return np.asarray((truth[:, :-1] * named).sum(axis=1))
 
 
 def candidates(size: int, members: int, best: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -186,6 +195,11 @@ class Stopping:
     spread: float
     worth: float
 
+    def interval(self, n: int, others: int) -> tuple[float, float]:
+        """Where the mean price of so many ``others`` lies with 95 % probability, as the mean of n queries is ``price``."""
+        reach = NORMAL_95 * self.spread * math.sqrt(1.0 / n + 1.0 / others)
+        return max(self.price - reach, 0.0), self.price + reach
+
     def thresholds(self, query_ids: np.ndarray) -> np.ndarray:
         """The threshold of each query (n,), by its id alone."""
         chance = np.array([derive_seed(0, "threshold", str(query)) for query in query_ids.tolist()]) / 2.0**31
@@ -205,11 +219,11 @@ def stopping(budget: float, confidence: np.ndarray, prices: np.ndarray, worth: n
         prices: (n, M) in the order of asking.
         worth: (n, M) how probably the leading answer after each answer is right.
     """
-    # Just above a value that occurs, the next query goes on asking; above all of them, all do.
+    # Above a value that occurs, but below the next one after rounding, such queries go on asking; above the last one, all do.
     reached = np.unique(confidence[:, :-1].round(DECIMALS))
     if len(reached) > MOST_LEVELS:
         reached = reached[np.linspace(0, len(reached) - 1, MOST_LEVELS).round().astype(int)]
-    levels = np.concatenate([[0.0], np.nextafter(reached, np.inf)])
+    levels = np.concatenate([[0.0], reached + 0.5 * 10.0**-DECIMALS])
     paid, gained = np.empty((2, len(levels), len(confidence)))
     total, rows = np.cumsum(prices, axis=1), np.arange(len(confidence))
     for index, level in enumerate(levels):

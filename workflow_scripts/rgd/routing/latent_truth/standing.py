@@ -7,12 +7,13 @@ alike), and judges all answers, those of the members left out as well. How these
 delete-a-group jackknife over members; Quenouille 1956, Kott 2001), beside the number of queries, is the uncertainty.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rgd.routing.latent_truth.fit import climb, pair_agreement, thinned
-from rgd.routing.latent_truth.model import Pool, infer
+from rgd.routing.latent_truth.fit import maximum, pair_agreement, thinned
+from rgd.routing.latent_truth.model import Pool, credences, first_givers, infer
 from rgd.routing.rounding import DECIMALS
 
 # The deviation of a member's accuracy that no reading shows, and the factor from that among readings to that of the truth.
@@ -27,6 +28,8 @@ MOST_READINGS, MOST_ANSWERS = 8, 16000
 # Pseudo-queries, and the variance of a difference in them, for pools of very few queries.
 DOUBTED, DOUBT = 5.0, 0.1
 DRAWS = 4000
+# Maxima less probable than the first by more than this weigh as little as this (logarithm).
+LEAST_ODDS = 50.0
 
 
 @dataclass(frozen=True)
@@ -67,18 +70,21 @@ class Standing:
         return np.asarray((drawn.max(axis=1, keepdims=True) - drawn).mean(axis=0))
 
 
-def standing(right: np.ndarray, apart: np.ndarray) -> Standing:
+def standing(right: np.ndarray, apart: np.ndarray, within_reach: np.ndarray | None = None) -> Standing:
     """The posterior over accuracies.
 
     Args:
         right: (n, M) the probability that each answer is right, by all members.
         apart: (R, M) from :func:`rereadings`.
+        within_reach: (S, M) from :func:`others_within_reach`.
     """
     covariance = sampling_error(right) + LEAST_DEVIATION**2 * np.eye(right.shape[1])
     if len(apart):
         # A shift of all members decides nothing.
         apart = apart - apart.mean(axis=1, keepdims=True)
         covariance += SPREADING**2 * apart.T @ apart / len(apart)
+    if within_reach is not None:
+        covariance += within_reach.T @ within_reach
     return Standing(right.mean(axis=0), covariance)
 
 
@@ -87,6 +93,25 @@ def sampling_error(right: np.ndarray) -> np.ndarray:
     n, members = right.shape
     away = right - right.mean(axis=0)
     return np.asarray((away.T @ away + DOUBTED * DOUBT * np.eye(members)) / (n + DOUBTED) / n)
+
+
+def others_within_reach(
+    found: Sequence[tuple[float, Pool]], givers: np.ndarray, choices: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """By how much the members' accuracies differ in other maxima from the first, by the root of their weights, (S, M).
+
+    A maximum weighs in proportion to its posterior density; the first one's accuracies are the mean.
+
+    Args:
+        found: from :func:`rgd.routing.latent_truth.fit.readings`.
+        givers, choices, counts: as for :func:`rereadings`.
+    """
+    heights = np.array([height for height, _ in found])
+    odds = np.exp(np.maximum(heights - heights[0], -LEAST_ODDS))
+    share = counts / counts.sum()
+    means = [share @ credences(infer(givers, choices, pool.ability, pool)) for _, pool in found]
+    away = np.array(means[1:]).reshape(len(found) - 1, givers.shape[1]) - means[0]
+    return np.sqrt(odds[1:, None] / odds.sum()) * away
 
 
 def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool: Pool) -> np.ndarray:
@@ -102,7 +127,7 @@ def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool
     if members < 3:
         return np.zeros((0, members))
     share = counts / counts.sum()
-    whole = share @ credences(givers, choices, pool, np.zeros(members, dtype=bool))
+    whole = share @ credences(infer(givers, choices, pool.ability, pool))
     kept = thinned(counts, MOST_ANSWERS // members)
     few = kept > 0
     found = []
@@ -110,33 +135,10 @@ def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool
         silent = np.isin(np.arange(members), group)
         parent = np.where(silent | np.isin(pool.parent, group), -1, pool.parent)
         start = replace(pool, parent=parent, copying=np.where(parent >= 0, pool.copying, 0.0))
-        read = climb(start, unheard(givers[few], silent)[0], choices[few], kept[few], True)
-        found.append(share @ credences(givers, choices, read, silent) - whole)
+        heard = first_givers(np.where(silent, -1, givers[few]))
+        _, read = maximum(start, heard, choices[few], kept[few], True, exactly=False)
+        found.append(share @ credences(infer(givers, choices, read.ability, read, silent)) - whole)
     return np.array(found)
-
-
-def unheard(givers: np.ndarray, silent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The answers (n, M) without those of ``silent`` (M,) members, and for every answer the first heard member that gives it.
-
-    Both as in :func:`rgd.routing.latent_truth.model.first_givers`: -1 where an answer is missing, not heard, or given by
-    silent members alone.
-    """
-    first = np.full(givers.shape, -1, dtype=np.int64)
-    for member in np.flatnonzero(~silent)[::-1]:
-        column = givers[:, member : member + 1]
-        first[(givers == column) & (column >= 0)] = member
-    return np.where(silent, -1, first), first
-
-
-def credences(givers: np.ndarray, choices: np.ndarray, pool: Pool, silent: np.ndarray) -> np.ndarray:
-    """(n, M): the probability that each answer is right, where ``silent`` (M,) members are not heard; 0 for a missing one."""
-    heard, first = unheard(givers, silent)
-    truth = infer(heard, choices, pool.ability, pool).truth
-    given = (heard == np.arange(len(silent))).sum(axis=1)
-    # Answers that no heard member gives are equally probable.
-    other = truth[:, -1] / np.maximum(choices - given, 1)
-    found = np.where(first >= 0, np.take_along_axis(truth, np.maximum(first, 0), axis=1), other[:, None])
-    return np.where(givers >= 0, found, 0.0)
 
 
 def left_out(givers: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
