@@ -3,7 +3,8 @@
     python -m tests.benchmarks.serving --bundle results/bundles/D/S/P/R [--requests 100000]
 
 The embedder alone: one query after the other (its own latency), and batches of 64 (its own rate). Then ``/v1/decision`` at half
-that rate with evenly spaced requests, and with as many at once as it takes; and how the server's memory grows.
+that rate with evenly spaced requests, and with as many at once as it takes; and how the server's memory grows. Processor time
+is given beside the rates, since that of a query hardly depends on what else runs on the machine.
 """
 
 import argparse
@@ -31,8 +32,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     queries = _queries(options.bundle)
-    alone, rate = _embedder(options.bundle, queries, options.threads)
-    print(f"embedder alone: {_times(alone)} a query, {rate:.0f} queries/s in batches of {TOGETHER}")
+    alone, rate, cost = _embedder(options.bundle, queries, options.threads)
+    print(
+        f"embedder alone: {_times(alone)} a query, {rate:.0f} queries/s in batches of {TOGETHER}, {1000 * cost:.1f} ms of a "
+        "processor a query"
+    )
     command = [sys.executable, "-m", "rgd.cli", "serve", "--bundle", str(options.bundle), "--port", "0"]
     with subprocess.Popen(
         [*command, "--threads", str(options.threads), "--offline"], stdout=subprocess.PIPE, text=True
@@ -50,8 +54,8 @@ def _queries(bundle: Path) -> list[str]:
     return load(bundle).content.training["question"].to_pylist()
 
 
-def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.ndarray, float]:
-    """Seconds of single queries, and queries per second of batches."""
+def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.ndarray, float, float]:
+    """Seconds of single queries, queries per second of batches, and seconds of a processor for each of these."""
     with load(bundle, threads=threads, use_hub=False) as loaded:
         loaded.embed(queries[:TOGETHER])
         single = []
@@ -59,12 +63,12 @@ def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.nd
             start = time.perf_counter()
             loaded.embed([query])
             single.append(time.perf_counter() - start)
-        start, done = time.perf_counter(), 0
+        start, begun, done = time.perf_counter(), time.process_time(), 0
         while time.perf_counter() - start < SECONDS / 2:
             place = done % (len(queries) - TOGETHER)
             loaded.embed(queries[place : place + TOGETHER])
             done += TOGETHER
-        return np.array(single), done / (time.perf_counter() - start)
+        return np.array(single), done / (time.perf_counter() - start), (time.process_time() - begun) / done
 
 
 async def _measure(
@@ -75,8 +79,14 @@ async def _measure(
     half = await _paced(connections, queries, rate / 2)
     ratio = np.quantile(half, 0.99) / np.quantile(alone, 0.99)
     print(f"/v1/decision at half the embedder's rate: {_times(half)}; p99 is {ratio:.1f} times the embedder's own")
-    reached = await _saturated(connections, queries, min(requests, int(rate * SECONDS)))
-    print(f"/v1/decision, {len(connections)} at once: {reached:.0f} queries/s, {reached / rate:.2f} of the embedder's")
+    count = max(2 * len(connections), min(requests, int(rate * SECONDS)))
+    begun = _processor(server), time.process_time()
+    reached = await _saturated(connections, queries, count)
+    spent = [(now - then) / count for now, then in zip((_processor(server), time.process_time()), begun, strict=True)]
+    print(
+        f"/v1/decision, {len(connections)} at once: {reached:.0f} queries/s, {reached / rate:.2f} of the embedder's; "
+        f"{1000 * spent[0]:.1f} ms of a processor a query in the server, {1000 * spent[1]:.1f} in the client"
+    )
     # The first requests grow the memory: larger batches need larger buffers.
     used = [_memory(server)]
     for _ in range(4):
@@ -133,6 +143,12 @@ async def _saturated(connections: list, queries: Sequence[str], requests: int) -
     start = time.perf_counter()
     await asyncio.gather(*map(work, connections))
     return requests / (time.perf_counter() - start)
+
+
+def _processor(process: int) -> float:
+    """The seconds of a processor that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(process: int) -> float:
