@@ -1,20 +1,25 @@
 """How fast ``rgd serve`` decides: client and server on the same machine, beside the embedder alone.
 
-    python -m tests.benchmarks.serving --bundle results/bundles/D/S/P/R [--requests 100000]
+    python -m tests.benchmarks.serving --bundle results/bundles/D/S/P/R [--requests 100000] [--litellm .venv-litellm/bin/litellm]
 
 The embedder alone: one query after the other (its own latency), and batches of 64 (its own rate). Then ``/v1/decision`` at half
 that rate with evenly spaced requests, and with as many at once as it takes; and how the server's memory grows. Processor time
-is given beside the rates, since that of a query hardly depends on what else runs on the machine.
+is given beside the rates, since that of a query hardly depends on what else runs on the machine. With ``--litellm`` the same
+requests go to LiteLLM's proxy with its own simple router (simple-shuffle) and deployments that reply at once without a server.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +28,15 @@ from rgd.tool import load
 
 TOGETHER = 64
 SECONDS = 12.0
+# LiteLLM refuses shorter keys.
+KEY = "sk-" + "0123456789abcdef" * 4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--requests", type=int, default=5_000, help="requests for the memory's growth")
+    parser.add_argument("--litellm", type=Path, help="LiteLLM's command (make test-litellm installs it)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     queries = _queries(options.bundle)
@@ -44,9 +52,65 @@ def main() -> None:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline().partition("/v1")[0].rpartition(":")[2])
-            asyncio.run(_measure(port, server.pid, queries, alone, rate, options.requests))
+            asyncio.run(_measure(Target(port), server.pid, queries, alone, rate, options.requests))
         finally:
             server.terminate()
+    if options.litellm is not None:
+        members = [each["key"] for each in load(options.bundle).content.members]
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            _litellm(options.litellm, Path(folder), members) as (port, process),
+        ):
+            target = Target(port, "/v1/chat/completions", "LiteLLM's simple router", f"Authorization: Bearer {KEY}\r\n")
+            asyncio.run(_measure(target, process, queries, alone, rate, 0))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked: a path of a server on this machine."""
+
+    port: int
+    path: str = "/v1/decision"
+    title: str = "/v1/decision"
+    headers: str = ""
+
+    def request(self, query: str) -> bytes:
+        """The bytes of a request."""
+        chat = {"model": "router", "messages": [{"role": "user", "content": query}]}
+        body = json.dumps({"query": query} if self.path == "/v1/decision" else chat).encode()
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{self.headers}"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@contextlib.contextmanager
+def _litellm(command: Path, folder: Path, members: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The port and the process of LiteLLM's proxy with a deployment of each member that replies at once."""
+    deployments = [
+        {
+            "model_name": "router",
+            "litellm_params": {"model": f"openai/{member}", "api_key": "none", "mock_response": "hello"},
+        }
+        for member in members
+    ]
+    settings = {"model_list": deployments, "router_settings": {"routing_strategy": "simple-shuffle"}}
+    (folder / "config.yaml").write_text(json.dumps(settings))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    started = [str(command), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(started, cwd=folder, env=environment, stdout=log, stderr=log) as process,
+    ):
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.2)
+            yield port, process.pid
+        finally:
+            process.terminate()
 
 
 def _queries(bundle: Path) -> list[str]:
@@ -72,25 +136,28 @@ def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.nd
 
 
 async def _measure(
-    port: int, server: int, queries: Sequence[str], alone: np.ndarray, rate: float, requests: int
+    target: Target, server: int, queries: Sequence[str], alone: np.ndarray, rate: float, requests: int
 ) -> None:
-    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2 * TOGETHER)]
-    await _ask(connections[0], queries[0])
-    half = await _paced(connections, queries, rate / 2)
+    connections = [await asyncio.open_connection("127.0.0.1", target.port) for _ in range(2 * TOGETHER)]
+    await _ask(connections[0], target.request(queries[0]))
+    requests_of = [target.request(query) for query in queries]
+    half = await _paced(connections, requests_of, rate / 2)
     ratio = np.quantile(half, 0.99) / np.quantile(alone, 0.99)
-    print(f"/v1/decision at half the embedder's rate: {_times(half)}; p99 is {ratio:.1f} times the embedder's own")
-    count = max(2 * len(connections), min(requests, int(rate * SECONDS)))
+    print(f"{target.title} at half the embedder's rate: {_times(half)}; p99 is {ratio:.1f} times the embedder's own")
+    count = max(2 * len(connections), int(rate * SECONDS))
     begun = _processor(server), time.process_time()
-    reached = await _saturated(connections, queries, count)
+    reached = await _saturated(connections, requests_of, count)
     spent = [(now - then) / count for now, then in zip((_processor(server), time.process_time()), begun, strict=True)]
     print(
-        f"/v1/decision, {len(connections)} at once: {reached:.0f} queries/s, {reached / rate:.2f} of the embedder's; "
+        f"{target.title}, {len(connections)} at once: {reached:.0f} queries/s, {reached / rate:.2f} of the embedder's; "
         f"{1000 * spent[0]:.1f} ms of a processor a query in the server, {1000 * spent[1]:.1f} in the client"
     )
+    if not requests:
+        return
     # The first requests grow the memory: larger batches need larger buffers.
     used = [_memory(server)]
     for _ in range(4):
-        await _saturated(connections, queries, requests // 4)
+        await _saturated(connections, requests_of, requests // 4)
         used.append(_memory(server))
     print(
         f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB"
@@ -99,50 +166,48 @@ async def _measure(
         writer.close()
 
 
-async def _ask(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], query: str) -> None:
+async def _ask(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> None:
     reader, writer = connection
-    body = json.dumps({"query": query}).encode()
-    head = f"POST /v1/decision HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
+    writer.write(request)
     answer = await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200"), answer
     length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     await reader.readexactly(length)
 
 
-async def _paced(connections: list, queries: Sequence[str], rate: float) -> np.ndarray:
+async def _paced(connections: list, requests: Sequence[bytes], rate: float) -> np.ndarray:
     """Seconds of each of evenly spaced requests."""
     free: asyncio.Queue = asyncio.Queue()
     for connection in connections:
         free.put_nowait(connection)
     seconds: list[float] = []
 
-    async def one(query: str) -> None:
+    async def one(request: bytes) -> None:
         start = time.perf_counter()
         connection = await free.get()
-        await _ask(connection, query)
+        await _ask(connection, request)
         free.put_nowait(connection)
         seconds.append(time.perf_counter() - start)
 
     tasks, begun = [], time.perf_counter()
     for number in range(int(rate * SECONDS)):
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(queries[number % len(queries)])))
+        tasks.append(asyncio.create_task(one(requests[number % len(requests)])))
     await asyncio.gather(*tasks)
     return np.array(seconds)
 
 
-async def _saturated(connections: list, queries: Sequence[str], requests: int) -> float:
+async def _saturated(connections: list, requests: Sequence[bytes], count: int) -> float:
     """Requests per second with one under way on each connection."""
-    numbers = iter(range(requests))
+    numbers = iter(range(count))
 
     async def work(connection: tuple) -> None:
         for number in numbers:
-            await _ask(connection, queries[number % len(queries)])
+            await _ask(connection, requests[number % len(requests)])
 
     start = time.perf_counter()
     await asyncio.gather(*map(work, connections))
-    return requests / (time.perf_counter() - start)
+    return count / (time.perf_counter() - start)
 
 
 def _processor(process: int) -> float:

@@ -22,8 +22,9 @@ from rgd.tool.reasons import Character, Reasons, character, reasons
 # Queries routed together; it bounds the block of similarities to the training queries.
 BLOCK = 1024
 LENGTH_TOLERANCE = 1e-3
-# So many training queries are compared with all others, to know how alike training queries are.
-MOST_COMPARED = 1000
+# So many training queries are compared with all others, to know how alike training queries are: fewer where these are so
+# many that comparing takes more than a second, but enough to know the least like one in a hundred.
+LEAST_COMPARED, MOST_COMPARED, MOST_PRODUCTS = 100, 1000, 20_000_000_000
 # A query less like the training queries than all but this share of themselves is unlike all of them.
 FAR_SHARE = 0.01
 TIE = 1e-9
@@ -171,7 +172,8 @@ class Bundle:
     def _own_nearest(self) -> np.ndarray:
         """For some training queries, the similarity of each to the nearest other one, ascending."""
         vectors = self.content.embeddings
-        rows = np.unique(np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_COMPARED)).astype(np.int64))
+        count = min(len(vectors), max(LEAST_COMPARED, min(MOST_COMPARED, MOST_PRODUCTS // vectors.size)))
+        rows = np.unique(np.linspace(0, len(vectors) - 1, count).astype(np.int64))
         _, similarity = nearest(vectors[rows], vectors, 1, rows)
         return np.sort(similarity, axis=None)
 
