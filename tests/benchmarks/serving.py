@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgd.cli.tool import PATIENT
 from rgd.tool import load
 
 TOGETHER = 64
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--litellm", type=Path, help="LiteLLM's command (make test-litellm installs it)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
+    # As in the server.
+    os.environ.update(PATIENT)
     queries = _queries(options.bundle)
     alone, rate, cost = _embedder(options.bundle, queries, options.threads)
     print(
@@ -114,8 +117,12 @@ def _litellm(command: Path, folder: Path, members: Sequence[str]) -> Iterator[tu
 
 
 def _queries(bundle: Path) -> list[str]:
-    """The training queries of the bundle, which have the lengths of real ones."""
-    return load(bundle).content.training["question"].to_pylist()
+    """The training queries of the bundle, which have the lengths of real ones.
+
+    They are shuffled, so that however many are asked, they are about as long.
+    """
+    queries = load(bundle).content.training["question"].to_pylist()
+    return [queries[place] for place in np.random.default_rng(0).permutation(len(queries))]
 
 
 def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.ndarray, float, float]:
@@ -138,8 +145,8 @@ def _embedder(bundle: Path, queries: Sequence[str], threads: int) -> tuple[np.nd
 async def _measure(
     target: Target, server: int, queries: Sequence[str], alone: np.ndarray, rate: float, requests: int
 ) -> None:
-    connections = [await asyncio.open_connection("127.0.0.1", target.port) for _ in range(2 * TOGETHER)]
-    await _ask(connections[0], target.request(queries[0]))
+    connections = [Connection(target.port) for _ in range(2 * TOGETHER)]
+    await connections[0].ask(target.request(queries[0]))
     requests_of = [target.request(query) for query in queries]
     half = await _paced(connections, requests_of, rate / 2)
     ratio = np.quantile(half, 0.99) / np.quantile(alone, 0.99)
@@ -152,30 +159,44 @@ async def _measure(
         f"{target.title}, {len(connections)} at once: {reached:.0f} queries/s, {reached / rate:.2f} of the embedder's; "
         f"{1000 * spent[0]:.1f} ms of a processor a query in the server, {1000 * spent[1]:.1f} in the client"
     )
-    if not requests:
-        return
-    # The first requests grow the memory: larger batches need larger buffers.
-    used = [_memory(server)]
-    for _ in range(4):
-        await _saturated(connections, requests_of, requests // 4)
-        used.append(_memory(server))
-    print(
-        f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB"
-    )
-    for _, writer in connections:
-        writer.close()
+    if requests:
+        # The first requests grow the memory: larger batches need larger buffers.
+        used = [_memory(server)]
+        for _ in range(4):
+            await _saturated(connections, requests_of, requests // 4)
+            used.append(_memory(server))
+        print(
+            f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB"
+        )
+    for connection in connections:
+        connection.close()
 
 
-async def _ask(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> None:
-    reader, writer = connection
-    writer.write(request)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200"), answer
-    length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-    await reader.readexactly(length)
+class Connection:
+    """A connection to a server on this machine, made when it is needed and anew if the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, request: bytes) -> None:
+        """Send a request and read its reply."""
+        if self.streams is None or self.streams[0].at_eof():
+            self.streams = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = self.streams
+        writer.write(request)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        length = int(answer.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        await reader.readexactly(length)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.streams is not None:
+            self.streams[1].close()
 
 
-async def _paced(connections: list, requests: Sequence[bytes], rate: float) -> np.ndarray:
+async def _paced(connections: Sequence[Connection], requests: Sequence[bytes], rate: float) -> np.ndarray:
     """Seconds of each of evenly spaced requests."""
     free: asyncio.Queue = asyncio.Queue()
     for connection in connections:
@@ -185,7 +206,7 @@ async def _paced(connections: list, requests: Sequence[bytes], rate: float) -> n
     async def one(request: bytes) -> None:
         start = time.perf_counter()
         connection = await free.get()
-        await _ask(connection, request)
+        await connection.ask(request)
         free.put_nowait(connection)
         seconds.append(time.perf_counter() - start)
 
@@ -197,13 +218,13 @@ async def _paced(connections: list, requests: Sequence[bytes], rate: float) -> n
     return np.array(seconds)
 
 
-async def _saturated(connections: list, requests: Sequence[bytes], count: int) -> float:
+async def _saturated(connections: Sequence[Connection], requests: Sequence[bytes], count: int) -> float:
     """Requests per second with one under way on each connection."""
     numbers = iter(range(count))
 
-    async def work(connection: tuple) -> None:
+    async def work(connection: Connection) -> None:
         for number in numbers:
-            await _ask(connection, requests[number % len(requests)])
+            await connection.ask(requests[number % len(requests)])
 
     start = time.perf_counter()
     await asyncio.gather(*map(work, connections))
