@@ -61,7 +61,7 @@ test-litellm: install
 check: install
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile rules workflow
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 

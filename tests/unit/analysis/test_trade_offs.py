@@ -127,7 +127,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="learning_curve"):
+    with pytest.raises(UserError, match="training queries"):
         learning_curves(curve().iloc[:0], tmp_path / "curve.svg")
     with pytest.raises(UserError, match=r"\bcell\b"):
         accuracy_against_cost(accuracy().query("router == 'oracle'"), tmp_path / "cost.svg")

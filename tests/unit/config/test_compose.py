@@ -43,7 +43,7 @@ def test_every_experiment_composes(tmp_path: Path) -> None:
     data = recorded_world.make(tmp_path / "data", per_task=1)
     world = tmp_path / "world"
     paper_world.make_data(world / "hub")
-    roots = {"recorded": str(data), "paper_tiny": str(world)}
+    roots = {"recorded": str(data), "few_labels": str(data), "paper_tiny": str(world)}
     for experiment in [*CONFIG.glob("experiment/*.yaml"), *CONFIG.glob("test/experiment/*.yaml")]:
         # The data of benchmark_routing are not made up here.
         made = experiment.stem != "benchmark_routing"

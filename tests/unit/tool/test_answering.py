@@ -121,14 +121,14 @@ def test_a_router_that_stops_early_is_told_each_answer_and_asks_no_more(monkeypa
                 break
             seen.append(answers[0, place])
         row = np.array([[*asked, *[-1] * (ranking.shape[1] - len(asked))]])
-        return Routes(ranking, {"until_two": answers[:, asked[-1]]}, {"until_two": row})
+        return Routes(ranking, {"top1": answers[:, asked[-1]]}, {"top1": row})
 
     monkeypatch.setattr(Bundle, "respond", respond)
     asking, made = answering(monkeypatch)
     order = [each.member for each in asking.bundle.route("what?").ranking]
     asking, made = answering(monkeypatch, dict(zip(order, "ABCBAA", strict=True)))
     reply = asking.answer("what?", OPTIONS)
-    assert (reply.variant, reply.letter) == ("until_two", "B")
+    assert (reply.variant, reply.letter) == ("top1", "B")
     assert [each.member for each in reply.given] == order[:4]
     assert set(made) == {"embedder", *order[:4]}
 
