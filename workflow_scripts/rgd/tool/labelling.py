@@ -77,8 +77,8 @@ def tasks_of_experiment(config: Config) -> list[Task]:
         ]
         if missing := [file for file in files if not file.exists()]:
             raise UserError(
-                f"{missing[0]} is missing: the queries are not chosen yet. Run `snakemake --cores 1 --config experiment={config.name} "
-                "to_label` first, with the settings of --config that you give here."
+                f"{missing[0]} is missing: the queries are not chosen yet. Run `snakemake --cores 1 to_label --config "
+                f"experiment={config.name}` first, with the other settings of --config that you give here."
             )
         known = asked_of(read_table(root / f"questions/{dataset}/{name}.parquet"))
         order = [identity for file in files for identity in _orders(file)]

@@ -80,6 +80,7 @@ class Routing(Section):
 
     method: Key
     parameters: dict[str, JsonValue]
+    labels: Annotated[int, Field(ge=0)] = 0
     variants: dict[Key, int]
     aggregate: Literal["consensus", "majority"]
     cell: Cell
