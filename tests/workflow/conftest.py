@@ -7,8 +7,8 @@ import pytest
 from tests.workflow import tiny_models
 from tests.workflow.project import Project, make
 
-WHOLE_RUNS = ("test_firewall.py", "test_planning.py", "test_own_data.py")
-"""Small whole runs that are part of `make test`: with models, what people ask of a finished one, and with recorded answers."""
+WHOLE_RUNS = ("test_firewall.py", "test_own_data.py")
+"""Small whole runs that are part of `make test`: with models, and with recorded answers."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

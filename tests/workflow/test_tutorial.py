@@ -126,7 +126,7 @@ def test_a_question_is_ranked_with_reasons(printed: tuple[Path, dict[str, str]])
     assert (
         {"task", "near", "why"}
         <= {line.split()[0] for line in shown.splitlines()[7:]}
-        <= {"task", "cluster", "near", "why"}
+        <= {"task", "cluster", "near", "why", "doubt", "panel"}
     )
     assert ("No cluster" in shown) != ("cluster  " in shown)
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rgd.config import load, load_all, slices
 from rgd.config.files import CATALOGUES
 from rgd.config.members import members
 from rgd.config.pages import DOCS, artifacts_page, configuration_page
+from rgd.config.schema import Config
 from rgd.errors import UserError
 from tests import ROOT, names, paper_world, recorded_world
 
@@ -49,6 +51,21 @@ def test_every_experiment_composes(tmp_path: Path) -> None:
         made = experiment.stem != "benchmark_routing"
         config = load(CONFIG, experiment.stem, data_root=roots.get(experiment.stem), check_data=made)
         assert config.name == experiment.stem
+
+
+@pytest.mark.parametrize(
+    ("override", "found"),
+    [
+        ("experiment.baseline=knn", lambda config: config.experiment.baseline == "knn"),
+        ("experiment.interval.draws=500", lambda config: config.experiment.interval.draws == 500),
+        ("experiment.report=false", lambda config: config.experiment.report is False),
+        ("paths.labels=mine", lambda config: config.paths.labels == "mine"),
+        ("site.cluster.account=me", lambda config: config.site.cluster.account == "me"),
+        ("min_votes=3", lambda config: config.min_votes == 3),
+    ],
+)
+def test_a_key_of_the_schema_need_not_stand_in_the_file(override: str, found: Callable[[Config], bool]) -> None:
+    assert found(load(CONFIG, overrides=[override]))
 
 
 def test_override_of_a_router_parameter_by_its_short_name() -> None:

@@ -214,7 +214,12 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
                 if not sign and section is not None and key in section.model_fields and key != "parameters":
                     sign = "++"
                 return [f"{sign}{group}.{_mangled(name)}.{tail}"]
-    return [text]
+    path, assigns, value = rest.partition("=")
+    *sections, key = path.split(".")
+    section = _section(Config, sections)
+    # A section of the root is a choice among files.
+    is_key = section is not None and key in section.model_fields and (sections or not _section(Config, [key]))
+    return [f"++{rest}"] if is_key and assigns and not sign and not value.startswith("{") else [text]
 
 
 def _explain_hydra(
