@@ -41,7 +41,6 @@ from rgd.routing.latent_truth.fit import (
 from rgd.routing.latent_truth.labelling import (
     FURTHER,
     LITTLE_REGRET,
-    credences,
     doubted,
     drawing_rates,
     drawn,
@@ -49,7 +48,7 @@ from rgd.routing.latent_truth.labelling import (
     learn,
     preferred,
 )
-from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, first_givers, infer, possible_answers
+from rgd.routing.latent_truth.model import MEAN_ABILITY, Pool, credences, first_givers, infer, possible_answers
 from rgd.routing.latent_truth.standing import Standing, others_within_reach, rereadings, standing
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed

@@ -13,7 +13,6 @@ from rgd.routing.latent_truth.labelling import (
     Evidence,
     Mixture,
     chances_of,
-    credences,
     differing,
     doubted,
     drawing_rates,
@@ -29,7 +28,7 @@ from rgd.routing.latent_truth.labelling import (
     tilted,
     updated,
 )
-from rgd.routing.latent_truth.model import first_givers
+from rgd.routing.latent_truth.model import credences, first_givers
 from rgd.routing.latent_truth.standing import Standing, sampling_error, standing
 
 

@@ -17,7 +17,6 @@ from rgd.routing.latent_truth.fit import (
 from rgd.routing.latent_truth.model import (
     OPEN,
     Pool,
-    credences,
     first_givers,
     infer,
     nodes,
@@ -269,7 +268,7 @@ def parts(world):
 
 def accuracies(world, **options):
     pool = fit_pool(world.answers, world.options, **options)
-    return credences(infer(first_givers(world.answers), world.options, pool.ability, pool)).mean(axis=0)
+    return infer(first_givers(world.answers), world.options, pool.ability, pool).credences.mean(axis=0)
 
 
 def right_share(belief, world):

@@ -8,7 +8,7 @@ import pytest
 from rgd.routers import make
 from rgd.routers.base import TrainingSet
 from rgd.routing.latent_truth.fit import agreement_patterns, readings, thinned
-from rgd.routing.latent_truth.model import credences, first_givers, infer, possible_answers
+from rgd.routing.latent_truth.model import first_givers, infer, possible_answers
 from rgd.routing.latent_truth.standing import Standing, left_out, others_within_reach, rereadings, standing
 from tests.planted import planted
 
@@ -17,7 +17,7 @@ def stand(answers, choices):
     """The standing of a pool by its answers, without confidence."""
     pool = readings(answers, choices)[0][1]
     found = agreement_patterns(answers, choices)
-    right = credences(infer(first_givers(answers), choices, pool.ability, pool))
+    right = infer(first_givers(answers), choices, pool.ability, pool).credences
     return standing(right, rereadings(*found, pool))
 
 
@@ -75,7 +75,7 @@ def test_other_maxima_within_reach_make_the_standing_less_sure():
     assert len(found) > 1
     away = others_within_reach(found, *patterns)
     assert away.shape == (len(found) - 1, 4)
-    right = credences(infer(first_givers(answers), choices, found[0][1].ability, found[0][1]))
+    right = infer(first_givers(answers), choices, found[0][1].ability, found[0][1]).credences
     alone, both = standing(right, np.zeros((0, 4))), standing(right, np.zeros((0, 4)), away)
     assert both.best().max() < alone.best().max()
     # The weight is that of the posterior: a maximum far below adds nothing.
@@ -130,7 +130,7 @@ def test_silent_members_are_not_heard_and_their_answers_are_judged_by_the_others
     pool = readings(world.answers, world.options)[0][1]
     silent = np.arange(6) == 0
     other = np.where(silent, -1, world.answers)
-    found = credences(infer(first_givers(world.answers), world.options, pool.ability, pool, silent))
+    found = infer(first_givers(world.answers), world.options, pool.ability, pool, silent).credences
     truth = infer(first_givers(other), world.options, pool.ability, pool).truth
     for row in range(300):
         for member in range(6):
@@ -145,7 +145,7 @@ def test_silent_members_are_not_heard_and_their_answers_are_judged_by_the_others
             assert found[row, member] == pytest.approx(expected)
     # Whatever the silent member says, no other answer is judged otherwise.
     changed = np.where(silent, (world.answers + 1) % 4, world.answers)
-    again = credences(infer(first_givers(changed), world.options, pool.ability, pool, silent))
+    again = infer(first_givers(changed), world.options, pool.ability, pool, silent).credences
     np.testing.assert_allclose(again[:, 1:], found[:, 1:], atol=1e-12)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rgd.routing.latent_truth.model import credences
 from rgd.routing.latent_truth.standing import Standing, sampling_error
 from rgd.routing.rounding import DECIMALS
 from rgd.seeds import derive_seed
@@ -85,11 +86,6 @@ class Mixture:
     def regret(self) -> np.ndarray:
         """(M,): by how much each member is expected to be less accurate than the best one."""
         return np.asarray(sum(share * part.regret() for share, part in zip(self.shares, self.parts, strict=True)))
-
-
-def credences(givers: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(n, M): the probability that each answer is right, 0 for a missing one; ``truth`` (n, M + 1) is that of each giver's."""
-    return np.where(givers >= 0, np.take_along_axis(truth, np.maximum(givers, 0), axis=1), 0.0)
 
 
 def doubted(givers: np.ndarray, truth: np.ndarray) -> np.ndarray:

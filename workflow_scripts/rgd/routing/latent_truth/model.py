@@ -140,6 +140,11 @@ class Belief:
         )
         return found.reshape(n, members + 1)
 
+    @property
+    def credences(self) -> np.ndarray:
+        """(n, M): the probability that each answer is right, 0 for a missing one."""
+        return credences(self.cases.givers, self.truth)
+
 
 def first_givers(answers: np.ndarray) -> np.ndarray:
     """For each answer (n, M) the first member that gave the same one, -1 where it is missing, int64 (n, M)."""
@@ -343,7 +348,6 @@ def logistic(values: np.ndarray) -> np.ndarray:
     return 1.0 / (1.0 + np.exp(-np.clip(values, -STEEPEST, STEEPEST)))
 
 
-def credences(belief: Belief) -> np.ndarray:
-    """(n, M): the probability that each answer is right, 0 for a missing one."""
-    givers = belief.cases.givers
-    return np.where(givers >= 0, np.take_along_axis(belief.truth, np.maximum(givers, 0), axis=1), 0.0)
+def credences(givers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(n, M): the probability that each answer is right, 0 for a missing one; ``truth`` (n, M + 1) is that of each giver's."""
+    return np.where(givers >= 0, np.take_along_axis(truth, np.maximum(givers, 0), axis=1), 0.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rgd.routing.latent_truth.fit import maximum, pair_agreement, thinned
-from rgd.routing.latent_truth.model import Pool, credences, first_givers, infer
+from rgd.routing.latent_truth.model import Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
 
 # The deviation of a member's accuracy that no reading shows, and the factor from that among readings to that of the truth.
@@ -109,7 +109,7 @@ def others_within_reach(
     heights = np.array([height for height, _ in found])
     odds = np.exp(np.maximum(heights - heights[0], -LEAST_ODDS))
     share = counts / counts.sum()
-    means = [share @ credences(infer(givers, choices, pool.ability, pool)) for _, pool in found]
+    means = [share @ infer(givers, choices, pool.ability, pool).credences for _, pool in found]
     away = np.array(means[1:]).reshape(len(found) - 1, givers.shape[1]) - means[0]
     return np.sqrt(odds[1:, None] / odds.sum()) * away
 
@@ -127,7 +127,7 @@ def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool
     if members < 3:
         return np.zeros((0, members))
     share = counts / counts.sum()
-    whole = share @ credences(infer(givers, choices, pool.ability, pool))
+    whole = share @ infer(givers, choices, pool.ability, pool).credences
     kept = thinned(counts, MOST_ANSWERS // members)
     few = kept > 0
     found = []
@@ -137,7 +137,7 @@ def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool
         start = replace(pool, parent=parent, copying=np.where(parent >= 0, pool.copying, 0.0))
         heard = first_givers(np.where(silent, -1, givers[few]))
         _, read = maximum(start, heard, choices[few], kept[few], True, exactly=False)
-        found.append(share @ credences(infer(givers, choices, read.ability, read, silent)) - whole)
+        found.append(share @ infer(givers, choices, read.ability, read, silent).credences - whole)
     return np.array(found)
 
 
