@@ -44,7 +44,8 @@ def judged(answers, options):
     choices = possible_answers(options, len(answers))
     found, patterns = readings(answers, choices), agreement_patterns(answers, choices)
     pool = found[0][1]
-    right = credences(infer(first_givers(answers), choices, pool.ability, pool))
+    givers = first_givers(answers)
+    right = credences(givers, infer(givers, choices, pool.ability, pool).truth)
     stand = standing(right, rereadings(*patterns, pool), others_within_reach(found, *patterns))
     return stand.mean, np.sqrt(np.diag(stand.covariance)), len(found) == 1 or found[0][0] - found[1][0] > 0.1
 
