@@ -10,6 +10,7 @@ from rgd.routing.latent_truth.labelling import (
     ANY_ANSWER,
     ANY_MEMBER,
     ANY_QUERY,
+    TRUST,
     Evidence,
     Mixture,
     chances_of,
@@ -50,9 +51,9 @@ def slots_of(givers: np.ndarray) -> list[int]:
 
 
 def errors(givers: np.ndarray, truth: np.ndarray, slot: int) -> np.ndarray:
-    """(M,): what the model misjudges where the answer of ``slot`` is right; one query."""
+    """(M,): what the label says less what the model believes, by its part, where the answer of ``slot`` is right."""
     return np.array(
-        [0.0 if giver < 0 else float(giver == slot) - truth[giver] for giver in givers.tolist()],
+        [0.0 if giver < 0 else float(giver == slot) - TRUST * truth[giver] for giver in givers.tolist()],
     )
 
 

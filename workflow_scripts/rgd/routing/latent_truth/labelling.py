@@ -2,8 +2,8 @@
 
 Labels of a handful of queries are too few to rank members by, and lost among thousands of queries in a likelihood. They can
 correct the estimated accuracies, though: the mean error of the model on queries drawn with known chances is an unbiased
-estimate of its mean error on all of them (the difference estimator; Horvitz and Thompson 1952; Sarndal, Swensson and Wretman
-1992). Only differences between members matter, so queries on which all agree are never asked about, and the others are drawn
+estimate of its mean error on all of them, with all or a part of what the model believes (the difference estimator; Horvitz
+and Thompson 1952; Sarndal, Swensson and Wretman 1992; its part: Angelopoulos et al. 2023, arXiv 2311.01453). Only differences between members matter, so queries on which all agree are never asked about, and the others are drawn
 the more often, the farther the members that may be the best are expected to be apart there (importance sampling; for model
 selection Sawade, Landwehr and Scheffer 2012). How far the estimate is trusted depends on the posterior of
 :mod:`rgd.routing.latent_truth.standing`, whose width labels show to be right or wrong.
@@ -23,8 +23,11 @@ from rgd.seeds import derive_seed
 # who is the best (any member).
 ANY_QUERY, ANY_ANSWER, ANY_MEMBER = 0.1, 0.3, 0.2
 # The posterior without labels as a mixture of normal distributions, (share, factor of the deviations): mostly the model is
-# much better than its mean square error, rarely much worse. The mean square of the factors is 1.
-WIDTHS = ((0.6, 0.25), (0.2, 0.5), (0.12, 1.0), (0.04, 2.0), (0.04, 4.0))
+# better than its mean square error, rarely much worse. Shares are about the most likely ones of recorded pools and of random
+# sub-pools of them (docs/latent_truth.md).
+WIDTHS = ((0.3, 0.35), (0.5, 0.7), (0.15, 1.2), (0.05, 3.0))
+# The part of what the model believes that the estimate uses; on recorded pools it varies least with about this one.
+TRUST = 0.6
 # What the model expects of the labels' noise counts as much as this many labels, multiplied by this factor.
 EXPECTED_LABELS, EXPECTED_NOISE = 20.0, 1.5
 # Shares of labels that may have been drawn at random instead of by rate, and by how much of log-likelihood one has to be
@@ -111,7 +114,7 @@ def drawing_rates(givers: np.ndarray, truth: np.ndarray, best: np.ndarray) -> np
     """
     n, members = givers.shape
     weight = (1.0 - ANY_MEMBER) * best / best.sum() + ANY_MEMBER / members
-    right, rows = credences(givers, truth), np.arange(n)
+    right, rows = TRUST * credences(givers, truth), np.arange(n)
     mean, square = right @ weight, right**2 @ weight
     # For each answer that may be true: the weight of its supporters, and what they were believed.
     support, believed = np.zeros((2, n, members + 1))
@@ -186,7 +189,7 @@ def expected_noise(givers: np.ndarray, truth: np.ndarray, likely: np.ndarray, ch
     weight = np.where(chance > 0, (1.0 - chance) / np.maximum(chance, 1e-300), 0.0)
     kept = weight > 0
     givers, weight = givers[kept], weight[kept, None]
-    right, drawn_right = credences(givers, truth[kept]), credences(givers, likely[kept]) * weight
+    right, drawn_right = TRUST * credences(givers, truth[kept]), credences(givers, likely[kept]) * weight
     together = np.stack(
         [
             ((givers == column[:, None]) & (givers >= 0)).T @ drawn_right[:, place]
@@ -206,7 +209,7 @@ def evidence(
     right: np.ndarray,
     chance: np.ndarray,
 ) -> Evidence:
-    """The accuracies by the model, corrected by its mean error on the labelled queries, each weighed by its inverse chance.
+    """The accuracies by a part of what the model believes, and by what labels say beyond it, weighed by their inverse chance.
 
     The variance is that of a draw of fixed size (Hajek 1964), shrunk towards the model's expectation.
 
@@ -219,7 +222,7 @@ def evidence(
     seen = chance[rows] > 0
     rows, right = rows[seen], right[seen]
     n, count = len(givers), len(rows)
-    believed = credences(givers, truth)
+    believed = TRUST * credences(givers, truth)
     error = (right - believed[rows]) / chance[rows, None]
     error -= error.mean(axis=1, keepdims=True)
     open_share = 1.0 - chance[rows]
