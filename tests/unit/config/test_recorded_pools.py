@@ -12,6 +12,8 @@ from rgd.config.schema import Config
 from rgd.errors import UserError
 from tests import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 MEMBERS = ["first", "second"]
 
 

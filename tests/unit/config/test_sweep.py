@@ -15,6 +15,8 @@ from rgd.routers import load as load_router
 from rgd.routing.reduced import BENCHMARK, REAL
 from tests import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 CONFIG = ROOT / "config"
 STRONG, WEAK = "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b"
 

@@ -22,6 +22,8 @@ from rgd.workflow.targets import Targets
 from tests import ROOT
 from tests.unit.workflow.test_inputs import Wildcards
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 STRONG = "qwen2.5-coder-1.5b"
 WITH_LABELS, WITHOUT = ["knn", "topk", "avengers"], ["latent_truth", "cascal", "majority"]
 ROWS = "id,q,o,t\n" + "".join(f'{n},What is {n}?,"[""yes"", ""no""]",{"ab"[n % 2]}\n' for n in range(8))

@@ -12,6 +12,8 @@ from rgd.cli import main
 from rgd.config import load
 from tests import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 TASKS = {"kitchen": "Cooking: by measure = in grams.", "Küche 2": "Zweite Aufgabe"}
 
 

@@ -12,6 +12,8 @@ from rgd.config import load
 from tests import ROOT
 from tests.unit.answers.formats import worlds
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:

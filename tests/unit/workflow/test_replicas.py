@@ -19,6 +19,8 @@ from rgd.workflow.study import Study
 from tests import ROOT
 from tests.unit.workflow.test_inputs import Wildcards, Workflow
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 MODEL, MEMBER = "qwen2.5-coder-1.5b", "qwen2.5-coder-1.5b-examples"
 QUERY_SETS = ("benchmark", "qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b")
 DRAWN = "qwen2.5-coder-1.5b"
