@@ -147,7 +147,7 @@ def test_foreign_and_mangled_lines_are_counted(tmp_path: Path, known: tuple) -> 
         {"rgd": 2},
         {"query": 3},
         {"likeness": 1.5},
-        {"likeness": None},
+        {"likeness": "high"},
         {"similarity": "near"},
         {"similarity": float("nan")},
         {"asks": "m1"},
@@ -229,6 +229,19 @@ def test_a_query_that_is_repeated_counts_once(known: tuple) -> None:
     found, far = drift.drift([*[one] * 10_000, *others], content.embeddings, Skipped())
     assert (found.queries, found.decisions, found.verdict) == (101, 10_100, drift.LIKE)
     assert len(far) == 2
+
+
+def test_beside_one_training_query_nothing_is_told(tmp_path: Path, known: tuple) -> None:
+    content, vectors = known
+    alone = replace(content, embeddings=content.embeddings[:1], training=content.training[:1])
+    decision = Bundle(content).route_vectors(vectors[:1])[0]
+    log = DecisionLog(tmp_path / "log", alone)
+    for row in range(60):
+        log.add(replace(decision, query=f"query {row}", likeness=None), vectors[:1], "top3")
+    skipped = Skipped()
+    found, far = drift.drift(read([tmp_path / "log"], alone, skipped), alone.embeddings, skipped)
+    assert (found.verdict, found.queries, found.mean_likeness, skipped.mangled) == (drift.TOO_FEW, 60, None, 0)
+    assert not far
 
 
 def test_even_likenesses_are_seldom_a_finding(known: tuple) -> None:

@@ -297,8 +297,9 @@ def _drift_lines(found: Any) -> list[str]:
         said[found.verdict],
         f"decisions      {found.decisions:,}, on {found.queries:,} different queries",
         f"unlike all     {found.unlike:.1%} of the queries (1 % where nothing has changed)",
-        f"mean likeness  {found.mean_likeness:.2f} (0.50 where nothing has changed)",
     ]
+    if found.mean_likeness is not None:
+        lines.append(f"mean likeness  {found.mean_likeness:.2f} (0.50 where nothing has changed)")
     if found.mmd2 is not None:
         lines.append(f"MMD² × 1000    {1000 * found.mmd2:.2f}, p {found.p_value:.4f}")
     if found.skipped.mangled or found.skipped.other_bundle:

@@ -163,7 +163,7 @@ class Logged:
         asks: the members that were asked.
         task: the task that it was routed by.
         similarity: cosine similarity to the nearest training query.
-        likeness: as in :class:`rgd.tool.routing.Decision`.
+        likeness: as in :class:`rgd.tool.routing.Decision`; None where nothing tells it.
         text: the query; None if it is not logged.
         vector: (d,) float32; None if it is not logged.
     """
@@ -172,7 +172,7 @@ class Logged:
     asks: tuple[str, ...]
     task: str
     similarity: float
-    likeness: float
+    likeness: float | None
     text: str | None
     vector: np.ndarray | None
 
@@ -225,13 +225,14 @@ def _decision(line: bytes | None, dimension: int) -> tuple[str, Logged] | None:
         if row["rgd"] != VERSION or not all(isinstance(row[name], str) for name in ("bundle", "query", "task")):
             return None
         asks, text, vector = row["asks"], row.get("text"), row.get("embedding")
-        similarity, likeness = float(row["similarity"]), float(row["likeness"])
+        similarity, likeness = float(row["similarity"]), row["likeness"]
+        likeness = None if likeness is None else float(likeness)
         right = (
             isinstance(asks, list)
             and all(isinstance(member, str) for member in asks)
             and (text is None or isinstance(text, str))
             and math.isfinite(similarity)
-            and 0 <= likeness <= 1
+            and (likeness is None or 0 <= likeness <= 1)
         )
         if not right:
             return None

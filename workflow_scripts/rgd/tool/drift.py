@@ -40,7 +40,7 @@ class Drift:
         decisions: the decisions that were read.
         queries: the different queries among them, which all figures are of.
         unlike: the share of queries that are unlike all training queries.
-        mean_likeness: a half where nothing has changed.
+        mean_likeness: a half where nothing has changed; None where no query has a likeness.
         mmd2: squared maximum mean discrepancy to the training queries; None without vectors.
         p_value: how probable a discrepancy as large is by chance; None without vectors.
         asked: by member the share of queries for which it is asked.
@@ -53,7 +53,7 @@ class Drift:
     decisions: int
     queries: int
     unlike: float
-    mean_likeness: float
+    mean_likeness: float | None
     mmd2: float | None
     p_value: float | None
     asked: dict[str, float]
@@ -82,13 +82,14 @@ def drift(
     """
     decisions = list(logged)[-last if last else None :]
     different = list({each.query: each for each in decisions}.values())
-    n = len(different)
-    likeness = np.array([each.likeness for each in different])
-    far = [each for each in different if each.likeness < FAR_SHARE]
-    unlike, mean = (len(far) / n, float(likeness.mean())) if n else (0.0, 0.5)
+    likeness = np.array([each.likeness for each in different if each.likeness is not None])
+    far = [each for each in different if each.likeness is not None and each.likeness < FAR_SHARE]
+    # A single training query has no other one to be near to, so nothing can be told beside it.
+    n = len(likeness)
+    unlike, mean = (len(far) / n, float(likeness.mean())) if n else (0.0, None)
     mmd2, p_value = _discrepancy(different, training)
     verdict = LIKE
-    if n < LEAST_QUERIES:
+    if mean is None or n < LEAST_QUERIES:
         verdict = TOO_FEW
     # A mean of n even spreads is normal, with the variance 1 / 12 n.
     elif (unlike > MOST_UNLIKE and _at_least(len(far), n, FAR_SHARE) < CHANCE) or (
@@ -107,13 +108,13 @@ def drift(
     found = Drift(
         verdict,
         len(decisions),
-        n,
+        len(different),
         unlike,
         mean,
         mmd2,
         p_value,
-        _shares(Counter(member for each in different for member in set(each.asks)), n),
-        _shares(Counter(each.task for each in different), n),
+        _shares(Counter(member for each in different for member in set(each.asks)), len(different)),
+        _shares(Counter(each.task for each in different), len(different)),
         shown,
         skipped,
     )
