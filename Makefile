@@ -10,7 +10,7 @@ CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON
 BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 
-.PHONY: install usable quickstart test test-ci test-all test-litellm check bench bench-sweep gpu-smoke clean-venv
+.PHONY: install usable quickstart test test-ci test-all test-litellm check docs bench bench-sweep gpu-smoke clean-venv
 
 install: $(STAMP)
 
@@ -64,6 +64,16 @@ check: install
 	@$(BIN)/snakefmt --check Snakefile rules workflow
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
+
+# The documentation as a site, docs/site/html, by an environment of its own; a warning is an error.
+docs: .venv-docs/.installed
+	@.venv-docs/bin/python -m sphinx -q -W --keep-going -E -c docs/site docs docs/site/html
+	@echo "The documentation is docs/site/html/index.html."
+
+.venv-docs/.installed: envs/docs.txt | usable
+	@test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/docs.txt
+	@touch $@
 
 bench: install
 	@$(BIN)/python -m tests.benchmarks

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rgd.cli.pages import FILE, commands_page
 from rgd.config import load, sweep
 from rgd.config.members import members
 from tests import ROOT
@@ -34,6 +35,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for diff in diffs():
         subprocess.run(["git", "apply", "--whitespace=error", "-"], input=diff, text=True, cwd=folder, check=True)
     return folder
+
+
+def test_the_reference_of_commands_is_up_to_date() -> None:
+    assert FILE.read_text(encoding="utf-8") == commands_page(), "run python -m rgd.cli.pages"
+
+
+def test_the_site_lists_every_page_once() -> None:
+    trees = re.findall(r"```{toctree}\n(.*?)```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
+    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    assert sorted(listed) == sorted(page.stem for page in DOCS.glob("*.md") if page.stem != "index")
 
 
 def test_each_thing_is_one_new_file() -> None:
