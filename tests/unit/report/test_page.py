@@ -54,7 +54,9 @@ def rendered(words: str, data: Any = None, table: Table | None = None) -> str:
         tiles=[Tile(words, words, words, words)],
         where=words,
         data=data,
-        made_of={"files": [(words, words, words, 1)], "versions": [(words, words)]},
+        made_of={"files": [(words, words, words, 1)], "versions": [(words, words)], "made_on": words},
+        commit=words,
+        families={words: words},
         **dict.fromkeys(("style", "script", "script_hash", "version"), ""),
     )
 
@@ -125,12 +127,37 @@ SETTINGS: dict[str, Any] = {
 def test_an_arrow_says_which_differences_are_real_and_where_they_go() -> None:
     (table,) = tables.accuracy({"accuracy": ACCURACY, "comparisons": COMPARISONS}, SETTINGS)
     assert table.caption == "The d, The p"
-    assert table.header == ["router", "Real data", "Writer"]
+    assert table.header == ["router", "calls", "Real data", "Writer"]
     assert [heading for heading, _ in table.groups] == ["query-only", "query-answer", "learning-free"]
     (good,), (bad,), (base,) = (rows for _, rows in table.groups)
-    assert good == ["good top1", "80.0 ▲", "70.0"]
-    assert bad == ["bad top1", "20.0 ▼", "50.0"]
-    assert base == ["base top1", "50.0", "same"]
+    assert good == ["good top1", "1.00", "80.0 ▲", "70.0"]
+    assert bad == ["bad top1", "1.00", "20.0 ▼", "50.0"]
+    assert base == ["base top1", "1.00", "50.0", "same"]
+
+
+def test_calls_stand_beside_every_figure_and_are_those_of_the_scenario() -> None:
+    made = ACCURACY.assign(calls_per_query=[1.25, 1.5, 1.0, 1.0, 1.0])
+    writer = COMPARISONS.assign(scenario="writer")
+    frames = {"accuracy": made, "comparisons": pd.concat([COMPARISONS, writer], ignore_index=True)}
+    for (table,) in (tables.accuracy(frames, SETTINGS), tables.differences(frames, SETTINGS)):
+        rows = {row[0]: row[1] for _, group in table.groups for row in group}
+        assert table.header[:2] == ["router", "calls"]
+        assert rows["good top1"] == "1.25 to 1.50"
+        assert rows["bad top1"] == "1.00"
+    tilde = {row[0]: row[2:] for _, group in tables.differences(frames, SETTINGS)[0].groups for row in group}
+    assert all(text.endswith("~") for text in tilde["good top1"])
+    assert not any(text.endswith("~") for text in tilde["bad top1"])
+
+
+def test_without_tested_questions_the_page_says_first_what_there_is_to_trust() -> None:
+    found = pd.DataFrame(
+        [("r: what it says itself", "fine", "sure"), ("ties", "look", "many"), ("clusters", "fine", "good")],
+        columns=["check", "verdict", "shown"],
+    ).assign(dataset="d", scenario="writer", pool="p", advice="")
+    (table,) = tables.trust({"diagnostics": found}, SETTINGS | {"tested": []})
+    assert [row[0] for _, rows in table.groups for row in rows] == ["r: what it says itself", "ties"]
+    assert tables.trust({"diagnostics": found}, SETTINGS | {"tested": ["d"]}) == []
+    assert tables.trust({}, SETTINGS | {"tested": []}) == []
 
 
 def test_shares_are_shaded_and_the_best_are_starred() -> None:
@@ -155,8 +182,8 @@ def test_members_are_named_and_shaded_task_by_task() -> None:
 def test_the_best_is_that_of_the_first_dataset_and_pool() -> None:
     tiles, where = tables.summary({"accuracy": ACCURACY}, SETTINGS)
     assert [(tile.name, tile.value, tile.router) for tile in tiles] == [
-        ("Best without labels, generated data", "70.0", "good top1"),
-        ("Best with generated labels", "50.0", "bad top1"),
+        ("Best without labels, generated data", "70.0", "good top1, 1.00 call"),
+        ("Best with generated labels", "50.0", "bad top1, 1.00 call"),
     ]
     assert where == ""
     _, where = tables.summary({"accuracy": pd.concat([ACCURACY, ACCURACY.assign(pool="q")])}, SETTINGS)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import REAL, SCENARIO_INDEPENDENT, Titles, group_title, records, row_label
-from rgd.analysis.people import ends_in_points, in_points, lines_by_columns, tables_by
+from rgd.analysis.people import calls_text, ends_in_points, in_points, lines_by_columns, tables_by
 from rgd.errors import UserError
 from rgd.scoring.statistics import PairedDifferences, benjamini_hochberg, paired_differences
 
@@ -189,10 +189,12 @@ def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.Da
         The rows of ``table`` that compare them, turned so that the baseline is ``second``, with the columns ``calls``
         and ``same_calls``; if no variant of the baseline makes as many calls, its first one is used.
     """
-    calls = {
-        (row["dataset"], row["pool"], row["router"], row["variant"]): round(row["calls_per_query"], 6)
+    made = {
+        (row["scenario"], row["dataset"], row["pool"], row["router"], row["variant"]): round(row["calls_per_query"], 6)
         for row in records(accuracy)
     }
+    # Routers that do not depend on the scenario have one row for all.
+    anywhere = {key[1:]: value for key, value in made.items()}
     turned = table.rename(
         columns={
             "first": "second",
@@ -209,7 +211,8 @@ def against(table: pd.DataFrame, baseline: str, accuracy: pd.DataFrame) -> pd.Da
     both = both[(both["second"] == baseline) & (both["first"] != baseline)].reset_index(drop=True)
 
     def calls_of(router: str, variant: str) -> list[float]:
-        return [calls[key] for key in zip(both["dataset"], both["pool"], both[router], both[variant], strict=True)]
+        keys = zip(both["scenario"], both["dataset"], both["pool"], both[router], both[variant], strict=True)
+        return [made.get(key, anywhere[key[1:]]) for key in keys]
 
     both["calls"] = calls_of("first", "first_variant")
     both["same_calls"] = both["calls"].to_numpy() == np.array(calls_of("second", "second_variant"))
@@ -235,7 +238,13 @@ def comparisons_for_people(
     """
 
     def lines(part: pd.DataFrame) -> pd.DataFrame:
-        return lines_by_columns("router", (_line(row, titles) for row in records(part)))
+        lines = lines_by_columns("router", (_line(row, titles) for row in records(part)))
+        named = [
+            row_label(router, variant) for router, variant in zip(part["first"], part["first_variant"], strict=True)
+        ]
+        calls = part["calls"].groupby(np.array(named), sort=False).agg(calls_text)
+        lines.insert(1, "calls", lines["router"].map(calls))
+        return lines
 
     return tables_by(("dataset", "pool"), against(table, baseline, accuracy), titles, lines)
 
@@ -244,8 +253,7 @@ def _line(row: Mapping[str, Any], titles: Titles | None) -> tuple[str, dict[str,
     sign = ("*" if row["verdict"] else "") + ("" if row["same_calls"] else "~")
     ends = ends_in_points(row["ci_low"], row["ci_high"])
     difference = f"{in_points(row['difference'], sign=True)} {ends}{sign}"
-    cells = {"calls": f"{row['calls']:g}", group_title(titles, scenario=row["scenario"]): difference}
-    return row_label(row["first"], row["first_variant"]), cells
+    return row_label(row["first"], row["first_variant"]), {group_title(titles, scenario=row["scenario"]): difference}
 
 
 def smallest_shown(table: pd.DataFrame) -> str:

@@ -28,6 +28,7 @@ FINE, LOOK = "fine", "look"
 FEWEST_QUERIES, LEAST_KEPT, MOST_MISSING = 20, 0.5, 0.1
 LEAST_AGREEMENT, MOST_AGREEMENT, LEAST_RATIO = 0.1, 0.9, 2.0
 LEAST_SILHOUETTE, MOST_SHARE, MOST_TIES = 0.05, 0.95, 0.25
+ITSELF = ": what it says itself"
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def remarked(name: str, router: Router) -> Finding:
     """What the router itself says against its training queries."""
     said = [doubt.says for doubt in contract.doubts(router)]
     return _finding(
-        f"{name}: what it says itself",
+        f"{name}{ITSELF}",
         len(said),
         " ".join(part for part in (contract.standing(router), *contract.explanations(router).values(), *said) if part)
         or "nothing in the training queries speaks against it",
@@ -306,6 +307,11 @@ def for_people(frame: pd.DataFrame, titles: Titles | None = None) -> dict[str, p
     shown = {"check": "check", "verdict": "verdict", "shown": "found", "advice": "what to do"}
     keys = ("dataset", "scenario", "pool")
     return tables_by(keys, frame, titles, lambda part: part[[*shown]].rename(columns=shown).reset_index(drop=True))
+
+
+def to_be_told(frame: pd.DataFrame) -> pd.DataFrame:
+    """The checks that tell a person whether to trust a router: what it says itself, and what there is to look at."""
+    return frame[frame["check"].str.endswith(ITSELF) | (frame["verdict"] == LOOK)]
 
 
 def summary(frame: pd.DataFrame) -> str:

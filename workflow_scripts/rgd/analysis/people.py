@@ -51,6 +51,12 @@ def with_spread(mean: float, spread: float, decimals: int = 1) -> str:
     return f"{mean:.{decimals}f}" + ("" if np.isnan(spread) else f" ± {spread:.{decimals}f}")
 
 
+def calls_text(calls: Iterable[float]) -> str:
+    """Calls per query with two decimals; from the fewest to the most, where they differ."""
+    shown = [f"{value:.2f}" for value in sorted(set(calls))]
+    return "" if not shown else shown[0] if shown[0] == shown[-1] else f"{shown[0]} to {shown[-1]}"
+
+
 def in_points(value: float, sign: bool = False) -> str:
     """A share or a difference of shares in points with one decimal, ``-0.0`` as ``0.0``."""
     return f"{round(100 * value, 1) + 0.0:{'+' if sign else ''}.1f}"

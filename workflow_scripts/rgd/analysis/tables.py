@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import FAMILIES, REAL, SCENARIO_INDEPENDENT, Titles, group_title, ordered, ranks, row_label
-from rgd.analysis.people import NOT_MADE, with_spread
+from rgd.analysis.people import NOT_MADE, calls_text, with_spread
 from rgd.analysis.writing import text_table
 from rgd.answers.kinds import SCORE
 from rgd.errors import UserError
@@ -31,7 +31,7 @@ def accuracy_table(
 
     Args:
         cells: the rows of all result cells, with the columns of ``rgd.artifacts.schemas.CELLS``.
-        datasets, scenarios, pools, routers: the order of each; keys not in it follow by name.
+        datasets, scenarios, pools, routers: the order of each; keys not in it follow by name. Variants keep their order.
 
     Returns:
         The cells' columns without ``seed``: ``accuracy`` is the mean over seeds, ``ci_low`` and ``ci_high`` are the mean
@@ -64,7 +64,7 @@ def accuracy_table(
         "pool": pools,
         "family": FAMILIES,
         "router": routers,
-        "variant": (),
+        "variant": list(dict.fromkeys(table["variant"])),
     }
     places = pd.DataFrame({key: table[key].map(ranks(table[key], order)) for key, order in orders.items()})
     return table.iloc[places.sort_values(CELL_KEYS).index].reset_index(drop=True)
@@ -91,7 +91,7 @@ def pivot_for_people(
         marked: (dataset, scenario, pool, router, variant) -> the sign after its accuracy.
 
     Returns:
-        Title of the table -> table, with the columns ``family``, ``router``, ``variant`` and one per scenario.
+        Title of the table -> table, with the columns ``family``, ``router``, ``variant``, ``calls`` and one per scenario.
     """
     exclusions, marked = exclusions or {}, marked or {}
     if scenarios is None:
@@ -104,7 +104,9 @@ def pivot_for_people(
         cells = {(*row[:3], row[3]): (row[4], row[5]) for row in _rows(part, [*ROW_KEYS, "scenario", *_VALUES])}
         rows = []
         for family, router, variant in _row_order(part):
-            row = {"family": family, "router": router, "variant": variant}
+            own = (part["family"] == family) & (part["router"] == router) & (part["variant"] == variant)
+            calls = calls_text(part.loc[own, "calls_per_query"])
+            row = {"family": family, "router": router, "variant": variant, "calls": calls}
             for scenario in scenarios:
                 column = group_title(titles, scenario=scenario)
                 made_for = scenario

@@ -40,6 +40,16 @@ CAPTIONS = {
     "Rings are CASCAL's centroids.",
 }
 
+TRUST = (
+    "No label tells here how good the routers are, so this is what they say themselves, and the checks with something to look at. "
+    "Labels are what shows more: `rgd label` asks you for those that decide most, in an hour or less (`labels: n` in a router's file, "
+    "or `rgd label --bundle`). They are used by the next run."
+)
+VARIANTS = (
+    "Variants: topK asks the K members that the router ranks first, or its best panel of K, and combines their answers; sequentialB "
+    "asks one member after another, B times in the mean. Calls are per test query."
+)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -73,19 +83,22 @@ def files(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*figures, *asked_files(settings)]))
 
 
-def report(root: Path, settings: Settings) -> str:
+def report(root: Path, settings: Settings, commit: str = "") -> str:
     """The page as HTML.
 
     Args:
         root: the results' folder.
         settings: from :func:`rgd.report.settings.settings`.
+        commit: of the checkout, which the page names; empty if it is not known.
     """
     frames = {
         name: read_table(root / f"tables/{settings['name']}/{name}.parquet").to_pandas() for name in settings["tables"]
     }
     data = walk(root, settings)
     sections = [
+        Section("trust", "Trust", "Can this be trusted?", tables=tables.trust(frames, settings), note=TRUST),
         *_results(root, frames, settings),
+        Section("routers", "Routers", "Who is who", tables=tables.routers(settings), note=VARIANTS),
         *([Section("walk", "Walk", "From question to answer")] if settings["cells"] else []),
         Section("generation", "Generators", "What the generators wrote", tables=tables.generation(frames, settings)),
         Section(
@@ -111,6 +124,8 @@ def report(root: Path, settings: Settings) -> str:
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         version=__version__,
+        commit=commit,
+        families=tables.FAMILY_WORDS,
     )
 
 
@@ -191,15 +206,17 @@ def _figure(root: Path, settings: Settings, name: str, dataset: str) -> Figure:
 
 
 def _provenance(root: Path, settings: Settings, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The files that the page was made of, what made each, and with which versions."""
+    """The files that the page was made of, what made each and with which versions, and the day of the latest one."""
     made = [f"tables/{settings['name']}/{name}.parquet" for name in settings["tables"]]
     made += [_figure_file(settings, name) for name, _ in settings["figures"]]
     walked = [name for part in data["datasets"].values() for name in part["files"]]
     rows = []
     versions: dict[str, str] = {}
+    made_on = ""
     for name in dict.fromkeys([*made, *walked]):
         content = read_provenance(root / name) or {}
         versions |= content.get("versions", {})
+        made_on = max(made_on, str(content.get("made", ""))[:10])
         digest = str(content.get("sha256", "–"))[:12]
         rows.append((name, content.get("rule", "–"), digest, len(content.get("inputs", {}))))
-    return {"files": rows, "versions": sorted(versions.items())}
+    return {"files": rows, "versions": sorted(versions.items()), "made_on": made_on}

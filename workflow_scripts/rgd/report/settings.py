@@ -1,5 +1,7 @@
 """The parts of the configuration that the page shows and reads."""
 
+import inspect
+import re
 from typing import Any
 
 from rgd.answers.kinds import WITHOUT_OPTIONS
@@ -7,7 +9,8 @@ from rgd.config import generated, scenarios, slices, sweep
 from rgd.config.analyses import made_figures
 from rgd.config.products import listed
 from rgd.config.schema import Config
-from rgd.routing.reduced import BENCHMARK, REAL
+from rgd.routers import load
+from rgd.routing.reduced import BENCHMARK, REAL, whole_router
 from rgd.tool.settings import member_title
 
 TABLES = ("accuracy", "comparisons", "costs", "choices", "tasks")
@@ -44,6 +47,7 @@ def settings(config: Config) -> dict[str, Any]:
         "pools": pools,
         "members": {member: member_title(config, member) for names in pools.values() for member in names},
         "routers": {name: slices.routing(config, name) for name in order.routers},
+        "words": {name: in_a_sentence(config.router[whole_router(name)[0]].method) for name in order.routers},
         "answers": {
             dataset: {pool: list(_answers(config, dataset, pool)) for pool in order.pools} for dataset in order.datasets
         },
@@ -56,6 +60,14 @@ def settings(config: Config) -> dict[str, Any]:
             *(["diagnostics"] if sweep.generated_cells(config) else []),
         ],
     }
+
+
+def in_a_sentence(method: str) -> str:
+    """What a router of this method does: the first sentence of its class, without its family and sources."""
+    first = " ".join((inspect.getdoc(load(method)) or "").partition("\n\n")[0].split())
+    said = re.sub(r"\s*\([^()]*\)|`", "", first).split(". ")[0].rstrip(".")
+    said = re.sub(r"^[\w-]+(?: router)?: ", "", said)
+    return said[:1].upper() + said[1:]
 
 
 def _figures(config: Config) -> list[list[str]]:

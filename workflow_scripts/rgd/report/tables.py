@@ -18,6 +18,14 @@ Frames = Mapping[str, pd.DataFrame]
 Settings = Mapping[str, Any]
 REFERENCES = ("single", "oracle", "random", "majority")
 UP, DOWN = " ▲", " ▼"
+# What a family of routers is, where it is named.
+FAMILY_WORDS = {
+    "query-only": "learned from queries and the pool's answers, without a label",
+    "few-labels": "query-only, and a few labels that the router asked for",
+    "query-answer": "learned from queries and labels: the real ones, or in a generated scenario what the generator says",
+    "learning-free": "nothing is learned from queries; topk picks by the labels of real training data",
+    "reference": "no routers: what the best choice of members would reach, and a choice at random",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
     for name, rows in wanted.items():
         for best in records(rows.nlargest(1, "accuracy")):
             ends = f"{100 * best['ci_low']:.1f} to {100 * best['ci_high']:.1f}"
-            router = "" if best["family"] == "reference" else row_label(best["router"], best["variant"])
+            label = "" if best["family"] == "reference" else f"{row_label(best['router'], best['variant'])}, "
+            router = f"{label}{best['calls_per_query']:.2f} {'call' if best['calls_per_query'] == 1 else 'calls'}"
             tiles.append(Tile(name, f"{100 * best['accuracy']:.1f}", ends, router))
     is_one = len(first) == len(accuracy)
     return tiles, "" if is_one else group_title(settings["titles"], dataset=dataset, pool=pool)
@@ -141,6 +150,20 @@ def generation(frames: Frames, settings: Settings) -> list[Table]:
             _table(f"{title}: draws, and why they were dropped", counts.assign(task=part["task"])[["task", *counts]])
         )
     return tables
+
+
+def routers(settings: Settings) -> list[Table]:
+    """What each router does, in a sentence."""
+    rows = [[name, words] for name, words in settings["words"].items()]
+    return [Table("What these routers do", ["router", "what it does"], [False, False], [("", rows)])] if rows else []
+
+
+def trust(frames: Frames, settings: Settings) -> list[Table]:
+    """Where no label tells how good a router is: what it says itself, and what there is to look at."""
+    if settings["tested"] or "diagnostics" not in frames:
+        return []
+    people = checks.for_people(checks.to_be_told(frames["diagnostics"]), settings["titles"])
+    return [_table(caption, frame) for caption, frame in people.items()]
 
 
 def diagnostics(frames: Frames, settings: Settings) -> list[Table]:
