@@ -33,6 +33,7 @@ if problem := CHECKOUT["problem"](ROOT):
 from rgd.config import analyses, scenarios, slices
 from rgd.routing.reduced import BENCHMARK, REAL
 from rgd.config.members import recorded_embeddings_file, recorded_file
+from rgd.planning import expected
 from rgd.planning.takeover import take_over
 from rgd.planning.graph import Memory
 from rgd.report import leaderboard as leaderboard_page
@@ -62,6 +63,7 @@ code = Code(ROOT / "workflow_scripts", Path(".snakemake/fingerprints"))
 onstart:
     gc.freeze()
     gc.enable()
+    expected.tell(workflow)
 
 
 report: "rules/captions/workflow.rst"
@@ -168,4 +170,4 @@ rule bundles:
 
 
 onsuccess:
-    print(summary(study, [str(path) for job in workflow.dag.jobs for path in job.output]))
+    expected.conclude(workflow, summary(study, [str(path) for job in workflow.dag.jobs for path in job.output]))

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import runpy
 import signal
 import sys
@@ -12,8 +13,9 @@ from typing import Any, TextIO
 
 from rgd.artifacts.provenance import definitions_file, write_definitions, write_provenance
 from rgd.errors import UserError
-from rgd.terminal import printable
+from rgd.terminal import is_watched, printable
 
+STDOUT, STDERR = 1, 2
 TOLD_TO_END = 128 + signal.SIGTERM
 """The exit code of a job terminated by SIGTERM."""
 
@@ -43,6 +45,9 @@ class _Tee(io.TextIOBase):
 def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     """Run a script's work as a job: send messages to its log and the terminal, then write provenance.
 
+    If the run shows its progress, everything goes to the log alone, also what libraries write in C and what further
+    processes write; progress, warnings and failures are read from there (:mod:`rgd.progress.logs`).
+
     A mistake of the user ends the job with one message and the error's ``exit_code``, else 1. SIGTERM (a time limit, a
     scheduler) ends it like Ctrl-C, after what is in flight.
 
@@ -53,7 +58,12 @@ def running(snakemake: Any, libraries: tuple[str, ...] = ()) -> Iterator[None]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TOLD_TO_END))
     # Both stay open until the process ends, so that the log also gets the traceback of an unexpected error.
     log = open(snakemake.log[0], "w", encoding="utf-8")  # noqa: SIM115
-    sys.stdout = sys.stderr = _Tee(log, sys.stderr)  # type: ignore[assignment]
+    streams = [log, sys.stderr]
+    if is_watched(STDERR):
+        streams = [log]
+        for descriptor in (STDOUT, STDERR):
+            os.dup2(log.fileno(), descriptor)
+    sys.stdout = sys.stderr = _Tee(*streams)  # type: ignore[assignment]
     try:
         _refuse_other_code(Path(snakemake.scriptdir))
         yield

@@ -14,9 +14,10 @@ from rgd.config.schema import Model
 from rgd.engines.base import Answer, Message, Request
 from rgd.planning.estimates import Estimate, _Asks, cost, longest_path, seconds_in, shared, total
 from rgd.planning.graph import Job
-from rgd.planning.plan import Outlook, content, duration, lines, most_tries
+from rgd.planning.plan import Outlook, content, lines, most_tries
 from rgd.store.answers import AnswerSettings, Sampling, Store
 from rgd.store.rates import Rate
+from rgd.terminal import duration
 from rgd.workflow import run_times
 
 

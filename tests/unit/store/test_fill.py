@@ -16,6 +16,7 @@ import pytest
 from rgd.artifacts import locks
 from rgd.engines.base import Answer, Message, Request, Sampling
 from rgd.errors import UserError
+from rgd.progress.logs import WARNING
 from rgd.store import fill as fill_module
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
@@ -416,7 +417,7 @@ def test_progress_says_how_far(tmp_path):
     ask(Store(tmp_path), questions(8), CountingEngine(), lines=lines)
     assert re.findall(r"\d+", lines[0]) == ["8", "8", "0"]
     assert lines[-2].startswith("answers: 8 of 8, ")
-    assert lines[-1].startswith("answers: 1 ")
+    assert lines[-1].startswith(f"{WARNING}answers: 1 ")
 
 
 def test_empty_answers_are_told_with_what_to_do(tmp_path):
@@ -427,7 +428,7 @@ def test_empty_answers_are_told_with_what_to_do(tmp_path):
         for asked, one in step()
     ]
     assert ask(store, questions(5), silent, WRITING, lines=lines).empty == 2
-    assert lines[-1].startswith("answers: 2 of 5 ")
+    assert lines[-1].startswith(f"{WARNING}answers: 2 of 5 ")
     assert "answers_epoch" in lines[-1]
     assert ask(store, questions(5), CountingEngine(), WRITING).asked == 0
 

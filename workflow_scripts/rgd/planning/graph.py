@@ -47,6 +47,8 @@ class Job:
         newer: inputs that have changed since the outputs were made.
         needs: numbers of the jobs that make its inputs.
         runs: whether Snakemake would run it.
+        jobid: Snakemake's number of it.
+        threads: cores that it takes.
     """
 
     number: int
@@ -64,6 +66,8 @@ class Job:
     newer: tuple[str, ...]
     needs: tuple[int, ...]
     runs: bool
+    jobid: int = -1
+    threads: int = 1
 
     @property
     def name(self) -> str:
@@ -114,7 +118,7 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
             contextlib.redirect_stderr(said),
             _opened(targets, config, profile) as found,
         ):
-            return _plan(found)
+            return of(found)
     except (RuleException, WorkflowError) as error:
         raise UserError(f"Snakemake cannot make a plan: {str(error) or said.getvalue()}".strip()) from error
     except SystemExit as error:
@@ -156,7 +160,8 @@ def _opened(targets: Sequence[str], config: Sequence[str], profile: str | None) 
         yield workflow
 
 
-def _plan(workflow: Any) -> Plan:
+def of(workflow: Any) -> Plan:
+    """The plan of a workflow whose graph Snakemake has built."""
     dag, config = workflow.dag, workflow.globals["study"].config
     real = [job for level in dag.toposorted() for job in level if job.output]
     numbers = {job: number for number, job in enumerate(real)}
@@ -181,6 +186,8 @@ def _plan(workflow: Any) -> Plan:
                 newer=tuple(sorted(map(str, reason.updated_input))),
                 needs=tuple(needs),
                 runs=dag.needrun(job),
+                jobid=dag.jobid(job),
+                threads=int(job.threads),
             )
         )
     results = Path(config.paths.results)

@@ -16,6 +16,7 @@ from rgd.planning.graph import Job, Plan
 from rgd.planning.wall_time import LEAST_GAIN, WallTime, wall_time
 from rgd.store.answers import Store
 from rgd.store.ledger import Ledger
+from rgd.terminal import duration
 
 # How many changes and rules are listed; the JSON has all of them.
 SHOWN = 12
@@ -329,12 +330,3 @@ def _path(outlook: Outlook) -> list[str]:
 
 def _steps(path: Sequence[Job]) -> list[str]:
     return [job.name if number == 0 else job.rule for number, job in enumerate(path)]
-
-
-def duration(seconds: float) -> str:
-    """A duration in the unit that suits its length."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:,.1f} h"

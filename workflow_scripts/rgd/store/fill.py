@@ -13,6 +13,7 @@ from typing import Any
 
 from rgd.engines.base import Answer, Engine, Request
 from rgd.errors import UserError
+from rgd.progress.logs import WARNING, Count, line
 from rgd.store import batches
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.claims import SECONDS_BETWEEN_LOOKS, Claims
@@ -137,10 +138,12 @@ def fill(
             came.commit()
     progress.end()
     if came.trimmed:
-        report(f"{title}: {came.trimmed} questions were too long for the model and were shortened in the middle")
+        report(
+            f"{WARNING}{title}: {came.trimmed} questions were too long for the model and were shortened in the middle"
+        )
     if came.empty:
         report(
-            f"{title}: {came.empty} of {came.count} answers are empty and count as missing; they are not asked again. If there "
+            f"{WARNING}{title}: {came.empty} of {came.count} answers are empty and count as missing; they are not asked again. If there "
             "are many, check the prompt, the chat template and max_tokens (a reasoning model may run out of tokens before its "
             "answer), then raise answers_epoch to ask again"
         )
@@ -242,20 +245,18 @@ class _Progress:
         self.told = now
         rate = self.done / max(now - self.started, 1e-9)
         left = f", {(self.total - self.done) / rate:.0f} s left" if self.done else ""
-        self.report(
-            f"{self.title}: {self.done} of {self.total}, {self._speed(now)}, {engine.in_flight} in flight{left}"
-        )
+        self.report(f"{self._so_far(now)}, {engine.in_flight} in flight{left}")
 
     def end(self) -> None:
         """Report the whole, with the share of the time in which the engine had all that it computes at once."""
         now = time.monotonic()
         seconds = max(now - self.started, 1e-9)
         self.report(
-            f"{self.title}: {self.done} of {self.total}, {self._speed(now)}, done in {seconds:.0f} s; the engine was full "
+            f"{self._so_far(now)}, done in {seconds:.0f} s; the engine was full "
             f"{100 * self.seconds_full / seconds:.0f} % of the time"
         )
 
-    def _speed(self, now: float) -> str:
+    def _so_far(self, now: float) -> str:
         seconds = max(now - self.started, 1e-9)
         tokens = f", {self.tokens / seconds:.0f} tokens/s" if self.tokens else ""
-        return f"{self.done / seconds:.1f}/s{tokens}"
+        return line(Count(self.title, self.done, self.total, rate=self.done / seconds), tokens)

