@@ -6,7 +6,7 @@ from pathlib import Path
 from _job import running
 from rgd.artifacts.files import replacing
 from rgd.report.page import report
-from rgd.workflow.checkout import described
+from rgd.workflow.commit import described
 
 LIBRARIES = ("jinja2", "numpy", "pandas")
 

@@ -1,7 +1,6 @@
 """Which code would run, and whether jobs can start from where a checkout lies."""
 
 import os
-import re
 import shutil
 import string
 import subprocess
@@ -124,15 +123,3 @@ def test_it_runs_by_its_path_with_the_standard_library_alone(tmp_path: Path) -> 
         done = subprocess.run(command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, check=False)
         assert done.returncode == code, done.stderr
         assert bool(done.stdout) == bool(code)
-
-
-def test_a_checkout_is_described_by_its_commit_or_not_at_all(tmp_path: Path) -> None:
-    assert checkout.described(tmp_path / "missing") == ""
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    (tmp_path / "a").write_text("1")
-    for command in (["add", "a"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"]):
-        subprocess.run(["git", "-C", tmp_path, *command], check=True)
-    commit = checkout.described(tmp_path)
-    assert re.fullmatch(r"[0-9a-f]{7,}", commit)
-    (tmp_path / "a").write_text("2")
-    assert checkout.described(tmp_path) == f"{commit}-dirty"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -30,15 +29,6 @@ def problem(checkout: str | os.PathLike[str]) -> str | None:
         or (broken and f"{broken} Run `make install` in {Path(checkout).absolute()}: it rebuilds .venv.")
         or code_problem(checkout)
     )
-
-
-def described(folder: str | os.PathLike[str]) -> str:
-    """The commit that is checked out in ``folder``, with ``-dirty`` after it where files differ; empty if git tells none."""
-    command = ["git", "-C", os.fspath(folder), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def path_problem(path: str | os.PathLike[str]) -> str | None:
