@@ -45,7 +45,7 @@ from rgd.workflow.inputs import Inputs
 from rgd.workflow.outputs import figure, table
 from rgd.workflow.resources import DRAW_FIRST, FETCH_FIRST, QUESTIONS_FIRST, Jobs
 from rgd.workflow.study import one_of, opened
-from rgd.workflow.targets import Targets, summary
+from rgd.workflow.targets import Targets, following, summary
 
 # Without garbage collection over its millions of objects, a graph of thousands of jobs is built in a fifth less time.
 gc.disable()
@@ -170,4 +170,5 @@ rule bundles:
 
 
 onsuccess:
-    expected.conclude(workflow, summary(study, [str(path) for job in workflow.dag.jobs for path in job.output]))
+    made = [str(path) for job in workflow.dag.jobs for path in job.output]
+    expected.conclude(workflow, "\n\n".join(filter(None, [summary(study, made), following(study, made)])))

@@ -19,7 +19,7 @@ from rgd.workflow import paths, run_times
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.resources import Jobs
 from rgd.workflow.study import Study, one_of
-from rgd.workflow.targets import Targets, summary
+from rgd.workflow.targets import Targets, following, summary
 from tests import ROOT
 
 CONFIG = ROOT / "config"
@@ -177,6 +177,20 @@ def test_the_end_of_a_run_says_what_it_was_for_and_nothing_of_earlier_runs(folde
     assert summary(study, [str(tmp_path / "results/cells/a/b/c/d.parquet")]) == ""
     # Paths are compared as paths.
     assert summary(study, [f"{tables}/./summary.txt"]) == "The table."
+
+
+def test_the_end_of_a_run_names_what_to_type_next(folder: Path) -> None:
+    study = Study(compose(folder, {}), folder)
+    page, table = "results/reports/quickstart/report.html", "results/tables/quickstart/summary.txt"
+    bundle = f"results/bundles/{'/'.join(study.bundled_cells[0])}/bundle.json"
+    lines = following(study, [page, table, bundle]).splitlines()
+    assert page in lines[1]
+    assert f"route --bundle {bundle.removesuffix('/bundle.json')} " in lines[2]
+    assert lines[3].endswith("rgd plan")
+    assert len(following(study, [table]).splitlines()) == 2
+    assert following(study, ["results/cells/a/b/c/d.parquet"]) == ""
+    other = Study(compose(folder, {"experiment": "own"}), folder)
+    assert following(other, ["results/tables/own/summary.txt"]).endswith("rgd plan --experiment own")
 
 
 @pytest.mark.parametrize("given", [{"experimnet": "own"}, {"overides": []}, {"EXPERIMENT": "own"}])

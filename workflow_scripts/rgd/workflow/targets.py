@@ -1,11 +1,14 @@
 """The files behind an experiment's targets: all, questions, answers, tables, figures and so on."""
 
 import os
+import shlex
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from rgd.config.analyses import left_out, made_figures, made_tables
+from rgd.config.command_line import DEFAULT_EXPERIMENT
 from rgd.config.needs import embedders, models
 from rgd.workflow import paths, replicas
 from rgd.workflow.inputs import Inputs
@@ -84,3 +87,35 @@ def summary(study: Study, made: Collection[str]) -> str:
     table = [main.read_text(encoding="utf-8")] if os.path.normpath(main) in made and main.exists() else []
     absent = [f"Left out: {reason}." for reason in left_out(study.config)] if made else []
     return "\n".join([*table, *shown, *absent])
+
+
+def following(study: Study, made: Collection[str]) -> str:
+    """What a person may look at or type after a run.
+
+    Args:
+        study: of the experiment.
+        made: the files that the run has made or found up to date.
+
+    Returns:
+        a line for each thing; "" if the run was for none of these.
+    """
+    results = study.config.paths.results
+    made = {os.path.normpath(path) for path in made}
+
+    def made_of(path: str) -> str | None:
+        place = os.path.normpath(paths.located(path, results))
+        return place if place in made else None
+
+    # `make quickstart` runs without the environment on the path.
+    rgd = "rgd" if shutil.which("rgd") else ".venv/bin/rgd"
+    lines = []
+    if page := made_of(paths.report(study.name)):
+        lines.append(("look at", page))
+    bundles = (made_of(paths.bundle("bundle.json", cell)) for cell in study.bundled_cells)
+    if bundle := next(filter(None, bundles), None):
+        lines.append(("route a query", f'{rgd} route --bundle {shlex.quote(os.path.dirname(bundle))} "QUERY"'))
+    if made_of(paths.summary(study.name)):
+        where = [] if study.name == DEFAULT_EXPERIMENT else ["--experiment", study.name]
+        where += ["--data-root", str(study.config.paths.data_root)] if study.config.paths.data_root else []
+        lines.append(("after an edit in config/", shlex.join([rgd, "plan", *where])))
+    return "\n".join(["Next", *(f"  {what:<26}{how}" for what, how in lines)]) if lines else ""
