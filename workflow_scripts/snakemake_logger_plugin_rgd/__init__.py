@@ -2,7 +2,8 @@
 
 A terminal shows a picture that stays in its place (:mod:`rgd.progress.screen`); a file or a pipe gets a line for each job,
 and now and then one about the jobs at work. Snakemake's own words are in its log file, and on the terminal with
-``--verbose``. The profiles name the plugin; Snakemake finds it by the name of this package.
+``--verbose``. The profiles name the plugin; Snakemake finds it by the name of this package, and in an environment that
+lacks it says ``argument --logger: invalid choice: 'rgd'``.
 """
 
 import contextlib
