@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from logging import ERROR, WARNING, LogRecord
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,8 +28,8 @@ from rgd.progress.stages import OTHER, stage_of
 from rgd.terminal import watch
 
 SECONDS_OF_A_PICTURE = 0.5
-SECONDS_OF_SILENCE = 30.0
-"""After this time without a line, a file or a pipe gets one about the jobs at work."""
+SECONDS_OF_SILENCE, SILENCE_ON_A_CLUSTER = 30.0, 300.0
+"""After this time without a line, a file or a pipe gets one about each of the jobs at work."""
 SECONDS_BETWEEN_LOOKS, SECONDS_ON_A_CLUSTER = 1.0, 10.0
 """How often the logs of the jobs at work are read."""
 MOST_AT_WORK = 6
@@ -40,7 +40,7 @@ _UNSAID = ("Assuming unrestricted shared filesystem usage",)
 _ENDING = "Will exit after finishing"
 _SAID = ("Nothing to be done", "Building DAG of jobs", _ENDING)
 _STOPPING = "Terminating processes on user request"
-_AGAIN = re.compile(r"Trying to restart job (\d+)")
+_AGAIN = re.compile(r"Trying to restart job (\S+)\.")
 _COMMAND = re.compile(r"Command .*(?P<status>died with .*?>|returned non-zero exit status -?\d+)", re.DOTALL)
 _FINAL = ("Exiting because a job execution failed", "At least one job did not complete successfully")
 
@@ -175,18 +175,19 @@ class LogHandler(LogHandlerBase):
 
     def _job_failed(self, record: Any) -> None:
         # The jobs of a group are told with the group.
-        if not record.indent:
-            self._failed([vars(record)], [], self._reason(vars(record)))
+        if not record.indent and self._is_news([vars(record)]):
+            self._say_failure(record.jobid, record.rule_name, self._reason(vars(record)), record.log)
 
     def _group_failed(self, record: Any) -> None:
-        told = [info for info in record.job_error_info if self._reason(info)]
-        self._failed(record.job_error_info, record.aux_logs, [])
-        if told:
-            for info in told:
-                self._say_failure(info["jobid"], info["rule_name"], self._reason(info), info["log"])
-        elif not self.is_stopped:
-            names = ", ".join(sorted({info["rule_name"] for info in record.job_error_info}))
-            self._say_failure(None, f"a group of jobs ({names})", [], record.aux_logs)
+        infos = record.job_error_info
+        if not self._is_news(infos):
+            return
+        for info in (told := [info for info in infos if self._reason(info)]):
+            self._say_failure(info["jobid"], info["rule_name"], self._reason(info), info["log"])
+        if not told:
+            number = infos[0]["jobid"] if len(infos) == 1 else None
+            names = ", ".join(sorted({info["rule_name"] for info in infos}))
+            self._say_failure(number, f"a group of jobs ({names})", [], record.aux_logs)
 
     def _error(self, record: LogRecord) -> None:
         text = record.getMessage()
@@ -200,10 +201,11 @@ class LogHandler(LogHandlerBase):
         """A message that no event stands for."""
         text = str(record.msg or "")
         if again := _AGAIN.match(text):
-            job = self.run.jobs.get(int(again[1]))
+            # A group of jobs has a name in the place of a number.
+            job = self.run.jobs.get(int(again[1])) if again[1].isdigit() else None
             if job is not None:
                 job.state = State.WAITING
-                self._say([f"trying again: {words.flat(job.title)}"])
+            self._say(["trying again" if job is None else f"trying again: {words.flat(job.title)}"])
         elif text.startswith(_STOPPING):
             self.is_stopped = True
             number = len(self.run.of(State.RUNNING))
@@ -241,15 +243,14 @@ class LogHandler(LogHandlerBase):
             return []
         return logs.failure(Path(paths[0]), info["rule_name"])
 
-    def _failed(self, infos: Iterable[dict[str, Any]], further: list[str], reason: list[str]) -> None:
-        """Note that jobs have failed, and say so of a single one."""
-        infos, now = list(infos), time.time()
-        known = [info["jobid"] for info in infos if self.run.jobs.get(info["jobid"]) in self.run.of(State.FAILED)]
+    def _is_news(self, infos: Sequence[dict[str, Any]]) -> bool:
+        """Note that jobs have ended without success; whether they failed, and nobody knows."""
+        known = self.run.of(State.FAILED)
+        is_known = all(self.run.jobs.get(info["jobid"]) in known for info in infos)
         for info in infos:
             # A job that was stopped has not failed.
-            self.run.end(info["jobid"], State.WAITING if self.is_stopped else State.FAILED, now)
-        if len(infos) == 1 and not known and not self.is_stopped:
-            self._say_failure(infos[0]["jobid"], infos[0]["rule_name"], reason, [*infos[0]["log"], *further])
+            self.run.end(info["jobid"], State.WAITING if self.is_stopped else State.FAILED, time.time())
+        return not is_known and not self.is_stopped
 
     def _say_failure(self, number: int | None, name: str, reason: list[str], paths: list[str]) -> None:
         job = None if number is None else self.run.jobs.get(number)
@@ -284,9 +285,13 @@ class LogHandler(LogHandlerBase):
                 self._look()
                 if self.picture is not None:
                     self.picture.show(self.run, now)
-                elif now - self.spoke >= SECONDS_OF_SILENCE and not self.common_settings.quiet:
+                elif now - self.spoke >= self._silence() and not self.common_settings.quiet:
                     jobs = self.run.of(State.RUNNING)
                     self._say_with_share([f"at work: {words.at_work(job, now)}" for job in jobs[:MOST_AT_WORK]])
+
+    def _silence(self) -> float:
+        """Seconds without a line after which one is due."""
+        return SECONDS_OF_SILENCE if self.run.cores else SILENCE_ON_A_CLUSTER
 
     def _look(self) -> None:
         """Read in the logs of the jobs at work how far they have come."""

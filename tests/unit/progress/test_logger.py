@@ -127,11 +127,14 @@ def test_the_log_of_an_earlier_job_explains_no_failure(said: io.StringIO, tmp_pa
     assert "exit status 1" in said.getvalue()
 
 
+@pytest.mark.parametrize("rules", [("fit", "route", "score"), ("route",)])
 @pytest.mark.parametrize("has_reason", [True, False])
-def test_a_group_that_fails_blames_the_jobs_that_tell_why(said: io.StringIO, tmp_path: Path, has_reason: bool) -> None:
+def test_a_group_that_fails_blames_the_jobs_that_tell_why(
+    said: io.StringIO, tmp_path: Path, has_reason: bool, rules: tuple[str, ...]
+) -> None:
     handler, infos = logger(said), []
     tell(handler, LogEvent.WORKFLOW_STARTED)
-    for number, rule in enumerate(("fit", "route", "score")):
+    for number, rule in enumerate(rules):
         log = tmp_path / f"{rule}.log"
         begin(handler, number, rule, str(log))
         log.write_text(f"{rule}: odd\n" if has_reason and rule == "route" else "seed 0: well\n")
@@ -142,6 +145,7 @@ def test_a_group_that_fails_blames_the_jobs_that_tell_why(said: io.StringIO, tmp
     handler.close()
     text = said.getvalue()
     assert text.count("failed: ") == 1
+    assert f"{len(rules)} job{'s' * (len(rules) > 1)} failed" in text
     assert ("route.log" if has_reason else "slurm.log") in text
 
 
