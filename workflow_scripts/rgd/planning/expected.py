@@ -1,5 +1,6 @@
 """What a run that begins now is expected to take, job by job, for those who watch it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +79,16 @@ def _asked(job: graph.Job) -> str | None:
     return next((job.wildcards[key] for key in keys if key in job.wildcards), None)
 
 
-def _seconds(job: graph.Job, config: Config, taken: dict[int, estimates.Estimate]) -> float | None:
+def _seconds(job: graph.Job, config: Config, taken: Mapping[int, estimates.Estimate]) -> float | None:
     """The seconds that a job is expected to take; None if nothing is known."""
     estimate = taken.get(job.number)
     if estimate is None:
         return None
     if estimate.seconds is None:
         return _fetching(job, config)
-    return (
-        estimate.seconds + (0.0 if estimate.loading_s else JOB_S)
-        if job.rule.startswith(estimates.ASK)
-        else estimate.seconds
-    )
+    # The estimate of a job that asks counts what it asks, and the start of Python only with a model's.
+    starts = job.rule.startswith(estimates.ASK) and not estimate.loading_s
+    return estimate.seconds + (JOB_S if starts else 0.0)
 
 
 def _fetching(job: graph.Job, config: Config) -> float | None:
