@@ -336,3 +336,105 @@ def test_reference_page_names_every_key_of_the_quickstart_files() -> None:
     for file in (CONFIG / "model").glob("*.yaml"):
         for key in yaml.safe_load(file.read_text()):
             assert re.search(rf"`{key}`", page), key
+
+
+def with_line(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+@pytest.mark.parametrize(
+    "name", ["experiment/quickstart.yaml", "dataset/quickstart.yaml", "model/smollm2-135m.yaml", "config.yaml"]
+)
+def test_a_file_in_another_encoding_is_named_with_it(folder: Path, name: str, encoding: str) -> None:
+    file = folder / name
+    file.write_bytes(f"{file.read_text()}# Käse\n".encode(encoding))
+    told = message(folder)
+    assert str(file) in told
+    assert ("UTF-16" if encoding == "utf-16" else "Windows-1252") in told
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_prompt_in_another_encoding_is_named_with_it(folder: Path, encoding: str) -> None:
+    model = yaml.safe_load((folder / "model/smollm2-135m.yaml").read_text())
+    prompt = folder / f"prompts/{next(iter(model['asks'].values()))['prompt']}.txt"
+    prompt.write_bytes(f"{prompt.read_text()}Käse\n".encode(encoding))
+    told = message(folder)
+    assert str(prompt) in told
+    assert ("UTF-16" if encoding == "utf-16" else "Windows-1252") in told
+
+
+@pytest.mark.parametrize(
+    ("key", "read"),
+    [
+        *[(word, "false") for word in ("no", "No", "off", "false", "False", "OFF")],
+        *[(word, "true") for word in ("yes", "YES", "on", "true", "True")],
+        *[("2024", "2024"), ("1.5", "1.5"), ("0x1F", "31"), ("12:30", "750"), ("1e3", "1000.0"), (".inf", "inf")],
+        *[("null", "null"), ("~", "null")],
+    ],
+)
+def test_a_task_that_yaml_reads_as_something_else_is_to_be_quoted(folder: Path, key: str, read: str) -> None:
+    file = folder / "dataset/quickstart.yaml"
+    with_line(file, "  codes:", f"  {key}:")
+    told = message(folder)
+    for word in (str(file), "tasks", read, "YAML", "quotes"):
+        assert word in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("experiment/quickstart.yaml", "title: ", "title: 2024 #"),
+        ("experiment/quickstart.yaml", "datasets: [", "datasets: [no, "),
+        ("dataset/quickstart.yaml", "embedder: ", "embedder: 7 #"),
+        ("dataset/quickstart.yaml", "adapter: ", "adapter: on #"),
+    ],
+)
+def test_a_text_that_yaml_reads_as_something_else_is_to_be_quoted(folder: Path, file: str, old: str, new: str) -> None:
+    with_line(folder / file, old, new)
+    told = message(folder)
+    for word in (str(folder / file), old.split(":")[0], "YAML", "quotes"):
+        assert word in told
+
+
+@pytest.mark.parametrize("options", [["a"], [], 3, [1, "b"], {"a": "b"}, True])
+def test_a_value_of_several_types_has_one_fault(folder: Path, options: object) -> None:
+    edit(folder / "dataset/medmcqa.yaml", source=dataset_source(options))
+    told = message(folder, overrides=["experiment.datasets=[medmcqa]"]).splitlines()
+    assert len([line for line in told if "medmcqa.yaml" in line]) == 1
+    assert "source.columns.options" in told[0]
+    assert "str" not in told[0].split("=")[0].replace("string", "")
+
+
+def dataset_source(options: object) -> dict[str, object]:
+    columns = {"question": "q", "options": options, "label": "l", "label_form": "letter"}
+    return {"file": "mine.csv", "columns": columns}
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [("multiple-choice", "multiple_choice"), ("multipel_choice", "multiple_choice"), ("free-form", "free_form")],
+)
+def test_an_unknown_adapter_is_told_before_all_else(folder: Path, given: str, near: str) -> None:
+    edit(folder / "dataset/quickstart.yaml", adapter=given, tasks={})
+    assert re.search(f"quickstart.yaml: adapter.*{given}.*{near}", message(folder))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *[b"title: [", b"", b"\x00", b"- a\n", b"title: K\xe4se\n", b"a: ${b}\n", b"defaults: [x]\n"],
+        *["title: Käse\n".encode("utf-16"), b"null: a\n", b"adapter: nope\n", b"2024: a\n"],
+    ],
+)
+def test_a_broken_draft_stops_nothing_that_does_not_use_it(folder: Path, content: bytes) -> None:
+    for group in CATALOGUES:
+        (folder / group / "draft.yaml").write_bytes(content)
+    config, broken = load_all(folder)
+    assert config.name == "quickstart"
+    assert {group for group, name in broken if name == "draft"} == set(CATALOGUES)
+    for (group, name), fault in broken.items():
+        assert f"{group}/{name}.yaml" in fault

@@ -283,11 +283,13 @@ def test_a_missing_column_names_the_nearest(tmp_path: Path, suffix: str) -> None
         ("mine.parquet", b"PAR1 no", "mine.parquet .*parquet"),
         ("mine.jsonl", b'{"id": 1}\n{"id"', "mine.jsonl .*line 2"),
         ("mine.jsonl", b"[1]\n", "mine.jsonl .*line 1"),
-        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,t,too,many\n", "mine.csv .*line 2"),
-        ("mine.csv", b"id,label\n\xff\xfe,A\n", "mine.csv .*csv"),
+        ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,t,too,many\n", "mine.csv, line 2"),
+        ("mine.csv", b"id,label\n\xff\xfe,A\n", "mine.csv, line 2.*UTF-8"),
         ("mine.xlsx", b"", r"mine\.xlsx .*\.xlsx.*\.parquet, \.jsonl, \.csv"),
         ("mine.csv", b"id,question,options,label,task\n1,Q?,x,A,Sums more\n", "mine.csv, row 0.*options.*'x'"),
         ("mine.csv", b"", r"mine\.csv .*\bid\b"),
+        ("mine.csv", b"id,question,options,label,task\n", r"mine\.csv has no rows"),
+        ("mine.parquet", b"", r"mine\.parquet"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path, name: str, content: bytes, message: str) -> None:

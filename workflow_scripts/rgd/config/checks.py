@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rgd.answers.kinds import SCORE, WITHOUT_OPTIONS
 from rgd.artifacts.digests import file_digest
+from rgd.artifacts.texts import read_text
 from rgd.config.files import Broken, file_of, prompt_file
 from rgd.config.hints import nearest
 from rgd.config.members import SUFFIXES, member_key, members, recorded_files, recorded_members
@@ -26,7 +27,6 @@ from rgd.config.schema import (
 )
 from rgd.config.slices import prompt_of
 from rgd.config.sweep import excluded_cells, router_cells
-from rgd.datasets import adapters
 from rgd.datasets.mirror import DATA_CACHE, source_files
 from rgd.engines.prompts import parse_prompt, unread_turn
 from rgd.errors import UserError
@@ -164,7 +164,6 @@ def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) 
 def _check_dataset(config: Config, folder: Path, name: str, broken: Broken) -> None:
     file, dataset = file_of(folder, "dataset", name), config.dataset[name]
     _find(dataset.embedder, "embedder", config, broken, f"{file}: embedder", "embedder")
-    _check_module(file, "adapter", dataset.adapter, "datasets", adapters())
     if dataset.descriptor is not None:
         _find(dataset.descriptor, "descriptor", config, broken, f"{file}: descriptor", "descriptor")
         if dataset.reserved_per_task == 0:
@@ -458,7 +457,7 @@ def _check_scenario(config: Config, where: str, key: str, broken: Broken) -> Non
 def _check_place(folder: Path, where: Path, prompt: str, place: str) -> None:
     """A prompt that shows something must say where."""
     file = prompt_file(folder, prompt)
-    if place not in file.read_text(encoding="utf-8"):
+    if place not in read_text(file):
         raise UserError(
             f"{where} names the prompt {prompt}, which lacks the placeholder {place}. Write it where it "
             f"belongs in {file}."
@@ -493,10 +492,7 @@ def _text_of_prompt(folder: Path, where: Path, prompt: str) -> tuple[Path, str]:
     if not file.is_file():
         known = [path.stem for path in (folder / "prompts").glob("*.txt")]
         raise UserError(f"{where} names the prompt {prompt}, but there is no {file}. " + nearest(prompt, known))
-    try:
-        return file, file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8.") from None
+    return file, read_text(file)
 
 
 def _check_module(file: Path, key: str, name: str, package: str, known: list[str]) -> None:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rgd.artifacts.address import masked
+from rgd.artifacts.texts import encoding_fault
 from rgd.config import generated
 from rgd.config.analyses import check_analyses
 from rgd.config.checks import check_catalogues, check_experiment
@@ -97,12 +99,13 @@ def _compose(
     try:
         try:
             tree = _tree(folders, experiment, names, overrides)
-        except (HydraException, OmegaConfBaseException, YAMLError):
+        except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
             unread = {
-                (group, name): f"{file} cannot be read: {reason}"
+                (group, name): fault
                 for group, found in names.items()
                 for name in found
-                if (reason := _fault_of_file(file := file_of(folders[0], group, name))) is not None
+                if (fault := _fault_of_file(file_of(folders[0], group, name), str(error), f"{group}/{name}"))
+                is not None
             }
             if not unread:
                 raise
@@ -114,6 +117,10 @@ def _compose(
             for key in tree
             if key not in names
         }
+    except UnicodeDecodeError as error:
+        others = (file for folder in folders for file in sorted(folder.rglob("*.yaml")))
+        fault = next(filter(None, map(encoding_fault, others)), None)
+        raise UserError(fault or f"the configuration in {folders[0]} is not UTF-8 ({error}).") from None
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(_explain_hydra(error, folders[0], names, overrides, broken)) from None
     for group, found in names.items():
@@ -153,21 +160,35 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _fault_of_file(file: Path) -> str | None:
-    """Why YAML cannot read a catalogue's file; None where it can."""
+def _fault_of_file(file: Path, said: str, name: str) -> str | None:
+    """What is wrong with a catalogue's file that cannot be composed; None where nothing is.
+
+    Args:
+        file: the file.
+        said: the error of the whole composition.
+        name: what that calls the file.
+    """
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     try:
         content = OmegaConf.load(file)
+    except UnicodeDecodeError as error:
+        return encoding_fault(file) or f"{file} cannot be read: {error}"
     except (OSError, ValueError, OmegaConfBaseException, YAMLError) as error:
-        return _one_line(error)
-    return None if isinstance(content, DictConfig) else "it does not consist of keys and values"
+        return f"{file} cannot be read: {_one_line(error)}"
+    if not isinstance(content, DictConfig):
+        return f"{file} cannot be read: it does not consist of keys and values"
+    # A list of defaults that names what does not exist.
+    return f"{file} cannot be read: {' '.join(said.split())}" if f"In '{name}'" in said else None
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).replace("__dot__", ".").split())
+    text = " ".join(str(error).replace("__dot__", ".").split())
+    if "Incompatible key type 'NoneType'" in text:
+        return f"a key is empty, null or ~, which YAML reads as nothing. Put a name in quotes ({text})"
+    return text
 
 
 def _validated(tree: dict[str, Any], folder: Path, overrides: list[str], broken: Broken) -> Config:
@@ -266,10 +287,16 @@ _MAY_HOLD_SECRETS = ("key_variable", "base_url")
 
 def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: Path, overrides: list[str]) -> str:
     lines = []
-    for problem in problems:
-        location = [str(part) for part in problem["loc"] if part != "[key]"]
+    for location, problem in _one_each(problems):
         where, key = _where(location, tree, folder)
-        if problem["type"] == "extra_forbidden":
+        if "[key]" in problem["loc"] and problem["type"] == "string_type":
+            _, parent = _where(location[:-1], tree, folder)
+            lines.append(f"{where}: {parent} has the key {_as_yaml(problem['input'])}. {_quote(problem['input'])}")
+        elif problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+            lines.append(
+                f"{where}: {key} = {_as_yaml(problem['input'])}, where a text is expected. {_quote(problem['input'])}"
+            )
+        elif problem["type"] == "extra_forbidden":
             section = _section(Config, location[:-1])
             known = section.model_fields if section is not None else {}
             lines.append(f"{where}: unknown key {key}. " + nearest(location[-1], known))
@@ -290,10 +317,63 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
             # A whole section is too long to show.
             shown = not isinstance(problem["input"], dict) and location[-1] not in _MAY_HOLD_SECRETS
             given = f" = {problem['input']!r}" if shown else ""
-            lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}.")
+            end = "" if message.endswith("?") else "."
+            lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}{end}")
     if overrides:
         lines.append(masked(f"(The command line overrides {overrides}.)"))
     return "\n".join(lines)
+
+
+def _one_each(problems: Iterable[ErrorDetails]) -> list[tuple[list[str], ErrorDetails]]:
+    """The problems with the keys that lead to them; of a value that may have several types, only those of the nearest type.
+
+    Pydantic tells the problems of each type, and names the type as one more key.
+    """
+    found: list[tuple[list[str], ErrorDetails]] = []
+    several: dict[tuple[str, ...], dict[str, list[tuple[list[str], ErrorDetails]]]] = {}
+    for problem in problems:
+        location = [str(part) for part in problem["loc"] if part != "[key]"]
+        at = _branch(location)
+        if at is None:
+            found.append((location, problem))
+            continue
+        value, kind, rest = tuple(location[:at]), location[at], location[at + 1 :]
+        several.setdefault(value, {}).setdefault(kind, []).append(([*value, *rest], problem))
+
+    def is_of_another_type(value: tuple[str, ...], each: Iterable[tuple[list[str], ErrorDetails]]) -> bool:
+        return any(tuple(keys) == value and problem["type"].endswith("_type") for keys, problem in each)
+
+    for value, kinds in several.items():
+        found += min(kinds.values(), key=lambda each: is_of_another_type(value, each))
+    return found
+
+
+def _branch(location: list[str]) -> int | None:
+    """The place in ``location`` that is not a key but one of the types that a value may have; None if there is none."""
+    section: type[BaseModel] | None = Config
+    for place, part in enumerate(location):
+        field = section.model_fields.get(part) if section is not None else None
+        if field is None:
+            # An entry of a catalogue, or an item of a list.
+            section = _section(Config, location[: place + 1])
+            continue
+        kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+        is_union = get_origin(field.annotation) in (Union, UnionType) and len(kinds) > 1
+        if is_union and place + 1 < len(location):
+            return place + 1
+        section = _section(Config, location[: place + 1])
+    return None
+
+
+def _as_yaml(value: object) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _quote(value: object) -> str:
+    """What to do where YAML reads a name as something else."""
+    if isinstance(value, bool):
+        return f"YAML reads {'yes, on' if value else 'no, off'} and {_as_yaml(value)} without quotes as a truth value. Put the name in quotes."
+    return "YAML reads it as a number without quotes. Put the name in quotes."
 
 
 def _where(location: list[str], tree: Mapping[str, Any], folder: Path) -> tuple[str, str]:

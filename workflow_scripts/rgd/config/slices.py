@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.kinds import LATEX, LETTER, NUMBER, OPTION_TEXT, TEXT, WITHOUT_OPTIONS, YES_NO
+from rgd.artifacts.texts import read_text
 from rgd.config import generated, scenarios
 from rgd.config.files import prompt_file
 from rgd.config.members import members
@@ -382,4 +383,4 @@ def _prompt(folder: Path, name: str) -> str:
 
 
 def _text(folder: Path, name: str) -> str:
-    return prompt_file(folder, name).read_text(encoding="utf-8")
+    return read_text(prompt_file(folder, name))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.answers.kinds import LETTER
+from rgd.artifacts.texts import read_text
 from rgd.datasets.base import Question
 from rgd.datasets.mirror import source_files
 from rgd.errors import UserError
@@ -40,7 +41,7 @@ def questions(settings: Mapping[str, Any], folder: Path | None) -> list[Question
 
 def _task(path: Path, task: str) -> list[Question]:
     try:
-        examples = json.loads(path.read_text(encoding="utf-8-sig"))["examples"]
+        examples = json.loads(read_text(path))["examples"]
         return [parse(task, number, example["input"], example["target"]) for number, example in enumerate(examples)]
     except FileNotFoundError as error:
         raise UserError(

@@ -1,6 +1,5 @@
 """Tables of questions: their files in several formats, and what the named columns say about each row."""
 
-import csv
 import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rgd.artifacts.texts import csv_records, open_text, other_separator
 from rgd.datasets.base import UNLISTED, Dropped, Question, Read
 from rgd.datasets.mirror import SourceFile, source_files, task_keys, task_name
 from rgd.errors import UserError
@@ -37,11 +37,17 @@ def read_rows(source: Mapping[str, Any], tasks: Sequence[str], folder: Path, col
         columns: the columns to read.
 
     Raises:
-        UserError: a file is missing, unreadable, in an unknown format, or lacks a column.
+        UserError: a file is missing, unreadable, in an unknown format, or lacks a column, or none has a row.
     """
-    for file in source_files(source, tasks):
+    files = source_files(source, tasks)
+    is_empty = True
+    for file in files:
         for number, values in enumerate(read_table_file(folder / file.name, columns)[: source["rows"]]):
+            is_empty = False
             yield Row(file, number, values)
+    if is_empty:
+        names = ", ".join(str(folder / file.name) for file in files)
+        raise UserError(f"{names} has no rows, only a header or nothing. Write a row for each question.")
 
 
 def read_table_file(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -59,7 +65,7 @@ def read_table_file(path: Path, columns: Sequence[str] | None = None) -> list[di
         return reader(path, columns)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing. Correct source.file in the dataset's file, or data_root.") from error
-    except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}). Copy it again.") from error
 
 
@@ -70,8 +76,7 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
 
 def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
     rows = []
-    # Some editors begin a file with a byte-order mark.
-    with path.open(encoding="utf-8-sig") as lines:
+    with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -88,14 +93,24 @@ def _jsonl(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def _csv(path: Path, columns: Sequence[str] | None) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.DictReader(file, strict=True, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        wanted = _needed(path, columns, list(table.fieldnames or []))
+    with open_text(path) as file:
+        records = csv_records(path, file)
+        _, header = next(records, (0, []))
+        separated = other_separator(path, header)
+        if separated is not None and header[0] not in (columns or ()):
+            raise UserError(separated)
+        wanted = _needed(path, columns, header)
         rows = []
-        for row in table:
-            if None in row:
-                raise ValueError(f"line {table.line_num} has more cells than the header")
-            rows.append({name: row[name] or None for name in wanted})
+        for line, cells in records:
+            if not cells:
+                continue
+            if len(cells) > len(header):
+                raise UserError(
+                    f"{path}, line {line}: the row has {len(cells)} cells, but the header has {len(header)}. Put quotes around a "
+                    "cell that contains the separator."
+                )
+            row = dict(zip(header, cells, strict=False))
+            rows.append({name: row.get(name) or None for name in wanted})
     return rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rgd.artifacts.texts import open_text
 from rgd.errors import UserError
 
 TEXTS = ("", ".txt", ".text", ".md")
@@ -47,9 +48,9 @@ def read(file: Path | None) -> Iterator[Query]:
         )
     else:
         try:
-            with file.open(encoding="utf-8-sig") as opened:
+            with open_text(file) as opened:
                 yield from lines(opened, str(file))
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise UserError(f"--file {file}: this file cannot be read as text: {error}.") from None
 
 

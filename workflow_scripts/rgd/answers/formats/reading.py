@@ -4,7 +4,6 @@ import contextlib
 import csv
 import io
 import json
-import sys
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rgd.answers.formats.documents import Document
+from rgd.artifacts.texts import csv_records, open_text, other_separator, read_text
 from rgd.errors import UserError
 
 MOST_BYTES = 2**30
@@ -96,7 +96,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         UserError: a line is no JSON object.
     """
-    with reading(path), path.open(encoding="utf-8-sig") as lines:
+    with reading(path), open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 place = f"line {number}"
@@ -111,7 +111,7 @@ def json_document(path: Path) -> Any:
         UserError: the file is not JSON.
     """
     with reading(path):
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_text(path))
 
 
 def json_header(path: Path, names: Collection[str]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def json_members(path: Path, names: Collection[str] | None = None) -> Iterator[t
     Raises:
         UserError: the file is not a JSON object.
     """
-    with reading(path), path.open(encoding="utf-8-sig") as file:
+    with reading(path), open_text(path) as file:
         yield from _members(file, names)
 
 
@@ -146,7 +146,7 @@ def json_rows(path: Path, member: str | None = None) -> Iterator[Any]:
     Raises:
         UserError: the file is not JSON, or there is no list where it should be.
     """
-    with reading(path), path.open(encoding="utf-8-sig") as file:
+    with reading(path), open_text(path) as file:
         document = Document(file)
         if member is None:
             yield from document.items()
@@ -167,7 +167,7 @@ def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         UserError: the file is none of these.
     """
-    with reading(path), path.open(encoding="utf-8-sig") as file:
+    with reading(path), open_text(path) as file:
         start = file.read(1)
         while start.isspace():
             start = file.read(1)
@@ -204,25 +204,24 @@ def csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         UserError: it is no table, or a row has another number of cells than the header.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with reading(path), path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.reader(file, strict=True, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        header = next(table, None)
+    with reading(path), open_text(path) as file:
+        records = csv_records(path, file)
+        _, header = next(records, (0, None))
         if header is None:
             raise UserError("is empty")
+        if separated := other_separator(path, header):
+            raise UserError(separated)
         if len(set(header)) < len(header):
             raise UserError(f"two columns are called {next(name for name in header if header.count(name) > 1)!r}")
         yield "the header", header
         number = 0
-        for row in table:
+        for line, row in records:
             if not row:
                 continue
             number += 1
             if len(row) != len(header):
-                raise UserError(
-                    f"line {table.line_num} has {len(row)} cells, but the header has {len(header)}. Is the file cut?"
-                )
-            yield f"line {table.line_num}", row
+                raise UserError(f"line {line} has {len(row)} cells, but the header has {len(header)}. Is the file cut?")
+            yield f"line {line}", row
         if not number:
             raise UserError("has a header and no rows")
 

@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from rgd.artifacts.files import from_matrix, write_table
+from rgd.artifacts.texts import read_text
 from rgd.errors import UserError
 
 POOLS = {
@@ -170,9 +171,9 @@ def _answers(nickname: str, files: list[Found]) -> list[dict[str, Any]]:
 def _read(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON file (a list, or one per line in ``.jsonl``), each with its question_id as text."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         rows = (
-            [json.loads(line) for line in text.splitlines() if line.strip()]
+            [json.loads(line) for line in text.split("\n") if line.strip()]
             if path.suffix == ".jsonl"
             else json.loads(text)
         )

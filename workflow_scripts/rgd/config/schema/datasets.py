@@ -3,9 +3,11 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from rgd.config.hints import nearest
 from rgd.config.schema.base import Key, RepositoryName, Section, Seed, SizeKey, TaskName
+from rgd.datasets import adapters
 
 MATHEMATICS = "mathematics"
 
@@ -190,6 +192,15 @@ class Dataset(Section):
         """Whether routers can be tested: there are questions, and labels or scores that say which answers are good."""
         columns = None if self.source is None else self.source.columns
         return self.has_questions and (columns is None or columns.label is not None or self.kind == "score")
+
+    @field_validator("adapter")
+    @classmethod
+    def _adapter_exists(cls, adapter: str) -> str:
+        if adapter not in adapters():
+            raise ValueError(
+                "there is no such adapter in rgd.datasets. " + nearest(adapter, adapters()).removesuffix(".")
+            )
+        return adapter
 
     @model_validator(mode="after")
     def _names_of_files_are_safe(self) -> "Dataset":
