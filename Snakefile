@@ -39,7 +39,7 @@ from rgd.planning.graph import Memory
 from rgd.report import leaderboard as leaderboard_page
 from rgd.report import page as report_page
 from rgd.tool import settings as tool_settings
-from rgd.workflow import paths, run_lock
+from rgd.workflow import nearest_target, paths, run_lock
 from rgd.workflow.code import Code
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.outputs import figure, table
@@ -88,6 +88,8 @@ include: "rules/tool.smk"
 
 
 jobs.place()
+if workflow.is_main_process:
+    nearest_target.advise(lambda: [*targets.files, *(rule.name for rule in workflow.rules if not rule.has_wildcards())])
 
 
 # Rules that take about a second, and rules that need a network, which a cluster's nodes may lack.

@@ -48,14 +48,27 @@ def compose(folder: Path, given: Mapping[str, Any], *, check_data: bool = True) 
     return load(folder, **_arguments(given), check_data=check_data)
 
 
+def check_settings(settings: Sequence[str]) -> None:
+    """Check the form of what ``--config`` gives.
+
+    Raises:
+        UserError: a setting is not KEY=VALUE, as a target that was typed after ``--config``.
+    """
+    for setting in settings:
+        if "=" not in setting:
+            raise UserError(
+                f"--config {setting}: write KEY=VALUE, where KEY is {', '.join(KEYS)}. If {setting} is a target or a file, write it "
+                "before --config, which takes all that follows it."
+            )
+
+
 def _given(settings: Sequence[str]) -> dict[str, Any]:
     import yaml
 
+    check_settings(settings)
     given: dict[str, Any] = {}
     for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign:
-            raise UserError(f"--config {setting}: write KEY=VALUE. " + nearest(key, list(KEYS)))
+        key, _, value = setting.partition("=")
         given[key] = yaml.safe_load(value)
     return given
 

@@ -97,21 +97,21 @@ def _compose(
     from yaml import YAMLError
 
     try:
-        try:
-            tree = _tree(folders, experiment, names, overrides)
-        except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-            unread = {
-                (group, name): fault
-                for group, found in names.items()
-                for name in found
-                if (fault := _fault_of_file(file_of(folders[0], group, name), str(error), f"{group}/{name}"))
-                is not None
-            }
-            if not unread:
-                raise
-            broken |= unread
-            names = _without(names, broken)
-            tree = _tree(folders, experiment, names, overrides)
+        while True:
+            try:
+                tree = _tree(folders, experiment, names, overrides)
+                break
+            except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+                unread = {
+                    (group, name): fault
+                    for group, found in names.items()
+                    for name in found
+                    if (fault := _fault_of_file(file_of(folders[0], group, name), str(error), f"{group}/{name}"))
+                }
+                if not unread:
+                    raise
+                broken |= unread
+                names = _without(names, broken)
         plain: dict[str, Any] = {
             str(key): OmegaConf.to_container(tree[key], resolve=True) if isinstance(tree[key], Container) else tree[key]
             for key in tree

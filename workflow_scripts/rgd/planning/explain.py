@@ -12,7 +12,7 @@ from rgd.config.origins import origin
 from rgd.errors import UserError
 from rgd.planning import changes, reasons
 from rgd.planning.changes import Change, opened
-from rgd.planning.graph import Job, Plan
+from rgd.planning.graph import Job, NoSuchTarget, Plan
 
 # Length in characters of the longest list of a step's parameters.
 LONGEST = 140
@@ -44,9 +44,9 @@ def story_of(path: Path, build: Callable[[list[str]], Plan]) -> tuple[Story, lis
     """
     try:
         plan: Plan | None = build([str(path)])
-    except UserError as error:
-        if not path.is_file() or "MissingRuleException" not in repr(error.__cause__):
-            raise
+    except NoSuchTarget as error:
+        if not path.is_file():
+            raise UserError(f"there is no result {path}: {error}") from error
         plan = None
     root = (plan or build([])).root
     story = tell(root, path)

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rgd.config.command_line import check_settings
 from rgd.config.schema import Config
 from rgd.errors import UserError
 from rgd.planning.adopt import REFUSED
 from rgd.planning.takeover import Remembered
 from rgd.workflow import run_lock
+from rgd.workflow.nearest_target import ABSENT
+
+
+class NoSuchTarget(UserError):
+    """No rule makes a target."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,10 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
         profile: the argument of Snakemake's --profile.
 
     Raises:
-        UserError: there is no workflow here, or Snakemake cannot make a plan.
+        NoSuchTarget: no rule makes a target.
+        UserError: there is no workflow here, a setting is malformed, or Snakemake cannot make a plan.
     """
+    check_settings(config)
     if not Path("Snakefile").is_file():
         raise UserError(f"there is no Snakefile in {Path.cwd()}. Run this command in the folder that contains it.")
     from snakemake.exceptions import RuleException, WorkflowError
@@ -122,8 +130,9 @@ def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str 
     except (RuleException, WorkflowError) as error:
         raise UserError(f"Snakemake cannot make a plan: {str(error) or said.getvalue()}".strip()) from error
     except SystemExit as error:
-        # A mistake in the configuration, which ends the run with its own message.
-        raise UserError(error.code if isinstance(error.code, str) else said.getvalue().strip()) from None
+        # A mistake in the configuration or a target, which ends the run with its own message.
+        kind = NoSuchTarget if hasattr(error, ABSENT) else UserError
+        raise kind(error.code if isinstance(error.code, str) else said.getvalue().strip()) from None
 
 
 @contextlib.contextmanager

@@ -74,8 +74,14 @@ class Inputs:
         if source is None or (source.repo is not None and root is None):
             return ""
         settings = slices.benchmark(self.config, wildcards.dataset)
-        folder = Path(slices.data_roots(self.config, wildcards.dataset)[0])
+        roots = slices.data_roots(self.config, wildcards.dataset)
         with _fault_in_data():
+            if not roots:
+                raise UserError(
+                    f"{source.file}, which the dataset {wildcards.dataset} reads, lies in a folder of data, and none is given. Add "
+                    "data_root=DIR to --config."
+                )
+            folder = Path(roots[0])
             if source.repo is not None:
                 if states_revision(settings["source"], settings["tasks"], folder):
                     return ""

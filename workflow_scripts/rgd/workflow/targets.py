@@ -47,6 +47,12 @@ class Targets:
         ]
 
     @property
+    def files(self) -> list[str]:
+        """Every file that a target of the experiment names, to compare a mistyped one with."""
+        found = [self.report, *(path for each in vars(self).values() if isinstance(each, list) for path in each)]
+        return [path.replace("<results>", self.study.config.paths.results) for path in found]
+
+    @property
     def all(self) -> list[str]:
         """The files of a run that names no target."""
         report = [self.report] if self.study.config.experiment.report else []

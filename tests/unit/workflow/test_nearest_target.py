@@ -1,0 +1,74 @@
+"""The nearest target of a mistyped one."""
+
+from pathlib import Path
+
+import pytest
+
+from rgd.cli import main
+from rgd.config.command_line import check_settings
+from rgd.errors import UserError
+from rgd.workflow.nearest_target import hint
+from tests import ROOT
+
+KNOWN = [
+    *("questions", "answers", "tables", "report"),
+    *("results/questions/mine/benchmark.parquet", "results/cells/mine/real/small/cascal.parquet"),
+    "results/cells/mine/real/small/knn.parquet",
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("quesions", "questions"),
+        ("Tables", "tables"),
+        ("results/question/mine/benchmark.parquet", KNOWN[4]),
+        ("results/questions/mien/benchmark.parquet", KNOWN[4]),
+        ("./results/questions/mine/benchmark.parqet", KNOWN[4]),
+        (str(Path("results/questions/mine/benchmrk.parquet").absolute()), KNOWN[4]),
+        ("results/cells/mine/real/small/casca.parquet", KNOWN[5]),
+        ("results/cells/mine/real/small/kn.parquet", KNOWN[6]),
+    ],
+)
+def test_a_mistyped_target_has_a_nearest_one(typed: str, near: str) -> None:
+    assert f" {near}?" in hint(typed, KNOWN)
+
+
+@pytest.mark.parametrize("typed", ["zzz", "results/zzz", "a/b.txt"])
+def test_what_is_like_none_is_told_the_rules(typed: str) -> None:
+    told = hint(typed, KNOWN)
+    assert "Did you mean" not in told
+    assert "questions" in told
+    assert "results/" not in told
+
+
+@pytest.mark.parametrize("setting", ["questions", "results/cells/a.parquet", "experiment", "experiment:mine"])
+def test_a_setting_without_a_value_says_where_targets_stand(setting: str) -> None:
+    with pytest.raises(UserError) as failure:
+        check_settings(["experiment=mine", setting])
+    assert setting in str(failure.value)
+    assert "before --config" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan", "quesions"], ["quesions", "Did you mean questions?"]),
+        (["explain", "results/splits/quikstart.parquet"], ["results/splits/quikstart.parquet"]),
+        (
+            ["explain", "results/questions/quickstart/benchmrk.parquet"],
+            ["results/questions/quickstart/benchmark.parquet"],
+        ),
+        (["explain", "nothing.txt"], ["nothing.txt"]),
+        (["plan", "--config", "experiment=quickstart", "questions"], ["questions", "before --config"]),
+    ],
+)
+def test_what_is_not_there_is_one_message(
+    arguments: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    for word in words:
+        assert word in told
