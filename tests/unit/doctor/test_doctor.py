@@ -1,22 +1,27 @@
 """Checks before a long run, on made-up machines and clusters."""
 
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from rgd import doctor
+from rgd.cli import main
 from rgd.config import load
 from rgd.config.needs import embedders, models
-from rgd.config.schema import Config, Embedder, Hub, Model
+from rgd.config.schema import Api, Config, Embedder, Hub, Model
 from rgd.doctor import cluster as on_cluster
 from rgd.doctor import supplies
 from rgd.doctor.findings import FIX, NOTE, OK, Finding
 from rgd.doctor.machine import Gpu
+from rgd.doctor.servers import Probe, Reply, ask_server, servers
 from tests import ROOT
 
 CONFIG = ROOT / "config"
@@ -288,3 +293,100 @@ def test_a_key_is_named_and_never_shown(config: Config, tmp_path: Path, monkeypa
     (present,) = doctor.keys(served)
     assert present.level == OK
     assert "sk-in-no-report" not in str(present)
+
+
+SERVER = "http://127.0.0.1:1/v1"
+
+
+def asked_at(config: Config, **api: object) -> dict[str, Model]:
+    model = config.model["gpt-oss-120b"]
+    served = load_api(base_url=SERVER, model="served", **api)
+    return {"mine": model.model_copy(update={"engine": "openai", "weights": None, "api": served})}
+
+
+def load_api(**api: object) -> Api:
+    return Api.model_validate(api)
+
+
+def refuse(*_: object) -> Reply:
+    raise ConnectionRefusedError("nobody is there")
+
+
+@pytest.mark.parametrize(
+    ("ask", "level", "words"),
+    [
+        (refuse, FIX, "nobody is there"),
+        (lambda *_: Reply(401), FIX, "OPENAI_API_KEY"),
+        (lambda *_: Reply(503), FIX, "503"),
+        (lambda *_: Reply(404), NOTE, "/v1"),
+        (lambda *_: Reply(200, ("serve", "other")), NOTE, "Did you mean serve?"),
+        (lambda *_: Reply(200, ("served",)), OK, SERVER),
+        (lambda *_: Reply(200), OK, SERVER),
+    ],
+)
+def test_a_models_server_is_probed(config: Config, ask: Probe, level: str, words: str) -> None:
+    found = list(servers(asked_at(config), {}, ask))
+    assert [finding.level for finding in found] == [level]
+    assert words in str(found[0])
+    assert "model/mine" in found[0].text
+
+
+def test_a_server_of_several_models_is_probed_once_and_offline_not_at_all(config: Config) -> None:
+    asked = []
+
+    def ask(address: str, _: object) -> Reply:
+        asked.append(address)
+        return Reply(200)
+
+    two = {name: asked_at(config)["mine"] for name in ("a", "b")}
+    assert len(list(servers(two, {}, ask))) == 2
+    assert asked == [SERVER]
+    assert not list(servers(two, {}, None))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reply"),
+    [
+        (200, b'{"data": [{"id": "a"}, {"id": "b"}]}', Reply(200, ("a", "b"))),
+        (200, b"<html>", Reply(200)),
+        (200, b"[1]", Reply(200)),
+        (401, b"", Reply(401)),
+        (302, b"", Reply(302)),
+    ],
+)
+def test_a_server_is_asked_for_its_models(status: int, body: bytes, reply: Reply) -> None:
+    seen: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert ask_server(f"http://127.0.0.1:{server.server_port}/v1/", {"Authorization": "Bearer k"}) == reply
+        server.shutdown()
+    assert seen == ["/v1/models"]
+
+
+def test_no_server_is_an_error_of_the_system() -> None:
+    with pytest.raises(OSError, match="refused"):
+        ask_server("http://127.0.0.1:1/v1", {})
+
+
+def test_what_is_found_is_json_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("rgd.doctor.examine", lambda *_, **__: [Finding(OK, "a", "b"), Finding(FIX, "c", "d", "e")])
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [row for row in found if row["subject"] == "c"] == [
+        {"level": "fix", "subject": "c", "text": "d", "remedy": "e"}
+    ]

@@ -176,7 +176,7 @@ def test_what_is_unknown_is_said_and_counts_nothing() -> None:
     assert (wall.seconds, wall.unknown) == (10.0, 1)
     outlook = Outlook("e", tuple(jobs), 2, {}, taken, jobs, 3600.0, wall=wall)
     said = next(line for line in lines(outlook) if line.startswith("With 2 GPUs"))
-    assert "over 10 s" in said
+    assert "at least 10 s" in said
     told = content(outlook)["wall_time"]
     assert (told["gpus"], told["seconds"], told["unknown"]) == (2, 10.0, 1)
     assert told["chain"][0]["job"] == jobs[0].name

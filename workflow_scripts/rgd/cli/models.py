@@ -1,6 +1,7 @@
 """The commands ``rgd models``: what models need, the commits that are fetched, and fetching their weights."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ def add(commands: "Commands") -> None:
     """Add the commands to those of ``rgd``."""
     models = add_command(commands, "models", "the models, what they need, and the commits that are fetched", run_list)
     add_config_dir(models)
+    models.add_argument("--json", action="store_true", help="print JSON")
     subcommands = add_commands(models, required=False)
     pin = add_command(subcommands, "pin", "replace branches in the models' files by the hub's present commits", run_pin)
     fetch = add_command(
@@ -45,7 +47,8 @@ def run_list(options: argparse.Namespace) -> int:
 
     from rgd.config.pinning import catalogue
 
-    print(tabulate.tabulate(catalogue(options.config_dir), headers="keys"))
+    rows = catalogue(options.config_dir)
+    print(json.dumps(rows, indent=2, ensure_ascii=False) if options.json else tabulate.tabulate(rows, headers="keys"))
     return 0
 
 

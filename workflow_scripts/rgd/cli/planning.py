@@ -29,6 +29,7 @@ def add(commands: "Commands") -> None:
         commands, "explain", "how a file of the results came about, and what has changed since", run_explain
     )
     explain.add_argument("path", type=Path, metavar="FILE", help="such as results/cells/D/S/P/R.parquet")
+    explain.add_argument("--json", action="store_true", help="print JSON, with every step's parameters")
     adopt = add_command(
         commands, "adopt", "take over results that were copied here, checked against their provenance", run_adopt
     )
@@ -62,7 +63,10 @@ def run_explain(options: argparse.Namespace) -> int:
     from rgd.planning import explain, graph
 
     story, changed = explain.story_of(options.path, lambda target: graph.build(target, options.config, options.profile))
-    print(*explain.lines(story, changed), sep="\n")
+    if options.json:
+        print(json.dumps(explain.content(story, changed), indent=2, ensure_ascii=False))
+    else:
+        print(*explain.lines(story, changed), sep="\n")
     return 0
 
 

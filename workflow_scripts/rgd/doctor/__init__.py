@@ -14,6 +14,7 @@ from rgd.config.schema import Config
 from rgd.doctor.cluster import slurm
 from rgd.doctor.findings import FIX, NOTE, OK, Finding, Run, run_command
 from rgd.doctor.machine import gpus, local_gpus, memory
+from rgd.doctor.servers import ask_server, servers
 from rgd.doctor.supplies import ask_hub, data, disk, keys, weights
 from rgd.workflow.checkout import environment_problem, path_problem
 
@@ -25,7 +26,7 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
         config: with the experiment and the site.
         project: the folder that holds envs/.
         run: runs commands of the system.
-        network: whether to ask the hub.
+        network: whether to ask the hub and the models' servers.
     """
     needed, vectors = models(config), embedders(config)
     on_cluster = run(["sinfo", "--version"]) is not None
@@ -48,6 +49,7 @@ def examine(config: Config, project: Path, run: Run = run_command, *, network: b
     yield from data(config)
     yield from disk(config, needed, vectors)
     yield from keys(needed)
+    yield from servers(needed, vectors, ask_server if network else None)
 
 
 def drafts(broken: Mapping[tuple[str, str], str]) -> Iterator[Finding]:

@@ -134,6 +134,28 @@ def _own(job: Job, content: Mapping[str, Any], plan: Plan) -> list[Change]:
     )
 
 
+def content(story: Story, changed: list[tuple[Change, list[str]]]) -> dict[str, Any]:
+    """The story and the changes as plain types."""
+    return {
+        "file": story.name,
+        "made": story.content["made"],
+        "rule": story.content["rule"],
+        "versions": story.content["versions"],
+        "steps": [
+            {
+                "file": name,
+                "rule": step["rule"],
+                "made": step["made"],
+                "inputs": list(step["inputs"]),
+                "parameters": {key: opened(value) for key, value in step["parameters"].items()},
+            }
+            for name, step in story.steps.items()
+        ],
+        "without_provenance": list(story.lost),
+        "since": [{"kind": change.kind, "what": change.text, "files": names} for change, names in changed],
+    }
+
+
 def lines(story: Story, changed: list[tuple[Change, list[str]]]) -> list[str]:
     """The story and the changes for a person."""
     versions = ", ".join(f"{name} {value}" for name, value in story.content["versions"].items())

@@ -251,7 +251,7 @@ def _wall(outlook: Outlook) -> list[str]:
         return []
     if wall.seconds is None:
         return [f"With {_gpus(wall.gpus)}: cannot run, since {', '.join(wall.too_large)} needs more."]
-    over = "over " if wall.unknown else ""
+    over = "at least " if wall.unknown else ""
     found = [f"With {_gpus(wall.gpus)}: {over}{duration(wall.seconds)}, the GPUs at work {wall.busy:.0%} of the time"]
     if wall.unknown:
         found.append(f"  {wall.unknown:,} jobs of unknown duration count as 0 s")
@@ -307,7 +307,7 @@ def _table(outlook: Outlook) -> list[str]:
                 f"{'about ' if taken.is_about else ''}{taken.queries:,}" if taken.queries else "-",
                 f"{taken.gpu_hours:,.2f}" if taken.gpu_hours else "-",
                 f"{taken.dollars:,.2f}" if taken.dollars else "-",
-                f"{'' if is_known else 'over '}{duration(taken.seconds or 0.0)}",
+                f"{'' if is_known else 'at least '}{duration(taken.seconds or 0.0)}",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -323,7 +323,7 @@ def _table(outlook: Outlook) -> list[str]:
 def _path(outlook: Outlook) -> list[str]:
     seconds = [outlook.taken[job.number].seconds for job in outlook.path]
     known = sum(each or 0.0 for each in seconds)
-    over = "" if all(each is not None for each in seconds) else "over "
+    over = "" if all(each is not None for each in seconds) else "at least "
     steps = " > ".join(_steps(outlook.path))
     return [f"Longest path: {len(outlook.path)} jobs, {over}{duration(known)}", f"  {steps}"]
 
