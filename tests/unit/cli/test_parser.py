@@ -1,6 +1,7 @@
 """The commands and their options, without running any."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,3 +111,30 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         main(["--version"])
     assert ended.value.code == 0
     assert __version__ in capsys.readouterr().out
+
+
+def test_every_command_has_an_example_that_it_takes() -> None:
+    for names, command in commands(parser()):
+        assert command.epilog, names
+        program, *arguments = shlex.split(command.epilog.removeprefix("Example: "))
+        assert program == "rgd"
+        assert arguments[: len(names)] == list(names)
+        assert parser().parse_args(arguments).run is command.get_default("run")
+
+
+READ_BY_SCRIPTS = [
+    ("plan",),
+    ("explain",),
+    ("doctor",),
+    ("models",),
+    ("store", "ls"),
+    ("data", "list"),
+    ("route",),
+    ("watch",),
+]
+
+
+def test_what_a_script_reads_is_json() -> None:
+    found = dict(commands(parser()))
+    for names in READ_BY_SCRIPTS:
+        assert "--json" in found[names]._option_string_actions, names

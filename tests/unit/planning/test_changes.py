@@ -73,8 +73,29 @@ def test_definitions_in_another_order_and_modules_that_come_and_go_are_told() ->
     before = {"a": {"f": "1", "g": "2"}, "b": {}}
     now = {"a": {"g": "2", "f": "1"}, "c": {}}
     found = code_changes(before, now)
-    assert [text.partition(":")[0] for text in found] == ["a", "b", "c"]
-    assert len({text.partition(":")[2] for text in found}) == 3
+    assert [text.partition(":")[0] for text in found] == ["b", "c"]
+    assert len({text.partition(":")[2] for text in found}) == 2
+    # The order alone changes the fingerprint too, so it is told where nothing else is.
+    assert [text.partition(":")[0] for text in code_changes({"a": before["a"]}, {"a": now["a"]})] == ["a"]
+
+
+@given(
+    names=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=6, unique=True), changed=st.sampled_from("abcdef")
+)
+def test_the_changed_definition_alone_is_named_whatever_the_order(names: list[str], changed: str) -> None:
+    modules = {f"rgd.{name}": {"f": "1", "g": "2"} for name in "abcdef"}
+    now = {f"rgd.{name}": dict(reversed(modules[f"rgd.{name}"].items())) for name in names}
+    now = {**modules, **now}
+    now[f"rgd.{changed}"] = {**now[f"rgd.{changed}"], "g": "3"}
+    assert code_changes(modules, now) == [f"rgd.{changed}: g changed"]
+
+
+def test_a_file_whose_hash_is_kept_has_changed_content() -> None:
+    old, new = "0" * 64, "f" * 64
+    (change,) = differences({"own_content": old}, {"own_content": new}, lambda *_: "a.csv", lambda _: None)
+    assert change.kind == "data"
+    assert old[:8] not in change.text
+    assert change.text.startswith("a.csv")
 
 
 NOW = {"slice": slice_of(k=4, seed=0), "members": '["a","b"]', "code": code_of("two"), "count": 7}

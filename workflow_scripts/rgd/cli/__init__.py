@@ -14,6 +14,7 @@ from pathlib import Path
 from rgd import __version__
 from rgd.cli import data, doctor, imports, init, labelling, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
+from rgd.cli.examples import add_examples
 from rgd.errors import UserError
 from rgd.terminal import Printable, printable
 from rgd.workflow.checkout import checkout_of, code_problem
@@ -66,4 +67,5 @@ def parser() -> argparse.ArgumentParser:
     commands = add_commands(top, name="command")
     for group in (planning, table, store, imports, init, labelling, data, models, doctor, tool):
         group.add(commands)
+    add_examples(top)
     return top

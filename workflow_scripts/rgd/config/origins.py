@@ -25,6 +25,9 @@ _EXPERIMENT, _DATASET = "config/experiment/{experiment}.yaml", "config/dataset/{
 _ORIGINS = (
     _Origin("*", "titles", "scenario", "config/generator/{second}.yaml", "title"),
     _Origin("*", "titles", "*", "config/{first}/{second}.yaml", "title"),
+    _Origin("*", "own_content", "*", _DATASET, "source.file"),
+    _Origin("embed_*", "content", "*", _DATASET, "recorded_embeddings"),
+    _Origin("read_*", "content", "*", "config/pool/{pool}.yaml", "recorded"),
     _Origin("*", "settings", "prompt", _PROMPT, ""),
     _Origin("*", "settings", "way", _MODEL, "asks.{ask}.way"),
     _Origin("*", "settings", "sampling", "config/{writer}.yaml", "{second}"),

@@ -90,12 +90,7 @@ def differences(
         if _is_code(old) or _is_code(new):
             found += _code_changes(old, new, definitions)
         else:
-            found += [
-                Change(
-                    "prompt" if _is_long(a) or _is_long(b) else "configuration", f"{origin(name, path)}: {shown(a, b)}"
-                )
-                for path, a, b in leaves(old, new)
-            ]
+            found += [Change(_kind(a, b), f"{origin(name, path)}: {shown(a, b)}") for path, a, b in leaves(old, new)]
     return found
 
 
@@ -111,7 +106,12 @@ def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[s
 
 
 def shown(old: Any, new: Any) -> str:
-    """``old → new``; for lists the added and removed items, for long texts the first line that differs."""
+    """``old → new``; for lists the added and removed items, for long texts the first line that differs.
+
+    Of a file of which the hash is kept it says that the content has changed.
+    """
+    if _is_hash(old) and _is_hash(new):
+        return "the content has changed"
     if isinstance(old, list) and isinstance(new, list):
         come = [f"+ {_short(item)}" for item in new if item not in old]
         gone = [f"- {_short(item)}" for item in old if item not in new]
@@ -133,8 +133,11 @@ def few(words: Sequence[str], most: int = 3) -> str:
 
 
 def code_changes(before: Definitions, now: Definitions) -> list[str]:
-    """Which definitions differ, module by module, such as ``rgd.routers.knn: Knn.fit changed``."""
-    found = []
+    """Which definitions differ, module by module, such as ``rgd.routers.knn: Knn.fit changed``.
+
+    Definitions in a different order are told only where nothing else differs: no other change explains the fingerprint.
+    """
+    found, reordered = [], []
     for module in sorted({*before, *now}):
         old, new = before.get(module), now.get(module)
         if old is None or new is None:
@@ -148,8 +151,8 @@ def code_changes(before: Definitions, now: Definitions) -> list[str]:
         if words:
             found.append(f"{module}: {', '.join(words)}")
         elif list(old) != list(new):
-            found.append(f"{module}: in a different order")
-    return found
+            reordered.append(f"{module}: in a different order")
+    return found or reordered
 
 
 def _code_changes(old: Any, new: Any, definitions: Callable[[str], Definitions | None]) -> list[Change]:
@@ -164,6 +167,17 @@ def _code_changes(old: Any, new: Any, definitions: Callable[[str], Definitions |
             found += [Change("code", text) for text in code_changes(before, now)]
     libraries = leaves(old.get("libraries", {}), new.get("libraries", {}))
     return found + [Change("library", f"{path[0]}: {a} → {b}") for path, a, b in libraries]
+
+
+def _kind(old: Any, new: Any) -> str:
+    if _is_hash(old) and _is_hash(new):
+        return "data"
+    return "prompt" if _is_long(old) or _is_long(new) else "configuration"
+
+
+def _is_hash(value: Any) -> bool:
+    """Whether a value is the SHA-256 of a file."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _is_code(value: Any) -> bool:
