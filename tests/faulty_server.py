@@ -17,7 +17,8 @@ class Play:
     """One reply.
 
     Attributes:
-        body: sent as JSON, or as it is if it is text or bytes.
+        body: sent as JSON, or as it is if it is text or bytes; a function makes the pieces of a stream, each sent as it comes,
+            and its generator is closed when the client goes away.
         delay_s: before anything is sent.
         hold: nothing is sent before this is true, or :data:`LONGEST_HOLD_S` have passed.
         cut: how many bytes are missing at the end, though the header announces them.
@@ -138,6 +139,15 @@ class FaultyServer:
         if play.drop:
             handler.close_connection = True
             handler.connection.close()
+            return
+        if callable(play.body):
+            handler.send_response(play.status)
+            for name, value in ({"Content-Type": "text/event-stream", "Connection": "close"} | play.headers).items():
+                handler.send_header(name, value)
+            handler.end_headers()
+            with contextlib.closing(play.body()) as pieces:
+                for piece in pieces:
+                    handler.wfile.write(piece)
             return
         data = play.body if isinstance(play.body, bytes) else _text(play.body).encode()
         is_json = not isinstance(play.body, str | bytes) or data.startswith((b"{", b"["))

@@ -105,6 +105,12 @@ class Rules:
         said = f"The answer is ({letter})." if requests[0].options else f"{self.name} says hello"
         return [Answer(said, -0.5, None, 7, 3, "stop", False) for _ in requests]
 
+    def pieces(self, request: Request, sampling: Sampling) -> Iterator[str | Answer]:
+        (answer,) = self.generate([request], sampling)
+        yield ""
+        yield from answer.text.partition(" ")
+        yield answer
+
     def score(self, requests: Sequence[Request]) -> list[Answer]:
         best = ord(self.letters.get(self.name, "A")) - ord("A")
         return [

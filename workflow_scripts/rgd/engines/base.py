@@ -16,6 +16,14 @@ from rgd.engines.budget import Account
 from rgd.errors import UserError
 
 
+class GivenUp(UserError):
+    """One request gets no answer, through no fault of the model's or its server's: the others are still asked."""
+
+
+class TooLong(GivenUp):
+    """A prompt or a text that is longer than the model accepts."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One turn of a prompt; ``role`` is ``system``, ``user``, ``assistant``, or ``text`` for a prompt without turns."""
@@ -227,6 +235,22 @@ class Engine(abc.ABC):
             UserError: a request has no options or does not fit, or the engine cannot score.
         """
         return self._in_order(requests, None)
+
+    def pieces(self, request: Request, sampling: Sampling) -> Generator[str | Answer, None, None]:
+        """Answer one request by generating text: the text as it is written, piece by piece, then the answer with all of it.
+
+        The first piece is empty and says that the request was accepted. An engine that writes in no pieces gives its text in
+        one. Closing the generator gives the request up.
+
+        Raises:
+            UserError: the request gets no answer, or its prompt would have to be shortened.
+        """
+        (answer,) = self.generate([request], sampling)
+        if answer.trimmed:
+            raise TooLong("the prompt is longer than the model takes.")
+        yield ""
+        yield answer.text
+        yield answer
 
     def _in_order(self, requests: Sequence[Request], sampling: Sampling | None) -> list[Answer]:
         # Equal requests may be in the list twice, so they are told apart by identity.

@@ -3,11 +3,12 @@
 import contextlib
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from typing import Any
 
 from rgd.engines import replies
 from rgd.engines.base import EngineSettings, Request, Sampling
+from rgd.engines.events import read_events
 from rgd.engines.refusals import Refusal
 from rgd.engines.remote import Adapted, Blocked, RemoteEngine, Reply, Unsupported, retry_after
 from rgd.errors import UserError
@@ -96,6 +97,41 @@ class GeminiEngine(RemoteEngine):
         except Blocked:
             return self.blocked(self.longest_prompt(request))
         return self.answered(reading)
+
+    async def reply_in_pieces(self, request: Request, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """See :meth:`rgd.engines.remote.RemoteEngine.reply_in_pieces`; the client's own stream fails on some replies."""
+        from google.genai import errors
+
+        parameters = self.parameters(request, sampling)
+        model = self.api.model if self.api.model.startswith(("models/", "tunedModels/")) else f"models/{self.api.model}"
+        joined = _Joined()
+        try:
+            with self.errors(self.droppable(parameters)):
+                async with self.transport.stream(
+                    "POST",
+                    f"{self.address}/v1beta/{model}:streamGenerateContent",
+                    params={"alt": "sse"},
+                    headers={"x-goog-api-key": self.key or "none"},
+                    json=self.body(request, parameters),
+                    timeout=self.api.timeout_s,
+                ) as response:
+                    await errors.APIError.raise_for_async_response(response)
+                    yield ""
+                    async for data in read_events(response.aiter_bytes()):
+                        found = replies.parsed(data)
+                        for event in found if isinstance(found, list) else [found]:
+                            yield joined.add(event)
+                reading = read(joined.reply())
+        except Unsupported as error:
+            if joined.text:
+                raise
+            self.drop(error.name, str(error))
+            raise Adapted(str(error), perhaps_billed=False) from None
+        except Blocked:
+            yield ""
+            yield self.blocked(self.longest_prompt(request))
+            return
+        yield self.answered(reading)
 
     def _prompt(self, request: Request) -> tuple[str | None, list[tuple[str, str]]]:
         """The system instruction, and Gemini's name of the role and the text of every other turn.
@@ -188,23 +224,85 @@ def read(reply: Any) -> replies.Reading:
     output = replies.billed_output(prompt, output, replies.count(usage.get("totalTokenCount")), None)
     served = reply.get("modelVersion")
     model = replies.clean(served)[: replies.LONGEST_NAME] if isinstance(served, str) else ""
-    candidates = reply.get("candidates") or []
-    if not candidates:
+    candidate = _candidate(reply)
+    if candidate is None:
         reason = "blocked" if feedback.get("blockReason") else "empty"
         return replies.Reading("", math.nan, prompt, output, reason, model)
-    if not isinstance(candidates, list) or not isinstance(candidates[0], dict):
-        raise replies.Unreadable("the candidates are no list of objects")
-    candidate = candidates[0]
-    parts = mapping(candidate.get("content")).get("parts") or []
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise replies.Unreadable("the candidate's parts are no list of objects")
-    said = [part.get("text") for part in parts if not part.get("thought")]
-    text = replies.clean("".join(part for part in said if isinstance(part, str)))
+    text = _said(candidate)
     reason = _finished(candidate.get("finishReason"), text)
     confidence = replies.mean_logprob([candidate["avgLogprobs"]]) if "avgLogprobs" in candidate else math.nan
     if reason == "blocked":
         return replies.Reading("", math.nan, prompt, output, reason, model)
     return replies.Reading(text, confidence if text else math.nan, prompt, output, reason, model)
+
+
+class _Joined:
+    """The reply whose pieces a stream's events are.
+
+    Attributes:
+        text: what has been written so far.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._ended: Any = None
+        self._usage: dict[str, Any] = {}
+        self._further: dict[str, Any] = {}
+
+    def add(self, event: Any) -> str:
+        """The text of the next event.
+
+        Raises:
+            google.genai.errors.APIError: it reports an error.
+            replies.Unreadable: it is no piece of a reply.
+        """
+        from google.genai import errors
+
+        if not isinstance(event, dict):
+            raise replies.Unreadable("an event of the stream is no object")
+        if event.get("error"):
+            # Google's servers report an error under status 200 once the stream has begun.
+            raise errors.APIError(replies.count(mapping(event["error"]).get("code")) or 500, event)
+        self._usage |= mapping(event.get("usageMetadata"))
+        self._further |= {name: event[name] for name in ("modelVersion", "promptFeedback") if event.get(name)}
+        candidate = _candidate(event)
+        if candidate is None:
+            return ""
+        self._ended = candidate.get("finishReason") or self._ended
+        piece = _said(candidate)
+        self.text += piece
+        return piece
+
+    def reply(self) -> dict[str, Any]:
+        """The whole reply.
+
+        Raises:
+            replies.Unreadable: the stream ended before the answer.
+        """
+        is_blocked = mapping(self._further.get("promptFeedback")).get("blockReason")
+        if not self._ended and not is_blocked:
+            raise replies.Unreadable("the stream ended before the answer was complete")
+        candidate = {"content": {"parts": [{"text": self.text}]}, "finishReason": self._ended}
+        return self._further | {"usageMetadata": self._usage, "candidates": [candidate] if self._ended else []}
+
+
+def _candidate(reply: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The one candidate of a reply; None if it has none."""
+    candidates = reply.get("candidates") or []
+    if not candidates:
+        return None
+    if not isinstance(candidates, list) or not isinstance(candidates[0], dict):
+        raise replies.Unreadable("the candidates are no list of objects")
+    return candidates[0]
+
+
+def _said(candidate: Mapping[str, Any]) -> str:
+    """A candidate's text without its thoughts."""
+    parts = mapping(candidate.get("content")).get("parts") or []
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise replies.Unreadable("the candidate's parts are no list of objects")
+    said = [part.get("text") for part in parts if not part.get("thought")]
+    return replies.clean("".join(part for part in said if isinstance(part, str)))
 
 
 def _finished(ended: Any, text: str) -> str:

@@ -11,15 +11,13 @@ import numpy as np
 
 from rgd.artifacts import address
 from rgd.engines import replies
-from rgd.engines.base import EngineSettings, Request, Sampling
+from rgd.engines.base import EngineSettings, GivenUp, Request, Sampling, TooLong
 from rgd.engines.refusals import Refusal, parsed
 from rgd.engines.remote import (
     Adapted,
     Blocked,
-    GivenUp,
     RemoteEngine,
     Reply,
-    TooLong,
     TryAgain,
     Unsupported,
     retry_after,

@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any, ClassVar, TypeVar
@@ -24,7 +24,7 @@ from typing import Any, ClassVar, TypeVar
 from rgd.artifacts.address import masked
 from rgd.config.schema.models import Api
 from rgd.engines import replies
-from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling
+from rgd.engines.base import Answer, Engine, EngineSettings, GivenUp, Request, Sampling, TooLong
 from rgd.engines.budget import Budget, OwnAccount
 from rgd.engines.refusals import Refusal
 from rgd.engines.served import is_asked
@@ -81,14 +81,6 @@ class Unsupported(TryAgain):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(reason)
         self.name = name
-
-
-class GivenUp(UserError):
-    """One request gets no answer, through no fault of the server's: the others are still asked."""
-
-
-class TooLong(GivenUp):
-    """A prompt or a text that is longer than the server accepts."""
 
 
 class Blocked(Exception):
@@ -216,6 +208,17 @@ class RemoteEngine(Engine):
             UserError: another attempt would fail as well.
         """
 
+    async def reply_in_pieces(self, request: Request, sampling: Sampling) -> AsyncGenerator[str | Reply, None]:
+        """As :meth:`reply`, but with the text as it is written, piece by piece, before the answer with all of it.
+
+        The first piece is empty and says that the server accepted the request. A server whose stream is not read here gives
+        its text in one piece.
+        """
+        reply = await self.reply(request, sampling)
+        yield ""
+        yield reply.value.text
+        yield reply
+
     @abc.abstractmethod
     async def disconnect(self) -> None:
         """Close the connections."""
@@ -293,6 +296,45 @@ class RemoteEngine(Engine):
                 return replace(result.value, cost=cost)
             if not isinstance(result, Adapted):
                 raise result
+
+    async def ask_in_pieces(self, request: Request, sampling: Sampling) -> AsyncGenerator[str | Answer, None]:
+        """As :meth:`ask_once`, but with the text as it is written; see :meth:`rgd.engines.base.Engine.pieces`.
+
+        The server may take api.timeout_s for each piece. Closing the generator closes the connection; what the server wrote
+        until then counts as spent in full.
+
+        Raises:
+            TryAgain: the server failed, and may answer later.
+            UserError: it refuses the request.
+        """
+        most = self._most(request, sampling)
+        while True:
+            reservation, cost = await self.budget.reserve(most), 0.0
+            try:
+                await self.pace.turn()
+                cost = most
+                async with contextlib.aclosing(self.reply_in_pieces(request, sampling)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, str):
+                            yield piece
+                            continue
+                        cost = self.price(piece.prompt_tokens, piece.completion_tokens) or most
+                        self.tell_of_others([piece.value])
+                        yield replace(piece.value, cost=cost)
+                return
+            except Adapted:
+                cost = 0.0
+            except TryAgain as failure:
+                cost = most if failure.perhaps_billed else 0.0
+                raise
+            except UserError:
+                # The server refuses the request.
+                cost = 0.0
+                raise
+            except Exception as error:
+                raise self._unforeseen(error) from error
+            finally:
+                self.budget.settle(reservation, cost)
 
     def tell_of_others(self, answers: Iterable[Answer]) -> None:
         """Warn once about each model that answers instead of the requested one: providers redirect retired names."""
@@ -414,8 +456,11 @@ class RemoteEngine(Engine):
         except (TryAgain, UserError, TimeoutError):
             raise
         except Exception as error:
-            reason = f"the reply cannot be read ({type(error).__name__}: {self.quoted(str(error))})"
-            raise TryAgain(reason, of_reply=True) from error
+            raise self._unforeseen(error) from error
+
+    def _unforeseen(self, error: Exception) -> TryAgain:
+        reason = f"the reply cannot be read ({type(error).__name__}: {self.quoted(str(error))})"
+        return TryAgain(reason, of_reply=True)
 
     async def _attempt(self, ask: Callable[[], Awaitable[Reply]], most: float) -> tuple[Reply | TryAgain, float]:
         """The reply, or why there is none, and what the attempt cost or may have cost."""

@@ -11,14 +11,14 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
 
-from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling
+from rgd.engines.base import Answer, Engine, EngineSettings, Request, Sampling, TooLong
 from rgd.engines.core_process import can_fork, dependent_forks, has_died, on_death
 from rgd.engines.likelihood import Prepared, chosen, prepare
 from rgd.engines.memory import is_out_of_memory
@@ -33,7 +33,7 @@ BATCH_TOKENS = 8192
 BATCH_REQUESTS = 256
 # Requests in flight for each that is computed: those that wait take the place of those that end at once.
 IN_FLIGHT = 2
-# vLLM drops a character that the last tokens leave incomplete.
+# A character that tokens leave incomplete; of a text that was cut off, vLLM drops the last one.
 INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 # The tokens before an answer that decide whether it begins with a space.
 TOKENS_BEFORE = 6
@@ -220,14 +220,55 @@ class VllmEngine(Engine):
         Raises:
             UserError: even a small batch does not fit.
         """
+        return [ended for output in self._outputs() if (ended := self._ended(output)) is not None]
+
+    def pieces(self, request: Request, sampling: Sampling) -> Generator[str | Answer, None, None]:
+        """See :meth:`rgd.engines.base.Engine.pieces`: a piece for every token or few, and the text of :meth:`generate`."""
+        from vllm.sampling_params import RequestOutputKind
+
+        self.begin()
+        asked = self._fitted(request, sampling)
+        if asked.trimmed:
+            raise TooLong(
+                f"the prompt and max_tokens ({sampling.max_tokens}) are longer than the {self.settings.max_model_len} tokens "
+                "that the model takes together."
+            )
+        asked.params.output_kind, asked.params.detokenize = RequestOutputKind.DELTA, True
+        asked.params.skip_special_tokens = not self.shows_special_tokens
+        number, ids, text = next(self.numbers), [], ""
+        self.asked[number] = asked
+        self._enter(number, asked)
         try:
-            outputs = self.model.llm_engine.step()
+            yield ""
+            while self.in_flight:
+                model = self.model
+                for output in self._outputs():
+                    written = output.outputs[0]
+                    ids += written.token_ids
+                    text += written.text
+                    yield written.text
+                    if output.finished:
+                        del self.asked[number]
+                        whole = self._text(asked.prompts[0], ids, written.finish_reason)
+                        # vLLM drops a character that the last tokens leave incomplete.
+                        yield whole[len(text) :] if whole.startswith(text) else ""
+                        yield self._answer(asked, written, ids, whole)
+                if self.model is not model:
+                    if text:
+                        raise UserError("the memory ran out while the text was written: ask again.")
+                    ids.clear()
+        finally:
+            if self.in_flight:
+                self.abandon()
+
+    def _outputs(self) -> list[Any]:
+        """The outputs of one step of vLLM's; none if the model had to be reloaded."""
+        try:
+            return self.model.llm_engine.step()
         except Exception as error:
             if not self._may_reload(error):
                 raise
             reason = str(error)
-        else:
-            return [ended for output in outputs if (ended := self._ended(output)) is not None]
         # Outside the except block, where the error no longer holds on to the memory.
         self._recover(reason)
         self.model = self._load()
@@ -252,11 +293,15 @@ class VllmEngine(Engine):
     def _written(self, asked: _Asked) -> Answer:
         (prompt,), written = asked.prompts, asked.outputs[0].outputs[0]
         ids = list(written.token_ids)
+        return self._answer(asked, written, ids, self._text(prompt, ids, written.finish_reason))
+
+    def _answer(self, asked: _Asked, written: Any, ids: list[int], text: str) -> Answer:
+        """The answer that ends with the output ``written``; ``ids`` are all of its tokens."""
         return Answer(
-            text=self._text(prompt, ids, written.finish_reason),
+            text=text,
             confidence=written.cumulative_logprob / len(ids) if ids else math.nan,
             scores=None,
-            prompt_tokens=len(prompt),
+            prompt_tokens=len(asked.prompts[0]),
             completion_tokens=len(ids),
             finish_reason=written.finish_reason,
             trimmed=asked.trimmed,

@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rgd.artifacts.locks import Lock, lock
-from rgd.engines.base import Answer, Engine, Request
+from rgd.engines.base import Answer, Engine, GivenUp, Request
 from rgd.engines.batches import Busy, Gone, Look, Unreachable, Unsure, batches_of
-from rgd.engines.remote import Blocked, GivenUp, RemoteEngine, Reply, TryAgain, Unsupported
+from rgd.engines.remote import Blocked, RemoteEngine, Reply, TryAgain, Unsupported
 from rgd.errors import UserError
 from rgd.store import batch_files
 from rgd.store.answers import AnswerSettings, Store

@@ -7,18 +7,21 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from rgd.answers.thoughts import after_reasoning
 from rgd.engines import replies
-from rgd.engines.base import Answer, Engine, Request, Sampling
+from rgd.engines.base import Answer, Engine, Request, Sampling, TooLong
+from rgd.engines.events import read_events
 from rgd.engines.openai import LIMITS, OpenAiEngine
 from rgd.engines.refusals import Refusal, parsed
-from rgd.engines.remote import RemoteEngine, TooLong, TryAgain, retry_after
+from rgd.engines.remote import RemoteEngine, TryAgain, retry_after
 from rgd.errors import UserError
 from rgd.tool.answering import Answering
+from rgd.tool.chat_replies import chunk, completion_of, finish_reason, usage_chunk
 from rgd.tool.chat_requests import ChatRequest
 from rgd.tool.faults import BAD_GATEWAY, OVERLOADED, Fault
 
@@ -64,6 +67,9 @@ class Members:
         """
         async with self._opening:
             with faults():
+                if self.answering.spec(member)["api"] is None:
+                    # In the thread that will ask it: the number of threads of a model's products is a thread's own.
+                    return await self._run(lambda: self.answering.engine(member))
                 return await asyncio.to_thread(self.answering.engine, member)
 
     async def ask(self, member: str, request: Request, sampling: Sampling | None) -> Answer:
@@ -90,42 +96,55 @@ class Members:
             )
         return answer
 
-    async def relay(
-        self, member: str, asked: ChatRequest, sampling: Sampling
-    ) -> tuple[dict[str, Any] | AsyncIterator[dict[str, Any]], contextlib.AsyncExitStack]:
-        """A conversation's reply as the member's server gives it: its content, or if a stream is asked for, its chunks.
+    async def whole(self, member: str, asked: ChatRequest, sampling: Sampling) -> dict[str, Any]:
+        """A member's reply to a conversation, in the form of OpenAI's API, without thoughts.
 
-        The parameters of the request are passed on as they are; those that it lacks are the member's own.
-
-        Returns:
-            The reply, and what to close when it has been read.
+        A member behind an OpenAI-compatible server is passed the request's parameters as they are, and its reply is relayed.
+        Others write by ``sampling`` alone.
 
         Raises:
-            Fault: the server fails or refuses.
+            Fault: the member fails or refuses.
         """
         engine = await self.engine(member)
-        assert isinstance(engine, OpenAiEngine)
-        stack = contextlib.AsyncExitStack()
-        try:
-            await stack.enter_async_context(self._place(engine))
-            response = await self._begun(engine, asked, sampling, stack)
-            if not asked.is_streamed:
+        if isinstance(engine, OpenAiEngine):
+            async with self._place(engine), self._accepted(engine, asked, sampling) as response:
                 with _failures(engine, member, asked):
                     content = replies.parsed(await response.read())
-                if not isinstance(content, dict) or not content.get("choices"):
-                    raise Fault(BAD_GATEWAY, f"{member} gave no reply that can be read.")
-                for choice in content["choices"]:
-                    self._without_thoughts(member, choice)
-                return content, stack
-            return self._chunks(engine, member, asked, response), stack
-        except BaseException:
-            await stack.aclose()
-            raise
+            if not isinstance(content, dict) or not content.get("choices"):
+                raise Fault(BAD_GATEWAY, f"{member} gave no reply that can be read.")
+        else:
+            content = completion_of(await self.ask(member, _prompt(asked), sampling))
+        for choice in content["choices"]:
+            self._without_thoughts(member, choice)
+        return content
+
+    async def stream(self, member: str, asked: ChatRequest, sampling: Sampling) -> AsyncGenerator[dict[str, Any], None]:
+        """As :meth:`whole`, but the reply's chunks as the member writes them; see :func:`rgd.tool.chat_replies.chunk`.
+
+        It has begun: the member has accepted the request. Closing it gives the request up: a server's connection is closed,
+        and a model in this process stops.
+
+        Raises:
+            Fault: the member fails or refuses; after the first chunk, when the next one is awaited.
+        """
+        engine = await self.engine(member)
+        if isinstance(engine, OpenAiEngine):
+            chunks = self._relayed(engine, member, asked, sampling)
+        else:
+            chunks = self._written(engine, member, asked, sampling)
+        # The first one is empty.
+        await anext(chunks)
+        return chunks
+
+    @contextlib.asynccontextmanager
+    async def _accepted(self, engine: OpenAiEngine, asked: ChatRequest, sampling: Sampling) -> AsyncIterator[Any]:
+        """The server's response, of which the status is known and the body is not read yet."""
+        async with contextlib.AsyncExitStack() as stack:
+            yield await self._begun(engine, asked, sampling, stack)
 
     async def _begun(
         self, engine: OpenAiEngine, asked: ChatRequest, sampling: Sampling, stack: contextlib.AsyncExitStack
     ) -> Any:
-        """The server's response, of which the status is known and the body is not read yet."""
         query = Request((), asked.query)
         while True:
             own = {
@@ -151,39 +170,104 @@ class Members:
             except _Unknown as unknown:
                 engine.drop(unknown.name, str(unknown))
 
-    async def _chunks(
-        self, engine: OpenAiEngine, member: str, asked: ChatRequest, response: Any
-    ) -> AsyncIterator[dict[str, Any]]:
+    async def _relayed(
+        self, engine: OpenAiEngine, member: str, asked: ChatRequest, sampling: Sampling
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The chunks of the member's server, with all that they have besides the text."""
         seen: dict[int, _Visible] = {}
         has_ended = False
-        with _failures(engine, member, asked):
-            async for line in response.iter_lines():
-                if not line.startswith("data:"):
-                    continue
-                data = line.removeprefix("data:").strip()
-                if data == "[DONE]":
-                    break
-                chunk = replies.parsed(data.encode())
-                if not isinstance(chunk, dict):
-                    continue
-                if chunk.get("error"):
-                    raise Fault(BAD_GATEWAY, f"{member}: {engine.quoted(json.dumps(chunk['error']))}")
-                for choice in chunk.get("choices") or []:
-                    place = int(choice.get("index") or 0)
-                    visible = seen.setdefault(place, _Visible(waits=member in self._thinks_unopened))
-                    delta = choice.get("delta") or {}
-                    if isinstance(delta.get("content"), str):
-                        delta["content"] = visible.more(delta["content"])
-                    if choice.get("finish_reason"):
-                        has_ended = True
-                        rest = visible.rest()
-                        if rest:
-                            choice["delta"] = {**delta, "content": (delta.get("content") or "") + rest}
-                        if visible.closes_unopened:
-                            self._thinks_unopened.add(member)
-                yield chunk
+        async with self._place(engine), self._accepted(engine, asked, sampling) as response:
+            yield {}
+            with _failures(engine, member, asked):
+                async for data in read_events(response.iter_bytes()):
+                    given = replies.parsed(data)
+                    if not isinstance(given, dict):
+                        continue
+                    if given.get("error"):
+                        raise Fault(BAD_GATEWAY, f"{member}: {engine.quoted(json.dumps(given['error']))}")
+                    for choice in given.get("choices") or []:
+                        place = int(choice.get("index") or 0)
+                        visible = seen.setdefault(place, self._visible(member))
+                        delta = choice.get("delta") or {}
+                        if isinstance(delta.get("content"), str):
+                            delta["content"] = visible.more(delta["content"])
+                        if choice.get("finish_reason"):
+                            has_ended = True
+                            rest = self._rest(member, visible)
+                            if rest:
+                                choice["delta"] = {**delta, "content": (delta.get("content") or "") + rest}
+                    yield given
         if not has_ended:
             raise Fault(BAD_GATEWAY, f"{member}: its server ended the stream before the text was complete.")
+
+    async def _written(
+        self, engine: Engine, member: str, asked: ChatRequest, sampling: Sampling
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The chunks of what any other member writes."""
+        visible = self._visible(member)
+        request = _prompt(asked)
+        if isinstance(engine, RemoteEngine):
+            pieces = self._pieces_there(engine, request, sampling)
+        else:
+            pieces = self._pieces_here(engine, request, sampling)
+        with faults():
+            async with contextlib.aclosing(pieces):
+                # The first piece is empty.
+                await anext(pieces)
+                yield {}
+                yield chunk({"role": "assistant", "content": ""})
+                async for piece in pieces:
+                    if isinstance(piece, str):
+                        if text := visible.more(piece):
+                            yield chunk({"content": text})
+                        continue
+                    if rest := self._rest(member, visible):
+                        yield chunk({"content": rest})
+                    yield chunk({}, finish_reason(piece))
+                    yield usage_chunk(piece.prompt_tokens, piece.completion_tokens)
+
+    async def _pieces_there(
+        self, engine: RemoteEngine, request: Request, sampling: Sampling
+    ) -> AsyncGenerator[str | Answer, None]:
+        async with self._place(engine), contextlib.aclosing(engine.ask_in_pieces(request, sampling)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _pieces_here(
+        self, engine: Engine, request: Request, sampling: Sampling
+    ) -> AsyncGenerator[str | Answer, None]:
+        """What a model in this process writes; it goes on at its own speed, however slowly the pieces are taken."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[str | Answer | None] = asyncio.Queue()
+        is_given_up = threading.Event()
+
+        def write() -> None:
+            with contextlib.closing(engine.pieces(request, sampling)) as pieces:
+                for piece in pieces:
+                    if is_given_up.is_set():
+                        return
+                    loop.call_soon_threadsafe(waiting.put_nowait, piece)
+
+        writing = loop.run_in_executor(self._here, write)
+        writing.add_done_callback(lambda _: waiting.put_nowait(None))
+        try:
+            while (piece := await waiting.get()) is not None:
+                yield piece
+            await writing
+        finally:
+            is_given_up.set()
+            # Whoever waits for their turn no longer gets one.
+            writing.cancel()
+
+    def _visible(self, member: str) -> "_Visible":
+        return _Visible(waits=member in self._thinks_unopened)
+
+    def _rest(self, member: str, visible: "_Visible") -> str:
+        """What is still held back of a member's text, which has ended."""
+        rest = visible.rest()
+        if visible.closes_unopened:
+            self._thinks_unopened.add(member)
+        return rest
 
     def _without_thoughts(self, member: str, choice: Any) -> None:
         message = choice.get("message") if isinstance(choice, dict) else None
@@ -237,6 +321,10 @@ class _Visible:
     def _show(self, text: str) -> str:
         self.is_open, self.shown = True, text
         return text
+
+
+def _prompt(asked: ChatRequest) -> Request:
+    return Request(asked.turns, asked.turns[-1].content)
 
 
 class _Unknown(Exception):

@@ -4,19 +4,17 @@ import contextlib
 import hmac
 import json
 import socket
-import time
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rgd.answers.thoughts import after_reasoning
 from rgd.artifacts.address import masked
-from rgd.engines.base import Request as Prompt
 from rgd.errors import UserError
 from rgd.tool.answering import Answering, Reply
 from rgd.tool.batching import Batcher, Routed
+from rgd.tool.chat_replies import chunks_of, completion
 from rgd.tool.chat_requests import ChatRequest, read_request
 from rgd.tool.decision_log import DecisionLog
 from rgd.tool.faults import Fault
@@ -221,20 +219,11 @@ def application(
     async def chat_completions(request: Request) -> Response:
         async def work() -> Response:
             asked = read_request(await _read(request, largest_body))
-            variant = _variant(parts.models, asked.model)
-            reply, stack = await _reply(parts, asked, variant)
+            reply = await _reply(parts, asked, _variant(parts.models, asked.model))
             if isinstance(reply, dict):
-                async with stack:
-                    if asked.is_streamed:
-                        return StreamingResponse(_events(_whole(reply), asked), media_type="text/event-stream")
-                    return JSONResponse(reply)
-
-            async def events() -> AsyncIterator[str]:
-                async with stack:
-                    async for event in _events(reply, asked):
-                        yield event
-
-            return StreamingResponse(events(), media_type="text/event-stream")
+                # In ASCII: a member's server may send half of a surrogate pair, which UTF-8 cannot hold.
+                return Response(json.dumps(reply), media_type="application/json")
+            return StreamingResponse(_events(reply), media_type="text/event-stream")
 
         return await guarded(request, work)
 
@@ -296,37 +285,30 @@ async def _routed(parts: _Parts, query: str, variant: str, neighbours: int = 3) 
 
 async def _reply(
     parts: _Parts, asked: ChatRequest, variant: str
-) -> tuple[dict[str, Any] | AsyncIterator[dict[str, Any]], contextlib.AsyncExitStack]:
-    """A chat completion, or the chunks of one that is streamed, and what to close at the end."""
+) -> dict[str, Any] | AsyncGenerator[dict[str, Any], None]:
+    """A chat completion, or if a stream is asked for, its chunks."""
     routed = await _routed(parts, asked.question, variant)
-    stack = contextlib.AsyncExitStack()
     if asked.options:
         reply = await _vote(parts, asked, routed, variant)
         text = f"The answer is ({reply.letter}). {reply.text}" if reply.letter else "No model gave a readable answer."
         prompt, written = (
             sum(getattr(each, name) for each in reply.given) for name in ("prompt_tokens", "completion_tokens")
         )
-        by = [each.member for each in reply.given]
-        return _completion(asked, text, "stop", prompt, written, _decided(routed, variant, by)), stack
+        given = completion(text, "stop", prompt, written)
+        frame = _frame(asked, _decided(routed, variant, [each.member for each in reply.given]))
+        # What the members vote for is only known when all have answered.
+        return _framed(_each(chunks_of(given)), asked, frame) if asked.is_streamed else {**given, **frame}
     member = _writer(parts.answering, asked, routed)
-    decided = _decided(routed, variant, [member])
+    frame = _frame(asked, _decided(routed, variant, [member]))
     sampling = parts.answering.sampling(member, asked.sampling)
     assert sampling is not None
     with parts.metrics.answer_seconds.labels(member).time():
-        if _is_relayed(parts.answering, member):
-            given, stack = await parts.members.relay(member, asked, sampling)
-            if isinstance(given, dict):
-                _count(parts.metrics, member, given)
-                given |= {"id": _identifier(), "model": asked.model, "router": decided}
-                return given, stack
-            return _told(parts.metrics, member, given, asked, decided), stack
-        answer = await parts.members.ask(member, Prompt(asked.turns, asked.turns[-1].content), sampling)
-    parts.metrics.used(member, answer.prompt_tokens, answer.completion_tokens)
-    reason = "length" if answer.finish_reason == "length" else "stop"
-    if answer.finish_reason == "blocked":
-        reason = "content_filter"
-    text = after_reasoning(answer.text)
-    return _completion(asked, text, reason, answer.prompt_tokens, answer.completion_tokens, decided), stack
+        if asked.is_streamed:
+            chunks = await parts.members.stream(member, asked, sampling)
+            return _framed(_counted(parts.metrics, member, chunks), asked, frame)
+        given = await parts.members.whole(member, asked, sampling)
+    _count(parts.metrics, member, given)
+    return {**given, **frame}
 
 
 async def _vote(parts: _Parts, asked: ChatRequest, routed: Routed, variant: str) -> Reply:
@@ -379,23 +361,9 @@ def _decided(routed: Routed, variant: str, members: list[str]) -> dict[str, Any]
     return {"variant": variant, "answered_by": members, **routed.decision.content()}
 
 
-def _identifier() -> str:
-    return f"chatcmpl-{uuid.uuid4().hex}"
-
-
-def _completion(
-    asked: ChatRequest, text: str, reason: str, prompt: int, written: int, decided: dict[str, Any]
-) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text, "refusal": None}
-    return {
-        "id": _identifier(),
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": asked.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written},
-        "router": decided,
-    }
+def _frame(asked: ChatRequest, decided: dict[str, Any]) -> dict[str, Any]:
+    """What this server writes into every reply."""
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "model": asked.model, "router": decided}
 
 
 def _count(metrics: Metrics, member: str, reply: Mapping[str, Any]) -> None:
@@ -405,48 +373,50 @@ def _count(metrics: Metrics, member: str, reply: Mapping[str, Any]) -> None:
     metrics.used(member, prompt, written)
 
 
-async def _told(
-    metrics: Metrics, member: str, chunks: AsyncIterator[dict[str, Any]], asked: ChatRequest, decided: dict[str, Any]
-) -> AsyncIterator[dict[str, Any]]:
-    """The chunks of a member's server as this server's own; the first one has the decision."""
-    name = _identifier()
-    extra: dict[str, Any] = {"router": decided}
+async def _counted(
+    metrics: Metrics, member: str, chunks: AsyncGenerator[dict[str, Any], None]
+) -> AsyncGenerator[dict[str, Any], None]:
     used: dict[str, Any] = {}
-    async for chunk in chunks:
-        if isinstance(chunk.get("usage"), dict):
-            used = chunk
-        if not chunk.get("choices") and not asked.wants_usage:
-            continue
-        whole = {**chunk, "id": name, "model": asked.model, **extra}
-        if not asked.wants_usage:
-            whole.pop("usage", None)
-        yield whole
-        extra = {}
+    async with contextlib.aclosing(chunks):
+        async for chunk in chunks:
+            if isinstance(chunk.get("usage"), dict):
+                used = chunk
+            yield chunk
     _count(metrics, member, used)
 
 
-async def _whole(reply: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """A complete reply as chunks; its text comes in one piece."""
-    common = {name: reply[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
-    choice = reply["choices"][0]
-    delta = {"role": "assistant", "content": choice["message"]["content"]}
-    yield {**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}], "router": reply["router"]}
-    yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}
-    yield {**common, "choices": [], "usage": reply["usage"]}
+async def _each(chunks: Iterable[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
+    for chunk in chunks:
+        yield chunk
 
 
-async def _events(chunks: AsyncIterator[dict[str, Any]], asked: ChatRequest) -> AsyncIterator[str]:
+async def _framed(
+    chunks: AsyncGenerator[dict[str, Any], None], asked: ChatRequest, frame: dict[str, Any]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The chunks as this server's own: the first one has the decision, and usage is told if it is asked for."""
+    async with contextlib.aclosing(chunks):
+        async for chunk in chunks:
+            if not chunk.get("choices") and not asked.wants_usage:
+                continue
+            whole = {**chunk, **frame}
+            if not asked.wants_usage:
+                whole.pop("usage", None)
+            yield whole
+            frame = {name: value for name, value in frame.items() if name != "router"}
+
+
+async def _events(chunks: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[str, None]:
     """Chunks as server-sent events. A fault after the first one is the last event, since the status has been sent."""
     try:
-        async for chunk in chunks:
-            if chunk.get("choices") or asked.wants_usage:
-                yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                yield f"data: {json.dumps(chunk)}\n\n"
     except Fault as fault:
-        yield f"data: {json.dumps(fault.body, ensure_ascii=False)}\n\n"
+        yield f"data: {json.dumps(fault.body)}\n\n"
         return
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001 - a model in this process may fail in any way
         traceback.print_exc()
         shown = Fault(500, f"{type(error).__name__}: {masked(str(error))}")
-        yield f"data: {json.dumps(shown.body, ensure_ascii=False)}\n\n"
+        yield f"data: {json.dumps(shown.body)}\n\n"
         return
     yield "data: [DONE]\n\n"
