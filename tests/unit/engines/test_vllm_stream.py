@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rgd.engines import EngineSettings, Sampling, open_engine
+from rgd.engines.base import TooLong
 from rgd.engines.prompts import render
 from rgd.store.answers import Store
 from rgd.store.fill import fill
@@ -85,6 +86,29 @@ def test_the_text_is_the_one_that_vllm_itself_gives(engine):
     outputs = [output.outputs[0] for output in engine.model.generate(prompts, params, use_tqdm=False)]
     assert [answer.text.rstrip("�") for answer in answers] == [output.text.rstrip("�") for output in outputs]
     assert [answer.completion_tokens for answer in answers] == [len(output.token_ids) for output in outputs]
+
+
+@pytest.mark.parametrize("sampling", [Sampling(0.9, 0.95, 32, 5), Sampling(2.0, 1.0, 40, 1)])
+def test_pieces_are_those_of_the_text_that_is_generated_at_once(engine, sampling):
+    for request in questions(4):
+        accepted, *pieces, answer = engine.pieces(request, sampling)
+        assert (accepted, answer) == ("", engine.generate([request], sampling)[0])
+        assert "".join(pieces).rstrip("�") == answer.text.rstrip("�")
+        assert len([piece for piece in pieces if piece]) > answer.completion_tokens // 4
+
+
+def test_pieces_that_nobody_takes_are_given_up(engine):
+    pieces = engine.pieces(questions(1)[0], Sampling(2.0, 1.0, 200, 1))
+    assert [next(pieces), engine.in_flight] == ["", 1]
+    next(pieces)
+    pieces.close()
+    assert engine.in_flight == 0
+
+
+def test_pieces_are_never_those_of_a_shortened_prompt(engine):
+    with pytest.raises(TooLong):
+        next(engine.pieces(render("[user]\n{question}", "many words " * 400), Sampling(0.0, 1.0, 32, 1)))
+    assert engine.in_flight == 0
 
 
 LONG = "the same long beginning of an option, of more than a block of the cache, "

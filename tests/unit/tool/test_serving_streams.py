@@ -428,13 +428,12 @@ def test_vllm_in_this_process_streams_what_it_writes_at_once(tmp_path_factory: p
     @contextlib.contextmanager
     def model(*_: object) -> Iterator[Engine]:
         if not made:
-            made.append(open_engine("vllm", EngineSettings(folder, 256, "float32", memory_gb=1)).__enter__())
+            made.append(stack.enter_context(open_engine("vllm", EngineSettings(folder, 256, "float32", memory_gb=1))))
         yield made[0]
 
     with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setattr("rgd.engines.opening.opened", opened)
         patch.setattr("rgd.tool.answering.opened", model)
-        stack.callback(lambda: made[0].close())
         wanted = {"max_tokens": 40, "temperature": 0.9, "seed": 3}
         with (
             served(Bundle(world()[0])) as address,
