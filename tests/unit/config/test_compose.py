@@ -369,10 +369,8 @@ def test_a_prompt_in_another_encoding_is_named_with_it(folder: Path, encoding: s
 @pytest.mark.parametrize(
     ("key", "read"),
     [
-        *[(word, "false") for word in ("no", "No", "off", "false", "False", "OFF")],
-        *[(word, "true") for word in ("yes", "YES", "on", "true", "True")],
-        *[("2024", "2024"), ("1.5", "1.5"), ("0x1F", "31"), ("12:30", "750"), ("1e3", "1000.0"), (".inf", "inf")],
-        *[("null", "null"), ("~", "null")],
+        *[("no", "false"), ("Off", "false"), ("Yes", "true"), ("on", "true"), ("2024", "2024"), ("1.5", "1.5")],
+        *[("12:30", "750"), ("~", "null")],
     ],
 )
 def test_a_task_that_yaml_reads_as_something_else_is_to_be_quoted(folder: Path, key: str, read: str) -> None:
@@ -423,18 +421,19 @@ def test_an_unknown_adapter_is_told_before_all_else(folder: Path, given: str, ne
     assert re.search(f"quickstart.yaml: adapter.*{given}.*{near}", message(folder))
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        *[b"title: [", b"", b"\x00", b"- a\n", b"title: K\xe4se\n", b"a: ${b}\n", b"defaults: [x]\n"],
-        *["title: Käse\n".encode("utf-16"), b"null: a\n", b"adapter: nope\n", b"2024: a\n"],
-    ],
-)
-def test_a_broken_draft_stops_nothing_that_does_not_use_it(folder: Path, content: bytes) -> None:
+DRAFTS = [
+    *[b"title: [", b"", b"\x00", b"- a\n", b"title: K\xe4se\n", b"a: ${b}\n", b"defaults: [x]\n", b"null: a\n"],
+    *["title: Käse\n".encode("utf-16"), b"adapter: nope\n", b"2024: a\n"],
+]
+
+
+def test_broken_drafts_stop_nothing_that_does_not_use_them(folder: Path) -> None:
+    drafts = {f"draft{number}": content for number, content in enumerate(DRAFTS)}
     for group in CATALOGUES:
-        (folder / group / "draft.yaml").write_bytes(content)
+        for name, content in drafts.items():
+            (folder / group / f"{name}.yaml").write_bytes(content)
     config, broken = load_all(folder)
     assert config.name == "quickstart"
-    assert {group for group, name in broken if name == "draft"} == set(CATALOGUES)
+    assert set(broken) >= {(group, name) for group in CATALOGUES for name in drafts}
     for (group, name), fault in broken.items():
         assert f"{group}/{name}.yaml" in fault
