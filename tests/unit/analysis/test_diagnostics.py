@@ -150,3 +150,18 @@ def test_the_table_has_a_row_for_each_finding_and_the_summary_counts() -> None:
     assert diagnostics.summary(frame).startswith(f"{(frame['verdict'] == LOOK).sum()} of {len(frame)} checks")
     (people,) = diagnostics.for_people(frame, {}).values()
     assert people["what to do"].tolist() == frame["advice"].tolist()
+
+
+def test_checks_are_told_line_by_line_for_a_terminal() -> None:
+    row = {"dataset": "d", "scenario": "s", "pool": "p", "advice": "", "verdict": "fine"}
+    long = " ".join(["word"] * 100)
+    frame = pd.DataFrame(
+        [row | {"check": "one", "shown": long}, row | {"check": "two", "shown": "x", "verdict": "look"}]
+    )
+    lines = diagnostics.in_lines(frame, width=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert [line.split()[:2] for line in lines if line.startswith(("fine", "look"))] == [
+        ["fine", "one:"],
+        ["look", "two:"],
+    ]
+    assert " ".join(lines).split().count("word") == 100

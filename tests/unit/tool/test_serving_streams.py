@@ -328,7 +328,7 @@ def test_members_in_this_process_write_one_after_the_other() -> None:
 
     with here(pieces) as client, ThreadPoolExecutor(3) as pool:
         found = pool.map(lambda number: list(ask(client, f"number {number}", stream=True)), range(3))
-        assert [texts(chunks) for chunks in found] == [["word "] * 5] * 3
+        assert ["".join(texts(chunks)) for chunks in found] == ["word " * 5] * 3
 
 
 def test_a_client_that_goes_away_stops_a_member_in_this_process() -> None:

@@ -4,6 +4,7 @@ Routers without labels learn from agreement, so they fail where members agree by
 ahead anywhere, and where all queries fall into one heap (arXiv 2601.09692, section 5, names the weak generators' kinds).
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -307,6 +308,18 @@ def for_people(frame: pd.DataFrame, titles: Titles | None = None) -> dict[str, p
     shown = {"check": "check", "verdict": "verdict", "shown": "found", "advice": "what to do"}
     keys = ("dataset", "scenario", "pool")
     return tables_by(keys, frame, titles, lambda part: part[[*shown]].rename(columns=shown).reset_index(drop=True))
+
+
+def in_lines(frame: pd.DataFrame, width: int = 100) -> str:
+    """The checks one below the other, as text of at most ``width`` columns, and the sentence of :func:`summary`."""
+    lines: list[str] = []
+    for title, table in for_people(frame).items():
+        lines += [title, ""]
+        for check, verdict, found, advice in table.itertuples(index=False, name=None):
+            said = " ".join(part for part in (f"{check}: {found}", advice and f"-> {advice}") if part)
+            lines += textwrap.wrap(f"{verdict:<5} {said}", width, subsequent_indent=" " * 6)
+        lines.append("")
+    return "\n".join([*lines, *textwrap.wrap(summary(frame), width)]) + "\n"
 
 
 def to_be_told(frame: pd.DataFrame) -> pd.DataFrame:

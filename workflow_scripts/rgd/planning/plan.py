@@ -236,8 +236,8 @@ def lines(outlook: Outlook) -> list[str]:
             f"Paid servers: {outlook.total.dollars_direct:,.2f} dollars request by request, {outlook.total.dollars_batch:,.2f} in batches,",
             "which take up to a day (api.batch in the model's file).",
         ]
-    if outlook.spent:
-        found += ["", "Spent so far, failed attempts included", *map(_spent, outlook.spent)]
+    if spent := [each for each in outlook.spent if each.dollars]:
+        found += ["", "Spent so far, failed attempts included", *map(_spent, spent)]
     guesses = sorted(outlook.total.guesses)
     if guesses:
         found += ["", "Assumed", *(f"  {guess}" for guess in guesses[:SHOWN])]

@@ -308,12 +308,13 @@ class LatentTruth(Router):
         """How many labels were used, and how many more would decide; empty where the fit did not look at that."""
         if not hasattr(self, "labels_needed_"):
             return ""
-        used = f"This rests on {self.labels_used_} labels" if self.labels_used_ else "This rests on no label"
+        count = self.labels_used_
+        used = f"This rests on {count} label{'s' if count > 1 else ''}" if count else "This rests on no label"
         if not self.labels_needed_:
             return f"{used}; more are not needed."
         more, little = "more labels" if self.labels_used_ else "labels", f"{100 * LITTLE_REGRET:g} points"
         if self.labels_needed_ < 0:
-            return f"{used}; up to {FURTHER[-1]:,} {more} of these queries would not bring the cost under {little}."
+            return f"{used}; {more} of these queries (at most {FURTHER[-1]:,}) would not bring the cost under {little}."
         return f"{used}; about {self.labels_needed_} {more} would bring the cost under {little}."
 
     def certainty(self) -> dict[str, np.ndarray]:

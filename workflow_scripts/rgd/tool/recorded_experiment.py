@@ -105,7 +105,7 @@ def _routers(dataset: Mapping[str, Any]) -> list[str]:
     if not _is_tested(dataset):
         return list(WITHOUT_LABELS)
     known = OF_SCORES if dataset.get("answer_kind") == "score" else OF_ANSWERS
-    return [router for router in known if router not in OF_SEVERAL_TASKS or len(dataset["tasks"]) > 1]
+    return [router for router in known if router not in OF_SEVERAL_TASKS or len(dataset["tasks"]) > 2]
 
 
 def _dataset(name: str, path: Path, members: Sequence[Path]) -> dict[str, Any]:

@@ -86,13 +86,23 @@ def summary(study: Study, made: Collection[str]) -> str:
     """
     root = Path(study.config.paths.results)
     made = {os.path.normpath(path) for path in made}
-    main = root / "tables" / study.name / ("summary.txt" if study.scored_cells else "diagnostics.md")
+    main = root / "tables" / study.name / ("summary.txt" if study.scored_cells else "diagnostics.parquet")
     folders = {"tables": "*.md", "figures": "*.png", "reports": "*.html"}
     found = [path for folder, files in folders.items() for path in root.glob(f"{folder}/{study.name}/{files}")]
     shown = sorted(str(path) for path in found if os.path.normpath(path) in made)
-    table = [main.read_text(encoding="utf-8")] if os.path.normpath(main) in made and main.exists() else []
+    table = [_told(main)] if os.path.normpath(main) in made and main.exists() else []
     absent = [f"Left out: {reason}." for reason in left_out(study.config)] if made else []
     return "\n".join([*table, *shown, *absent])
+
+
+def _told(main: Path) -> str:
+    """The main table as text for a terminal: accuracies, or where none can be told, the checks."""
+    if main.suffix == ".txt":
+        return main.read_text(encoding="utf-8")
+    from rgd.analysis.diagnostics import in_lines
+    from rgd.artifacts.files import read_table
+
+    return in_lines(read_table(main).to_pandas())
 
 
 def following(study: Study, made: Collection[str]) -> str:
@@ -117,7 +127,9 @@ def following(study: Study, made: Collection[str]) -> str:
     lines = []
     if page := made_of(paths.report(study.name)):
         lines.append(("look at", page))
-    bundles = (made_of(paths.bundle("bundle.json", cell)) for cell in study.bundled_cells)
+    # Of several routers the one that this project recommends.
+    cells = sorted(study.bundled_cells, key=lambda cell: cell.router != "latent_truth")
+    bundles = (made_of(paths.bundle("bundle.json", cell)) for cell in cells)
     if bundle := next(filter(None, bundles), None):
         lines.append(("route a query", f'{rgd} route --bundle {shlex.quote(os.path.dirname(bundle))} "QUERY"'))
     if made_of(paths.summary(study.name)):
