@@ -32,7 +32,6 @@ SECONDS_OF_SILENCE, SILENCE_ON_A_CLUSTER = 30.0, 300.0
 """After this time without a line, a file or a pipe gets one about each of the jobs at work."""
 SECONDS_BETWEEN_LOOKS, SECONDS_ON_A_CLUSTER = 1.0, 10.0
 """How often the logs of the jobs at work are read."""
-MOST_AT_WORK = 6
 CLOCK_SKEW_S = 2.0
 DRY_RUN = "A dry run: nothing was done. `rgd plan` says why each job runs, and how long all take."
 # Snakemake's words, where no event stands for them.
@@ -287,7 +286,7 @@ class LogHandler(LogHandlerBase):
                     self.picture.show(self.run, now)
                 elif now - self.spoke >= self._silence() and not self.common_settings.quiet:
                     jobs = self.run.of(State.RUNNING)
-                    self._say_with_share([f"at work: {words.at_work(job, now)}" for job in jobs[:MOST_AT_WORK]])
+                    self._say_with_share([f"at work: {words.at_work(job, now)}" for job in jobs[: words.MOST_AT_WORK]])
 
     def _silence(self) -> float:
         """Seconds without a line after which one is due."""

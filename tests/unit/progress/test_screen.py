@@ -8,7 +8,8 @@ from rich.console import Console
 from rgd.progress import words
 from rgd.progress.logs import Count
 from rgd.progress.run import Job, Run, State
-from rgd.progress.screen import MOST_AT_WORK, Screen
+from rgd.progress.screen import Screen
+from rgd.progress.words import MOST_AT_WORK
 
 HOSTILE = "a\x1b[2J[bold]b[/bold]\r\n"
 

@@ -13,8 +13,6 @@ from rgd.progress.stages import stage_of
 from rgd.terminal import duration, printable
 
 BAR = 24
-MOST_AT_WORK = 6
-"""How many jobs at work are named; a cluster may have hundreds."""
 MOST_ASKED = 12
 """How many members of a stage are listed."""
 
@@ -28,7 +26,7 @@ class Screen:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         stages, jobs = self.run.stages(self.now), self.run.of(State.RUNNING)
         # A low terminal shows the jobs at work rather than the members.
-        room = (options.height or console.height) - len(stages) - 2 - min(len(jobs), MOST_AT_WORK + 1)
+        room = (options.height or console.height) - len(stages) - 2 - min(len(jobs), words.MOST_AT_WORK + 1)
         yield Group(self._head(), self._stages(stages, room), *self._at_work(jobs))
 
     def _head(self) -> RenderableType:
@@ -89,10 +87,10 @@ class Screen:
     def _at_work(self, jobs: list[Job]) -> list[RenderableType]:
         lines = [
             Text(f"  now: {words.at_work(job, self.now)}", style="cyan", no_wrap=True, overflow="ellipsis")
-            for job in sorted(jobs, key=lambda job: job.started or 0.0)[:MOST_AT_WORK]
+            for job in sorted(jobs, key=lambda job: job.started or 0.0)[: words.MOST_AT_WORK]
         ]
-        if len(jobs) > MOST_AT_WORK:
-            lines.append(Text(f"  now: {len(jobs) - MOST_AT_WORK:,} more", style="cyan"))
+        if len(jobs) > words.MOST_AT_WORK:
+            lines.append(Text(f"  now: {len(jobs) - words.MOST_AT_WORK:,} more", style="cyan"))
         return list(lines)
 
 

@@ -6,6 +6,8 @@ from rgd.progress.logs import Count
 from rgd.progress.run import Job, Run, State
 from rgd.terminal import duration, printable
 
+MOST_AT_WORK = 6
+"""How many jobs at work are named; a cluster may have hundreds."""
 _KILLED = ("SIGKILL", " 137")
 """In the status of a process that was killed, and in that of its shell."""
 
