@@ -168,19 +168,34 @@ async def _measure(
         print(
             f"memory of the server after each quarter of {requests:,} requests: {', '.join(f'{mb:.0f}' for mb in used)} MB"
         )
+    if resets := sum(connection.resets for connection in connections):
+        print(f"{target.title}: {resets} connections were reset by the server; their requests were sent again")
     for connection in connections:
         connection.close()
 
 
 class Connection:
-    """A connection to a server on this machine, made when it is needed and anew if the server has closed it."""
+    """A connection to a server on this machine, made when it is needed and anew if the server has closed it.
+
+    A server that is given too much may reset a connection; the request is sent again and counted in ``resets``.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.resets = 0
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> None:
-        """Send a request and read its reply."""
+        """Send a request and read its reply; a server that resets 20 connections in a row ends it with an error."""
+        for _ in range(20):
+            try:
+                return await self._ask(request)
+            except (ConnectionError, asyncio.IncompleteReadError) as problem:
+                self.resets, self.streams, error = self.resets + 1, None, problem
+                await asyncio.sleep(0.1)
+        raise error
+
+    async def _ask(self, request: bytes) -> None:
         if self.streams is None or self.streams[0].at_eof():
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
