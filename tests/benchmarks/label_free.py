@@ -1,6 +1,6 @@
 """How good latent_truth is on recorded pools, and whether it knows when it does not know.
 
-  python -m tests.benchmarks.label_free [--splits 5] [--subpools 36] [--queries 0] [--set correlated=false] [--json FILE]
+  python -m tests.benchmarks.label_free [--splits 5] [--subpools 36] [--draws 1] [--queries 0] [--set correlated=false] [--json FILE]
 It reads the recorded answers that lie beside the checkout (``../shared/data``, or RGD_TEST_DATA), and the labels to judge
 by, which the router does not see. For each given pool and split: accuracy on the test questions minus that of the best
 single member there. For each random sub-pool (three to eight members of one source, all training answers): how far the
@@ -203,12 +203,33 @@ def subpools(count: int) -> Iterator[tuple[str, list[int], int]]:
         yield name, sorted(random.permutation(members)[:size].tolist()), number
 
 
+def of_subpools(count: int, draws: int, queries: int, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each draw of training questions of each random sub-pool; regret is that on all questions."""
+    for name, columns, number in subpools(count):
+        at = source(name)
+        known = (at.answers[:, columns] == at.truth[:, None]).mean(axis=0)
+        for draw in range(draws):
+            every = np.random.default_rng([number, draw]).permutation(len(at.truth))
+            every = np.sort(every[: queries or len(every)])
+            started = time.process_time()
+            router = make("latent_truth", {"budgets": {}, "largest_panel": 1, **parameters})
+            router = router.fit(at.training(every, columns, 0))
+            yield {
+                "pool": f"{name}: " + ", ".join(at.members[column] for column in columns),
+                "fit_s": time.process_time() - started,
+                **stated(router, float(known.max() - known[int(router.rankings_[-1, 0])])),
+            }
+
+
 def main() -> None:
     """Print a line per given pool, then the sub-pools and the calibration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pools", nargs="*", choices=POOLS, default=list(POOLS), help="given pools; default: all")
+    parser.add_argument(
+        "--pools", nargs="*", default=list(POOLS), help="given pools; default: all; none without a name"
+    )
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--subpools", type=int, default=36)
+    parser.add_argument("--draws", type=int, default=1, help="of --queries training questions, for each sub-pool")
     parser.add_argument(
         "--queries", type=int, default=0, help="at most so many questions to fit and to test; 0 for all"
     )
@@ -235,22 +256,7 @@ def main() -> None:
         means = [np.mean([row.get(key, np.nan) for row in found]) for key in shown]
         worst = min(row["top1"] for row in found)
         print(f"{name:18}" + "".join(f"{mean:12.3f}" for mean in means) + f"   worst top1 {worst:.2f}", flush=True)
-    small = []
-    for name, columns, number in subpools(chosen.subpools):
-        at = source(name)
-        every = np.random.default_rng(number).permutation(len(at.truth))
-        every = np.sort(every[: chosen.queries or len(every)])
-        started = time.process_time()
-        router = make("latent_truth", {"budgets": {}, "largest_panel": 1, **parameters})
-        router = router.fit(at.training(every, columns, 0))
-        known = (at.answers[np.ix_(every, columns)] == at.truth[every][:, None]).mean(axis=0)
-        small.append(
-            {
-                "pool": f"{name}: " + ", ".join(at.members[column] for column in columns),
-                "fit_s": time.process_time() - started,
-                **stated(router, float(known.max() - known[int(router.rankings_[-1, 0])])),
-            }
-        )
+    small = list(of_subpools(chosen.subpools, chosen.draws, chosen.queries, parameters))
     for row in small:
         print(
             f"  {100 * row['regret']:5.2f} {row.get('probability', np.nan):.2f} {100 * row.get('expected', np.nan):5.2f}  {row['pool']}"

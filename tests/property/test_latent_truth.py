@@ -11,7 +11,7 @@ from rgd.routers import make
 from rgd.routers.base import TrainingSet
 from rgd.routing.latent_truth.fit import agreement_patterns, readings
 from rgd.routing.latent_truth.model import credences, first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import others_within_reach, rereadings, standing
+from rgd.routing.latent_truth.standing import others_within_reach, parameter_moves, rereadings, standing
 
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -46,7 +46,8 @@ def judged(answers, options):
     pool = found[0][1]
     givers = first_givers(answers)
     right = credences(givers, infer(givers, choices, pool.ability, pool).truth)
-    stand = standing(right, rereadings(*patterns, pool), others_within_reach(found, *patterns))
+    moves = [others_within_reach(found, *patterns), parameter_moves(*patterns, pool)]
+    stand = standing(right, rereadings(*patterns, pool), np.concatenate(moves))
     return stand.mean, np.sqrt(np.diag(stand.covariance)), len(found) == 1 or found[0][0] - found[1][0] > 0.1
 
 

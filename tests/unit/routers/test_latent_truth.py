@@ -7,7 +7,7 @@ import pytest
 
 from rgd.errors import UserError
 from rgd.routers import make, route
-from rgd.routers.base import TestQueries, TrainingSet
+from rgd.routers.base import Labelled, TestQueries, TrainingSet
 from rgd.routing.latent_truth import panels
 from tests.planted import planted
 
@@ -227,3 +227,18 @@ def test_it_explains_its_panel_and_predicts_the_price_of_other_queries():
     assert inside >= outside - 1
     # More queries are predicted better.
     assert np.ptp(rule.interval(1500, 10_000)) < np.ptp(rule.interval(1500, 100))
+
+
+def test_few_queries_are_a_reason_for_doubt_until_there_are_labels():
+    def kinds(count, labels=None):
+        world = planted(0, n=300)
+        train = world.training(np.arange(count))
+        if labels is not None:
+            rows = np.arange(labels)
+            train = replace(train, labelled=Labelled(rows, world.truth[rows].astype(np.int32)))
+        return {doubt.kind for doubt in make("latent_truth").fit(train).doubts()}
+
+    assert "few_queries" in kinds(60)
+    assert "few_queries" in kinds(60, labels=5)
+    assert "few_queries" not in kinds(60, labels=40)
+    assert "few_queries" not in kinds(300)

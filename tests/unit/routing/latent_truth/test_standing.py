@@ -1,6 +1,7 @@
 """Who is best, and how surely: planted families and experts, and the odd pools."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ from rgd.routers import make
 from rgd.routers.base import TrainingSet
 from rgd.routing.latent_truth.fit import agreement_patterns, readings, thinned
 from rgd.routing.latent_truth.model import first_givers, infer, possible_answers
-from rgd.routing.latent_truth.standing import Standing, left_out, others_within_reach, rereadings, standing
+from rgd.routing.latent_truth.standing import (
+    LEAST_DEVIATION,
+    Standing,
+    left_out,
+    others_within_reach,
+    parameter_moves,
+    rereadings,
+    standing,
+)
 from tests.planted import planted
 
 
@@ -96,6 +105,38 @@ def test_few_queries_are_less_sure_than_many():
     world = planted(2, n=4000, ability=(1.6, 1.0, 0.8, 0.6, 0.4))
     few, many = (stand(world.answers[:n], world.options[:n]) for n in (60, 4000))
     assert np.diag(few.covariance).mean() > 2 * np.diag(many.covariance).mean()
+
+
+def fitted(world):
+    found = agreement_patterns(world.answers, world.options)
+    return found, readings(world.answers, world.options, copies=False)[0][1]
+
+
+def test_parameters_move_accuracies_as_far_as_those_of_other_draws_of_the_queries_are():
+    def accuracies(seed, rows):
+        world = planted(0, n=4000, ability=(1.2, 0.6, 0.3, 0.0), correlated=False)
+        chosen = np.random.default_rng(seed).integers(0, 4000, rows)
+        part = replace(world, answers=world.answers[chosen], options=world.options[chosen])
+        found, pool = fitted(part)
+        right = infer(first_givers(part.answers), part.options, pool.ability, pool).credences
+        stand = standing(right, np.zeros((0, 4)), parameter_moves(*found, pool))
+        # Beside what is never known better.
+        own = stand.covariance - LEAST_DEVIATION**2 * np.eye(4)
+        centre = np.eye(4) - 0.25
+        return centre @ stand.mean, np.diag(centre @ own @ centre)
+
+    for rows in (100, 1000):
+        means, variances = zip(*(accuracies(seed, rows) for seed in range(40)), strict=True)
+        seen, stated = np.std(means, axis=0).mean(), np.sqrt(np.mean(variances))
+        assert 0.7 * seen < stated < 1.6 * seen
+
+
+def test_an_axis_on_which_the_queries_tell_nothing_moves_by_a_bounded_step():
+    # One member, one query: the prior alone speaks.
+    found = agreement_patterns(np.zeros((1, 1), dtype=np.int32), np.array([4]))
+    pool = readings(np.zeros((1, 1), dtype=np.int32), np.array([4]))[0][1]
+    assert np.isfinite(parameter_moves(*found, pool)).all()
+    assert parameter_moves(*found, pool).shape[1] == 1
 
 
 def test_probability_and_regret_are_those_of_the_draws():

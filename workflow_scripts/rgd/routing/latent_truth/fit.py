@@ -394,19 +394,11 @@ def maximum(
 
 
 def refined(posterior: Posterior, vector: np.ndarray) -> np.ndarray:
-    """Newton's method from near a maximum, with a Hessian by differences of gradients; parameters at a bound stay there."""
+    """Newton's method from near a maximum; parameters at a bound stay there."""
     low, high = np.array(posterior.bounds()).T
     gradient = posterior.lowered(vector)[1]
-    free = np.flatnonzero((vector > low + DIFFERENCE) & (vector < high - DIFFERENCE))
-    if not len(free):
-        return vector
-    hessian = np.empty((len(free), len(free)))
-    for row, index in enumerate(free):
-        moved = vector.copy()
-        moved[index] += DIFFERENCE
-        hessian[row] = (posterior.lowered(moved)[1] - gradient)[free] / DIFFERENCE
-    values, axes = np.linalg.eigh((hessian + hessian.T) / 2.0)
-    if values[0] <= 0.0:
+    free, values, axes = curvature(posterior, vector, gradient)
+    if not len(free) or values[0] <= 0.0:
         return vector
     for _ in range(REFINEMENTS):
         step = np.zeros(len(vector))
@@ -417,6 +409,24 @@ def refined(posterior: Posterior, vector: np.ndarray) -> np.ndarray:
             break
         vector, gradient = after, slope
     return vector
+
+
+def curvature(
+    posterior: Posterior, vector: np.ndarray, gradient: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The F parameters that are at no bound, and the Hessian in them, by differences of gradients.
+
+    Returns:
+        Their places (F,), and the eigenvalues (F,), ascending, and eigenvectors (F, F), of what ``posterior.lowered`` returns.
+    """
+    low, high = np.array(posterior.bounds()).T
+    free = np.flatnonzero((vector > low + DIFFERENCE) & (vector < high - DIFFERENCE))
+    hessian = np.empty((len(free), len(free)))
+    for row, index in enumerate(free):
+        moved = vector.copy()
+        moved[index] += DIFFERENCE
+        hessian[row] = (posterior.lowered(moved)[1] - gradient)[free] / DIFFERENCE
+    return free, *np.linalg.eigh((hessian + hessian.T) / 2.0)
 
 
 def thinned(counts: np.ndarray, most: int) -> np.ndarray:

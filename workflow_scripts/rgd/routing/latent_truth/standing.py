@@ -4,7 +4,8 @@ With thousands of queries the parameters of the model are known to a decimal, an
 because members depend on each other in ways that it does not have. How far they are off shows in how far they move when
 members are left out. So the model is fitted anew without each member in turn (in larger pools without a few that are
 alike), and judges all answers, those of the members left out as well. How these readings differ from the whole pool's (a
-delete-a-group jackknife over members; Quenouille 1956, Kott 2001), beside the number of queries, is the uncertainty.
+delete-a-group jackknife over members; Quenouille 1956, Kott 2001) is most of the uncertainty. With few queries it is also
+how little they tell of the parameters (Laplace's approximation), and how far they are from all queries.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rgd.routing.latent_truth.fit import maximum, pair_agreement, thinned
+from rgd.routing.latent_truth.fit import DIFFERENCE, Posterior, curvature, maximum, pair_agreement, thinned
 from rgd.routing.latent_truth.model import Pool, first_givers, infer
 from rgd.routing.rounding import DECIMALS
 
@@ -27,6 +28,8 @@ LEVEL_DEVIATION = 0.07
 MOST_READINGS, MOST_ANSWERS = 8, 16000
 # Pseudo-queries, and the variance of a difference in them, for pools of very few queries.
 DOUBTED, DOUBT = 5.0, 0.1
+# The largest deviation of a parameter: along an axis of theirs on which the queries tell nothing.
+MOST_DEVIATION = 2.0
 DRAWS = 4000
 # Maxima less probable than the first by more than this weigh as little as this (logarithm).
 LEAST_ODDS = 50.0
@@ -70,21 +73,21 @@ class Standing:
         return np.asarray((drawn.max(axis=1, keepdims=True) - drawn).mean(axis=0))
 
 
-def standing(right: np.ndarray, apart: np.ndarray, within_reach: np.ndarray | None = None) -> Standing:
+def standing(right: np.ndarray, apart: np.ndarray, moves: np.ndarray | None = None) -> Standing:
     """The posterior over accuracies.
 
     Args:
         right: (n, M) the probability that each answer is right, by all members.
         apart: (R, M) from :func:`rereadings`.
-        within_reach: (S, M) from :func:`others_within_reach`.
+        moves: (S, M) further deviations, from :func:`others_within_reach` and :func:`parameter_moves`.
     """
     covariance = sampling_error(right) + LEAST_DEVIATION**2 * np.eye(right.shape[1])
     if len(apart):
         # A shift of all members decides nothing.
         apart = apart - apart.mean(axis=1, keepdims=True)
         covariance += SPREADING**2 * apart.T @ apart / len(apart)
-    if within_reach is not None:
-        covariance += within_reach.T @ within_reach
+    if moves is not None:
+        covariance += moves.T @ moves
     return Standing(right.mean(axis=0), covariance)
 
 
@@ -112,6 +115,38 @@ def others_within_reach(
     means = [share @ infer(givers, choices, pool.ability, pool).credences for _, pool in found]
     away = np.array(means[1:]).reshape(len(found) - 1, givers.shape[1]) - means[0]
     return np.sqrt(odds[1:, None] / odds.sum()) * away
+
+
+def parameter_moves(
+    givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool: Pool, correlated: bool = True
+) -> np.ndarray:
+    """By how much the members' accuracies move with the parameters by one posterior deviation of these, (F, M).
+
+    The posterior is taken for normal (Laplace's approximation), a row for each axis of it.
+
+    Args:
+        givers, choices, counts: as for :func:`rereadings`.
+        pool: the maximum.
+        correlated: as for :class:`rgd.routing.latent_truth.fit.Posterior`.
+    """
+    kept = thinned(counts, MOST_ANSWERS // givers.shape[1])
+    few = kept > 0
+    givers, choices, share = givers[few], choices[few], kept[few] / kept.sum()
+    posterior = Posterior(pool, givers, choices, kept[few], correlated)
+    vector = posterior.vector()
+    free, values, axes = curvature(posterior, vector, posterior.lowered(vector)[1])
+
+    def accuracies(at: np.ndarray) -> np.ndarray:
+        near = posterior.at(at)
+        return np.asarray(share @ infer(givers, choices, near.ability, near).credences)
+
+    here = accuracies(vector)
+    steps = DIFFERENCE * np.eye(len(vector))[free]
+    slopes = np.array([accuracies(vector + step) - here for step in steps]).reshape(len(free), len(here)) / DIFFERENCE
+    deviations = 1.0 / np.sqrt(np.maximum(values * float(counts.sum()), MOST_DEVIATION**-2))
+    moves = deviations[:, None] * (axes.T @ slopes)
+    # A shift of all members decides nothing.
+    return np.asarray(moves - moves.mean(axis=1, keepdims=True))
 
 
 def rereadings(givers: np.ndarray, choices: np.ndarray, counts: np.ndarray, pool: Pool) -> np.ndarray:
