@@ -13,9 +13,20 @@ CHECKOUT := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON
 BROKEN := $(shell $(CHECKOUT) environment 2>/dev/null)
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; found " + sys.version.split()[0] + ". Try: make install PYTHON=python3.11")'
 
-.PHONY: install usable quickstart test test-ci test-all test-litellm check docs bench bench-sweep gpu-smoke clean-venv
+.PHONY: install usable quickstart test test-ci test-all test-litellm check docs bench bench-sweep gpu-smoke clean-venv help
 
 install: $(STAMP)
+
+help:
+	@echo "make install       .venv with everything (3 GB; 7 GB where torch is to be had for GPUs alone)"
+	@echo "make quickstart    the whole study in small on a CPU, about 13 minutes with the installation"
+	@echo "make test          every part, under ten minutes on two cores; make test-ci: the rest of what CI runs; make test-all: everything"
+	@echo "make check         ruff, snakefmt, mypy, snakemake --lint"
+	@echo "make docs          the documentation as a site, docs/site/html"
+	@echo "make bench         times of single parts; make bench-sweep: of a sweep; make gpu-smoke: tests and throughput on a GPU"
+	@echo "make test-litellm  LiteLLM's proxy with a bundle, in an environment of its own"
+	@echo "make clean-venv    removes .venv"
+	@echo "Everything else is typed as snakemake … and rgd … after: source .venv/bin/activate"
 
 # Said before 3 GB are installed: a path with which no job can start.
 usable:

@@ -185,8 +185,12 @@ def test_a_router_that_never_reaches_the_best_member_costs_without_end():
     assert found.iloc[1][list(WITH_ENDS)].isna().all()
     accuracy = found.assign(family="query-only", accuracy=0.25, calls_per_query=1.0, regret=0.0, gap_closed=0.0)
     accuracy = accuracy.assign(prompt_tokens_per_query=np.nan, completion_tokens_per_query=np.nan)
-    (_, shown) = costs_for_people(accuracy).values()
+    plain, shown = costs_for_people(accuracy).values()
     assert "not reached" in shown.iloc[0].to_string()
+    # Nothing is known of tokens and of the arena score.
+    assert not any("tokens" in column for column in plain)
+    assert "arena score" not in shown
+    assert "AIQ" in shown
 
 
 def test_the_unit_is_the_first_whose_costs_are_known():

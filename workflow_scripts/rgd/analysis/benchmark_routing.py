@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rgd.analysis.order import Titles, group_title
-from rgd.analysis.people import lines_by_columns, with_spread
+from rgd.analysis.people import UNKNOWN, lines_by_columns, with_spread
 from rgd.artifacts.columns import rows_in, texts
 from rgd.routers.base import rank_members
 from rgd.routers.benchmark_routing import (
@@ -444,4 +444,4 @@ def _by_alpha(part: pd.DataFrame, figure: str, scale: float, decimals: int) -> p
 
 
 def _shown(mean: float, spread: float, scale: float, decimals: int) -> str:
-    return "not known" if np.isnan(mean) else with_spread(scale * mean, scale * spread, decimals)
+    return UNKNOWN if np.isnan(mean) else with_spread(scale * mean, scale * spread, decimals)

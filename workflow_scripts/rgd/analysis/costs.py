@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 
 from rgd.analysis.order import Titles, records, row_label
-from rgd.analysis.people import lines_by_columns, tables_by
+from rgd.analysis.people import UNKNOWN, lines_by_columns, tables_by, with_something_known
 
 COST_COLUMNS = [
     *("dataset", "scenario", "pool", "family", "router", "variant", "accuracy", "ci_low", "ci_high"),
     "calls_per_query",
     *("prompt_tokens_per_query", "completion_tokens_per_query", "regret", "gap_closed"),
 ]
-UNKNOWN = "not known"
 
 
 def costs_for_people(accuracy: pd.DataFrame, titles: Titles | None = None) -> dict[str, pd.DataFrame]:
@@ -25,16 +24,18 @@ def costs_for_people(accuracy: pd.DataFrame, titles: Titles | None = None) -> di
 
     def lines(part: pd.DataFrame) -> pd.DataFrame:
         ordered = _by_calls(part)
-        return pd.DataFrame(
-            {
-                "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
-                "calls": [f"{value:.2f}" for value in ordered["calls_per_query"]],
-                "prompt tokens": [_number(value, 0) for value in ordered["prompt_tokens_per_query"]],
-                "completion tokens": [_number(value, 0) for value in ordered["completion_tokens_per_query"]],
-                "accuracy %": [f"{100 * value:.1f}" for value in ordered["accuracy"]],
-                "regret": [f"{100 * value:.1f}" for value in ordered["regret"]],
-                "gap closed %": [_number(100 * value, 1) for value in ordered["gap_closed"]],
-            }
+        return with_something_known(
+            pd.DataFrame(
+                {
+                    "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
+                    "calls": [f"{value:.2f}" for value in ordered["calls_per_query"]],
+                    "prompt tokens": [_number(value, 0) for value in ordered["prompt_tokens_per_query"]],
+                    "completion tokens": [_number(value, 0) for value in ordered["completion_tokens_per_query"]],
+                    "accuracy %": [f"{100 * value:.1f}" for value in ordered["accuracy"]],
+                    "regret": [f"{100 * value:.1f}" for value in ordered["regret"]],
+                    "gap closed %": [_number(100 * value, 1) for value in ordered["gap_closed"]],
+                }
+            )
         )
 
     keys = ("dataset", "pool", "scenario")
@@ -64,17 +65,19 @@ def _against_cost(part: pd.DataFrame) -> pd.DataFrame:
         ]
 
     single = f"{ordered['best_single'].iloc[0]}"
-    return pd.DataFrame(
-        {
-            "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
-            name: column("cost", scale, decimals),
-            "accuracy %": [f"{100 * value:.1f}" for value in ordered["accuracy"]],
-            "arena score": column("arena_score", 100.0, 1),
-            "AIQ": column("aiq", 100.0, 1, once=True),
-            "AIQ gain": column("aiq_gain", 100.0, 1, once=True),
-            f"cost at the accuracy of {single}, %": column("cost_at_equal_accuracy", 100.0, 0, once=True),
-            f"gain at the cost of {single}": column("gain_at_equal_cost", 100.0, 1, once=True),
-        }
+    return with_something_known(
+        pd.DataFrame(
+            {
+                "router": [row_label(r, v) for r, v in zip(ordered["router"], ordered["variant"], strict=True)],
+                name: column("cost", scale, decimals),
+                "accuracy %": [f"{100 * value:.1f}" for value in ordered["accuracy"]],
+                "arena score": column("arena_score", 100.0, 1),
+                "AIQ": column("aiq", 100.0, 1, once=True),
+                "AIQ gain": column("aiq_gain", 100.0, 1, once=True),
+                f"cost at the accuracy of {single}, %": column("cost_at_equal_accuracy", 100.0, 0, once=True),
+                f"gain at the cost of {single}": column("gain_at_equal_cost", 100.0, 1, once=True),
+            }
+        )
     )
 
 

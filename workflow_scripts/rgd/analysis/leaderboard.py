@@ -10,7 +10,7 @@ import pandas as pd
 from rgd.analysis.comparisons import GROUP_KEYS, competitors
 from rgd.analysis.cost_quality import Tested
 from rgd.analysis.order import Titles, row_label
-from rgd.analysis.people import tables_by
+from rgd.analysis.people import tables_by, with_something_known
 from rgd.errors import UserError
 from rgd.scoring.cost_quality import resampled_means
 from rgd.scoring.ranks import rank_sets
@@ -138,9 +138,9 @@ def leaderboard_for_people(table: pd.DataFrame, titles: Titles | None = None) ->
         if unit != "calls":
             name, scale, decimals = UNITS[unit]
             shown[name] = _numbers(part["cost"], scale, decimals)
-        if part["arena_score"].notna().any():
-            shown["arena score"] = _numbers(part["arena_score"], 100.0, 1)
-        return pd.DataFrame({**shown, "AIQ of the router": _numbers(part["aiq"], 100.0, 1)})
+        shown["arena score"] = _numbers(part["arena_score"], 100.0, 1)
+        shown["AIQ of the router"] = _numbers(part["aiq"], 100.0, 1)
+        return with_something_known(pd.DataFrame(shown))
 
     return tables_by(("dataset", "pool", "scenario"), table, titles, lines)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rgd.analysis.order import Titles, group_title
 
-NOT_MADE = "not made"
+NOT_MADE, UNKNOWN = "not made", "not known"
 
 
 def tables_by(
@@ -28,6 +28,11 @@ def tables_by(
         group_title(titles, **{key: str(value) for key, value in zip(keys, values, strict=True)}): make(part)
         for values, part in frame.groupby(list(keys), sort=False)
     }
+
+
+def with_something_known(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table of texts in which some line says something."""
+    return table.loc[:, [not set(table[column]) <= {"", UNKNOWN} for column in table]]
 
 
 def lines_by_columns(
