@@ -186,6 +186,11 @@ def test_the_best_is_that_of_the_first_dataset_and_pool() -> None:
         ("Best with generated labels", "50.0", "bad top1, 1.00 call"),
     ]
     assert where == ""
+    real, _ = tables.summary({"accuracy": ACCURACY.assign(scenario="real")}, SETTINGS)
+    assert [(tile.name, tile.router) for tile in real] == [
+        ("Best without labels, real data", "good top1, 1.00 call"),
+        ("Best with real labels", "bad top1, 1.00 call"),
+    ]
     _, where = tables.summary({"accuracy": pd.concat([ACCURACY, ACCURACY.assign(pool="q")])}, SETTINGS)
     assert where == "The d, The p"
 

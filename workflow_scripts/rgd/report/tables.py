@@ -76,11 +76,13 @@ def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
     dataset, pool = accuracy[["dataset", "pool"]].iloc[0]
     first = accuracy[(accuracy["dataset"] == dataset) & (accuracy["pool"] == pool)]
     generated = first[first["scenario"] != REAL]
+    # Where nothing is generated, the routers learned from the benchmark's own questions.
+    learned, of = (generated, "generated") if len(generated) else (first, "real")
     wanted = {
         "Random member": first[(first["router"] == "random") & (first["variant"] == "random1")],
         "Best single member": first[first["router"] == "single"],
-        "Best without labels, generated data": generated[generated["family"] == "query-only"],
-        "Best with generated labels": generated[generated["family"] == "query-answer"],
+        f"Best without labels, {of} data": learned[learned["family"] == "query-only"],
+        f"Best with {of} labels": learned[learned["family"] == "query-answer"],
         "Oracle": first[first["router"] == "oracle"],
     }
     tiles = []
