@@ -46,9 +46,13 @@ def judged(answers, options):
     pool = found[0][1]
     givers = first_givers(answers)
     right = credences(givers, infer(givers, choices, pool.ability, pool).truth)
-    moves = [others_within_reach(found, *patterns), parameter_moves(*patterns, pool)]
-    stand = standing(right, rereadings(*patterns, pool), np.concatenate(moves))
-    return stand.mean, np.sqrt(np.diag(stand.covariance)), len(found) == 1 or found[0][0] - found[1][0] > 0.1
+    stand = standing(right, rereadings(*patterns, pool), others_within_reach(found, *patterns))
+    moves = parameter_moves(*patterns, pool)
+    return (
+        stand.mean,
+        np.sqrt(np.diag(stand.covariance + moves.T @ moves)),
+        len(found) == 1 or found[0][0] - found[1][0] > 0.1,
+    )
 
 
 @relaxed

@@ -76,7 +76,8 @@ class _Reading:
         choices, givers: (n,) and (n, M) as rgd.routing.latent_truth.model.infer takes them.
         z, logits: (n, M) confidence, and log-odds by it.
         pool, truth: the model, and the truth (n, M + 1) by it.
-        stand: who is the best.
+        stand: who is the best, if the parameters are those of the model.
+        parameters: (M, M) what few queries leave open of the accuracies because they leave it open of the parameters.
     """
 
     choices: np.ndarray
@@ -86,6 +87,7 @@ class _Reading:
     logits: np.ndarray
     truth: np.ndarray
     stand: Standing
+    parameters: np.ndarray
 
 
 @dataclass(kw_only=True)
@@ -158,7 +160,7 @@ class LatentTruth(Router):
         answers, groups = train.answers, self._find_groups(train)
         seen = self._read(train)
         rows, right = few_labels(train)
-        learned = learn(seen.givers, seen.truth, seen.stand, rows, right)
+        learned = learn(seen.givers, seen.truth, seen.stand, rows, right, seen.parameters)
         self.labels_used_, self.labels_needed_ = len(rows), learned.further
         stand = learned.posterior
         self.best_probability_, self.expected_regret_ = stand.best(), stand.regret()
@@ -206,9 +208,9 @@ class LatentTruth(Router):
         truth = infer(givers, choices, logits, pool).truth
         patterns = agreement_patterns(answers, choices)
         apart = rereadings(*patterns, pool) if self.correlated else np.zeros((0, len(self.members_)))
-        moves = [others_within_reach(found, *patterns), parameter_moves(*patterns, pool, self.correlated)]
-        stand = standing(credences(givers, truth), apart, np.concatenate(moves))
-        return _Reading(choices, givers, z, pool, logits, truth, stand)
+        stand = standing(credences(givers, truth), apart, others_within_reach(found, *patterns))
+        moves = parameter_moves(*patterns, pool, self.correlated)
+        return _Reading(choices, givers, z, pool, logits, truth, stand, moves.T @ moves)
 
     def scores(self, queries: TestQueries) -> np.ndarray:
         """The estimated accuracies (n, M) in each query's group."""

@@ -328,9 +328,25 @@ def test_what_is_learned_agrees_with_itself() -> None:
     mean = found.posterior.mean
     np.testing.assert_allclose(accuracy - accuracy.mean(), mean - mean.mean(), atol=1e-3)
     none = learn(givers, truth, stand, rows[:0], right[:0])
-    assert none.posterior is stand
+    np.testing.assert_array_equal(none.posterior.mean, stand.mean)
+    np.testing.assert_array_equal(none.posterior.covariance, stand.covariance)
     np.testing.assert_array_equal(none.truth, truth)
     assert not none.shift.any()
+
+
+@pytest.mark.parametrize("labels", [0, 100])
+def test_what_few_queries_leave_open_makes_less_sure_and_changes_nothing_else(labels: int) -> None:
+    givers, truth = believed(3, n=400)
+    right, rows = a_truth(givers, 3), np.arange(0, 4 * labels, 4)
+    stand = standing(credences(givers, truth), np.zeros((0, 4)))
+    sure = learn(givers, truth, stand, rows, right[rows])
+    unsure = learn(givers, truth, stand, rows, right[rows], 0.03**2 * np.eye(4))
+    np.testing.assert_array_equal(unsure.posterior.mean, sure.posterior.mean)
+    np.testing.assert_array_equal(unsure.truth, sure.truth)
+    np.testing.assert_allclose(unsure.posterior.deviation**2, sure.posterior.deviation**2 + 0.03**2)
+    assert unsure.posterior.regret().min() > sure.posterior.regret().min()
+    # No label helps against it.
+    assert unsure.further == -1
 
 
 def test_a_panel_keeps_its_usual_rule_unless_labels_speak_against_it() -> None:

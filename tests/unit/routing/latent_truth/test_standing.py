@@ -119,9 +119,9 @@ def test_parameters_move_accuracies_as_far_as_those_of_other_draws_of_the_querie
         part = replace(world, answers=world.answers[chosen], options=world.options[chosen])
         found, pool = fitted(part)
         right = infer(first_givers(part.answers), part.options, pool.ability, pool).credences
-        stand = standing(right, np.zeros((0, 4)), parameter_moves(*found, pool))
+        stand, moves = standing(right, np.zeros((0, 4))), parameter_moves(*found, pool)
         # Beside what is never known better.
-        own = stand.covariance - LEAST_DEVIATION**2 * np.eye(4)
+        own = stand.covariance - LEAST_DEVIATION**2 * np.eye(4) + moves.T @ moves
         centre = np.eye(4) - 0.25
         return centre @ stand.mean, np.diag(centre @ own @ centre)
 

@@ -10,7 +10,7 @@ selection Sawade, Landwehr and Scheffer 2012). How far the estimate is trusted d
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -296,7 +296,7 @@ def further_labels(
 
     Args:
         before, now: the posterior without labels and with those at hand.
-        sampling: (M, M) as in :func:`prior`.
+        sampling: (M, M) as in :func:`prior`, and what else no label tells.
         noises: numbers of further labels, ascending, each with the variance (M, M) of the estimate by all labels then.
     """
     if float(widened(now, sampling).regret().min()) <= LITTLE_REGRET:
@@ -414,7 +414,14 @@ class Learned:
     further: int
 
 
-def learn(givers: np.ndarray, truth: np.ndarray, stand: Standing, rows: np.ndarray, right: np.ndarray) -> Learned:
+def learn(
+    givers: np.ndarray,
+    truth: np.ndarray,
+    stand: Standing,
+    rows: np.ndarray,
+    right: np.ndarray,
+    parameters: np.ndarray | float = 0.0,
+) -> Learned:
     """Correct what is believed without labels by a few; without any nothing changes.
 
     The labels correct the posterior of the accuracies, and everything else follows from that: the truth of the other queries is
@@ -425,11 +432,14 @@ def learn(givers: np.ndarray, truth: np.ndarray, stand: Standing, rows: np.ndarr
         stand: the posterior without labels.
         rows: (l,) training rows with a label.
         right: (l, M) which answers to them are right.
+        parameters: (M, M) what few queries leave open of the parameters, which the widths of the prior do not know. It makes
+            what is stated less sure, and leaves what labels change as it is.
     """
     rates = drawing_rates(givers, truth, stand.best())
     sampling = sampling_error(credences(givers, truth))
     before = prior(stand, sampling)
-    posterior: Standing | Mixture = stand
+    sampling = sampling + parameters
+    posterior: Standing | Mixture = replace(stand, covariance=stand.covariance + parameters)
     now, judged, shift, chance = before, truth, np.zeros(givers.shape[1]), None
     likely = doubted(givers, truth)
     if len(rows):

@@ -73,21 +73,21 @@ class Standing:
         return np.asarray((drawn.max(axis=1, keepdims=True) - drawn).mean(axis=0))
 
 
-def standing(right: np.ndarray, apart: np.ndarray, moves: np.ndarray | None = None) -> Standing:
+def standing(right: np.ndarray, apart: np.ndarray, within_reach: np.ndarray | None = None) -> Standing:
     """The posterior over accuracies.
 
     Args:
         right: (n, M) the probability that each answer is right, by all members.
         apart: (R, M) from :func:`rereadings`.
-        moves: (S, M) further deviations, from :func:`others_within_reach` and :func:`parameter_moves`.
+        within_reach: (S, M) from :func:`others_within_reach`.
     """
     covariance = sampling_error(right) + LEAST_DEVIATION**2 * np.eye(right.shape[1])
     if len(apart):
         # A shift of all members decides nothing.
         apart = apart - apart.mean(axis=1, keepdims=True)
         covariance += SPREADING**2 * apart.T @ apart / len(apart)
-    if moves is not None:
-        covariance += moves.T @ moves
+    if within_reach is not None:
+        covariance += within_reach.T @ within_reach
     return Standing(right.mean(axis=0), covariance)
 
 
