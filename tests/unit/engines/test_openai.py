@@ -548,6 +548,58 @@ def test_texts_that_an_embedding_server_refuses_as_too_long_lose_their_ends(capf
     assert " 2 of 4 " in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, "batch size 64 > maximum allowed batch size 10"),
+        (422, "batch size 64 > maximum allowed batch size 10"),
+        (400, "batch size is invalid, it should not be larger than 10.: input.contents"),
+        (422, "List should have at most 10 items after validation, not 64"),
+    ],
+)
+def test_texts_that_are_too_many_for_a_call_are_sent_in_halves_and_whole(status, message, capfd):
+    asked_for = []
+
+    def embed(asked):
+        texts = asked.body["input"]
+        asked_for.append(len(texts))
+        if len(texts) > 10:
+            return Play(error(message), status)
+        return Play({"data": [{"index": i, "embedding": [float(len(text)), 3.0]} for i, text in enumerate(texts)]})
+
+    with FaultyServer(embed) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            vectors = engine.embed(["x" * length for length in range(1, 71)])
+    assert vectors[:, 0] / vectors[:, 1] * 3 == pytest.approx(range(1, 71))
+    assert len(asked_for) == 1 + 2 + 4 + 8 + 1
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_a_text_that_a_local_server_fails_on_as_too_large_loses_its_end():
+    def embed(asked):
+        (text,) = asked.body["input"]
+        if len(text) > 100:
+            return Play(error("input (250 tokens) is too large to process. increase the physical batch size"), 500)
+        return Play({"data": [{"index": 0, "embedding": [float(len(text)), 3.0]}]})
+
+    with FaultyServer(embed) as server:
+        api = {"model": "m", "base_url": server.address + "/v1", "backoff_s": 0.01}
+        with open_engine("openai", EngineSettings(None, 4096, api=api)) as engine:
+            ((long, width),) = engine.embed(["x" * 250])
+    assert 75 < long / width * 3 <= 100
+
+
+def test_an_embedder_that_refuses_everything_ends():
+    with FaultyServer(lambda _: Play(error("no such thing"), 422)) as server:
+        api = {"model": "m", "base_url": server.address + "/v1"}
+        with (
+            open_engine("openai", EngineSettings(None, 4096, api=api)) as engine,
+            pytest.raises(UserError, match="no such thing"),
+        ):
+            engine.embed(["one", "two", "three"])
+
+
 def test_an_embedder_that_refuses_everything_as_too_long_ends():
     with FaultyServer(lambda _: Play(error("input is too long"), 400)) as server:
         api = {"model": "m", "base_url": server.address + "/v1"}

@@ -4,7 +4,7 @@ import jinja2
 import pytest
 
 from rgd.engines.base import Message
-from rgd.engines.prompts import fit_context, parse_prompt, render
+from rgd.engines.prompts import fit_context, parse_prompt, render, unread_turn
 from rgd.errors import UserError
 
 
@@ -35,6 +35,31 @@ def test_headers_make_turns_in_order():
 def test_text_before_the_first_header_is_refused():
     with pytest.raises(UserError, match=r"\[user\].*'stray'"):
         parse_prompt("stray\n[user]\nHello")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[user]:",
+        "### User:",
+        "\u00a0[user]",
+        "\u200b[user]",
+        "【user】",
+        "[user] {question}",
+        "[system][user]",
+        "[human]",
+        "[Developer]",
+    ],
+)
+def test_a_line_like_a_header_that_begins_no_turn_is_found(line):
+    assert unread_turn(f"[system]\nBe short.\n{line}\n{{question}}") == (3, line.strip())
+
+
+@pytest.mark.parametrize(
+    "line", ["[User]", "\t[assistant] ", "The user asks:", "See [user] below.", "[1] Human", "AI:"]
+)
+def test_headers_and_other_lines_are_none_like_a_header(line):
+    assert unread_turn(f"[system]\nBe short.\n{line}\n{{question}}") is None
 
 
 def test_placeholders_in_a_question_are_left_alone():

@@ -213,12 +213,35 @@ def test_a_server_that_only_streams_is_known(message):
         (413, "too large"),
         (413, "inputs tokens + max_new_tokens must be <= 512"),
         (422, "`inputs` must have less than 512 tokens. Given: 600; the input exceeds the limit"),
+        (422, "Input validation error: `inputs` must have less than 512 tokens. Given: 900"),
+        (400, "length of prompt_tokens (600) must be less than max_seq_len (512)."),
+        (400, "Invalid 'input[0]': maximum input length is 8192 tokens."),
+        (400, "Invalid 'input': maximum request size is 300000 tokens per request. max_tokens_per_request"),
+        (400, "The max allowed tokens per submitted batch is 120000. Your batch has 130000 tokens after truncation."),
+        (400, "the request exceeds the available context size. try increasing the context size"),
+        (
+            500,
+            "input (2000 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+        ),
     ],
 )
 def test_a_prompt_that_is_too_long_is_known(status, message):
     refusal = Refusal.read(status, openai_error(message))
     assert refusal.is_too_long
     assert not refusal.is_block
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Input validation error: `temperature` must be strictly positive",
+        "max_tokens must be less than 4096",
+        "batch size 64 > maximum allowed batch size 32",
+        "'$.input' is invalid.",
+    ],
+)
+def test_other_refusals_are_of_no_long_prompt(message):
+    assert not Refusal.read(400, openai_error(message)).is_too_long
 
 
 def test_the_words_of_a_refusal_do_not_repeat_the_request():

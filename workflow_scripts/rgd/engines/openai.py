@@ -16,6 +16,7 @@ from rgd.engines.refusals import Refusal, parsed
 from rgd.engines.remote import (
     Adapted,
     Blocked,
+    Refused,
     RemoteEngine,
     Reply,
     TryAgain,
@@ -187,7 +188,8 @@ class OpenAiEngine(RemoteEngine):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Embed ``texts`` with /v1/embeddings: (n, d) float32, rows of length 1.
 
-        A text that the server refuses as too long loses its end, as it would in the job.
+        A text that the server refuses as too long loses its end, as it would in the job. Texts that it refuses together, as
+        too many or too long, are sent in halves.
 
         Raises:
             UserError: the server refuses, does not answer, or returns vectors of length 0 or of several lengths.
@@ -215,7 +217,7 @@ class OpenAiEngine(RemoteEngine):
                 if len(part) == 1:
                     shortened.add(part[0])
                     kept[part[0]] = self._shorter(kept[part[0]])
-            waiting = [range(index, index + 1) for part in refused for index in part]
+            waiting = [half for part in refused for half in _halves(part)]
         if shortened:
             print(
                 f"warning: {len(shortened)} of {len(kept)} texts were too long for {self.api.model} at {self.address} and lost "
@@ -242,7 +244,7 @@ class OpenAiEngine(RemoteEngine):
         return text[: max(1, int(len(text) * KEPT_SHARE))]
 
     async def _embed(self, texts: Sequence[str]) -> Reply:
-        """The vectors of ``texts``, (n, d) float32; None if the server refuses one of them as too long."""
+        """The vectors of ``texts``, (n, d) float32; None if the server refuses one as too long, or several together."""
         asked: Any = self.client.embeddings.with_streaming_response.create
         try:
             with self.errors():
@@ -252,6 +254,11 @@ class OpenAiEngine(RemoteEngine):
                 vectors, tokens = replies.read_embeddings(replies.parsed(content), len(texts))
         except TooLong:
             # A refusal costs next to nothing; a reply without tokens is charged at its most.
+            return Reply(None, 1, 0)
+        except Refused:
+            # Servers differ in how many texts a call may have, and in the words for it.
+            if len(texts) == 1:
+                raise
             return Reply(None, 1, 0)
         except Blocked as error:
             raise GivenUp(f"{self.address} refuses to embed a text: {error}") from None
@@ -298,3 +305,8 @@ class OpenAiEngine(RemoteEngine):
         if name in LIMITS:
             return not any(other in self.dropped for other in LIMITS if other != name)
         return name != "stream"
+
+
+def _halves(part: range) -> list[range]:
+    middle = (len(part) + 1) // 2
+    return [half for half in (part[:middle], part[middle:]) if half]

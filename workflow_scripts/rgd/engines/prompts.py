@@ -9,7 +9,11 @@ from rgd.engines.base import Message, Request
 from rgd.errors import UserError
 
 _HEADER = re.compile(r"^[ \t]*\[(system|user|assistant)\][ \t]*$\n?", re.MULTILINE | re.IGNORECASE)
-_LIKE_A_HEADER = re.compile(r"\W*(?:system|user|assistant)\W*", re.IGNORECASE)
+# A role with other signs around it, text after a header, or in brackets what others call these roles.
+_LIKE_A_HEADER = re.compile(
+    r"\W*(?:system|user|assistant)\W*|\W*\[(?:system|user|assistant)\].*|\W*\[(?:ai|bot|developer|human|model|tool)\]\W*",
+    re.IGNORECASE,
+)
 _PLACE = re.compile(r"\{(?:question|options|option_texts)\}")
 _ELLIPSIS = " … "
 _BYTE_ORDER_MARK = "\ufeff"
@@ -52,7 +56,10 @@ def text_in_one_form(text: str) -> str:
 
 
 def unread_turn(template: str) -> tuple[int, str] | None:
-    """The number and text of the first line that looks like the beginning of a turn but is none, such as ``[user]:``."""
+    """The number and text of the first line that looks like the beginning of a turn but is none.
+
+    Such are ``[user]:``, ``[user] text`` and ``[human]``.
+    """
     for number, line in enumerate(_plain(template).split("\n"), start=1):
         if _LIKE_A_HEADER.fullmatch(line) and not _HEADER.fullmatch(line):
             return number, line.strip()

@@ -61,8 +61,12 @@ _ACCOUNT = re.compile(
 _BLOCKING_STATUS = (400, 403, 406, 422, 446, 451, 500)
 
 _TOO_LONG = re.compile(
-    r"context.{0,3}(?:length|window)|maximum context|(?:prompt|input|text|message|request) (?:is |was )?too (?:long|large)"
+    r"context.{0,3}(?:length|window|size)|maximum context"
+    r"|(?:prompt|input|text|message|request) (?:\(\d+ tokens\) )?(?:is |was )?too (?:long|large)"
     r"|token count.{0,40}exceeds|range of input length|too many (?:input )?tokens|reduce (?:the|your) (?:length|prompt|input)"
+    r"|(?:prompt_tokens|prompt|inputs?)\W{1,3}(?:\(\d+\) )?(?:must|should) (?:be|have) (?:less|fewer) than"
+    r"|max\w* (?:input|sequence) length"
+    r"|max\w* allowed tokens|max_tokens_per_request"
     r"|(?:input|prompt|tokens?).{0,60}(?:exceed|longer than|larger than|greater than).{0,60}(?:max|limit|length|context|batch)"
     r"|string_above_max_length",
     re.I | re.S,

@@ -83,6 +83,10 @@ class Unsupported(TryAgain):
         self.name = name
 
 
+class Refused(UserError):
+    """The server does not accept what a request contains; the reason is none of those known."""
+
+
 class Blocked(Exception):
     """The server's filters refuse one request for good, which is an answer of its own kind."""
 
@@ -550,7 +554,9 @@ class RemoteEngine(Engine):
                 return Unsupported(name, said)
         if status < 400:
             return TryAgain(f"the reply reports an error: {said}", of_reply=True)
-        if status in _PASSING or status >= 500:
+        # A local server's 500 can say so too (llama.cpp); that of a gateway in between means nothing.
+        is_too_long = refusal.is_too_long and status <= 500
+        if status in _PASSING or (status >= 500 and not is_too_long):
             billed = status not in _NOT_BEGUN
             return TryAgain(f"status {status}: {said}", wait_s, perhaps_billed=billed, status=status)
         if status in (401, 403) or re.search(r"api.key", refusal.words, re.IGNORECASE):
@@ -561,12 +567,12 @@ class RemoteEngine(Engine):
                 f"{self.address} has no model {self.api.model!r}, or the address is wrong: {said} Check api.model and "
                 "api.base_url in the model's file."
             )
-        if refusal.is_too_long:
+        if is_too_long:
             return TooLong(
                 f"a prompt is too long for {self.api.model} at {self.address}, which does not trim prompts: {said} Lower "
                 "max_tokens, shorten the prompt, or serve the model with a longer context."
             )
-        return UserError(f"{self.address} refuses a request to {self.api.model} (status {status}): {said}")
+        return Refused(f"{self.address} refuses a request to {self.api.model} (status {status}): {said}")
 
     def unread(self, error: replies.Unreadable) -> TryAgain:
         """A reply arrived that holds no answer."""
