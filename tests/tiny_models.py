@@ -65,8 +65,8 @@ def _tokenizer():
     return tokenizer
 
 
-def build_encoder(folder: Path) -> Path:
-    """Write a random sentence encoder (BERT architecture, 32 dimensions) with its tokenizer into ``folder``."""
+def build_encoder(folder: Path, width: int = 32) -> Path:
+    """Write a random sentence encoder (BERT architecture, ``width`` dimensions) with its tokenizer into ``folder``."""
     import torch
     import transformers
 
@@ -74,7 +74,7 @@ def build_encoder(folder: Path) -> Path:
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,

@@ -5,6 +5,7 @@ The location of weights and the access to a server do not affect answers, so fin
 """
 
 import contextlib
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,18 @@ def opened(model: Mapping[str, Any], cache: str | Path, threads: int, use_hub: b
     settings = engine_settings(model, cache, threads=threads, use_hub=use_hub, is_foreign=True)
     with open_engine(model["engine"], settings) as engine:
         yield engine
+
+
+def close_at_exit(owner: object, stack: contextlib.ExitStack) -> None:
+    """Close ``stack`` when ``owner`` is no longer used, at the latest when the process begins to end.
+
+    A model that is closed later, with the last objects, fails: nothing can be imported by then. Call this after a model was
+    opened, so that it is closed before what its libraries close at the end of the process.
+    """
+    weakref.finalize(owner, _close, stack)
+
+
+def _close(stack: contextlib.ExitStack) -> None:
+    # A process that ends starts no threads, which closing the connections to a server may need; the end closes them too.
+    with contextlib.suppress(RuntimeError):
+        stack.close()

@@ -15,7 +15,7 @@ from rgd.answers.responses import GENERATE, LIKELIHOOD, response_rows
 from rgd.answers.thoughts import after_reasoning
 from rgd.datasets.base import MAX_OPTIONS, MIN_OPTIONS
 from rgd.engines.base import Answer, Engine, Message, Request, Sampling
-from rgd.engines.opening import opened
+from rgd.engines.opening import close_at_exit, opened
 from rgd.engines.prompts import render
 from rgd.errors import UserError
 from rgd.tool.chat_requests import with_conversation
@@ -155,6 +155,7 @@ class Answering:
         if key not in self.engines:
             bundle = self.bundle
             self.engines[key] = self.stack.enter_context(opened(spec, bundle.cache, bundle.threads, bundle.use_hub))
+            close_at_exit(self, self.stack)
         return self.engines[key]
 
     def sampling(self, member: str, wanted: Mapping[str, Any] | None = None) -> Sampling | None:

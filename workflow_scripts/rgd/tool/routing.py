@@ -222,7 +222,7 @@ class Bundle:
         return self._embedder.embed(list(queries))
 
     def close(self) -> None:
-        """Free the models that were loaded."""
+        """Free the models that were loaded; the end of the process does so as well."""
         self.stack.close()
 
     def __enter__(self) -> Self:
@@ -233,7 +233,7 @@ class Bundle:
 
     @cached_property
     def _embedder(self) -> Any:
-        from rgd.engines.opening import opened
+        from rgd.engines.opening import close_at_exit, opened
 
         spec = self.content.routing["embedder"]
         if spec is None:
@@ -242,7 +242,9 @@ class Bundle:
                 "model with route_vectors."
             )
         spec = self.places.of(EMBEDDER, spec)
-        return self.stack.enter_context(opened(spec, self.cache, self.threads, self.use_hub))
+        engine = self.stack.enter_context(opened(spec, self.cache, self.threads, self.use_hub))
+        close_at_exit(self, self.stack)
+        return engine
 
     def _unit(self, vectors: np.ndarray) -> np.ndarray:
         vectors = np.asarray(vectors, dtype=np.float32)
