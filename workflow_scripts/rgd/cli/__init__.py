@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rgd import __version__
+from rgd.artifacts.disk import is_full, room
 from rgd.cli import data, doctor, imports, init, labelling, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.cli.examples import add_examples
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except UserError as error:
-        print(printable(f"rgd: {error}"), file=sys.stderr)
+        print(printable(f"rgd: {error}{' ' + room([Path.cwd()]) if is_full(error) else ''}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rgd: interrupted; rerun the command to resume.", file=sys.stderr)
@@ -42,6 +43,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader closed the pipe, as in `rgd store ls | head`; without this, the flush at exit would fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if not is_full(error):
+            raise
+        # What could not be written may be this command's own output, whose rest would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = error.filename or "the output"
+        print(
+            printable(
+                f"rgd: cannot write {where}: {error.strerror}. {room([Path.cwd()])} Make room, then run it again."
+            ),
+            file=sys.stderr,
+        )
         return 1
 
 
