@@ -11,6 +11,8 @@ _TYPES = {
     415: "invalid_request_error",
     429: "rate_limit_error",
 }
+CLIENT_GONE = 499
+"""No client sees it; it is counted, as proxies do."""
 OVERLOADED = 503
 BAD_GATEWAY = 502
 

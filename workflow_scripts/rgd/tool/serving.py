@@ -1,14 +1,15 @@
 """A bundle as an OpenAI-compatible server: the model ``router`` routes each conversation to a member."""
 
+import asyncio
 import contextlib
 import hmac
 import json
 import socket
 import traceback
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rgd.artifacts.address import masked
 from rgd.errors import UserError
@@ -17,10 +18,12 @@ from rgd.tool.batching import Batcher, Routed
 from rgd.tool.chat_replies import chunks_of, completion
 from rgd.tool.chat_requests import ChatRequest, read_request
 from rgd.tool.decision_log import DecisionLog
-from rgd.tool.faults import Fault
+from rgd.tool.faults import CLIENT_GONE, Fault
 from rgd.tool.members import Members, faults
 from rgd.tool.metrics import Metrics
 from rgd.tool.routing import Bundle
+
+Found = TypeVar("Found")
 
 LOOPBACK = "127.0.0.1"
 MODEL = "router"
@@ -209,7 +212,7 @@ def application(
     async def decide(request: Request) -> Response:
         async def work() -> Response:
             query, variant, neighbours = _read_decision(await _read(request, largest_body), parts.models)
-            routed = await _routed(parts, query, variant, neighbours)
+            routed = await _wanted(request, _routed(parts, query, variant, neighbours))
             asks = routed.decision.asked[variant]
             return JSONResponse({"variant": variant, "asks": asks, **routed.decision.content()})
 
@@ -219,7 +222,7 @@ def application(
     async def chat_completions(request: Request) -> Response:
         async def work() -> Response:
             asked = read_request(await _read(request, largest_body))
-            reply = await _reply(parts, asked, _variant(parts.models, asked.model))
+            reply = await _wanted(request, _reply(parts, asked, _variant(parts.models, asked.model)))
             if isinstance(reply, dict):
                 # In ASCII: a member's server may send half of a surrogate pair, which UTF-8 cannot hold.
                 return Response(json.dumps(reply), media_type="application/json")
@@ -253,6 +256,33 @@ async def _read(request: Any, largest: int) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         raise Fault(400, "the body is not JSON.") from None
+
+
+async def _wanted(request: Any, work: Coroutine[Any, Any, Found]) -> Found:
+    """What ``work`` returns; it is cancelled, with what it asks of members, as soon as the client has gone.
+
+    Args:
+        request: its body has been read.
+        work: makes the reply.
+
+    Raises:
+        Fault: the client has gone, so that nobody reads this.
+    """
+    making, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait([making, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if making.done():
+            return making.result()
+        raise Fault(CLIENT_GONE, "the client has closed its connection.")
+    finally:
+        for task in (making, leaving):
+            task.cancel()
+        await asyncio.gather(making, leaving, return_exceptions=True)
+
+
+async def _left(request: Any) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _read_decision(body: Any, models: Mapping[str, str]) -> tuple[str, str, int]:
