@@ -50,7 +50,7 @@ def test_members_that_score_options_vote_as_well(monkeypatch: pytest.MonkeyPatch
         members=[member(f"m{i}", "likelihood") for i in range(6)],
     )
     assert asking.answer("what?", OPTIONS, "top3").letter == "B"
-    with pytest.raises(UserError, match="--option"):
+    with pytest.raises(UserError, match=r"way: likelihood.*--option.*way: generate"):
         asking.answer("what?")
 
 

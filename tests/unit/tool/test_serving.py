@@ -27,7 +27,7 @@ from rgd.tool.places import EVERY, Places
 from rgd.tool.routing import Bundle
 from rgd.tool.serving import LOOPBACK, application, serve
 from tests.faulty_server import Asked, FaultyServer, Play
-from tests.unit.tool.tool_world import DIMENSION, engines, think, world
+from tests.unit.tool.tool_world import DIMENSION, engines, member, think, world
 
 QUESTION = "Which is it?\nA. red\nB. green\nC. blue"
 
@@ -606,3 +606,32 @@ def test_decisions_take_one_thread_of_blas(monkeypatch: pytest.MonkeyPatch) -> N
     asyncio.run(batcher.route("Which?"))
     batcher.close()
     assert set(seen) == {1}
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}, {"tools": [{"type": "function", "function": {"name": "f"}}]}])
+def test_a_message_without_options_to_members_that_choose_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, more: dict
+) -> None:
+    opened, _ = engines(dict.fromkeys([f"m{i}" for i in range(6)], "B"))
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
+    monkeypatch.setattr("rgd.tool.answering.opened", opened)
+    content = Content(**{**vars(world()[0]), "members": [member(f"m{i}", "likelihood") for i in range(6)]})
+    with served(Bundle(content)) as address, openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client:
+        for words in ("hello", "Which is it?\nA. red", "Translate:\nA. red\nB. green"):
+            with pytest.raises(openai.BadRequestError) as caught:
+                ask(client, words, **more)
+            assert (caught.value.param, caught.value.code) == ("messages", "no_options")
+            assert "way: generate" in str(caught.value)
+            assert "--option" not in str(caught.value)
+        assert ask(client, QUESTION).choices[0].message.content == "The answer is (B). green"
+
+
+def test_members_of_recorded_answers_alone_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, _ = engines()
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
+    members = [{**member(f"m{i}"), "asked": None} for i in range(6)]
+    content = Content(**{**vars(world()[0]), "members": members})
+    with served(Bundle(content)) as address, openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client:
+        for words in ("hello", QUESTION):
+            with pytest.raises(openai.BadRequestError, match="recorded answers"):
+                ask(client, words)

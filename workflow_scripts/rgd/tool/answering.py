@@ -53,6 +53,10 @@ class Reply:
     decision: Decision
 
 
+class OnlyRecorded(UserError):
+    """A member whose answers come from files cannot be asked."""
+
+
 class Answering:
     """The members of a bundle, each loaded when it is first asked and kept until :meth:`close`."""
 
@@ -118,30 +122,44 @@ class Answering:
             raise UserError(f"variant {name!r}: this router has {', '.join(known)}.")
         return known[0] if name is None else name
 
-    def writers(self, decision: Decision) -> list[str]:
+    def writers(
+        self, decision: Decision, give_options: str = "Give options (--option; in a file, the column options)"
+    ) -> list[str]:
         """The members that write text, highest-ranked first.
+
+        Args:
+            decision: the ranking.
+            give_options: how the user gives a query options, as the beginning of a sentence.
 
         Raises:
             UserError: no member of the pool does.
         """
         specs = {ranked.member: self.specs[ranked.member] for ranked in decision.ranking}
         found = [member for member, spec in specs.items() if spec is not None and spec["way"] == GENERATE]
-        if not found:
+        if found:
+            return found
+        if not any(specs.values()):
             raise UserError(
-                "no member of this pool writes text: all of them score the options of a question. Give options (--option, or "
-                "lines 'A. …' in the question)."
+                "no member of this pool can be asked: all have only recorded answers. Ask for decisions alone."
             )
-        return found
+        raise UserError(
+            "this query has no options, and no member of this pool writes text: those that can be asked have way: likelihood, "
+            f"which chooses among options. {give_options}, or add a member with way: generate to the pool and export the "
+            "bundle again."
+        )
 
     def spec(self, member: str) -> dict[str, Any]:
         """How ``member`` is asked.
 
         Raises:
-            UserError: it cannot be asked.
+            OnlyRecorded: it cannot be asked.
         """
         spec = self.specs[member]
         if spec is None:
-            raise UserError(f"{member} has only recorded answers, so it cannot be asked. Route without --answer.")
+            raise OnlyRecorded(
+                f"{member} has only recorded answers, so it cannot be asked. Take the decision alone: `rgd route` without "
+                "--answer, or /v1/decision."
+            )
         return spec
 
     def engine(self, member: str) -> Engine:

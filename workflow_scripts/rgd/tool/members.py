@@ -20,7 +20,7 @@ from rgd.engines.openai import LIMITS, OpenAiEngine
 from rgd.engines.refusals import Refusal, parsed
 from rgd.engines.remote import RemoteEngine, TryAgain, retry_after
 from rgd.errors import UserError
-from rgd.tool.answering import Answering
+from rgd.tool.answering import Answering, OnlyRecorded
 from rgd.tool.chat_replies import chunk, completion_of, finish_reason, usage_chunk
 from rgd.tool.chat_requests import ChatRequest
 from rgd.tool.faults import BAD_GATEWAY, OVERLOADED, Fault
@@ -363,6 +363,9 @@ def faults() -> Iterator[None]:
         raise Fault(413, str(error), param="messages", code="context_length_exceeded") from None
     except TryAgain as error:
         raise _of_status(error.status, str(error), error.wait_s) from None
+    except OnlyRecorded as error:
+        # Another attempt would fail as well, and clients make one after 502.
+        raise Fault(400, str(error)) from None
     except UserError as error:
         raise Fault(BAD_GATEWAY, str(error)) from None
 

@@ -32,6 +32,8 @@ _HOSTS = ["127.0.0.1", "localhost"]
 _RELAYED = "openai"
 """The engine of members whose server takes every parameter and streams."""
 
+_OPTIONS = "End the message with at least two options, each on a line such as 'A. red'"
+
 
 def serve(
     bundle: Bundle, port: int, host: str = LOOPBACK, token: str | None = None, log: DecisionLog | None = None
@@ -372,7 +374,10 @@ def _is_relayed(answering: Answering, member: str) -> bool:
 
 def _writer(answering: Answering, asked: ChatRequest, routed: Routed) -> str:
     """The highest-ranked member that writes text and keeps everything that the request asks for."""
-    writers = answering.writers(routed.decision)
+    try:
+        writers = answering.writers(routed.decision, _OPTIONS)
+    except UserError as error:
+        raise Fault(400, str(error), param="messages", code="no_options") from None
     needed = asked.not_plain
     if needed is None:
         return writers[0]
