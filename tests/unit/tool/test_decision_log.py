@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from rgd import cli
 from rgd.errors import UserError
-from rgd.tool import drift
+from rgd.tool import bundle, drift
 from rgd.tool.bundle import Content
-from rgd.tool.decision_log import LONGEST_LINE, DecisionLog, Logged, Skipped, read
+from rgd.tool.decision_log import LONGEST_LINE, DecisionLog, Logged, Skipped, identity, read
 from rgd.tool.routing import Bundle
 from tests.unit.tool.test_serving import post, served
 from tests.unit.tool.tool_world import DIMENSION, engines, world, written
@@ -37,6 +38,47 @@ def logged(path: Path, content: Content, vectors: np.ndarray, **options: bool) -
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def changed_table(table: pa.Table, name: str) -> pa.Table:
+    """The table with its last value of a column twice as long."""
+    values = table[name].to_pylist()
+    return table.set_column(table.column_names.index(name), name, pa.array([*values[:-1], values[-1] * 2]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: {"training": changed_table(content.training, "question")},
+        lambda content: {"learned": content.learned.take(list(range(content.learned.num_rows))[::-1])},
+        lambda content: {"embeddings": np.roll(content.embeddings, 1, axis=0)},
+        lambda content: {"routing": {**content.routing, "neighbours": 63}},
+        lambda content: {"members": [{**content.members[0], "key": "other"}, *content.members[1:]]},
+        lambda content: {"made_from": {"router.parquet": "0" * 64}},
+    ],
+    ids=["training", "learned", "embeddings", "neighbours", "members", "made from"],
+)
+def test_bundles_that_differ_in_anything_that_decides_are_told_apart(tmp_path: Path, known: tuple, change) -> None:
+    """Equal settings do not make equal bundles."""
+    content, vectors = known
+    for name, each in (("one", content), ("same", content), ("other", replace(content, **change(content)))):
+        bundle.write(tmp_path / name, each)
+    one, same, other = (bundle.read(tmp_path / name) for name in ("one", "same", "other"))
+    assert identity(one) == identity(same)
+    assert identity(one) != identity(other)
+    log, skipped = DecisionLog(tmp_path / "log", one), Skipped()
+    log.add(Bundle(one).route_vectors(vectors[:1])[0], vectors[:1], "top3")
+    assert len(list(read([tmp_path / "log"], same, skipped))) == 1
+    assert list(read([tmp_path / "log"], other, skipped)) == []
+    assert skipped.other_bundle == 1
+
+
+def test_a_bundle_with_other_titles_is_the_same(tmp_path: Path, known: tuple) -> None:
+    content, _ = known
+    titled = {**content.routing, "titles": {**content.routing["titles"], "pool": "Another name"}}
+    for name, each in (("one", content), ("other", replace(content, routing=titled))):
+        bundle.write(tmp_path / name, each)
+    assert identity(bundle.read(tmp_path / "one")) == identity(bundle.read(tmp_path / "other"))
 
 
 def test_a_line_has_the_decision_and_no_text(tmp_path: Path, known: tuple) -> None:
@@ -193,8 +235,9 @@ def watched(folder: Path, *more: str, log: Path) -> int:
 def test_queries_of_the_same_kind_are_like_and_of_another_unlike(
     tmp_path: Path, known: tuple, capsys: pytest.CaptureFixture
 ) -> None:
-    content, vectors = known
+    _, vectors = known
     folder = written(tmp_path / "bundle")
+    content = bundle.read(folder)
     away = np.random.default_rng(0).normal(size=(80, DIMENSION)).astype(np.float32)
     away -= 3 * content.embeddings.mean(axis=0)
     away /= np.linalg.norm(away, axis=1, keepdims=True)

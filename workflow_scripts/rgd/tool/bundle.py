@@ -60,6 +60,7 @@ class Content:
         training: the n training queries (schemas.TRAINING), in the router's order.
         embeddings: (n, d) float32, their vectors.
         to_label: the training queries whose labels the router asks for, the most telling first.
+        digests: the SHA-256 of each file of the bundle, by name; empty if this was not read from one.
     """
 
     routing: dict[str, Any]
@@ -69,6 +70,7 @@ class Content:
     training: pa.Table
     embeddings: np.ndarray
     to_label: list[dict[str, Any]] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def write(folder: str | Path, content: Content) -> None:
@@ -125,6 +127,7 @@ def read(folder: str | Path) -> Content:
         training,
         np.asarray(embeddings),
         manifest.get("to_label", []),
+        {name: manifest["files"][name]["sha256"] for name in FILES},
     )
 
 

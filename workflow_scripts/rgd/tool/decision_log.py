@@ -29,14 +29,18 @@ from rgd.tool.routing import Decision
 VERSION = 1
 # A longer line is none of this log.
 LONGEST_LINE = 1 << 20
+# Of a bundle's settings, those that are only shown.
+_SHOWN = ("titles", "descriptions")
 
 
 def identity(content: Content) -> str:
-    """A short name of a bundle by its content, so that lines of another bundle are recognised."""
-    routing = content.routing
-    told = json.dumps([routing["cell"], routing["seed"], routing["parameters"], content.made_from], sort_keys=True)
+    """A short name of a bundle by all that its decisions follow from, so that lines of another bundle are recognised."""
+    routing = {name: value for name, value in content.routing.items() if name not in _SHOWN}
+    keys = [member["key"] for member in content.members]
+    told = json.dumps([routing, keys, content.made_from, content.digests], sort_keys=True)
     hashed = hashlib.sha256(told.encode())
-    hashed.update(np.ascontiguousarray(content.embeddings, dtype=np.float32).tobytes())
+    if not content.digests:
+        hashed.update(np.ascontiguousarray(content.embeddings, dtype=np.float32).tobytes())
     return hashed.hexdigest()[:16]
 
 
