@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rgd import cli
 from rgd.analysis import figures, writing
 from rgd.artifacts.disk import is_full, room
 from rgd.artifacts.files import replacing, write_json, write_table
@@ -19,13 +20,14 @@ from rgd.datasets.given_labels import Asked, write_given
 from rgd.errors import UserError
 from rgd.store.answers import Store
 from rgd.tool import bundle
+from rgd.tool.decision_log import DecisionLog
 from rgd.tool.new_files import write_new
 from rgd.tool.routing import Bundle
 from rgd.tool.semantic_router import write_artifact
 from tests import ROOT
 from tests.file_systems import fill, mounted
 from tests.store_world import SETTINGS, answer, questions
-from tests.unit.tool.tool_world import world
+from tests.unit.tool.tool_world import DIMENSION, world
 
 SCRIPTS = ROOT / "workflow_scripts"
 RANDOM = np.random.default_rng(0)
@@ -174,6 +176,43 @@ def test_a_watched_job_on_a_full_disk_says_why_in_its_log(disk: Path, tmp_path: 
     assert done.returncode == 1
     assert "No space left" in logged.splitlines()[-1]
     assert logged.count("make: ") == 1
+
+
+def test_a_command_whose_output_has_no_room_says_so_in_one_line(tmp_path: Path) -> None:
+    bundle.write(tmp_path / "bundle", world()[0])
+    (tmp_path / "log").touch()
+    command = [sys.executable, "-m", "rgd.cli", "watch", "--bundle", tmp_path / "bundle", "--log", tmp_path / "log"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left" in done.stderr
+
+
+def test_a_command_on_a_full_disk_tells_the_room_there_and_leaves_no_file(
+    disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle.write(tmp_path / "bundle", world()[0])
+    content = bundle.read(tmp_path / "bundle")
+    away = RANDOM.normal(size=(80, DIMENSION)) - 3 * content.embeddings.mean(axis=0)
+    away = np.float32(away / np.linalg.norm(away, axis=1, keepdims=True))
+    log = DecisionLog(tmp_path / "log", content, with_queries=True)
+    for row, decision in enumerate(Bundle(content).route_vectors(away, [f"{row} {NOISE[:500]}" for row in range(80)])):
+        log.add(decision, away[row : row + 1], "top1")
+    watch = ["watch", "--bundle", "bundle", "--log", "log", "--unlike", str(disk / "new.jsonl")]
+    fill(disk, 0)
+    try:
+        code = cli.main(watch)
+        left = [path.name for path in disk.iterdir()]
+    finally:
+        empty(disk)
+    said = capsys.readouterr().err
+    assert (code, left) == (1, ["ballast"])
+    assert len(said.splitlines()) == 1
+    assert f"0.0 MB in {disk}" in said
+    assert cli.main(watch) == 3
+    empty(disk)
 
 
 def test_room_is_told_once_for_each_file_system(disk: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except UserError as error:
-        print(printable(f"rgd: {error}{' ' + room([Path.cwd()]) if is_full(error) else ''}"), file=sys.stderr)
+        print(printable(f"rgd: {error}{f' {_room(options)}' if is_full(error) else ''}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rgd: interrupted; rerun the command to resume.", file=sys.stderr)
@@ -50,13 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What could not be written may be this command's own output, whose rest would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         where = error.filename or "the output"
-        print(
-            printable(
-                f"rgd: cannot write {where}: {error.strerror}. {room([Path.cwd()])} Make room, then run it again."
-            ),
-            file=sys.stderr,
-        )
+        said = f"cannot write {where}: {error.strerror}. {_room(options)} Make room, then run the same command again."
+        print(printable(f"rgd: {said}"), file=sys.stderr)
         return 1
+
+
+def _room(options: argparse.Namespace) -> str:
+    """How much is free where the command may write: the paths that it was given, and the working directory."""
+    return room([*(each for each in vars(options).values() if isinstance(each, Path)), Path.cwd()])
 
 
 def _refuse_other_code(options: argparse.Namespace) -> None:

@@ -271,15 +271,13 @@ def _new_kind(file: Path | None, texts: Sequence[str]) -> list[str]:
             f"Generate training queries of the new kind: {say}, or describe it:",
             '  rgd init own NAME --task new="what these queries are about"',
         ]
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.writelines(
-                json.dumps({"task": "new", "question": text}, ensure_ascii=False) + "\n" for text in texts
-            )
-    except FileExistsError:
-        raise UserError(f"--unlike {file}: this file exists. Name another one, or delete it.") from None
-    except OSError as error:
-        raise UserError(f"--unlike {file}: {error.strerror}. Name a file in a folder that can be written.") from None
+    from rgd.artifacts.files import replacing
+
+    if file.exists() or file.is_symlink():
+        raise UserError(f"--unlike {file}: this file exists. Name another one, or delete it.")
+    rows = [json.dumps({"task": "new", "question": text}, ensure_ascii=False) + "\n" for text in texts]
+    with replacing(file) as temporary:
+        temporary.write_text("".join(rows), encoding="utf-8")
     return [
         f"{file} has {len(texts)} queries of the new kind. Sort them into tasks there if they are several kinds, then generate:",
         f"  rgd init own NAME --examples {shlex.quote(str(file))}",
