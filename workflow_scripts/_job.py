@@ -34,6 +34,9 @@ class _Log(io.TextIOBase):
         self.path, self.failure = path, None  # type: tuple[str, OSError | None]
         # Without a buffer, of which a rest would fail again when the process ends.
         self.file = open(path, "wb", buffering=0)  # noqa: SIM115
+        # A place on the disk, in which the last line fits when there is no other; the first line overwrites this.
+        self.file.write(b"\n")
+        self.file.seek(0)
 
     def write(self, text: str) -> int:
         rest = memoryview(text.encode("utf-8", "backslashreplace"))
