@@ -1,6 +1,8 @@
 """Inputs, targets and resources of the rules, for configurations as users write them."""
 
+import argparse
 import math
+import shlex
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rgd.cli.arguments import add_settings
 from rgd.config import slices
 from rgd.config.command_line import compose
 from rgd.engines.base import Answer, Message, Request
@@ -189,8 +192,35 @@ def test_the_end_of_a_run_names_what_to_type_next(folder: Path) -> None:
     assert lines[3].endswith("rgd plan")
     assert len(following(study, [table]).splitlines()) == 2
     assert following(study, ["results/cells/a/b/c/d.parquet"]) == ""
-    other = Study(compose(folder, {"experiment": "own"}), folder)
-    assert following(other, ["results/tables/own/summary.txt"]).endswith("rgd plan --experiment own")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"experiment": "own"},
+        {"experiment": "own", "data_root": "/some where"},
+        {"overrides": ["router.cascal.k_max=7", "experiment.seeds=[0, 1]"]},
+        {"overrides": "experiment.title='Two words'", "experiment": "own"},
+    ],
+)
+def test_the_end_of_a_run_names_its_own_configuration(folder: Path, given: dict[str, Any]) -> None:
+    study = Study(compose(folder, given), folder, given)
+    line = following(study, [f"results/tables/{study.name}/summary.txt"]).splitlines()[-1]
+    arguments = shlex.split(line[line.index("rgd plan") :])[2:]
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    settings = [setting.partition("=") for setting in parser.parse_args(arguments).config]
+    assert {key: yaml.safe_load(value) for key, _, value in settings} == given
+
+
+def test_the_end_of_a_run_in_another_folder_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(compose(folder, {}), folder)
+    table = "results/tables/quickstart/summary.txt"
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    assert str(folder) not in following(study, [table])
+    monkeypatch.setenv("PWD", str(folder.parent))
+    assert str(folder) in following(study, [table]).splitlines()[1]
 
 
 @pytest.mark.parametrize("given", [{"experimnet": "own"}, {"overides": []}, {"EXPERIMENT": "own"}])

@@ -1,5 +1,6 @@
 """The configuration of a command, given as for snakemake: ``--config KEY=VALUE ...``."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,19 @@ def check_settings(settings: Sequence[str]) -> None:
                 f"--config {setting}: write KEY=VALUE, where KEY is {', '.join(KEYS)}. If {setting} is a target or a file, write it "
                 "before --config, which takes all that follows it."
             )
+
+
+def retold(given: Mapping[str, Any]) -> list[str]:
+    """The arguments with which a command of ``rgd`` sees the same configuration as a run to which ``--config`` gave this.
+
+    Args:
+        given: experiment, data_root, and overrides (a text, or a list of them).
+    """
+    name, root, overrides = (given.get(key) for key in KEYS)
+    found = [] if name in (None, DEFAULT_EXPERIMENT) else ["--experiment", str(name)]
+    found += ["--data-root", str(root)] if root else []
+    # JSON is YAML too. It comes last, since --config takes all that follows it.
+    return found + (["--config", f"overrides={json.dumps(overrides, ensure_ascii=False)}"] if overrides else [])
 
 
 def _given(settings: Sequence[str]) -> dict[str, Any]:

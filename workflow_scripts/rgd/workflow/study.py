@@ -34,7 +34,7 @@ def opened(folder: Path, given: Mapping[str, Any]) -> "Study":
         given: the values of ``snakemake --config``.
     """
     try:
-        return Study(compose(folder, given), folder)
+        return Study(compose(folder, given), folder, given)
     except UserError as error:
         sys.exit(f"Configuration error: {error}")
 
@@ -50,11 +50,13 @@ class Study:
     Args:
         config: the checked configuration.
         folder: config/, which holds the prompts.
+        given: the values of ``snakemake --config``.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config, folder: Path, given: Mapping[str, Any] | None = None) -> None:
         self.config = config
         self.folder = folder
+        self.given = given or {}
         self.name = config.name
 
     # What a key stands for.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rgd.config.analyses import left_out, made_figures, made_tables
-from rgd.config.command_line import DEFAULT_EXPERIMENT
+from rgd.config.command_line import retold
 from rgd.config.needs import embedders, models
 from rgd.workflow import paths, replicas
 from rgd.workflow.inputs import Inputs
@@ -95,6 +95,14 @@ def summary(study: Study, made: Collection[str]) -> str:
     return "\n".join([*table, *shown, *absent])
 
 
+def _is_shell_here() -> bool:
+    """Whether a run's folder is that in which it was typed; ``snakemake --directory`` leaves it."""
+    try:
+        return os.path.samefile(os.environ.get("PWD", "."), ".")
+    except OSError:
+        return True
+
+
 def _told(main: Path) -> str:
     """The main table as text for a terminal: accuracies, or where none can be told, the checks."""
     if main.suffix == ".txt":
@@ -133,7 +141,7 @@ def following(study: Study, made: Collection[str]) -> str:
     if bundle := next(filter(None, bundles), None):
         lines.append(("route a query", f'{rgd} route --bundle {shlex.quote(os.path.dirname(bundle))} "QUERY"'))
     if made_of(paths.summary(study.name)):
-        where = [] if study.name == DEFAULT_EXPERIMENT else ["--experiment", study.name]
-        where += ["--data-root", str(study.config.paths.data_root)] if study.config.paths.data_root else []
-        lines.append(("after an edit in config/", shlex.join([rgd, "plan", *where])))
+        lines.append(("after an edit in config/", shlex.join([rgd, "plan", *retold(study.given)])))
+    if lines and not _is_shell_here():
+        lines.insert(0, ("in the folder", shlex.quote(os.getcwd())))
     return "\n".join(["Next", *(f"  {what:<26}{how}" for what, how in lines)]) if lines else ""
