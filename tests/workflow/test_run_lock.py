@@ -64,7 +64,10 @@ def test_a_second_run_is_refused_and_the_first_goes_on(slow: tuple[Project, Faul
         said = " ".join((second.stdout + second.stderr).split())
         assert second.returncode != 0
         assert f"process {first.pid} " in said
+        assert f"kill -INT {first.pid}" in said
         assert "Traceback" not in said
+        assert 'File "' not in said
+        assert said.count(str(project.folder)) == 1
     assert not (project.folder / OTHER).exists()
     assert project.run("-n", RESPONSES).returncode == 0
     assert project.run("--summary", RESPONSES).returncode == 0
@@ -85,7 +88,14 @@ def test_a_second_run_is_refused_and_the_first_goes_on(slow: tuple[Project, Faul
 
 
 @pytest.mark.parametrize(
-    ("end", "whole"), [(signal.SIGKILL, True), (signal.SIGKILL, False), (signal.SIGINT, True), (signal.SIGTERM, True)]
+    ("end", "whole"),
+    [
+        (signal.SIGKILL, True),
+        (signal.SIGKILL, False),
+        (signal.SIGINT, True),
+        (signal.SIGINT, False),
+        (signal.SIGTERM, True),
+    ],
 )
 def test_after_any_end_the_same_command_works(
     slow: tuple[Project, FaultyServer, threading.Event], end: signal.Signals, whole: bool
@@ -101,6 +111,9 @@ def test_after_any_end_the_same_command_works(
         first.communicate(timeout=120)
     else:
         os.kill(first.pid, end)
+        if end == signal.SIGINT:
+            # The run itself tells its jobs to keep what they have.
+            go.set()
         first.wait(timeout=120)
     try:
         go.set()

@@ -213,6 +213,9 @@ class LogHandler(LogHandlerBase):
         elif record.levelno >= WARNING:
             if not (record.levelno >= ERROR and self._is_known(text)):
                 self._say_unless_verbose([self.format(record)])
+        elif text.startswith(_ENDING) and self.is_ending:
+            # Each further signal to end makes Snakemake say it again.
+            return
         elif text.startswith(_SAID) or not (self.is_running or text.startswith(_UNSAID)):
             self.is_ending |= text.startswith(_ENDING)
             self._say_unless_verbose([text])

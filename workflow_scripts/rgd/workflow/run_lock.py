@@ -108,7 +108,6 @@ def forget(folder: Path) -> None:
 def guard() -> None:
     """Make Snakemake take the lock wherever it takes its own, and forget killed runs with ``--unlock``."""
     from snakemake.dag import DAG
-    from snakemake.exceptions import WorkflowError
     from snakemake.persistence import PersistenceBase
 
     if hasattr(PersistenceBase.lock, "guarded"):
@@ -122,7 +121,8 @@ def guard() -> None:
             try:
                 is_sure = stack.enter_context(holding(folder))
             except UserError as error:
-                raise WorkflowError(str(error)) from None
+                # Snakemake would put the places in the code below its own errors.
+                sys.exit(f"Error: {error}")
             yield is_sure
 
     @functools.wraps(own_lock)
@@ -183,7 +183,7 @@ def _refuse(place: Path, record: dict[str, Any], *, is_free: bool) -> None:
     if not is_free:
         raise UserError(
             f"{_who(record)} is in progress in {place.parent}. Two runs at once would overwrite each other's files: wait until "
-            "it has ended, or stop it, then run the same command again."
+            f"it has ended, or stop it{_how(record)}, then run the same command again."
         )
     mine = _own_record()
     if record and record.get("host") != mine["host"] and record.get("boot") != mine["boot"]:
@@ -206,6 +206,14 @@ def _who(record: dict[str, Any]) -> str:
     if not record:
         return "a run"
     return f"the run of process {record.get('pid')} on {record.get('host')} (since {record.get('since')})"
+
+
+def _how(record: dict[str, Any]) -> str:
+    """How to stop the run, as Ctrl-C in its terminal does, so that its jobs keep what they have."""
+    if not isinstance(record.get("pid"), int):
+        return ""
+    there = "" if record.get("host") == socket.gethostname() else f" on {record.get('host')}"
+    return f" (kill -INT {record['pid']}{there})"
 
 
 def _record(file: BinaryIO) -> dict[str, Any]:
