@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -98,11 +99,66 @@ def test_weights_in_a_folder(config: Path, weights: Path, way: str) -> None:
 
 
 def test_the_hub_tells_the_commit() -> None:
-    source = from_weights("org/name", "vllm", None, lambda repo, revision: COMMIT if revision == "main" else OTHER)
-    assert source.content["weights"]["hub"] == {"repo": "org/name", "revision": COMMIT}
+    source = from_weights(
+        "org/name",
+        "vllm",
+        None,
+        lambda repo, revision: COMMIT if revision == "main" else OTHER,
+        lambda repo, revision: 700 if revision == COMMIT else 0,
+    )
+    assert source.content["weights"] == {"hub": {"repo": "org/name", "revision": COMMIT}, "bytes": 700}
     assert source.remarks == []
     tagged = from_weights("org/name", "vllm", "v1", lambda repo, revision: OTHER)
     assert tagged.content["weights"]["hub"]["revision"] == OTHER
+
+
+def test_the_hub_tells_the_size_of_what_is_fetched(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"model-1.safetensors": 600, "model-2.safetensors": 300, "config.json": 5, "pytorch_model.bin": 900}
+    files = [SimpleNamespace(rfilename=name, size=size) for name, size in sizes.items()]
+    monkeypatch.setattr(
+        huggingface_hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha=COMMIT, siblings=files)
+    )
+    assert init(config, "--weights", "org/name") == 0
+    found = model(config).weights
+    assert found is not None
+    assert found.bytes == 905
+    assert "weights.bytes" not in capsys.readouterr().out
+
+
+def test_the_size_of_a_folder_is_told_or_that_it_is_not_known(
+    config: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(config, "--weights", str(weights)) == 0
+    assert "weights.bytes" in capsys.readouterr().out
+    (weights / "model.safetensors").write_bytes(b"1234567")
+    assert init(config, "--weights", str(weights), name="again") == 0
+    found = model(config, "again").weights
+    assert found is not None
+    assert found.bytes == 7
+    assert init(config, "--weights", "org/name", name="far") == 0
+    assert "weights.bytes" in capsys.readouterr().out
+
+
+def test_the_experiments_that_ask_the_new_member_are_named(
+    config: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ("--weights", str(weights))
+    assert init(config, *source, "--pool", "quickstart") == 0
+    said = capsys.readouterr().out
+    assert "experiment=own" in said or "experiment=quickstart" in said
+    assert init(config, *source, name="alone") == 0
+    said = capsys.readouterr().out
+    assert "experiment=paper" in said
+    for file in (config / "experiment").glob("*.yaml"):
+        if "quickstart" in file.read_text() and file.stem != "quickstart":
+            file.unlink()
+    (config / "pool/new.yaml").write_text((config / "pool/quickstart.yaml").read_text())
+    assert init(config, *source, "--pool", "new", name="third") == 0
+    said = capsys.readouterr().out
+    assert "rgd init own" in said
+    assert "experiment=" not in said
 
 
 def test_a_given_commit_asks_nobody() -> None:

@@ -109,10 +109,31 @@ def run_model(options: argparse.Namespace) -> int:
     print(*files, *source.remarks, sep="\n")
     if options.licence is None:
         print("licence: not stated. Write it into the file.")
-    if options.pool is None:
-        print(f"Add it to a pool: a line `- {options.name}` under members in a file of {options.config_dir}/pool.")
-    print("Run: rgd doctor --config experiment=NAME")
+    print(*_next(options.name, options.pool, options.config_dir), sep="\n")
     return 0
+
+
+def _next(name: str, pool: str | None, config: Path) -> list[str]:
+    """What to do with a new model: the experiments whose pool has it, or the pools that could."""
+    from rgd.tool.new_model import experiments_by_pool
+
+    by_pool = experiments_by_pool(config)
+    if pool is None:
+        lines = [f"Add it to a pool: a line `- {name}` under members. Then run, for"]
+        width = max(map(len, by_pool), default=0)
+        return lines + [f"  {key.ljust(width)}  {_doctor(names[0])}" for key, names in by_pool.items()]
+    names = by_pool.get(pool, [])
+    if not names:
+        return [
+            f"No experiment has the pool {pool}: add it under pools in a file of {config}/experiment, or write an experiment of "
+            f'your own: rgd init own NAME --pool {pool} --task "TASK=DESCRIPTION"'
+        ]
+    also = f" (also in {', '.join(names[1:])})" if names[1:] else ""
+    return [f"Run: {_doctor(names[0])}{also}"]
+
+
+def _doctor(experiment: str) -> str:
+    return f"rgd doctor --config experiment={experiment}"
 
 
 def _refuse_unused(options: argparse.Namespace) -> None:

@@ -13,9 +13,11 @@ from rgd.artifacts.files import replacing
 from rgd.config import load_all
 from rgd.config.hints import nearest
 from rgd.config.pinning import commit_on_the_hub
+from rgd.config.products import listed
 from rgd.config.schema.base import COMMIT
 from rgd.errors import UserError
 from rgd.tool.new_files import as_yaml, check_name, write_new
+from rgd.weights.sources import bytes_on_the_hub
 
 BRANCH = "main"
 PROMPT = {"generate": "ask_reasoning", "likelihood": "ask_examples"}
@@ -26,6 +28,8 @@ ANSWER_TOKENS = 4096
 
 Ask = Callable[[str, str], str]
 """Finds the commit of a repository and a revision; raises UserError if it cannot."""
+Measure = Callable[[str, str], int]
+"""Finds the bytes of what is fetched of a repository at a revision; raises UserError if it cannot."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 
@@ -37,14 +41,21 @@ class Source(NamedTuple):
     remarks: list[str]
 
 
-def from_weights(given: str, engine: str, revision: str | None, ask: Ask = commit_on_the_hub) -> Source:
+def from_weights(
+    given: str,
+    engine: str,
+    revision: str | None,
+    ask: Ask = commit_on_the_hub,
+    measure: Measure = bytes_on_the_hub,
+) -> Source:
     """A model that runs in the job.
 
     Args:
         given: a folder in the hub's layout, or a repository as owner/name.
         engine: vllm or transformers.
         revision: commit, tag or branch of the repository; None for its main branch.
-        ask: asks the hub.
+        ask: asks the hub for the commit.
+        measure: asks the hub for the size.
 
     Raises:
         UserError: it is neither a folder nor a repository, or the folder holds no model.
@@ -55,13 +66,19 @@ def from_weights(given: str, engine: str, revision: str | None, ask: Ask = commi
         if revision is not None:
             raise UserError(f"--revision is of a repository on the hub, but {given} is a folder. Leave it out.")
         length = _longest(folder)
-        return Source({**content, "max_model_len": length, "weights": {"path": str(folder.resolve())}}, [])
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        weights: dict[str, Any] = {"path": str(folder.resolve())} | ({"bytes": size} if size else {})
+        remarks = [] if size else [f"weights.bytes: left out, since {folder} has no file *.safetensors."]
+        return Source({**content, "max_model_len": length, "weights": weights}, remarks)
     if given.startswith((".", "/", "~")) or not _REPOSITORY.fullmatch(given):
         raise UserError(f"--weights {given} is neither a folder nor a repository as OWNER/NAME. Correct it.")
     commit, remarks = _commit(given, revision or BRANCH, ask)
-    return Source(
-        {**content, "max_model_len": LONGEST, "weights": {"hub": {"repo": given, "revision": commit}}}, remarks
-    )
+    weights = {"hub": {"repo": given, "revision": commit}}
+    try:
+        weights |= {"bytes": measure(given, commit)}
+    except UserError as error:
+        remarks.append(f"weights.bytes: left out, since {error}. Without it no plan knows how long fetching takes.")
+    return Source({**content, "max_model_len": LONGEST, "weights": weights}, remarks)
 
 
 def from_server(address: str, served: str, key_variable: str | None) -> Source:
@@ -123,6 +140,21 @@ def write_model(
             raise
 
     return [*write_new(files, add_and_check, "give another NAME"), path]
+
+
+def experiments_by_pool(config: Path) -> dict[str, list[str]]:
+    """The experiments of a folder of configuration that ask the models of each pool."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(path.stem for path in (config / "experiment").glob("*.yaml")):
+        try:
+            known = load_all(config, name, check_data=False)[0]
+        except UserError:
+            # Another command says what is wrong with it.
+            continue
+        for pool in listed(known).pools:
+            if known.pool[pool].recorded is None:
+                found.setdefault(pool, []).append(name)
+    return found
 
 
 def with_member(text: str, name: str, where: str) -> str:

