@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.progress import logs
+from rgd.progress import logs, words
 from rgd.progress.logs import Count
 
 BAR = "Converting and de-quantizing GGUF tensors...:  19%|#8        | 54/291 [00:06<00:09, 24.56it/s]"
@@ -19,11 +19,21 @@ FAILED = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>
     st.integers(0, 10**9),
     st.sampled_from(["", "MB"]),
     st.none() | st.floats(0, 1e6).map(lambda rate: round(rate, 1)),
-    st.sampled_from(["", ", 980 tokens/s, 512 in flight, 24 s left"]),
+    st.none() | st.integers(0, 10**6),
+    st.sampled_from(["", ", 980 tokens/s"]),
+    st.sampled_from(["", ", 24 s left"]),
 )
-def test_a_line_is_read_as_it_was_written(title, done, total, unit, rate, further) -> None:
-    count = Count(title, done, total, unit, rate)
-    assert logs.counted(logs.line(count, further)) == count
+def test_a_line_is_read_as_it_was_written(title, done, total, unit, rate, asked, further, end) -> None:
+    count = Count(title, done, total, unit, rate, asked)
+    assert logs.counted(logs.line(count, further) + end) == count
+
+
+def test_where_nothing_is_back_yet_it_is_told_how_many_are_asked() -> None:
+    said = words.counted(Count("queries", 0, 420, rate=0.0, asked=32))
+    assert said.startswith("32 of 420")
+    assert "/s" not in said
+    assert "/s" not in words.counted(Count("weights", 0, 420, "MB", 0.0))
+    assert words.counted(Count("queries", 1, 420, rate=0.5, asked=32)) == "1 of 420, 0.5/s"
 
 
 @pytest.mark.parametrize(

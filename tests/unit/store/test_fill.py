@@ -16,7 +16,7 @@ import pytest
 from rgd.artifacts import locks
 from rgd.engines.base import Answer, Message, Request, Sampling
 from rgd.errors import UserError
-from rgd.progress.logs import WARNING
+from rgd.progress.logs import WARNING, counted
 from rgd.store import fill as fill_module
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
@@ -450,3 +450,13 @@ def test_what_a_model_has_cost_is_summed_over_all_its_settings(tmp_path):
 def test_messages_are_part_of_the_query():
     one = Request((Message("user", "a"),), "q")
     assert one.query_key != Request((Message("system", "a"),), "q").query_key
+
+
+def test_a_log_tells_how_many_are_asked_while_none_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fill_module, "SECONDS_BETWEEN_REPORTS", 0.0)
+    said: list[str] = []
+    progress = fill_module._Progress("queries", 420, said.append)
+    progress.tell([], SimpleNamespace(in_flight=32, at_once=32))
+    count = counted(said[0])
+    assert count is not None
+    assert (count.done, count.total, count.rate, count.asked) == (0, 420, None, 32)

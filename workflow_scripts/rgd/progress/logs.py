@@ -16,7 +16,8 @@ _NOTED = re.compile(rf"{WARNING}|[1-9]\d* rows dropped|fewer queries than wanted
 _TAIL = 8192
 _LINES = 12
 _COUNTED = re.compile(
-    r"(?P<title>.+): (?P<done>[\d,]+) of (?P<total>[\d,]+)(?: (?P<unit>[A-Za-z]+))?(?:, (?P<rate>[\d.,]+)(?: (?P=unit))?/s)?(?:,.*)?"
+    r"(?P<title>.+): (?P<done>[\d,]+) of (?P<total>[\d,]+)(?: (?P<unit>[A-Za-z]+))?(?:, (?P<rate>[\d.,]+)(?: (?P=unit))?/s)?"
+    r"(?:,(?:.* (?P<asked>\d+) in flight\b)?.*)?"
 )
 # A bar of the library tqdm.
 _BAR = re.compile(
@@ -38,6 +39,7 @@ class Count(NamedTuple):
         total: of how many.
         unit: of both; "" for answers and the like.
         rate: done per second; None if it is not told.
+        asked: how many are at work; None if it is not told.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Count(NamedTuple):
     total: int
     unit: str = ""
     rate: float | None = None
+    asked: int | None = None
 
 
 def line(count: Count, further: str = "") -> str:
@@ -56,7 +59,8 @@ def line(count: Count, further: str = "") -> str:
     """
     unit = f" {count.unit}" if count.unit else ""
     rate = "" if count.rate is None else f", {count.rate:.1f}{unit}/s"
-    return f"{count.title}: {count.done:,} of {count.total:,}{unit}{rate}{further}"
+    asked = "" if count.asked is None else f", {count.asked} in flight"
+    return f"{count.title}: {count.done:,} of {count.total:,}{unit}{rate}{further}{asked}"
 
 
 def counted(text: str) -> Count | None:
@@ -67,7 +71,8 @@ def counted(text: str) -> Count | None:
     groups = {name: (value or "").replace(",", "") for name, value in found.groupdict().items() if name != "title"}
     try:
         rate = float(groups["rate"]) if groups["rate"] else None
-        return Count(found["title"], int(groups["done"]), int(groups["total"]), groups.get("unit", ""), rate)
+        asked = int(groups["asked"]) if groups.get("asked") else None
+        return Count(found["title"], int(groups["done"]), int(groups["total"]), groups.get("unit", ""), rate, asked)
     except ValueError:
         return None
 

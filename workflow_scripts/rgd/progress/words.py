@@ -38,9 +38,11 @@ def share(run: Run, now: float) -> str:
 
 
 def counted(count: Count) -> str:
-    """A count without its title, such as ``128 of 420, 12.3/s``."""
+    """A count without its title, such as ``128 of 420, 12.3/s``, or ``32 of 420 asked, none back yet``."""
     unit = f" {count.unit}" if count.unit else ""
-    rate = "" if count.rate is None else f", {count.rate:.1f}{unit}/s"
+    if not count.done and count.asked:
+        return f"{count.asked:,} of {count.total:,}{unit} asked, none back yet"
+    rate = f", {count.rate:.1f}{unit}/s" if count.rate is not None and count.done else ""
     return f"{count.done:,} of {count.total:,}{unit}{rate}"
 
 

@@ -245,7 +245,7 @@ class _Progress:
         self.told = now
         rate = self.done / max(now - self.started, 1e-9)
         left = f", {(self.total - self.done) / rate:.0f} s left" if self.done else ""
-        self.report(f"{self._so_far(now)}, {engine.in_flight} in flight{left}")
+        self.report(f"{self._so_far(now, engine.in_flight)}{left}")
 
     def end(self) -> None:
         """Report the whole, with the share of the time in which the engine had all that it computes at once."""
@@ -256,7 +256,9 @@ class _Progress:
             f"{100 * self.seconds_full / seconds:.0f} % of the time"
         )
 
-    def _so_far(self, now: float) -> str:
+    def _so_far(self, now: float, in_flight: int | None = None) -> str:
         seconds = max(now - self.started, 1e-9)
         tokens = f", {self.tokens / seconds:.0f} tokens/s" if self.tokens else ""
-        return line(Count(self.title, self.done, self.total, rate=self.done / seconds), tokens)
+        # Replies may come together after minutes, in which a speed of 0 would look like a standstill.
+        rate = self.done / seconds if self.done else None
+        return line(Count(self.title, self.done, self.total, rate=rate, asked=in_flight), tokens)
