@@ -43,6 +43,35 @@ def test_labels_of_a_bundles_queries_are_kept_one_by_one(
     assert "Label:" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("lines", "labels"),
+    [
+        (["a", ":b", "b", "c"], {"q1": "B", "q2": "C"}),
+        (["a", ":b", "", "c"], {"q1": "A", "q2": "C"}),
+        (["a", ":b", ":d", "c"], {"q1": "", "q2": "C"}),
+        (["a", ":b", ":d", ":b", "b", ":q"], {"q1": "B"}),
+        (["", ":b", "a", ":q"], {"q1": "A"}),
+        ([":b", ":b", "a", ":d"], {"q1": "A"}),
+        (["a", ":b"], {"q1": "A"}),
+    ],
+)
+def test_a_label_is_corrected_or_deleted_one_query_back(
+    lines: list[str],
+    labels: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = written(tmp_path / "bundle", dataset="shop", scenario="writer")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+    assert main(["label", "--bundle", str(folder)]) == 0
+    rows = list(csv.DictReader((tmp_path / "labels/shop/writer.csv").open(newline="")))
+    assert {row["query_id"]: row["label"] for row in rows} == labels
+    said = capsys.readouterr().out
+    assert f"{sum(map(bool, labels.values()))} of 2 queries" in said
+
+
 def test_an_input_that_ends_keeps_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = written(tmp_path / "bundle", dataset="shop", scenario="writer")
     monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))

@@ -10,6 +10,7 @@ from rgd.errors import UserError
 
 if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
+    from rgd.datasets.given_labels import Asked
     from rgd.tool.labelling import Task
 
 LABELS = "labels"
@@ -64,30 +65,53 @@ def run_label(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(waiting: Sequence[tuple["Task", "object"]], total: int) -> int:
-    """Ask for a label of each query; each is kept at once. Returns how many were given."""
-    from rgd.datasets.given_labels import Asked, label_of, refusal
+def _ask(waiting: Sequence[tuple["Task", "Asked"]], total: int) -> int:
+    """Ask for a label of each query; each is kept at once. Returns how many queries got one."""
     from rgd.tool.labelling import shown
 
-    given = 0
+    # By place in ``waiting``.
+    labels: dict[int, str] = {}
     if waiting:
-        print("Write a letter, an option's text or the answer. An empty line skips a query, and :q stops.")
-    for number, (task, query) in enumerate(waiting, start=total - len(waiting) + 1):
-        assert isinstance(query, Asked)
-        print(f"\n[{number} of {total}, {task.dataset}]\n{shown(query)}")
-        while True:
-            said = _line()
-            if said is None or said == ":q":
-                return given
-            if not said:
-                break
-            label = label_of(said, query)
-            if label is not None:
-                task.give(query, label)
-                given += 1
-                break
+        print(
+            "Write a letter, an option's text or the answer. An empty line skips a query, :b goes back to the one before, where "
+            ":d deletes its label, and :q stops."
+        )
+    place, first = 0, total - len(waiting) + 1
+    while place < len(waiting):
+        task, query = waiting[place]
+        print(f"\n[{first + place} of {total}, {task.dataset}]\n{shown(query)}")
+        if place in labels:
+            print(f"It has the label {labels[place]}. An empty line keeps it.")
+        said = _answer(task, query, labels, place)
+        if said is None:
+            break
+        place += said
+    return len(labels)
+
+
+def _answer(task: "Task", query: "Asked", labels: dict[int, str], place: int) -> int | None:
+    """Take lines until one answers a query. Returns 1 to go on, -1 to go back, None to stop."""
+    from rgd.datasets.given_labels import label_of, refusal
+
+    while (said := _line()) not in (None, ":q"):
+        if not said:
+            return 1
+        if said == ":b":
+            if place:
+                return -1
+            print("This is the first query.")
+        elif said == ":d":
+            if place in labels:
+                task.take_back(query)
+                del labels[place]
+            return 1
+        elif (label := label_of(said, query)) is None:
             print(refusal(said, query))
-    return given
+        else:
+            task.give(query, label)
+            labels[place] = label
+            return 1
+    return None
 
 
 def _line() -> str | None:

@@ -111,12 +111,12 @@ def refusal(text: str, query: Asked) -> str:
     )
 
 
-def write_given(path: Path, labels: Mapping[str, str], queries: Sequence[Asked]) -> None:
+def write_given(path: Path, labels: Mapping[str, str | None], queries: Sequence[Asked]) -> None:
     """Write labels beside those in the file, which stay, also those of other queries; all or nothing.
 
     Args:
         path: made if absent.
-        labels: by query; "" leaves the label for later.
+        labels: by query; "" leaves the label for later, None deletes the one that is there.
         queries: those of ``labels``, whose texts are written with them.
 
     Raises:
@@ -132,7 +132,8 @@ def write_given(path: Path, labels: Mapping[str, str], queries: Sequence[Asked])
         old = rows.get(query.query_id, {})
         options = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, query.options, strict=False))
         new = {"query_id": query.query_id, "question": query.question, "options": options}
-        rows[query.query_id] = {**old, **new, "label": labels.get(query.query_id) or old.get("label") or ""}
+        label = labels.get(query.query_id, "")
+        rows[query.query_id] = {**old, **new, "label": "" if label is None else label or old.get("label") or ""}
     text = io.StringIO(newline="")
     table_of = csv.DictWriter(text, columns, lineterminator="\n")
     table_of.writeheader()

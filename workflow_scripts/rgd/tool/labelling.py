@@ -43,6 +43,10 @@ class Task:
         """Write a label to the file at once."""
         write_given(self.file, {query.query_id: label}, [query])
 
+    def take_back(self, query: Asked) -> None:
+        """Delete a label from the file at once; the query keeps its row."""
+        write_given(self.file, {query.query_id: None}, [query])
+
     def lay_out(self) -> int:
         """Write a row for each query that has none, and return how many queries are without a label."""
         write_given(self.file, {}, self.queries)
