@@ -87,6 +87,15 @@ def test_a_job_is_a_line_with_the_share_of_the_time(said: io.StringIO) -> None:
     handler.close()
 
 
+def test_that_a_run_will_end_is_said_once(said: io.StringIO) -> None:
+    handler = logger(said)
+    tell(handler, LogEvent.WORKFLOW_STARTED)
+    for _ in range(3):
+        tell(handler, None, "Will exit after finishing currently running jobs (scheduler).")
+    assert said.getvalue().count("Will exit") == 1
+    handler.close()
+
+
 def test_without_a_plan_the_lines_tell_shares_of_the_jobs(said: io.StringIO) -> None:
     handler = logger(said)
     tell(handler, LogEvent.WORKFLOW_STARTED)
