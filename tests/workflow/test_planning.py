@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.project import Project
-from tests.workflow.test_edits import ACCURACY, CASES, CORE, EXTRA, append, copied, keys, matching, router, text
+from tests.workflow.project import MEMBERS, Project
+from tests.workflow.test_edits import ACCURACY, CASES, CORE, EXTRA, append, copied, keys, lists, matching, router, text
 
 CELL = "results/cells/tiny/real/tiny/knn.parquet"
 
@@ -68,15 +68,18 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
     [
         (append(f"{CORE}/routers/knn.py", EXTRA), "rgd.routers.knn: EXTRA new"),
         (
-            text(f"{CORE}/scoring.py", "def score_routes(", "def score_routes(\n    unused=None, *,"),
+            text(f"{CORE}/scoring/cells.py", "def score_routes(", "def score_routes(\n    unused=None, *,"),
             "rgd.scoring.cells: score_routes changed",
         ),
         (append("config/prompts/ask_plain.txt", "Now."), "config/prompts/ask_plain.txt: line 3: nothing → Now."),
         (keys("experiment/tiny.yaml", seeds=[0, 2]), "config/experiment/tiny.yaml: seeds: + 2, - 1"),
         (
             keys("pool/tiny.yaml", members=["tiny-a-plain", "tiny-b-plain"]),
-            "config/pool/tiny.yaml: members: - tiny-a-chat, - tiny-b-chat",
+            "pool tiny no longer has the members tiny-a-chat, tiny-b-chat",
         ),
+        (CASES["a member more"][0], "pool tiny has a new member tiny-a-third"),
+        (keys("pool/tiny.yaml", members=MEMBERS[::-1]), "pool tiny has its members in another order"),
+        (CASES["a router less"][0], "config/experiment/tiny.yaml: routers: - knn, - latent_truth, - majority"),
         (
             keys("generator/tiny-writer.yaml", temperature=0.5),
             "config/generator/tiny-writer.yaml: temperature: 0.8 → 0.5",
@@ -90,7 +93,18 @@ def test_a_plan_says_what_was_edited(finished: Project, tmp_path: Path, edit, re
     project = finished.copy(tmp_path / "copy")
     edit(project)
     plan = planned(project)
-    assert reason in reasons(plan) if reason else reasons(plan) == []
+    assert reasons(plan) == ([reason] if reason else [])
+
+
+@pytest.mark.slow
+def test_a_plan_names_the_files_that_an_experiment_has_one_more_of(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    lists("experiment/tiny.yaml", routers=["smoothie_task"])(project)
+    # No path and no digest in them.
+    assert sorted(reasons(planned(project))) == [
+        "config/experiment/tiny.yaml: routers: + smoothie_task",
+        "router smoothie_task is new",
+    ]
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgd.planning.changes import NOTHING, code_changes, differences, few, leaves, named, shown
+from rgd.planning.changes import NOTHING, Change, Leaf, code_changes, differences, few, kind_of, leaves, named, shown
 
 
 def slice_of(**content: object) -> str:
@@ -17,12 +17,12 @@ def code_of(fingerprint: str, **libraries: str) -> str:
     return slice_of(fingerprint=fingerprint, of=["fit.py", "rgd.routers.knn"], libraries=libraries)
 
 
-def origin(parameter: str, path: tuple[str, ...]) -> str:
-    return f"{parameter}@{'.'.join(path)}"
+def tell(parameter: str, found: list[Leaf]) -> list[Change]:
+    return [Change(kind_of(old, new), f"{parameter}@{'.'.join(path)}: {shown(old, new)}") for path, old, new in found]
 
 
 def texts(before: dict[str, object], now: dict[str, object], kept: dict[str, dict] | None = None) -> list[str]:
-    return [change.text for change in differences(before, now, origin, (kept or {}).get)]
+    return [change.text for change in differences(before, now, tell, (kept or {}).get)]
 
 
 def test_a_changed_key_is_named_with_both_values() -> None:
@@ -92,10 +92,10 @@ def test_the_changed_definition_alone_is_named_whatever_the_order(names: list[st
 
 def test_a_file_whose_hash_is_kept_has_changed_content() -> None:
     old, new = "0" * 64, "f" * 64
-    (change,) = differences({"own_content": old}, {"own_content": new}, lambda *_: "a.csv", lambda _: None)
+    (change,) = differences({"own_content": old}, {"own_content": new}, tell, lambda _: None)
     assert change.kind == "data"
     assert old[:8] not in change.text
-    assert change.text.startswith("a.csv")
+    assert change.text.startswith("own_content@")
 
 
 NOW = {"slice": slice_of(k=4, seed=0), "members": '["a","b"]', "code": code_of("two"), "count": 7}

@@ -16,6 +16,7 @@ from rgd.config.analyses import check_analyses
 from rgd.config.checks import check_catalogues, check_experiment
 from rgd.config.files import CATALOGUES, Broken, fault_of_name, file_of, names_in, searched
 from rgd.config.hints import nearest
+from rgd.config.products import unique
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
 
@@ -63,6 +64,7 @@ def load_all(
     check_experiment(config, folders, broken, check_data)
     generated.check(config, folder)
     check_analyses(config, folder)
+    config.set_overridden(_overridden(names, overrides))
     return config, broken
 
 
@@ -241,6 +243,13 @@ def _mangle_override(text: str, names: Mapping[str, list[str]]) -> list[str]:
     # A section of the root is a choice among files.
     is_key = section is not None and key in section.model_fields and (sections or not _section(Config, [key]))
     return [f"++{rest}"] if is_key and assigns and not sign and not value.startswith("{") else [text]
+
+
+def _overridden(names: Mapping[str, list[str]], overrides: list[str]) -> tuple[str, ...]:
+    """The keys that ``overrides`` set, each once; a choice among files, such as site=slurm, is none."""
+    mangled = (each for text in overrides for each in _mangle_override(text, names))
+    keys = (each.lstrip("+~").partition("=")[0].replace("__dot__", ".") for each in mangled)
+    return unique(key for key in keys if key not in (*CATALOGUES, "experiment", "site"))
 
 
 def _explain_hydra(

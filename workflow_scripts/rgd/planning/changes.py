@@ -10,8 +10,8 @@ LONGEST = 60
 """Length in characters of the longest value shown in full."""
 
 Definitions = Mapping[str, Mapping[str, str]]
-Origin = Callable[[str, tuple[str, ...]], str]
-"""Names a value for a person, given the parameter and the keys that lead to the value within it."""
+Leaf = tuple[tuple[str, ...], Any, Any]
+"""Where two trees differ: the keys that lead there, and both values."""
 
 
 class Change(NamedTuple):
@@ -70,7 +70,7 @@ def named(recorded: Sequence[str], now: Mapping[str, Any], told: Mapping[str, An
 def differences(
     before: Mapping[str, Any],
     now: Mapping[str, Any],
-    origin: Origin,
+    tell: Callable[[str, list[Leaf]], list[Change]],
     definitions: Callable[[str], Definitions | None],
 ) -> list[Change]:
     """The changes from ``before`` to ``now``.
@@ -78,7 +78,7 @@ def differences(
     Args:
         before: the parameters that a file was made with, by name.
         now: the present parameters by name; there may be more of them.
-        origin: see :data:`Origin`.
+        tell: puts the leaves in which a parameter differs into words.
         definitions: the definitions behind a fingerprint; None if they are no longer known.
     """
     found = []
@@ -90,11 +90,11 @@ def differences(
         if _is_code(old) or _is_code(new):
             found += _code_changes(old, new, definitions)
         else:
-            found += [Change(_kind(a, b), f"{origin(name, path)}: {shown(a, b)}") for path, a, b in leaves(old, new)]
+            found += tell(name, leaves(old, new))
     return found
 
 
-def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any, Any]]:
+def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[Leaf]:
     """Where two trees of plain values differ: the keys that lead there, and both values."""
     old, new = opened(old), opened(new)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -169,7 +169,8 @@ def _code_changes(old: Any, new: Any, definitions: Callable[[str], Definitions |
     return found + [Change("library", f"{path[0]}: {a} → {b}") for path, a, b in libraries]
 
 
-def _kind(old: Any, new: Any) -> str:
+def kind_of(old: Any, new: Any) -> str:
+    """The kind of a change between two values, as in :class:`Change`."""
     if _is_hash(old) and _is_hash(new):
         return "data"
     return "prompt" if _is_long(old) or _is_long(new) else "configuration"

@@ -8,7 +8,6 @@ from typing import Any
 
 from rgd.artifacts.digests import digest
 from rgd.artifacts.provenance import SUFFIX, name_under, read_provenance
-from rgd.config.origins import origin
 from rgd.errors import UserError
 from rgd.planning import changes, reasons
 from rgd.planning.changes import Change, opened
@@ -121,17 +120,8 @@ def _bytes(root: Path, name: str, content: Mapping[str, Any]) -> list[Change]:
 
 
 def _own(job: Job, content: Mapping[str, Any], plan: Plan) -> list[Change]:
-    now = {name_under(plan.root, path) for path in job.inputs}
-    words = [f"+ {name}" for name in sorted(now - set(content["inputs"]))]
-    words += [f"- {name}" for name in sorted(set(content["inputs"]) - now)]
-    inputs = [Change("inputs", f"inputs of {job.rule}: {changes.few(words)}")] if words else []
     before = {name: value for name, value in content["parameters"].items() if name in job.parameters}
-    return inputs + changes.differences(
-        before,
-        job.parameters,
-        lambda parameter, path: origin(plan.config, job.rule, job.wildcards, parameter, path),
-        lambda fingerprint: reasons.definitions(plan.root, fingerprint, reasons.code_of(job)),
-    )
+    return reasons.since(job, plan, before, content["inputs"])
 
 
 def content(story: Story, changed: list[tuple[Change, list[str]]]) -> dict[str, Any]:

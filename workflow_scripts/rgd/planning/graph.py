@@ -5,9 +5,11 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rgd.artifacts.provenance import name_under
 from rgd.config.command_line import check_settings
 from rgd.config.schema import Config
 from rgd.errors import UserError
@@ -100,6 +102,11 @@ class Plan:
     def root(self) -> Path:
         """The results' folder."""
         return Path(self.config.paths.results)
+
+    @cached_property
+    def makers(self) -> dict[str, Mapping[str, str]]:
+        """The wildcards of the job that makes each file, by the file's name under the results' folder."""
+        return {name_under(self.root, path): job.wildcards for job in self.jobs for path in job.outputs}
 
 
 def build(targets: Sequence[str] = (), config: Sequence[str] = (), profile: str | None = None) -> Plan:

@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rgd.artifacts.fingerprint import follow
 from rgd.artifacts.provenance import carriers, name_under, read_definitions, read_provenance
-from rgd.config.origins import origin
 from rgd.planning import changes
 from rgd.planning.changes import Change, Definitions
 from rgd.planning.graph import Job, Plan
+from rgd.planning.telling import Telling, new_member
 
 # Wildcards in a missing file's path; those that best explain why it is missing come first.
 _TELLING = (
@@ -37,9 +38,11 @@ def reasons(plan: Plan) -> dict[int, list[Change]]:
     running = [job for job in plan.jobs if job.runs]
     found = {job.number: changes_of(job, plan) for job in running}
     newcomers = _newcomers(plan.jobs)
+    told = set(itertools.chain.from_iterable(found.values()))
     for job in running:
         if job.missing and not found[job.number]:
-            found[job.number] = [_missing(job, newcomers)]
+            change = _missing(job, newcomers)
+            found[job.number] = [new_member(plan.config, job.wildcards.get("member", ""), told) or change]
     return found
 
 
@@ -50,12 +53,11 @@ def changes_of(job: Job, plan: Plan) -> list[Change]:
     if job.record.refusal:
         return [Change("data", job.record.refusal)]
     told = next(filter(None, map(read_provenance, carriers(job.outputs))), {}).get("parameters")
-    found = changes.differences(
-        changes.named(job.record.parameters, job.parameters, told),
-        job.parameters,
-        lambda parameter, path: origin(plan.config, job.rule, job.wildcards, parameter, path),
-        lambda fingerprint: definitions(plan.root, fingerprint, code_of(job)),
-    )
+    before = changes.named(job.record.parameters, job.parameters, told)
+    are_same = set(job.record.inputs) == set(job.inputs)
+    found = since(job, plan, before, None if are_same else [name_under(plan.root, path) for path in job.record.inputs])
+    if are_same and sorted(job.record.inputs) != sorted(job.inputs):
+        found.append(Change("inputs", f"inputs of {job.rule}: the same files, some a different number of times"))
     if _is_made_with_less(job):
         found.append(Change("code", "code: no record of the code that made it"))
     if job.is_cut:
@@ -63,24 +65,29 @@ def changes_of(job: Job, plan: Plan) -> list[Change]:
     elif job.missing:
         found.append(Change("data", f"{name_under(plan.root, job.missing[0])} is gone"))
     found += [Change("data", f"{name_under(plan.root, path)} has changed") for path in job.newer]
-    return found + _inputs(job, plan)
+    return found
+
+
+def since(job: Job, plan: Plan, parameters: Mapping[str, Any], inputs: Iterable[str] | None) -> list[Change]:
+    """How a job's parameters and inputs differ from those that its outputs were made with.
+
+    Args:
+        job: the job.
+        plan: the plan that has it.
+        parameters: the earlier ones by name; those that are the same may be left out.
+        inputs: the earlier ones, by their names under the results' folder; None if they are the same.
+    """
+    telling = Telling(job, plan)
+    telling.parameters(parameters, lambda fingerprint: definitions(plan.root, fingerprint, code_of(job)))
+    if inputs is not None:
+        telling.inputs(inputs, [name_under(plan.root, path) for path in job.inputs])
+    return telling.changes()
 
 
 def _is_made_with_less(job: Job) -> bool:
     """Whether there are parameters now but were none then, as for a rule that has since got a fingerprint."""
     assert job.record is not None
     return not job.record.parameters and bool(job.parameters)
-
-
-def _inputs(job: Job, plan: Plan) -> list[Change]:
-    """The inputs that were added or removed since."""
-    assert job.record is not None
-    before, now = set(job.record.inputs), set(job.inputs)
-    words = [f"+ {name_under(plan.root, path)}" for path in sorted(now - before)]
-    words += [f"- {name_under(plan.root, path)}" for path in sorted(before - now)]
-    if not words and sorted(job.record.inputs) != sorted(job.inputs):
-        words = ["the same files, some a different number of times"]
-    return [Change("inputs", f"inputs: {changes.few(words)}")] if words else []
 
 
 def _missing(job: Job, newcomers: Mapping[tuple[str, str], bool]) -> Change:

@@ -5,7 +5,7 @@ The reference page docs/configuration.md is generated from the descriptions here
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from rgd.config.schema.base import KEY_PATTERN, SIZE_PATTERN, Key, RepositoryName, Section, Seed, Sha256, SizeKey
 from rgd.config.schema.datasets import (
@@ -109,3 +109,13 @@ class Config(Section):
     model: dict[Key, Model]
     pool: dict[Key, Pool]
     router: dict[Key, Router]
+    _overridden: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """The keys that the command line sets, as GROUP.NAME.KEY, experiment.KEY or the KEY of the root."""
+        return self._overridden
+
+    def set_overridden(self, keys: tuple[str, ...]) -> None:
+        """Remember which keys the command line sets; no value depends on it."""
+        self._overridden = keys
