@@ -79,7 +79,6 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
         ),
         (CASES["a member more"][0], "pool tiny has a new member tiny-a-third"),
         (keys("pool/tiny.yaml", members=MEMBERS[::-1]), "pool tiny has its members in another order"),
-        (CASES["a router less"][0], "config/experiment/tiny.yaml: routers: - knn, - latent_truth, - majority"),
         (
             keys("generator/tiny-writer.yaml", temperature=0.5),
             "config/generator/tiny-writer.yaml: temperature: 0.8 → 0.5",
