@@ -1,15 +1,15 @@
 """Write the fingerprints of code that makes the same files as earlier versions': ``rgd/planning/known_code.json``.
 
-    python -m dev.known_code OLD...
+    python -m dev.known_code [OLD...]
 
-Each OLD is a checkout of such a version. Run it only where the rules below make the same files as they did there; a rule
+Each OLD is a checkout of such a version, beside those that the file knows already. Run it only where the rules below make the same files as they did there; a rule
 whose files may differ is left out of RULES, and then runs again in projects of that version.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rgd.artifacts.files import write_json
@@ -49,8 +49,10 @@ for names, plugins in wanted:
 """
 
 
-def known_code(checkouts: Iterable[Path]) -> dict[str, dict[str, list[str]]]:
-    """By rule the fingerprints of the earlier ``checkouts`` and those of this one."""
+def known_code(
+    checkouts: Iterable[Path], known: Mapping[str, Mapping[str, list[str]]]
+) -> dict[str, dict[str, list[str]]]:
+    """By rule the fingerprints of earlier versions, those that are ``known`` and those of ``checkouts``, and of this one."""
     former = {new: name for name, new in RENAMED.items()}
     wanted = [(rule, ()) for rule in RULES]
     wanted += [("benchmark_questions", (f"rgd.datasets.{adapter}",)) for adapter in ADAPTERS]
@@ -67,8 +69,10 @@ def known_code(checkouts: Iterable[Path]) -> dict[str, dict[str, list[str]]]:
         done = subprocess.run(command, env={"PYTHONPATH": scripts}, capture_output=True, text=True, check=True)
         for (rule, _), before in zip(wanted, done.stdout.split(), strict=True):
             found[rule]["before"].append(before)
+    for rule, lists in found.items():
+        lists["before"] = list(dict.fromkeys([*known.get(rule, {}).get("before", []), *lists["before"]]))
     return found
 
 
 if __name__ == "__main__":
-    write_json(KNOWN_CODE, known_code(map(Path, sys.argv[1:])))
+    write_json(KNOWN_CODE, known_code(map(Path, sys.argv[1:]), json.loads(KNOWN_CODE.read_text(encoding="utf-8"))))
