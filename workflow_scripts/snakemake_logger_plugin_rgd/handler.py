@@ -304,7 +304,7 @@ class LogHandler(LogHandlerBase):
         for job in self.run.of(State.RUNNING):
             if job.log and _is_of(Path(job.log), job):
                 job.says = logs.last_line(Path(job.log))
-                job.count = logs.counted(job.says) or job.count
+                job.count = logs.still_counted(job.says, job.count)
 
     def _say_unless_verbose(self, lines: list[str]) -> None:
         """Say what Snakemake says in other words with ``--verbose``."""

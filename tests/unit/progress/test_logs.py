@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rgd.progress import logs, words
 from rgd.progress.logs import Count
+from rgd.progress.run import Job
 
 BAR = "Converting and de-quantizing GGUF tensors...:  19%|#8        | 54/291 [00:06<00:09, 24.56it/s]"
 FAILED = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f(\n      ^^\n'
@@ -105,3 +106,18 @@ def test_a_start_that_failed_is_read_from_the_log_of_snakemake(tmp_path: Path) -
     assert logs.failed_start(log) == ["ImportError: a"]
     log.write_text(f"{FAILED}ImportError: a\nRuleException:\nb\n")
     assert logs.failed_start(log) == []
+
+
+def test_a_count_stays_until_all_of_it_is_done() -> None:
+    some, all_ = Count("f.gguf", 3, 9, "MB"), Count("f.gguf", 9, 9, "MB")
+    assert logs.still_counted("waiting for the disk", some) == some
+    assert logs.still_counted("f.gguf: converting", all_) is None
+    assert logs.still_counted("f.gguf: 4 of 9 MB", some) == Count("f.gguf", 4, 9, "MB")
+    assert logs.still_counted("f.gguf: fetching", None) is None
+
+
+def test_what_is_counted_is_named_where_the_job_is_named_after_something_else() -> None:
+    job = Job(1, "fetch_model", "Fetching the weights of m", count=logs.counted(BAR))
+    assert "tensors: 54 of 291" in words.at_work(job, 0.0)
+    job = Job(1, "ask_answers", "m answers q", asks="m", count=Count("answers", 54, 291))
+    assert words.at_work(job, 0.0).endswith("): 54 of 291")

@@ -77,6 +77,17 @@ def counted(text: str) -> Count | None:
         return None
 
 
+def still_counted(text: str, before: Count | None) -> Count | None:
+    """How far a job has come by the last line of its log, or as it was ``before``, unless all of that was done.
+
+    Something else begins then, of which the line tells.
+    """
+    found = counted(text)
+    if found is None and before is not None and before.done < before.total:
+        return before
+    return found
+
+
 def last_line(path: Path) -> str:
     """The last line of a log that is being written, or the present state of a bar, but no library's; "" if there is none."""
     return next((each for each in reversed(_lines(_tail(path))) if not _OF_LIBRARY.match(each)), "")

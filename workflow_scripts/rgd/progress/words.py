@@ -48,7 +48,10 @@ def counted(count: Count) -> str:
 
 def at_work(job: Job, now: float) -> str:
     """What a job at work does, for how long, and how far it has come."""
-    further = counted(job.count) if job.count is not None else flat(job.says)
+    further = flat(job.says) if job.count is None else counted(job.count)
+    if job.count is not None and not job.count.unit and not job.asks:
+        # What is counted is not what the job is named after.
+        further = f"{flat(job.count.title).rstrip('.')}: {further}"
     return f"{flat(job.title)} ({clock(job.elapsed(now))})" + (f": {further}" if further else "")
 
 
