@@ -1,6 +1,8 @@
 """An engine core in a process of its own ends with the job, however the job ends; its lease is free at once."""
 
+import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rgd.engines.core_process import has_died, on_death
 from rgd.store.leases import Leases
 from tests import tiny_models
 
@@ -84,6 +87,21 @@ def test_a_fork_ends_with_its_parent_and_others_are_left_alone() -> None:
         assert not has_ended(other)
     finally:
         os.kill(other, signal.SIGKILL)
+
+
+def test_a_process_counts_as_dead_as_soon_as_its_death_is_told() -> None:
+    """Its exit code may be known a moment later only; an error that names it is then looked at too soon."""
+    for _ in range(50):
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        process.start()
+        assert not has_died([process])
+        told: queue.Queue[bool] = queue.Queue()
+        on_death([process], lambda told=told, process=process: told.put(has_died([process])))
+        process.kill()
+        assert told.get(timeout=60)
+        process.join()
+        assert has_died([process])
+    assert not has_died([])
 
 
 CORE = """

@@ -37,8 +37,8 @@ def can_fork() -> bool:
 
 
 def has_died(processes: Sequence[BaseProcess]) -> bool:
-    """Whether one of ``processes`` has ended."""
-    return any(process.exitcode is not None for process in processes)
+    """Whether one of ``processes`` has ended, or is about to: the system closes its files before its exit code is known."""
+    return bool(connection.wait([process.sentinel for process in processes], timeout=0)) if processes else False
 
 
 def on_death(processes: Sequence[BaseProcess], tell: Callable[[], None]) -> None:
