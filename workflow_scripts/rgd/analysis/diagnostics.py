@@ -239,7 +239,7 @@ def remarked(name: str, router: Router) -> Finding:
     return _finding(
         f"{name}{ITSELF}",
         len(said),
-        " ".join(part for part in (contract.standing(router), *contract.explanations(router).values(), *said) if part)
+        " ".join(part for part in (contract.standing(router), *said) if part)
         or "nothing in the training queries speaks against it",
         not said,
         "Its ranking and its estimates are guesses to that extent. Generate more queries, or harder ones; docs/latent_truth.md says "

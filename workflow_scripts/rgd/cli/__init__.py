@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(printable(f"rgd: {error}{f' {_room(options)}' if is_full(error) else ''}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("rgd: interrupted; rerun the command to resume.", file=sys.stderr)
+        print("rgd: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader closed the pipe, as in `rgd store ls | head`; without this, the flush at exit would fail too.

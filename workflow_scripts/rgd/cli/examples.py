@@ -25,7 +25,7 @@ EXAMPLES = {
     "import routellm": "rgd import routellm gsm8k.csv --to data --name mine",
     "import routerarena": "rgd import routerarena cached/ --to data --name mine",
     "import routerbench": "rgd import routerbench routerbench.csv --to data --name mine",
-    "import table": "rgd import table answers.csv --to data --name mine --columns member=model",
+    "import table": "rgd import table answers.csv --to data --name mine --columns question=prompt label=right model=model answer=said",
     "init own": 'rgd init own mine --task kitchen="Cooking by measure."',
     "init model": "rgd init model mine --server http://localhost:8000/v1 --pool own",
     "init recorded": "rgd init recorded mine --from data",

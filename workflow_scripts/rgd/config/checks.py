@@ -362,6 +362,8 @@ def _check_mirror(config: Config, folder: Path) -> None:
             f"DIR/{first} exists."
         )
     root = Path(config.paths.data_root)
+    if not root.is_dir():
+        raise UserError(f"data_root={root} is not a folder. Correct it.")
     for file, where in wanted.items():
         if not (root / file).exists():
             known = [str(path.relative_to(root)) for path in sorted((root / file).parent.glob("[!.]*"))]

@@ -294,6 +294,10 @@ def _keys_of(file: Path) -> list[str]:
 _MAY_HOLD_SECRETS = ("key_variable", "base_url")
 
 
+_PLAIN = {"bool_parsing": "write true or false", "bool_type": "write true or false"}
+"""Messages of pydantic in plainer words, by its name of the mistake."""
+
+
 def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: Path, overrides: list[str]) -> str:
     lines = []
     for location, problem in _one_each(problems):
@@ -322,7 +326,7 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
                 f"{where}: {key} = {problem['input']!r} is not one of {choices}. " + nearest(problem["input"], choices)
             )
         else:
-            message = problem["msg"].removeprefix("Value error, ")
+            message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
             # A whole section is too long to show.
             shown = not isinstance(problem["input"], dict) and location[-1] not in _MAY_HOLD_SECRETS
             given = f" = {problem['input']!r}" if shown else ""

@@ -93,7 +93,8 @@ def end(run: Run, now: float, *, is_stopped: bool, logfile: str) -> list[str]:
     time = duration(run.elapsed(now))
     if is_stopped:
         return [
-            f"Stopped after {time}; {done:,} of {_jobs(run.total)} done. To resume, run the same command again.{where}"
+            f"Stopped after {time}; {done:,} of {_jobs(run.total)} done, and what the others had is kept. To resume, run the same "
+            f"command again.{where}"
         ]
     if failures:
         others = run.total - done - len(failures)

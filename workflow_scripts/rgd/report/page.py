@@ -41,9 +41,9 @@ CAPTIONS = {
 }
 
 TRUST = (
-    "No label tells here how good the routers are, so this is what they say themselves, and the checks with something to look at. "
-    "Labels are what shows more: `rgd label` asks you for those that decide most, in an hour or less (`labels: n` in a router's file, "
-    "or `rgd label --bundle`). They are used by the next run."
+    "No labelled test questions tell here how good the routers are, so this is what they say themselves, and the checks with "
+    "something to look at. Labels are what shows more: the command rgd label asks you for those that decide most, in an hour or less "
+    "(labels: n in a router's file, or rgd label --bundle). They are used by the next run."
 )
 VARIANTS = (
     "Variants: topK asks the K members that the router ranks first, or its best panel of K, and combines their answers; sequentialB "

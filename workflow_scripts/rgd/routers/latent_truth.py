@@ -319,7 +319,9 @@ class LatentTruth(Router):
             return f"{used}; more are not needed."
         more, little = "more labels" if self.labels_used_ else "labels", f"{100 * LITTLE_REGRET:g} points"
         if self.labels_needed_ < 0:
-            return f"{used}; {more} of these queries (at most {FURTHER[-1]:,}) would not bring the cost under {little}."
+            value = dict(zip(self.diagnostic_names_.tolist(), self.diagnostics_.tolist(), strict=True))
+            most = min(FURTHER[-1], int(value["queries"]) - count)
+            return f"{used}; {more} of these queries (at most {most:,}) would not bring the cost under {little}."
         return f"{used}; about {self.labels_needed_} {more} would bring the cost under {little}."
 
     def certainty(self) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ def convert_gguf(source: Path, target: Path, name: str) -> None:
             raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
-            f"{name} has the right SHA-256 but could not be converted to safetensors: {reason}. Nothing was kept. If the disk of "
+            f"{name} has the right SHA-256 but could not be converted to safetensors: {reason.rstrip('.')}. Nothing was kept. If the disk of "
             f"{target.parent.parent} is full, make room or set paths.cache to a folder on another disk; otherwise run the "
             "same command again, which fetches the file again."
         ) from error

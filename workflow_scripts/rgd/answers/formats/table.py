@@ -160,5 +160,8 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> Re
 def _score(cell: Any, name: str) -> float | None:
     score = number_of(cell)
     if score is None and cell not in (None, "") and cell == cell:
-        raise UserError(f"the column {name} holds {str(cell)[:40]!r}, which is no score")
+        raise UserError(
+            f"the column {name} holds {str(cell)[:40]!r}, which is no score. Answers need a row each, with model=COLUMN and "
+            "answer=COLUMN"
+        )
     return score
