@@ -113,6 +113,16 @@ def test_wrong_type_names_key_and_value(folder: Path) -> None:
     assert "model/smollm2-135m.yaml: parameters_billion = 'much'" in text
 
 
+def test_what_is_no_truth_value_is_told_what_one_is(folder: Path) -> None:
+    assert "true or false" in message(folder, overrides=["experiment.report=perhaps"])
+
+
+def test_a_folder_of_data_that_is_not_there_is_named(folder: Path) -> None:
+    said = message(folder, experiment="recorded", data_root="/nowhere/dta")
+    assert "data_root=/nowhere/dta" in said
+    assert "not a folder" in said
+
+
 def test_value_out_of_range_names_the_range(folder: Path) -> None:
     edit(folder / "generator" / "qwen2.5-coder-1.5b.yaml", top_p=1.5)
     text = message(folder)

@@ -57,6 +57,9 @@ def test_the_end_names_no_time_left(run: Run) -> None:
 
 def test_a_share_says_what_it_is_of(run: Run) -> None:
     assert "of the time" in words.share(run, 100)
+    assert "failed" not in words.share(run, 100)
+    run.end(3, State.FAILED, 100)
+    assert "1 job failed" in words.share(run, 100)
     run.is_planned = False
     assert "of the jobs" in words.share(run, 100)
 

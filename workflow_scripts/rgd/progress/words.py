@@ -34,7 +34,9 @@ def share(run: Run, now: float) -> str:
     if left is None:
         return f"{percent} of the jobs (no estimate of the time)"
     bound = "about" if run.cores else "at least"
-    return f"{percent} of the time, {bound} {duration(left)} left"
+    failures = len(run.of(State.FAILED))
+    rest = f" for what can still run ({_jobs(failures)} failed)" if failures else ""
+    return f"{percent} of the time, {bound} {duration(left)} left{rest}"
 
 
 def counted(count: Count) -> str:
