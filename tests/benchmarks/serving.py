@@ -3,8 +3,8 @@
     python -m tests.benchmarks.serving --bundle results/bundles/D/S/P/R [--requests 100000] [--litellm .venv-litellm/bin/litellm]
 
 The embedder alone: one query after the other (its own latency), and batches of 64 (its own rate). Then ``/v1/decision`` at half
-that rate with evenly spaced requests, and with as many at once as it takes; and how the server's memory grows. Processor time
-is given beside the rates, since that of a query hardly depends on what else runs on the machine. With ``--litellm`` the same
+the rate of each with evenly spaced requests, and with as many at once as it takes; and how the server's memory grows. Processor
+time is given beside the rates, since that of a query hardly depends on what else runs on the machine. With ``--litellm`` the same
 requests go to LiteLLM's proxy with its own simple router (simple-shuffle) and deployments that reply at once without a server.
 """
 
@@ -148,9 +148,13 @@ async def _measure(
     connections = [Connection(target.port) for _ in range(2 * TOGETHER)]
     await connections[0].ask(target.request(queries[0]))
     requests_of = [target.request(query) for query in queries]
-    half = await _paced(connections, requests_of, rate / 2)
-    ratio = np.quantile(half, 0.99) / np.quantile(alone, 0.99)
-    print(f"{target.title} at half the embedder's rate: {_times(half)}; p99 is {ratio:.1f} times the embedder's own")
+    for name, half in (("one query at a time", 1 / (2 * alone.mean())), ("batches", rate / 2)):
+        found = await _paced(connections, requests_of, half)
+        ratio = np.quantile(found, 0.99) / np.quantile(alone, 0.99)
+        print(
+            f"{target.title} at half the embedder's rate of {name} ({half:.0f}/s): {_times(found)}; p99 is {ratio:.1f} times the "
+            "embedder's own"
+        )
     count = max(2 * len(connections), int(rate * SECONDS))
     begun = _processor(server), time.process_time()
     reached = await _saturated(connections, requests_of, count)
