@@ -113,6 +113,12 @@ def test_wrong_type_names_key_and_value(folder: Path) -> None:
     assert "model/smollm2-135m.yaml: parameters_billion = 'much'" in text
 
 
+@pytest.mark.parametrize("override", ["router.cascal.k_max=five", "dataset.quickstart.train_share=2"])
+def test_a_wrong_override_is_named_beside_the_file(folder: Path, override: str) -> None:
+    said = message(folder, overrides=[override])
+    assert said.count(override) == 1
+
+
 def test_what_is_no_truth_value_is_told_what_one_is(folder: Path) -> None:
     assert "true or false" in message(folder, overrides=["experiment.report=perhaps"])
 

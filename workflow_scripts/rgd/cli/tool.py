@@ -307,7 +307,9 @@ def _drift_lines(found: Any) -> list[str]:
     for name, shares in (("asked", found.asked), ("tasks", found.tasks)):
         shown = ", ".join(f"{each} {share:.0%}" for each, share in itertools.islice(shares.items(), 5))
         lines.append(f"{name:<14} {shown or 'nothing'}")
-    lines += [f"least like     {each['similarity']:.2f}  {_one_line(each['query'])}" for each in found.least_like]
+    lines += [
+        f"least like     similarity {each['similarity']:.2f}  {_one_line(each['query'])}" for each in found.least_like
+    ]
     return lines
 
 

@@ -60,7 +60,8 @@ def load_all(
     config = check_catalogues(_validated(tree, folder, overrides, broken), folder, broken)
     for (group, name), fault in broken.items():
         if any(text.lstrip("+~").startswith(f"{group}.{name}.") for text in overrides):
-            raise UserError(fault)
+            # The file may be right.
+            raise UserError("\n".join(dict.fromkeys([*fault.splitlines(), _with_overrides(overrides)])))
     check_experiment(config, folders, broken, check_data)
     generated.check(config, folder)
     check_analyses(config, folder)
@@ -333,8 +334,12 @@ def _explain(problems: Iterable[ErrorDetails], tree: Mapping[str, Any], folder: 
             end = "" if message.endswith("?") else "."
             lines.append(f"{where}: {key}{given}: {message[0].lower() + message[1:]}{end}")
     if overrides:
-        lines.append(masked(f"(The command line overrides {overrides}.)"))
+        lines.append(_with_overrides(overrides))
     return "\n".join(lines)
+
+
+def _with_overrides(overrides: list[str]) -> str:
+    return masked(f"(The command line overrides {overrides}.)")
 
 
 def _one_each(problems: Iterable[ErrorDetails]) -> list[tuple[list[str], ErrorDetails]]:
