@@ -90,7 +90,8 @@ def summary(frames: Frames, settings: Settings) -> tuple[list[Tile], str]:
         for best in records(rows.nlargest(1, "accuracy")):
             ends = f"{100 * best['ci_low']:.1f} to {100 * best['ci_high']:.1f}"
             label = "" if best["family"] == "reference" else f"{row_label(best['router'], best['variant'])}, "
-            router = f"{label}{best['calls_per_query']:.2f} {'call' if best['calls_per_query'] == 1 else 'calls'}"
+            calls = f"{best['calls_per_query']:.2f}"
+            router = f"{label}{calls} {'call' if calls == '1.00' else 'calls'}"
             tiles.append(Tile(name, f"{100 * best['accuracy']:.1f}", ends, router))
     is_one = len(first) == len(accuracy)
     return tiles, "" if is_one else group_title(settings["titles"], dataset=dataset, pool=pool)
