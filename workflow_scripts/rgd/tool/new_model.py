@@ -13,7 +13,6 @@ from rgd.artifacts.files import replacing
 from rgd.config import load_all
 from rgd.config.hints import nearest
 from rgd.config.pinning import commit_on_the_hub
-from rgd.config.products import listed
 from rgd.config.schema.base import COMMIT
 from rgd.errors import UserError
 from rgd.tool.new_files import as_yaml, check_name, write_new
@@ -143,18 +142,33 @@ def write_model(
 
 
 def experiments_by_pool(config: Path) -> dict[str, list[str]]:
-    """The experiments of a folder of configuration that ask the models of each pool."""
+    """The experiments of a folder of configuration that ask the models of each pool, by their files alone.
+
+    To compose each of them would take seconds; one whose file cannot be read, or names its pools elsewhere, is left out.
+    """
+    recorded = {path.stem for path in (config / "pool").glob("*.yaml") if _content(path).get("recorded") is not None}
     found: dict[str, list[str]] = {}
-    for name in sorted(path.stem for path in (config / "experiment").glob("*.yaml")):
-        try:
-            known = load_all(config, name, check_data=False)[0]
-        except UserError:
-            # Another command says what is wrong with it.
-            continue
-        for pool in listed(known).pools:
-            if known.pool[pool].recorded is None:
-                found.setdefault(pool, []).append(name)
+    for path in sorted((config / "experiment").glob("*.yaml")):
+        content = _content(path)
+        lists = [part.get("pools") for part in (content, *_listed(content.get("also"))) if isinstance(part, dict)]
+        for pool in dict.fromkeys(str(pool) for pools in lists for pool in _listed(pools)):
+            if pool not in recorded:
+                found.setdefault(pool, []).append(path.stem)
     return found
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is; none for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    """A file's keys; none if it cannot be read, of which another command says more."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def with_member(text: str, name: str, where: str) -> str:
