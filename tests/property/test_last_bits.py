@@ -22,6 +22,8 @@ from tests.property.pools import EXACT, World, reordered, worlds
 from tests.unit.analysis.test_diagnostics import GOOD_DRAWS
 from tests.unit.routing_worlds import niches
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 RELEASED = {
     "vote_weight": "posterior",
     "confidence_spread": "median",

@@ -10,6 +10,8 @@ import pytest
 
 from tests import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 # Makes a `.venv` whose interpreter is itself and whose pip only writes down that it was called.
 STUB = """#!/bin/sh
 here=$(pwd)

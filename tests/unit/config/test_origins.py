@@ -8,6 +8,8 @@ from rgd.config import load
 from rgd.config.origins import model_named, origin
 from rgd.config.schema import Config
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 CELL = {"dataset": "quickstart", "scenario": "real", "pool": "quickstart", "router": "cascal"}
 ASKED = {"dataset": "quickstart", "query_set": "benchmark", "member": "qwen2.5-coder-1.5b-examples"}
 DRAWN = {"dataset": "quickstart", "drawn": "qwen2.5-coder-0.5b"}

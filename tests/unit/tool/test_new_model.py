@@ -21,6 +21,8 @@ from rgd.tool import new_model
 from rgd.tool.new_model import cached_commit, from_weights, with_member
 from tests import ROOT
 
+pytestmark = [pytest.mark.slow, pytest.mark.ci]
+
 COMMIT, OTHER = "a" * 40, "b" * 40
 
 
