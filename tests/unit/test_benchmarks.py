@@ -23,7 +23,6 @@ COMMANDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.ci
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_benchmark_runs_at_its_tiny_size(name: str) -> None:
     results = ROOT / "results/bench"
