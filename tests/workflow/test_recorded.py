@@ -44,10 +44,16 @@ def accuracies(folder: Path) -> pd.DataFrame:
 
 
 def test_a_wrong_folder_is_one_message(tmp_path: Path) -> None:
-    done = run(tmp_path, tmp_path / "nothing")
-    assert done.returncode != 0
-    assert "there is no hub/TIGER-Lab/MMLU-Pro/test.parquet under data_root" in done.stderr
-    assert "Traceback" not in done.stderr
+    (tmp_path / "empty").mkdir()
+    said = {
+        "absent": "absent is not a folder",
+        "empty": "there is no hub/TIGER-Lab/MMLU-Pro/test.parquet under data_root",
+    }
+    for folder, expected in said.items():
+        done = run(tmp_path, tmp_path / folder)
+        assert done.returncode != 0
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
