@@ -3,16 +3,21 @@
 import contextlib
 import http.client
 import json
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import openai
 import pytest
 
+from rgd.tool.bundle import Content
+from rgd.tool.routing import Bundle
 from tests.faulty_server import Asked, FaultyServer, Play
-from tests.unit.tool.test_serving import QUESTION, ask, behind, usual
+from tests.unit.tool.test_serving import QUESTION, ask, behind, served, usual
 from tests.unit.tool.test_serving_streams import GEMINI, Endless
+from tests.unit.tool.tool_world import Rules, engines, member, world
 
 ASKED = {"prompt": "[user]\n{question}\n{options}"}
 
@@ -79,6 +84,38 @@ def test_a_vote_whose_second_member_is_slow_is_given_up() -> None:
             assert reply.has_begun.wait(10)
         assert reply.is_closed.wait(10)
         assert len(models.asked) == 2
+
+
+# Members that only choose are asked for no text.
+@pytest.mark.parametrize(("content", "way"), [("hello", "generate"), (QUESTION, "generate"), (QUESTION, "likelihood")])
+def test_a_model_in_this_process_stops(monkeypatch: pytest.MonkeyPatch, content: str, way: str) -> None:
+    begun, closed = threading.Event(), threading.Event()
+    usual_steps = Rules.steps
+
+    def steps(self: Rules, *arguments: Any) -> Iterator[Any]:
+        if begun.is_set():
+            yield from usual_steps(self, *arguments)
+            return
+        begun.set()
+        try:
+            while True:
+                time.sleep(0.01)
+                yield []
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(Rules, "steps", steps)
+    opened, _ = engines()
+    monkeypatch.setattr("rgd.engines.opening.opened", opened)
+    monkeypatch.setattr("rgd.tool.answering.opened", opened)
+    members = [member(f"m{i}", way) for i in range(6)]
+    with served(Bundle(Content(**{**vars(world()[0]), "members": members}))) as address:
+        with asking(address, content, "router-top3"):
+            assert begun.wait(10)
+        assert closed.wait(10)
+        assert soon(lambda: 'status="499"' in figures(address))
+        with openai.OpenAI(base_url=f"{address}/v1", api_key="none") as client:
+            assert ask(client, content).choices[0].message.content
 
 
 def test_others_get_their_replies() -> None:

@@ -83,10 +83,8 @@ class Members:
             if isinstance(engine, RemoteEngine) and sampling is not None:
                 async with self._place(engine):
                     answer = await engine.ask_once(request, sampling)
-            elif sampling is None:
-                (answer,) = await self._run(lambda: engine.score([request]))
             else:
-                (answer,) = await self._run(lambda: engine.generate([request], sampling))
+                answer = await self._answer_here(engine, request, sampling)
         if answer.trimmed:
             raise Fault(
                 413,
@@ -232,6 +230,24 @@ class Members:
         async with self._place(engine), contextlib.aclosing(engine.ask_in_pieces(request, sampling)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def _answer_here(self, engine: Engine, request: Request, sampling: Sampling | None) -> Answer:
+        """The answer of a model in this process, which stops between two steps if nobody waits for it any more."""
+        is_given_up = threading.Event()
+
+        def answer() -> Answer:
+            answers: list[Answer] = []
+            with contextlib.closing(engine.steps([request], sampling)) as steps:
+                for ended in steps:
+                    answers += [answer for _, answer in ended]
+                    if is_given_up.is_set() and not answers:
+                        raise UserError("nobody waits for this answer.")
+            return answers[0]
+
+        try:
+            return await self._run(answer)
+        finally:
+            is_given_up.set()
 
     async def _pieces_here(
         self, engine: Engine, request: Request, sampling: Sampling
