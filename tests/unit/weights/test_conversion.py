@@ -1,11 +1,19 @@
 """GGUF files become folders of safetensors: by the real libraries, from a file of a few kilobytes."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rgd.errors import UserError
+from rgd.weights import conversion
 from rgd.weights.conversion import GGUF_FILE, convert_gguf
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
@@ -87,3 +95,48 @@ def test_a_file_that_is_no_model_is_one_message_that_names_it(tmp_path: Path) ->
     (tmp_path / GGUF_FILE).write_bytes(b"GGUF" + bytes(60))
     with pytest.raises(UserError, match=r"toy\.gguf"):
         convert_gguf(tmp_path, tmp_path / "target", "toy.gguf")
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """A process that converts a file by a library that never ends, when its own process has begun to."""
+    begun, library = tmp_path / "begun", tmp_path / "libraries" / "torch.py"
+    library.parent.mkdir()
+    library.write_text(f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(600)\n")
+    program = (
+        "import sys; from pathlib import Path; from rgd.weights.conversion import convert_gguf\n"
+        "convert_gguf(Path(sys.argv[1]), Path(sys.argv[1]) / 'target', 'toy.gguf')"
+    )
+    code = os.pathsep.join([str(Path(conversion.__file__).parents[2]), str(library.parent)])
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": code}
+    with subprocess.Popen(
+        command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        end = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        yield process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_an_interrupt_ends_it_at_once(waiting: subprocess.Popen) -> None:
+    (child,) = children(waiting)
+    os.killpg(waiting.pid, signal.SIGINT)
+    _, said = waiting.communicate(timeout=20)
+    assert "KeyboardInterrupt" in said.splitlines()[-1]
+    assert said.count("Traceback") == 1
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_a_process_that_is_killed_is_one_message(waiting: subprocess.Popen) -> None:
+    (child,) = children(waiting)
+    os.kill(child, signal.SIGKILL)
+    _, said = waiting.communicate(timeout=20)
+    assert "SIGKILL" in said.splitlines()[-1]
+    assert "toy.gguf" in said.splitlines()[-1]

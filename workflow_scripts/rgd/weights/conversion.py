@@ -1,5 +1,10 @@
 """Conversion of a GGUF file to a folder of safetensors."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from rgd.errors import UserError
@@ -34,6 +39,43 @@ def convert_gguf(source: Path, target: Path, name: str) -> None:
 
 
 def _convert(source: Path, target: Path) -> None:
+    """Convert in a process of its own, which can be stopped at once: the libraries keep an interrupt until all is read."""
+    command = [sys.executable, "-m", __name__, str(source), str(target)]
+    code = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": code}) as process:
+        try:
+            said, _ = process.communicate()
+        finally:
+            process.kill()
+    if process.returncode < 0:
+        raise RuntimeError(
+            f"its process was ended by {signal.Signals(-process.returncode).name}, maybe for want of memory"
+        )
+    if process.returncode:
+        if not said:
+            raise RuntimeError(f"its process ended with exit code {process.returncode}")
+        problem = json.loads(said)
+        if problem["errno"] is not None:
+            raise OSError(problem["errno"], problem["reason"])
+        raise RuntimeError(problem["reason"])
+
+
+def _main(source: str, target: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # The output is for the error; what the libraries print goes where errors go.
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        _write(Path(source), Path(target))
+    except Exception as error:  # noqa: BLE001  the libraries' errors share no base class
+        number = getattr(error, "errno", None)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        json.dump({"errno": number if isinstance(number, int) else None, "reason": reason}, output)
+        output.flush()
+        sys.exit(1)
+
+
+def _write(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils.logging import disable_progress_bar
@@ -49,3 +91,7 @@ def _convert(source: Path, target: Path) -> None:
     )
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
