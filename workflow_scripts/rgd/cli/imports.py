@@ -63,8 +63,8 @@ def add(commands: "Commands") -> None:
                 nargs="+",
                 required=True,
                 metavar="WHAT=COLUMN",
-                help="question, options, label, task, model, models, answer, text, score, confidence, prompt_tokens, "
-                "completion_tokens, cost, latency",
+                help="question, options, label, task, model, answer, text, score, confidence, prompt_tokens, "
+                "completion_tokens, cost, latency; of a table with a column for each model, models=* (scores) or answers=*",
             )
     command = add_command(formats, RELEASED, "the paper's released code: its output folder", run_released)
     _add_folder(command)

@@ -345,6 +345,27 @@ def test_texts_that_fill_the_buffer_are_spilled_and_come_back(tmp_path: Path, mo
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("models", ["*", "first,second"])
+def test_a_column_of_answers_for_each_model(form: str, models: str, tmp_path: Path) -> None:
+    rows = []
+    for n in range(worlds.SIZE):
+        options = worlds.options(n)
+        said = {"first": "ABCD"[n], "second": f"The answer is ({'AACA'[n]})." if n else None}
+        rows.append({"q": worlds.question(n), "a": options[0], "b": options[1], "c": options[2], "d": options[3]})
+        rows[-1] |= {"right": "ABCD"[n], **said}
+    path = tmp_path / f"t.{form}"
+    if form == "csv":
+        worlds.table(path, [list(rows[0]), *([cell or "" for cell in row.values()] for row in rows)])
+    elif form == "jsonl":
+        worlds.lines(path, rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    columns = {"question": "q", "options": "a,b,c,d", "label": "right", "answers": models}
+    counts = import_files("table", [path], tmp_path / "data", columns=columns).models
+    assert {name: (each.joined, each.right) for name, each in counts.items()} == {"first": (4, 4), "second": (3, 1)}
+
+
 def test_tables_are_read_in_every_form(tmp_path: Path) -> None:
     rows = [
         {"q": worlds.question(n), "o": worlds.options(n), "said": worlds.options(n)[n], "right": n} for n in range(4)

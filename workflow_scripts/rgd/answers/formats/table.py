@@ -1,8 +1,8 @@
 """A table of any tool (CSV, TSV, JSONL or Parquet), whose columns the user names.
 
 A row is one model's answer, and ``model`` names the column of its name; without one the file's name is the model's. Or a row is
-a question, and ``models`` names the columns of the models, each with their scores (``models=*``: all columns not named
-otherwise).
+a question, and ``models`` names the columns of the models' scores, or ``answers`` those of their answers (``*``: all columns not
+named otherwise). An empty cell of these says that the model was not asked.
 """
 
 import ast
@@ -20,12 +20,13 @@ PATTERNS = ("*.csv", "*.tsv", "*.jsonl", "*.parquet")
 CONFIDENCE = "confidence"
 
 COLUMNS = (
-    *("question", "options", "label", "task", "model", "models", "answer", "text", "score", "confidence"),
+    *("question", "options", "label", "task", "model", "models", "answers", "answer", "text", "score", "confidence"),
     *("prompt_tokens", "completion_tokens", "cost", "latency"),
 )
 """What a column may hold."""
 ALL = "*"
 _ASKED = ("question", "options", "label", "task")
+_WIDE = ("models", "answers")
 
 
 def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
@@ -37,15 +38,19 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
     columns = dict(settings.columns)
     if "question" not in columns:
         raise UserError("the format table needs --columns question=COLUMN, by which models are joined.")
-    if "models" in columns and set(columns) - {*_ASKED, "models"}:
+    wide = next((name for name in _WIDE if name in columns), None)
+    if wide is not None and set(columns) - {*_ASKED, wide}:
         raise UserError(
-            "models names a column of scores for each model, so --columns can name only the question's columns beside it."
+            f"{wide} names a column for each model, so --columns can name only the question's columns beside it."
         )
-    if "models" not in columns and not {"answer", "text", "score"} & set(columns):
-        raise UserError("the format table needs --columns answer=COLUMN, text=COLUMN, score=COLUMN or models=*.")
+    if wide is None and not {"answer", "text", "score"} & set(columns):
+        raise UserError(
+            "the format table needs --columns answer=COLUMN, text=COLUMN or score=COLUMN; or with a column for each model "
+            "models=* (scores) or answers=*."
+        )
     for path in paths:
-        if "models" in columns:
-            yield from _wide(path, columns)
+        if wide is not None:
+            yield from _wide(path, columns, wide)
         else:
             for place, row in table_rows(path):
                 with reading(path, place):
@@ -54,17 +59,22 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
                 yield record
 
 
-def _wide(path: Path, columns: Mapping[str, str]) -> Iterator[Record]:
+def _wide(path: Path, columns: Mapping[str, str], wide: str) -> Iterator[Record]:
     models: list[str] | None = None
     for place, row in _cells(path):
         with reading(path, place):
             if models is None:
-                models = _models(row, columns)
+                models = _models(row, columns, wide)
             asked = _asked(row, columns, path.stem)
-            scores = [_score(row.get(name), name) for name in models]
-        for model, score in zip(models, scores, strict=True):
-            if score is not None:
-                yield Record(model, asked, score=score)
+            cells = {name: row.get(name) for name in models}
+            given = {name: cell for name, cell in cells.items() if cell is not None and cell != "" and cell == cell}
+            records = [
+                Record(name, asked, score=_score(cell, name))
+                if wide == "models"
+                else Record(name, asked, said=str(cell))
+                for name, cell in given.items()
+            ]
+        yield from records
 
 
 def _cells(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -77,9 +87,9 @@ def _cells(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield place, dict(zip(header, row, strict=True))
 
 
-def _models(row: Mapping[str, Any], columns: Mapping[str, str]) -> list[str]:
+def _models(row: Mapping[str, Any], columns: Mapping[str, str], wide: str) -> list[str]:
     named = [name for key in _ASKED if key in columns for name in columns[key].split(",")]
-    chosen = list(row) if columns["models"] == ALL else columns["models"].split(",")
+    chosen = list(row) if columns[wide] == ALL else columns[wide].split(",")
     models = [name for name in chosen if name and name not in named]
     _check(row, dict.fromkeys(models, ""), models)
     if not models:
@@ -161,7 +171,7 @@ def _score(cell: Any, name: str) -> float | None:
     score = number_of(cell)
     if score is None and cell not in (None, "") and cell == cell:
         raise UserError(
-            f"the column {name} holds {str(cell)[:40]!r}, which is no score. Answers need a row each, with model=COLUMN and "
-            "answer=COLUMN"
+            f"the column {name} holds {str(cell)[:40]!r}, which is no score. A column of answers is named by "
+            "answer=COLUMN, and those of a table with a column for each model by answers=*"
         )
     return score
