@@ -96,6 +96,15 @@ def test_a_plan_says_what_was_edited(finished: Project, tmp_path: Path, edit, re
 
 
 @pytest.mark.slow
+def test_before_the_first_run_there_is_one_reason(finished: Project, tmp_path: Path) -> None:
+    project = without_records(finished, tmp_path / "clone")
+    shutil.rmtree(project.folder / "results")
+    plan = planned(project)
+    assert len(plan["because"]) == 1
+    assert outputs_of(plan) == project.pending()
+
+
+@pytest.mark.slow
 def test_a_plan_names_the_files_that_an_experiment_has_one_more_of(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "copy")
     lists("experiment/tiny.yaml", routers=["smoothie_task"])(project)

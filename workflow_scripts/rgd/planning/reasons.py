@@ -38,10 +38,11 @@ def reasons(plan: Plan) -> dict[int, list[Change]]:
     running = [job for job in plan.jobs if job.runs]
     found = {job.number: changes_of(job, plan) for job in running}
     newcomers = _newcomers(plan.jobs)
+    is_first = all(job.missing and job.record is None for job in plan.jobs)
     told = set(itertools.chain.from_iterable(found.values()))
     for job in running:
         if job.missing and not found[job.number]:
-            change = _missing(job, newcomers)
+            change = Change("new", "nothing has been made yet") if is_first else _missing(job, newcomers)
             found[job.number] = [new_member(plan.config, job.wildcards.get("member", ""), told) or change]
     return found
 
