@@ -51,6 +51,30 @@ def test_a_setting_without_a_value_says_where_targets_stand(setting: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("setting", "instead"),
+    [
+        ("neighbours=32", "overrides=neighbours=32"),
+        ("router.knn.parameters.k=3", "overrides=router.knn.parameters.k=3"),
+        ("paths={cache: x}", "overrides=paths.cache=VALUE"),
+        ("experment=x", "Did you mean experiment?"),
+        ("=x", "experiment"),
+        ("a b=3", "experiment"),
+    ],
+)
+def test_an_unknown_key_says_what_to_write(setting: str, instead: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError) as failure:
+        check_settings([setting])
+    assert instead in str(failure.value)
+    assert main(["plan", "--config", setting]) == 1
+    assert instead in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["[a", "a: b: c", "'"])
+def test_a_value_that_is_no_yaml_is_a_text(value: str) -> None:
+    check_settings([f"overrides={value}"])
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["plan", "quesions"], ["quesions", "Did you mean questions?"]),

@@ -53,7 +53,7 @@ def check_settings(settings: Sequence[str]) -> None:
     """Check the form of what ``--config`` gives.
 
     Raises:
-        UserError: a setting is not KEY=VALUE, as a target that was typed after ``--config``.
+        UserError: a setting is not KEY=VALUE, as a target that was typed after ``--config``, or its key is unknown.
     """
     for setting in settings:
         if "=" not in setting:
@@ -61,6 +61,8 @@ def check_settings(settings: Sequence[str]) -> None:
                 f"--config {setting}: write KEY=VALUE, where KEY is {', '.join(KEYS)}. If {setting} is a target or a file, write it "
                 "before --config, which takes all that follows it."
             )
+        key, _, value = setting.partition("=")
+        _check_key(key, _value(value))
 
 
 def retold(given: Mapping[str, Any]) -> list[str]:
@@ -77,24 +79,46 @@ def retold(given: Mapping[str, Any]) -> list[str]:
 
 
 def _given(settings: Sequence[str]) -> dict[str, Any]:
-    import yaml
-
     check_settings(settings)
     given: dict[str, Any] = {}
     for setting in settings:
         key, _, value = setting.partition("=")
-        given[key] = yaml.safe_load(value)
+        given[key] = _value(value)
     return given
+
+
+def _value(text: str) -> Any:
+    """A value as Snakemake reads it: what is no YAML is a text."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of :func:`rgd.config.load` for what ``--config`` gave."""
     for key in given:
-        if key not in KEYS:
-            raise UserError(f"--config {key}={given[key]}: unknown key. " + nearest(key, list(KEYS)))
+        _check_key(key, given[key])
     overrides = given.get("overrides", [])
     return {
         "experiment": str(given.get("experiment", DEFAULT_EXPERIMENT)),
         "overrides": [overrides] if isinstance(overrides, str) else overrides,
         "data_root": given.get("data_root"),
     }
+
+
+def _check_key(key: str, value: Any) -> None:
+    if key not in KEYS:
+        raise UserError(f"--config {key}={value}: unknown key. " + _instead(key, value))
+
+
+def _instead(key: str, value: Any) -> str:
+    """What to write in the place of an unknown key of ``--config``."""
+    if key.partition(".")[0] not in Config.model_fields:
+        return nearest(key, list(KEYS))
+    if not isinstance(value, Mapping):
+        return f"Keys of the configuration are changed by overrides: --config overrides={key}={json.dumps(value)}"
+    inner = next(iter(value), "KEY")
+    return f"Keys of the configuration are changed by overrides, each with its path: --config overrides={key}.{inner}=VALUE"
