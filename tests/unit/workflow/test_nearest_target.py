@@ -1,11 +1,13 @@
 """The nearest target of a mistyped one."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from rgd.cli import main
-from rgd.config.command_line import check_settings
+from rgd.config.command_line import check_settings, configuration
+from rgd.config.compose import EXAMPLE
 from rgd.errors import UserError
 from rgd.workflow.nearest_target import hint
 from tests import ROOT
@@ -72,6 +74,26 @@ def test_an_unknown_key_says_what_to_write(setting: str, instead: str, capsys: p
 @pytest.mark.parametrize("value", ["[a", "a: b: c", "'"])
 def test_a_value_that_is_no_yaml_is_a_text(value: str) -> None:
     check_settings([f"overrides={value}"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("[a", "a: b: c", "3", "{a: b}", "[{a: b}]", "neighbours", "neighbours=[1"),
+        *("dataset.quickstart.title=Mine: the first", "dataset.quickstart.title='Mine: the first'"),
+    ],
+)
+def test_an_override_that_is_read_otherwise_than_meant_is_refused_with_one_that_works(value: str) -> None:
+    with pytest.raises(UserError) as failure:
+        configuration([f"overrides={value}"], folder=ROOT / "config")
+    assert EXAMPLE in str(failure.value)
+    (typed,) = shlex.split(EXAMPLE.replace("dataset.mine", "dataset.quickstart").removeprefix("--config "))
+    assert configuration([typed], folder=ROOT / "config").dataset["quickstart"].title == "Mine: the first"
+
+
+@pytest.mark.parametrize("value", ["", "[]", "~"])
+def test_no_override_is_none(value: str) -> None:
+    assert configuration([f"overrides={value}"], folder=ROOT / "config").neighbours == 64
 
 
 @pytest.mark.parametrize(

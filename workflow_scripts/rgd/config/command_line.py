@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rgd.config.compose import load, load_all
+from rgd.config.compose import EXAMPLE, load, load_all
 from rgd.config.files import Broken
 from rgd.config.hints import nearest
 from rgd.config.schema import Config
@@ -101,10 +101,16 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of :func:`rgd.config.load` for what ``--config`` gave."""
     for key in given:
         _check_key(key, given[key])
-    overrides = given.get("overrides", [])
+    overrides = given.get("overrides") or []
+    overrides = [overrides] if isinstance(overrides, str) else overrides
+    if not isinstance(overrides, list) or not all(isinstance(each, str) for each in overrides):
+        raise UserError(
+            f"--config overrides={overrides}: it is no text or list of texts as YAML reads it. Put each override in quotes, "
+            f"as in {EXAMPLE}."
+        )
     return {
         "experiment": str(given.get("experiment", DEFAULT_EXPERIMENT)),
-        "overrides": [overrides] if isinstance(overrides, str) else overrides,
+        "overrides": overrides,
         "data_root": given.get("data_root"),
     }
 

@@ -20,6 +20,9 @@ from rgd.config.products import unique
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
 from rgd.errors import UserError
 
+EXAMPLE = """--config "overrides=[\\"dataset.mine.title='Mine: the first'\\"]\""""
+"""An override whose value is in quotes, as it is typed in a shell."""
+
 
 def load(
     folder: str | Path,
@@ -256,6 +259,8 @@ def _overridden(names: Mapping[str, list[str]], overrides: list[str]) -> tuple[s
 def _explain_hydra(
     error: Exception, folder: Path, names: Mapping[str, list[str]], overrides: list[str], broken: Broken
 ) -> str:
+    from hydra.errors import OverrideParseException
+
     text = _one_line(error)
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
@@ -272,6 +277,12 @@ def _explain_hydra(
             key, file = path.rsplit(".", 1)[1], file_of(folder, group, known[-1])
             return f"override {path}: {file} has no key {key}. " + nearest(key, _keys_of(file))
         return f"override {path}: unknown key. " + nearest(group, [*Config.model_fields])
+    if isinstance(error, OverrideParseException):
+        override = masked(error.override.replace("__dot__", ".").lstrip("+"))
+        return (
+            f"override {override}: it cannot be read as KEY=VALUE. Put a value with colons, commas or brackets in quotes "
+            f"of its own, as in {EXAMPLE}."
+        )
     given = masked(f" (overrides: {overrides})") if overrides else ""
     return f"the configuration in {folder} cannot be composed: {text}{given}"
 
