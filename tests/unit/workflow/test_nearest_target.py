@@ -99,6 +99,8 @@ def test_no_override_is_none(value: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["plan", "pyproject.toml"], ["no rule makes pyproject.toml. "]),
+        (["plan", "pyproject.toml", "quesions"], ["Did you mean questions?"]),
         (["plan", "quesions"], ["quesions", "Did you mean questions?"]),
         (["explain", "results/splits/quikstart.parquet"], ["results/splits/quikstart.parquet"]),
         (

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgd.cli.arguments import add_command, add_commands, add_config_dir, positive
+from rgd.cli.arguments import above_zero, add_command, add_commands, add_config_dir, positive
 from rgd.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add(commands: "Commands") -> None:
     model.add_argument("--pool", metavar="POOL", help="pool whose file gets the new member")
     model.add_argument("--title", help="name in tables (default: NAME)")
     model.add_argument("--licence", help="licence of the weights, or terms of the API")
-    model.add_argument("--billion", type=float, metavar="N", help="parameters in billions")
+    model.add_argument("--billion", type=above_zero, metavar="N", help="parameters in billions")
     model.add_argument("--max-model-len", type=positive, metavar="N", help="most tokens of prompt and answer together")
     model.add_argument("--gpus", type=positive, metavar="N", help="GPUs of a job that runs it (default: none)")
     add_config_dir(model)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rgd.cli.arguments import add_command, add_settings, positive
+from rgd.cli.arguments import add_command, add_settings, positive, whole
 from rgd.errors import UserError
 from rgd.tool import DEFAULT_CACHE, load
 
@@ -61,7 +61,7 @@ def add(commands: "Commands") -> None:
         "the standard input",
     )
     route.add_argument("--json", action="store_true", help="print one JSON object per line")
-    route.add_argument("--nearest", type=int, default=3, metavar="N", help="training queries to show (default: 3)")
+    route.add_argument("--nearest", type=whole(0), default=3, metavar="N", help="training queries to show (default: 3)")
     route.add_argument("--answer", action="store_true", help="ask the chosen models and let them vote")
     route.add_argument(
         "--option", action="append", default=[], metavar="TEXT", help="an option of QUERY, in order; with --answer"
@@ -76,7 +76,7 @@ def add(commands: "Commands") -> None:
     )
     serve.add_argument(
         "--port",
-        type=int,
+        type=whole(0, 65_535),
         default=8040,
         help="port of http://127.0.0.1:PORT/v1 (default: %(default)s); 0 picks a free one",
     )
@@ -136,7 +136,7 @@ def add(commands: "Commands") -> None:
         command.add_argument(
             "--cache", default=DEFAULT_CACHE, metavar="DIR", help="cache of model weights (default: %(default)s)"
         )
-        command.add_argument("--threads", type=int, default=1, help="CPU threads of models (default: %(default)s)")
+        command.add_argument("--threads", type=positive, default=1, help="CPU threads of models (default: %(default)s)")
         command.add_argument("--offline", action="store_true", help="never contact the model hub")
         for option, what, text in (
             (

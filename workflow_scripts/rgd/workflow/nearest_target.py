@@ -46,8 +46,9 @@ def advise(known: Callable[[], Iterable[str]]) -> None:
         try:
             await own(self, *arguments, **options)
         except MissingRuleException as error:
-            absent = [str(file) for file in self.targetfiles if not os.path.lexists(file) and str(file) in str(error)]
-            target = absent[0] if absent else str(error)
+            named = sorted((str(file) for file in self.targetfiles if str(file) in str(error)), key=os.path.lexists)
+            # Of those that were typed one that is not there is meant first.
+            target = named[0] if named else str(error)
             # Snakemake would print the frames of an exception of its own.
             told = SystemExit(f"Target error: no rule makes {target}. {hint(target, known())}")
             setattr(told, ABSENT, target)

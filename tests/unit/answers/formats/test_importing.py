@@ -331,6 +331,9 @@ def test_scores_of_another_range_are_scaled_and_others_refused(tmp_path: Path) -
     columns = {"question": "q", "models": "*"}
     with pytest.raises(UserError, match=r"8.*--score-range"):
         import_files("table", [path], tmp_path / "data", columns=columns)
+    for limits in ((10, 0), (1, 1), (0, float("inf")), (float("-inf"), 1), (0, float("nan"))):
+        with pytest.raises(UserError, match="--score-range"):
+            import_files("table", [path], tmp_path / "data", columns=columns, limits=limits)
     import_files("table", [path], tmp_path / "data", columns=columns, limits=(0, 10))
     assert [row["score"] for row in read(tmp_path / "data", "table", "m")] == [0.8, 0.2]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,8 +70,10 @@ def import_files(
     for key in (dataset, pool):
         if not re.fullmatch(KEY_PATTERN, key) or len(key) > 80:
             raise UserError(f"{key[:80]!r} is no name of a folder: use letters, digits, dot, underscore and hyphen.")
-    if not limits[0] < limits[1]:
-        raise UserError(f"--score-range {limits[0]} {limits[1]} is empty: the lowest score comes first.")
+    if not -math.inf < limits[0] < limits[1] < math.inf:
+        raise UserError(
+            f"--score-range {limits[0]} {limits[1]} is no range: give two finite numbers, the lowest score first."
+        )
     source = importlib.import_module(f"rgd.answers.formats.{name}")
     files = checked_files(paths, source.PATTERNS)
     _refuse_copies(files)

@@ -247,6 +247,8 @@ def table_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 for row in batch.to_pylist():
                     yield f"row {number}", row
                     number += 1
+    elif not path.exists():
+        raise UserError(f"{path} is missing. Correct its name.")
     else:
         raise UserError(
             f"{path} ends in {suffix or 'nothing'}, which is no known table. Use .csv, .tsv, .jsonl or .parquet."
