@@ -68,8 +68,21 @@ def test_of_jobs_without_a_plan_the_others_of_their_rule_tell() -> None:
 
 def test_a_job_that_counts_is_taken_at_its_word() -> None:
     run = chain(10, 5)
+    run.jobs[1].rule = "score"
     run.start(0, "fit", "", "", 0).count = Count("answers", 100, 400, "", 3.0)
     assert run.left(8) == 105
+
+
+def test_a_job_that_counts_tells_of_its_kind_from_a_part_on() -> None:
+    run = chain(100, 100, 100)
+    job = run.start(0, "fit", "", "", 0)
+    job.count = Count("answers", 39, 400, "", 10.0)
+    assert run.left(4) == pytest.approx(36.1 + 200)
+    # It will take 40 s in all.
+    job.count = Count("answers", 40, 400, "", 10.0)
+    assert run.left(4) == pytest.approx(36 + 2 * 40)
+    job.count = Count("answers", 40, 400)
+    assert run.left(4) == pytest.approx(96 + 200)
 
 
 def test_a_job_over_its_time_is_not_over() -> None:

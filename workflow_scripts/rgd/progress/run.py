@@ -2,7 +2,8 @@
 
 The time left is that of the longest chain of jobs, or that of all jobs side by side on the cores, whichever is longer. A
 job's seconds are those that the plan expects, corrected by what other jobs of its kind took compared with their plan;
-without a plan, the mean of its rule's jobs so far. A job at work that counts what it does is taken at its word.
+without a plan, the mean of its rule's jobs so far. A job at work that counts what it does is taken at its word, and from a
+part on it tells of the others of its kind as well.
 """
 
 import enum
@@ -19,6 +20,8 @@ JOB_S = 5.0
 LEAST_JOB_S = 1.0
 MOST_CORRECTION = 5.0
 """How far the jobs of a kind may be from their plan at most, as a factor."""
+TELLING = 0.1
+"""The share of its work after which a job that counts tells how long the others of its kind will take."""
 OVERTIME, MOST_OVERTIME_S = 0.25, 60.0
 """A job that takes longer than expected is given this share of its time so far, at most these seconds."""
 
@@ -137,7 +140,7 @@ class Run:
         """Seconds until the run ends; None if they are unknown. What needs a failed job will not run."""
         if not self.is_planned:
             return None
-        expected = self._expectations()
+        expected = self._expectations(now)
         chains: dict[int, float] = {}
         longest = work = 0.0
         for job in self.jobs.values():
@@ -164,14 +167,16 @@ class Run:
         self._share = max(self._share, min(share, 1.0))
         return self._share
 
-    def _expectations(self) -> "_Expectations":
-        done = [job for job in self.of(State.DONE) if job.took is not None]
+    def _expectations(self, now: float) -> "_Expectations":
         took: dict[str, list[float]] = defaultdict(list)
         planned: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        for job in done:
-            took[job.rule].append(job.took or 0.0)
+        for job in self.jobs.values():
+            seconds = _whole_s(job, now)
+            if seconds is None:
+                continue
+            took[job.rule].append(seconds)
             if job.planned_s:
-                planned[_kind(job)].append((job.took or 0.0, job.planned_s))
+                planned[_kind(job)].append((seconds, job.planned_s))
         factors = {
             kind: sum(real for real, _ in pairs) / sum(plan for _, plan in pairs) for kind, pairs in planned.items()
         }
@@ -214,6 +219,16 @@ class _Expectations(NamedTuple):
 
     factors: Mapping[str, float]
     means: Mapping[str, float]
+
+
+def _whole_s(job: Job, now: float) -> float | None:
+    """The seconds that a job took, or that it will take as it counts; None if it does not tell yet."""
+    if job.state is State.DONE:
+        return job.took
+    count = job.count
+    if job.state is not State.RUNNING or count is None or not count.rate or count.done < TELLING * count.total:
+        return None
+    return job.elapsed(now) + max(0, count.total - count.done) / count.rate
 
 
 def _kind(job: Job) -> str:
