@@ -106,7 +106,6 @@ def test_members_are_asked_and_vote(folder: Path, tmp_path: Path, capsys: pytest
     [
         (["x", "--file", "y"], "QUERY.*--file"),
         (["--option", "x"], "--option.*QUERY"),
-        (["x", "--nearest", "-1"], "--nearest -1"),
         (["x", "--variant", "top9"], "'top9'.*top1, top3"),
         (["--file", "nowhere.csv"], r"nowhere\.csv"),
         (["--file", "nowhere.txt"], r"nowhere\.txt"),

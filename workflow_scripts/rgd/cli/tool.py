@@ -195,8 +195,6 @@ def run_route(options: argparse.Namespace) -> int:
         raise UserError("give a QUERY or --file, not both.")
     if options.option and options.query is None:
         raise UserError("--option belongs to a QUERY; in a file each question has its own options.")
-    if options.nearest < 0:
-        raise UserError(f"--nearest {options.nearest}: give 0 or more.")
     given = queries.read(options.file)
     if options.query is not None:
         given = iter([queries.Query(options.query, tuple(options.option))])
