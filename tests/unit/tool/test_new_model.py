@@ -216,7 +216,6 @@ def test_a_pool_gets_the_member_and_keeps_its_comments(config: Path, weights: Pa
         ["--weights", "FOLDER", "--served", "x"],
         ["--weights", "FOLDER", "--pool", "absent"],
         ["--weights", "FOLDER", "--pool", "large_recorded"],
-        ["--weights", "FOLDER", "--billion", "-1"],
         ["--weights", "FOLDER", "--max-model-len", "2"],
         ["--server", "localhost:8000"],
         ["--server", "http://user:secret@host/v1"],
