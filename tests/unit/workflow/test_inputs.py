@@ -189,9 +189,20 @@ def test_the_end_of_a_run_names_what_to_type_next(folder: Path) -> None:
     lines = following(study, [page, table, bundle]).splitlines()
     assert page in lines[1]
     assert f"route --bundle {bundle.removesuffix('/bundle.json')} " in lines[2]
-    assert lines[3].endswith("rgd plan")
+    assert f"serve --bundle {bundle.removesuffix('/bundle.json')}" in lines[3]
+    assert lines[4].endswith("rgd plan")
+    generated = next(c for c in study.bundled_cells if c.router == "latent_truth" and c.scenario != "real")
+    every = [f"results/bundles/{'/'.join(cell)}/bundle.json" for cell in study.bundled_cells]
+    assert f"/{'/'.join(generated)} " in following(study, every)
+    assert "label" not in following(study, every)
     assert len(following(study, [table]).splitlines()) == 2
     assert following(study, ["results/cells/a/b/c/d.parquet"]) == ""
+
+
+def test_after_a_domain_of_ones_own_labels_are_named(folder: Path) -> None:
+    study = Study(compose(folder, {"experiment": "own"}), folder)
+    bundles = [f"results/bundles/{'/'.join(cell)}/bundle.json" for cell in study.bundled_cells]
+    assert " label --bundle " in following(study, bundles)
 
 
 @pytest.mark.parametrize(

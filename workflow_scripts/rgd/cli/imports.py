@@ -1,6 +1,7 @@
 """The command ``rgd import``, and ``rgd import-released``, an older name of ``rgd import released``."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,6 +145,7 @@ def _report(imported: "Imported", target: Path) -> None:
     ]
     print(tabulate.tabulate(rows, headers=["model", *names, "accuracy"], disable_numparse=True))
     for dataset, count in imported.datasets.items():
-        print(
-            f"{target}: dataset {dataset}, {count} questions; all models have answered {imported.shared} of all questions"
-        )
+        print(f"{target}: dataset {dataset}, {count} questions")
+    print(f"{imported.shared} of {sum(imported.datasets.values())} questions have an answer of every model")
+    for dataset in imported.datasets:
+        print(f"Next: rgd init recorded {dataset} --from {shlex.quote(str(target))}")

@@ -275,7 +275,9 @@ def _explain_hydra(
                 name = rest.split(".")[0]
                 return f"override {path}: there is no {folder}/{group}/{name}.yaml. " + nearest(name, names[group])
             key, file = path.rsplit(".", 1)[1], file_of(folder, group, known[-1])
-            return f"override {path}: {file} has no key {key}. " + nearest(key, _keys_of(file))
+            told = f"override {path}: {file} has no key {key}. " + nearest(key, _keys_of(file))
+            is_parameter = group == "router" and "Did you mean" not in told
+            return told + (" A parameter of the router has to stand in its parameters first." if is_parameter else "")
         return f"override {path}: unknown key. " + nearest(group, [*Config.model_fields])
     if isinstance(error, OverrideParseException):
         override = masked(error.override.replace("__dot__", ".").lstrip("+"))

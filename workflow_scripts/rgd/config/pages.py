@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from rgd.artifacts import schemas
+from rgd.config.compose import EXAMPLE
 from rgd.config.schema import Config, Section
 from rgd.routers import contract, load, methods
 from rgd.routers.base import Router
@@ -136,6 +137,16 @@ def configuration_page() -> str:
         "# Configuration reference",
         "",
         "Generated from the schema (`python -m rgd.config.pages`). Each key is listed under the file that holds it.",
+        "",
+        "A key is changed in its file, or for one command by an override, which names it by its path: group, file, key.",
+        "",
+        "```",
+        'snakemake --cores 2 --config \'overrides=["router.avengers.n_clusters=32", "neighbours=32"]\'',
+        f"rgd plan {EXAMPLE}",
+        "```",
+        "",
+        "The same `--config` belongs to every later command that is to see the same results. Snakemake takes all that follows "
+        "`--config` for settings, so targets stand before it.",
         "",
     ]
     for title, section in _sections():

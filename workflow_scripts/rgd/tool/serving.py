@@ -69,7 +69,9 @@ def serve(
     with listener:
         shown = f"[{host}]" if ":" in host else host
         print(
-            f"http://{shown}:{listener.getsockname()[1]}/v1 serves the model {MODEL}. Press Ctrl-C to stop.", flush=True
+            f"http://{shown}:{listener.getsockname()[1]}/v1 serves the model {MODEL}. The first requests wait until "
+            "its models are loaded. Press Ctrl-C to stop.",
+            flush=True,
         )
         config = uvicorn.Config(application(bundle, token=token, hosts=_HOSTS if _is_loopback(host) else None, log=log))
         config.log_level = "warning"

@@ -10,6 +10,7 @@ from typing import Any
 from rgd.config.analyses import left_out, made_figures, made_tables
 from rgd.config.command_line import retold
 from rgd.config.needs import embedders, models
+from rgd.routing.reduced import REAL
 from rgd.workflow import paths, replicas
 from rgd.workflow.inputs import Inputs
 from rgd.workflow.study import Study
@@ -135,11 +136,15 @@ def following(study: Study, made: Collection[str]) -> str:
     lines = []
     if page := made_of(paths.report(study.name)):
         lines.append(("look at", page))
-    # Of several routers the one that this project recommends.
-    cells = sorted(study.bundled_cells, key=lambda cell: cell.router != "latent_truth")
+    # Of several routers the one that this project recommends, learned from generated queries where there are some.
+    cells = sorted(study.bundled_cells, key=lambda cell: (cell.router != "latent_truth", cell.scenario == REAL))
     bundles = (made_of(paths.bundle("bundle.json", cell)) for cell in cells)
     if bundle := next(filter(None, bundles), None):
-        lines.append(("route a query", f'{rgd} route --bundle {shlex.quote(os.path.dirname(bundle))} "QUERY"'))
+        routed = shlex.quote(os.path.dirname(bundle))
+        lines.append(("route a query", f'{rgd} route --bundle {routed} "QUERY"'))
+        lines.append(("serve the router", f"{rgd} serve --bundle {routed}"))
+        if all(cell.scenario != REAL for cell in cells):
+            lines.append(("label what tells most", f"{rgd} label --bundle {routed}"))
     if made_of(paths.summary(study.name)):
         lines.append(("after an edit in config/", shlex.join([rgd, "plan", *retold(study.given)])))
     if lines and not _is_shell_here():
