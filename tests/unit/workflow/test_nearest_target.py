@@ -100,7 +100,6 @@ def test_no_override_is_none(value: str) -> None:
     ("arguments", "words"),
     [
         (["plan", "pyproject.toml"], ["no rule makes pyproject.toml. "]),
-        (["plan", "pyproject.toml", "quesions"], ["Did you mean questions?"]),
         (["plan", "quesions"], ["quesions", "Did you mean questions?"]),
         (["explain", "results/splits/quikstart.parquet"], ["results/splits/quikstart.parquet"]),
         (

@@ -46,9 +46,9 @@ def advise(known: Callable[[], Iterable[str]]) -> None:
         try:
             await own(self, *arguments, **options)
         except MissingRuleException as error:
-            named = sorted((str(file) for file in self.targetfiles if str(file) in str(error)), key=os.path.lexists)
-            # Of those that were typed one that is not there is meant first.
-            target = named[0] if named else str(error)
+            named = (str(file) for file in self.targetfiles if str(file) in str(error))
+            # The name of one may be a part of another's.
+            target = max(named, key=len, default=str(error))
             # Snakemake would print the frames of an exception of its own.
             told = SystemExit(f"Target error: no rule makes {target}. {hint(target, known())}")
             setattr(told, ABSENT, target)
