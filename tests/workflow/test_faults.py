@@ -77,7 +77,7 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(
 ) -> None:
     project = make(tmp_path / "project", models)
     (project.folder / "results").mkdir()
-    for part in ("questions", "labels", "descriptions", "draws", "generation", "splits", "weights"):
+    for part in ("questions", "labels", "descriptions", "asked/queries", "generation", "splits", "weights"):
         shutil.copytree(finished.folder / "results" / part, project.folder / "results" / part)
     project.edit_yaml("site/workstation.yaml", chunk_size=1)
     target = "results/responses/tiny/benchmark/tiny-a-plain.parquet"
