@@ -57,6 +57,7 @@ def test_a_setting_without_a_value_says_where_targets_stand(setting: str) -> Non
     [
         ("neighbours=32", "overrides=neighbours=32"),
         ("router.knn.parameters.k=3", "overrides=router.knn.parameters.k=3"),
+        ("paths.results=2026-01-01", "overrides=paths.results="),
         ("paths={cache: x}", "overrides=paths.cache=VALUE"),
         ("experment=x", "Did you mean experiment?"),
         ("=x", "experiment"),

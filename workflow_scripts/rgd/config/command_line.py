@@ -125,6 +125,6 @@ def _instead(key: str, value: Any) -> str:
     if key.partition(".")[0] not in Config.model_fields:
         return nearest(key, list(KEYS))
     if not isinstance(value, Mapping):
-        return f"Keys of the configuration are changed by overrides: --config overrides={key}={json.dumps(value)}"
+        return f"Keys of the configuration are changed by overrides: --config overrides={key}={json.dumps(value, default=str)}"
     inner = next(iter(value), "KEY")
     return f"Keys of the configuration are changed by overrides, each with its path: --config overrides={key}.{inner}=VALUE"

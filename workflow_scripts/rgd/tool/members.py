@@ -235,7 +235,7 @@ class Members:
         """The answer of a model in this process, which stops between two steps if nobody waits for it any more."""
         is_given_up = threading.Event()
 
-        def answer() -> Answer:
+        def work() -> Answer:
             answers: list[Answer] = []
             with contextlib.closing(engine.steps([request], sampling)) as steps:
                 for ended in steps:
@@ -245,7 +245,7 @@ class Members:
             return answers[0]
 
         try:
-            return await self._run(answer)
+            return await self._run(work)
         finally:
             is_given_up.set()
 
