@@ -9,7 +9,7 @@ from rgd.workflow import run_times
 from tests import ROOT
 
 PAGE = ROOT / "docs/cluster.md"
-ANSWERS = 240_000
+ANSWERS, PROMPT_TOKENS = 240_000, 350
 CONFIG = load(ROOT / "config")
 MODELS = sorted(
     {members(CONFIG)[member].model_name for pool in ("small", "large") for member in CONFIG.pool[pool].members},
@@ -22,7 +22,7 @@ def row(name: str, model: Model) -> str:
     size = f"{model.parameters_billion:.3g}"
     if model.parameters_active_billion is not None:
         size += f", {model.parameters_active_billion:.3g} of them active"
-    seconds = run_times.answer_s(model, "generate", run_times.Lengths(run_times.PROMPT_TOKENS, run_times.ANSWER_TOKENS))
+    seconds = run_times.answer_s(model, "generate", run_times.Lengths(PROMPT_TOKENS, run_times.ANSWER_TOKENS))
     hours = model.gpus * (run_times.loading_s(model) + ANSWERS * seconds) / 3600
     return f"| {name} | {size} | {model.gpus} | {60 / seconds:,.0f} | {hours:.1f} |"
 

@@ -198,6 +198,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
         keys("router/latent_truth.yaml", prices={MEMBERS[0]: 2.0}),
         router("latent_truth"),
     ),
+    "what a plan assumes of questions not made yet": (keys("dataset/tiny.yaml", question_tokens=30), []),
     "a price that no router weighs": (keys("model/tiny-a.yaml", answers_per_minute=30.0), []),
     "replicas": (keys("model/tiny-a.yaml", replicas=3), []),
     "what is for run times": (keys("model/tiny-a.yaml", parameters_active_billion=0.00005, weight_bits=8), []),

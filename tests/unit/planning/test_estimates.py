@@ -200,6 +200,28 @@ def test_a_benchmark_of_unknown_size_is_not_taken_for_an_empty_one(tmp_path: Pat
     assert found._expected(asking, "results/tested_questions/d.parquet") == round(0.4 * run_times.QUERIES_UNKNOWN)
 
 
+@pytest.mark.parametrize("tokens", [None, 40.0])
+def test_questions_that_are_there_are_measured_and_others_assumed(tmp_path: Path, tokens: float | None) -> None:
+    found = asks(tmp_path, question_tokens=tokens)
+    file = tmp_path / "questions/d/benchmark.parquet"
+    asking = replace(job(0), inputs=(str(file),), wildcards={"dataset": "d"})
+    assert found._lengths(asking) == run_times.texts_of(tokens)
+    file.parent.mkdir(parents=True)
+    pq.write_table(QUESTIONS, file)
+    assert found._lengths(asking) == run_times.count_tokens(str(file)) != run_times.texts_of(tokens)
+    # What draws queries is told a description, whatever the dataset's questions are.
+    assert found._lengths(replace(asking, inputs=())) == run_times.TEXTS_UNKNOWN
+
+
+def test_longer_questions_take_longer_and_cost_more() -> None:
+    short, long = (cost(model(**API), "m", 10, settings(), None, None, texts=run_times.Texts(n, 0)) for n in (50, 5000))
+    assert long.dollars > 5 * short.dollars
+    short, long = (
+        cost(model(gpus=1), "m", 10, settings(), None, None, texts=run_times.Texts(n, 0)) for n in (50, 5000)
+    )
+    assert (long.seconds or 0) > 2 * (short.seconds or 0)
+
+
 def test_a_model_is_loaded_once_for_all_its_questions_and_once_for_each_set_that_it_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -298,7 +298,8 @@ def test_time_is_for_all_that_the_model_may_have_to_ask(
     found = Jobs(study, workflow).ask_answers(inputs.asked_of_member)
     model = study.member(wildcards).model
     content = slices.answering(study.config, study.folder, MEMBER)
-    one = run_times.seconds_of_one(model, AnswerSettings.from_mapping(content), None)
+    texts = run_times.texts_of(study.config.dataset["quickstart"].question_tokens)
+    one = run_times.seconds_of_one(model, AnswerSettings.from_mapping(content), None, texts=texts)
     seconds = run_times.loading_s(model) + 3 * run_times.QUERIES_UNKNOWN * one
     longest = study.config.site.cluster.longest_minutes
     assert len(inputs.asked_of_member(wildcards)) == 3

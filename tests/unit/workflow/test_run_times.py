@@ -1,5 +1,6 @@
 """What a job that runs a model asks a cluster for, and how near the guessed rates are to known ones."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,12 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rgd.config import load, slices
 from rgd.config.schema import Api, Embedder, Model
 from rgd.engines.base import Sampling
 from rgd.store.answers import AnswerSettings
 from rgd.store.rates import Rate
 from rgd.workflow import run_times
-from rgd.workflow.run_times import Lengths
+from rgd.workflow.run_times import Lengths, Texts
+from tests import ROOT
 
 GIVEN: dict[str, Any] = {"title": "M", "licence": "none", "weights": {"path": "/nowhere"}, "max_model_len": 16384}
 ASKS = {"default": {"way": "generate", "prompt": "p"}}
@@ -193,7 +196,44 @@ def test_models_that_think_write_long(chat: dict[str, Any], max_tokens: int, exp
 def test_no_answer_is_assumed_to_be_longer_than_allowed() -> None:
     assert run_times.lengths(settings(max_tokens=96), None).written == 96
     assert run_times.lengths(settings(max_tokens=1000, chat={"thinking": True}), None).written == 1000
-    assert run_times.lengths(settings("likelihood"), None).written == run_times.OPTION_TOKENS
+
+
+OPTIONS = Texts(20, 8)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "way", "expected"),
+    [
+        ("{question}", "generate", (20 + 10 / 4, 100)),
+        ("{question}\n{options}", "generate", (28 + 20 / 4, 100)),
+        ("{question}\n{option_texts}", "generate", (28 + 25 / 4, 100)),
+        ("{question}", "likelihood", (20 + 10 / 4, 8)),
+        ("A question" + 20 * "." + "{question}", "likelihood", (30, 8)),
+    ],
+)
+def test_a_prompt_is_as_long_as_its_file_and_what_is_filled_in(prompt: str, way: str, expected: tuple) -> None:
+    under = replace(settings(way, max_tokens=100), prompt=prompt)
+    assert run_times.lengths(under, None, OPTIONS) == expected
+    assert run_times.lengths(under, Rate(None, 7, 5, 0.0), OPTIONS) == (7, 5)
+
+
+# The mean tokens of a prompt and of all options, as the models' own tokenizers counted them on the quickstart's questions.
+@pytest.mark.parametrize(
+    ("member", "prompt", "options"),
+    [
+        ("smollm2-135m-examples", 72, 11),
+        ("smollm2-135m-statement", 47, 11),
+        ("qwen2.5-coder-1.5b-examples", 64, 11),
+        ("qwen2.5-coder-1.5b-statement", 44, 11),
+    ],
+)
+def test_what_is_assumed_of_the_quickstart_before_it_has_questions_is_near_what_it_has(
+    member: str, prompt: int, options: int
+) -> None:
+    config = load(ROOT / "config")
+    under = AnswerSettings.from_mapping(slices.answering(config, ROOT / "config", member))
+    assumed = run_times.lengths(under, None, run_times.texts_of(config.dataset["quickstart"].question_tokens))
+    assert assumed == (pytest.approx(prompt, rel=0.3), pytest.approx(options, rel=0.3))
 
 
 def test_an_api_is_as_fast_as_its_pace_lets_it() -> None:
@@ -254,3 +294,24 @@ def test_rows_are_counted_where_there_is_a_file(tmp_path: Path) -> None:
     assert run_times.count_rows(str(file)) == 3
     file.write_bytes(b"no Parquet")
     assert run_times.count_rows(str(file)) == run_times.QUERIES_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("questions", "options", "expected"),
+    [
+        (["abcd", "abcdefgh" * 2], [["a" * 4, "b" * 4], ["a" * 4]], (2.5, 3)),
+        (["ж" * 4], [[]], (2, 0)),
+        (["abcd"], [None], (1, 0)),
+        ([], [], (0, 0)),
+    ],
+)
+def test_the_lengths_of_questions_are_counted_where_there_is_a_file(
+    tmp_path: Path, questions: list[str], options: list, expected: tuple[float, float]
+) -> None:
+    file = tmp_path / "questions.parquet"
+    assert run_times.count_tokens(str(file)) is None
+    types = {"question": pa.string(), "options": pa.list_(pa.string())}
+    pq.write_table(pa.table({"question": questions, "options": options}, pa.schema(types)), file)
+    assert run_times.count_tokens(str(file)) == expected
+    file.write_bytes(b"no Parquet")
+    assert run_times.count_tokens(str(file)) is None

@@ -207,7 +207,8 @@ class _Asks:
         is_drawing = job.rule == "ask_queries"
         engine = asked_by(self.config, job.wildcards)
         rate, remark = self.rates.of(settings)
-        found = cost(model, name, queries, settings, rate, remark, engine=engine, shares_prompts=is_drawing)
+        way = {"engine": engine, "shares_prompts": is_drawing, "texts": self._lengths(job)}
+        found = cost(model, name, queries, settings, rate, remark, **way)
         loading = 0.0 if settings.key in self.loaded else run_times.loading_s(model)
         if not is_drawing:
             self.loaded.add(settings.key)
@@ -251,7 +252,8 @@ class _Asks:
             return self._draws(job, settings, wanted)
         if job.rule == "ask_descriptions":
             return len(wanted.get("tasks", [None])), True
-        questions = next(path for path in job.inputs if any(kind in path for kind in ("/questions/", TESTED)))
+        questions = _questions(job)
+        assert questions is not None
         if self.remade.get(questions) or not Path(questions).is_file():
             return self._expected(job, questions) * job.parameters.get("draws", 1), True
         return self._lacking(job, settings, questions), questions in self.remade
@@ -269,6 +271,15 @@ class _Asks:
         per_task = dataset.questions_per_task
         number = run_times.QUERIES_UNKNOWN if per_task is None else per_task * len(dataset.tasks)
         return round((1 - dataset.train_share) * number) if TESTED in questions else number
+
+    def _lengths(self, job: Job) -> run_times.Texts:
+        """The lengths of the questions that a job asks, as far as they are known."""
+        questions = _questions(job)
+        found = None if questions is None else run_times.count_tokens(questions)
+        if found is not None:
+            return found
+        dataset = self.config.dataset.get(job.wildcards.get("dataset", ""))
+        return run_times.texts_of(None if questions is None or dataset is None else dataset.question_tokens)
 
     def _lacking(self, job: Job, settings: AnswerSettings, questions: str) -> int:
         """How many questions of a file, or draws of them, are neither answered nor asked by an earlier job."""
@@ -322,6 +333,11 @@ class _Asks:
         return self.listings[settings.key]
 
 
+def _questions(job: Job) -> str | None:
+    """The question file that a job asks about; None for a job that writes queries or descriptions."""
+    return next((path for path in job.inputs if any(kind in path for kind in ("/questions/", TESTED))), None)
+
+
 def _unanswered(listing: Listing, requests: Sequence[Request]) -> set[str]:
     """The names of the requests that have no answer in the store."""
     keys, draws = [request.query_key for request in requests], [request.draw for request in requests]
@@ -341,9 +357,9 @@ def cost(
         settings: the settings under which it is asked.
         rate: the rate of similar queries; None if none are known.
         remark: where the rate comes from, if not from the same settings.
-        way: ``engine`` and ``shares_prompts``, as for :func:`rgd.workflow.run_times.seconds_of_one`.
+        way: ``engine``, ``shares_prompts`` and ``texts``, as for :func:`rgd.workflow.run_times.seconds_of_one`.
     """
-    lengths = run_times.lengths(settings, rate)
+    lengths = run_times.lengths(settings, rate, way.get("texts", run_times.TEXTS_UNKNOWN))
     if rate is None:
         remark = f"{lengths.prompt:,.0f} tokens a prompt and {lengths.written:,.0f} an answer, since no answers are stored yet"
     guesses = [f"{name}: {remark}"] if remark else []

@@ -5,7 +5,7 @@ Nothing here changes a result or reruns a job. On a workstation only the order o
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -227,11 +227,14 @@ class Jobs:
         def minutes(wildcards: Any) -> tuple[int, int]:
             own = self._located(own_file(wildcards))
             files = {own, *map(self._located, all_files(wildcards))}
-            each = {path: draws * run_times.count_rows(path) for path in files}
-            texts = sum(each.values())
-            seconds = self._seconds(model_of(wildcards), settings_of(wildcards), texts, engine(wildcards))
+            unknown = run_times.texts_of(self.study.dataset(wildcards).question_tokens)
+            each = {
+                path: (draws * run_times.count_rows(path), run_times.count_tokens(path) or unknown) for path in files
+            }
+            seconds = self._seconds(model_of(wildcards), settings_of(wildcards), list(each.values()), engine(wildcards))
             together = run_times.requested(seconds)
-            return math.ceil(together * each[own] / max(1, texts)) if grouped else together, together
+            texts = sum(count for count, _ in each.values())
+            return math.ceil(together * each[own][0] / max(1, texts)) if grouped else together, together
 
         return {
             **self._asks(model_of, minutes, engine),
@@ -262,16 +265,28 @@ class Jobs:
         def minutes(wildcards: Any) -> tuple[int, int]:
             name, settings = model_of(wildcards), settings_of(wildcards)
             own = run_times.requested(
-                self._seconds(name, settings, texts(wildcards), engine(wildcards), shares_prompts=shares_prompts)
+                self._seconds(
+                    name,
+                    settings,
+                    [(texts(wildcards), run_times.TEXTS_UNKNOWN)],
+                    engine(wildcards),
+                    shares_prompts=shares_prompts,
+                )
             )
             return own, own
 
         return self._asks(model_of, minutes, engine)
 
     def _seconds(
-        self, name: str, content: Mapping[str, Any], texts: int, engine: str, *, shares_prompts: bool = False
+        self,
+        name: str,
+        content: Mapping[str, Any],
+        texts: Sequence[tuple[int, run_times.Texts]],
+        engine: str,
+        *,
+        shares_prompts: bool = False,
     ) -> float:
-        """How long a job takes to load a model and ask it for its share of so many texts."""
+        """How long a job takes to load a model and ask it for its share of so many texts about questions of such lengths."""
         model, settings = self.config.model[name], AnswerSettings.from_mapping(content)
         if (waiting := run_times.waiting_s(model)) is not None:
             return run_times.loading_s(model) + waiting
@@ -280,8 +295,11 @@ class Jobs:
         except UserError:
             # What cannot be read of the store is named by the job that needs it, not by a guess.
             rate = None
-        one = run_times.seconds_of_one(model, settings, rate, engine, shares_prompts)
-        return run_times.loading_s(model) + texts * one / self.study.replicas(name)
+        seconds = sum(
+            count * run_times.seconds_of_one(model, settings, rate, engine, shares_prompts, of_one)
+            for count, of_one in texts
+        )
+        return run_times.loading_s(model) + seconds / self.study.replicas(name)
 
     def _engine(self, model_of: Named, spec_of: Callable[[Any], Any] | None) -> Named:
         """Finds what runs the model: the engine that the writer's file names, else the model's own."""

@@ -55,14 +55,12 @@ SCORING_BY_VLLM = 3.0
 
 SIZE_UNKNOWN = 10.0
 """Assumed billions of parameters of a model of unknown size."""
-PROMPT_TOKENS = 350
-"""Assumed length of a prompt: a question with its options, and what is asked of the model."""
+BYTES_OF_A_TOKEN = 4.0
+"""Bytes of a text in UTF-8 for each of its tokens: about 4 letters in English, and one and a third in Chinese."""
 TEXT_TOKENS = 176
 """Assumed length of a text to embed, that of the texts measured."""
 TEXTS_OF_FEATURES = 2
 """Texts that a featurizer writes about a query."""
-OPTION_TOKENS = 40
-"""Assumed length of a question's options together, if they are scored."""
 ANSWER_TOKENS = 500
 """Assumed length of a written answer, with its reasons."""
 THOUGHT_TOKENS = 4000
@@ -99,6 +97,22 @@ class Lengths(NamedTuple):
     written: float
 
 
+class Texts(NamedTuple):
+    """The mean number of tokens of a question, and of its options together."""
+
+    question: float
+    options: float
+
+
+TEXTS_UNKNOWN = Texts(65, 95)
+"""Assumed of questions that have not been made yet: those of MMLU-Pro, 260 letters and nine to ten options of 37."""
+
+
+def texts_of(tokens: float | None) -> Texts:
+    """The assumed lengths of questions that have so many tokens with their options; None if that is unknown."""
+    return TEXTS_UNKNOWN if tokens is None else Texts(tokens / 2, tokens / 2)
+
+
 def thinks(chat: Mapping[str, Any], max_tokens: int) -> bool:
     """Whether a model writes thoughts before its answer, as far as its file tells.
 
@@ -115,19 +129,22 @@ def thinks(chat: Mapping[str, Any], max_tokens: int) -> bool:
     )
 
 
-def lengths(settings: "AnswerSettings", rate: "Rate | None") -> Lengths:
-    """The lengths to expect of a prompt and its answer: those in the store, else assumed ones.
+def lengths(settings: "AnswerSettings", rate: "Rate | None", texts: Texts = TEXTS_UNKNOWN) -> Lengths:
+    """The lengths to expect of a prompt and its answer: those in the store, else those of the prompt's file and the questions.
 
     Args:
         settings: the settings under which a model is asked.
         rate: what similar answers took; None if there are none.
+        texts: of the questions; where a prompt is for a task's description, a question's length is assumed for it.
     """
     if rate is not None:
         return Lengths(rate.prompt_tokens, rate.completion_tokens)
+    listed = texts.options if any(name in settings.prompt for name in ("{options}", "{option_texts}")) else 0.0
+    prompt = len(settings.prompt.encode()) / BYTES_OF_A_TOKEN + texts.question + listed
     if settings.sampling is None:
-        return Lengths(PROMPT_TOKENS, OPTION_TOKENS)
+        return Lengths(prompt, texts.options)
     most = settings.sampling.max_tokens
-    return Lengths(PROMPT_TOKENS, min(most, THOUGHT_TOKENS if thinks(settings.chat, most) else ANSWER_TOKENS))
+    return Lengths(prompt, min(most, THOUGHT_TOKENS if thinks(settings.chat, most) else ANSWER_TOKENS))
 
 
 def seconds_of_one(
@@ -136,6 +153,7 @@ def seconds_of_one(
     rate: "Rate | None",
     engine: str | None = None,
     shares_prompts: bool = False,
+    texts: Texts = TEXTS_UNKNOWN,
 ) -> float:
     """Seconds per answer of a job that has many to ask: as measured, or else as the model's file or the formula says.
 
@@ -145,10 +163,11 @@ def seconds_of_one(
         rate: what similar answers took; None if there are none.
         engine: what runs the model; default: the engine in its file.
         shares_prompts: whether many answers have the same prompt, as the draws of a task do, which is read once.
+        texts: of the questions, as for :func:`lengths`.
     """
     if rate is not None and rate.seconds is not None:
         return rate.seconds
-    expected = lengths(settings, rate)
+    expected = lengths(settings, rate, texts)
     return answer_s(model, settings.way, expected._replace(prompt=0) if shares_prompts else expected, engine)
 
 
@@ -240,11 +259,22 @@ def raised(memory_mb: int, attempt: int, largest: int | None) -> int:
 
 def count_rows(path: str) -> int:
     """Rows of a question file; QUERIES_UNKNOWN if it does not exist yet or cannot be read."""
+    changed = _changed(path)
+    return QUERIES_UNKNOWN if changed is None else _rows(path, changed)
+
+
+def count_tokens(path: str) -> Texts | None:
+    """The mean lengths of a question file's texts, by their bytes; None if it does not exist yet or cannot be read."""
+    changed = _changed(path)
+    return None if changed is None else _tokens(path, changed)
+
+
+def _changed(path: str) -> int | None:
+    """When a file was last changed, in nanoseconds; None if it does not exist."""
     try:
-        changed = Path(path).stat().st_mtime_ns
+        return Path(path).stat().st_mtime_ns
     except OSError:
-        return QUERIES_UNKNOWN
-    return _rows(path, changed)
+        return None
 
 
 @functools.cache
@@ -256,3 +286,20 @@ def _rows(path: str, changed: int) -> int:
         return int(pq.read_metadata(path).num_rows)
     except (OSError, ArrowException):
         return QUERIES_UNKNOWN
+
+
+@functools.cache
+def _tokens(path: str, changed: int) -> Texts | None:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        table = pq.read_table(path, columns=["question", "options"])
+    except (OSError, ArrowException):
+        return None
+    rows = max(1, table.num_rows)
+    options = pc.list_flatten(table["options"])
+    # An option ends in a part of a token, which counts as a whole one.
+    of_all = [pc.sum(pc.binary_length(texts)).as_py() or 0 for texts in (table["question"], options)]
+    return Texts(of_all[0] / BYTES_OF_A_TOKEN / rows, (of_all[1] / BYTES_OF_A_TOKEN + len(options)) / rows)

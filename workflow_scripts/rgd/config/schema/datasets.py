@@ -137,6 +137,12 @@ class Dataset(Section):
         ge=4,
         description="For the adapter `quickstart`: questions per task, at most 60; null: all.",
     )
+    question_tokens: float | None = Field(
+        None,
+        gt=0,
+        description="Mean tokens of a question with its options, from which times and prices are estimated before the questions "
+        "are made; null: 160, as MMLU-Pro's.",
+    )
     tasks: dict[TaskName, Annotated[str, StringConstraints(strip_whitespace=True)]] = Field(
         default_factory=dict,
         description="For adapters that read tables it may be left out where nothing is generated: the tasks are then those of "
