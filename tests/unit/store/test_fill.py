@@ -16,7 +16,7 @@ import pytest
 from rgd.artifacts import locks
 from rgd.engines.base import Answer, Message, Request, Sampling
 from rgd.errors import UserError
-from rgd.progress.logs import WARNING, counted
+from rgd.progress.logs import TOGETHER, WARNING, counted
 from rgd.store import fill as fill_module
 from rgd.store.answers import AnswerSettings, Store, chunk_key
 from rgd.store.fill import FillCount, fill
@@ -219,11 +219,21 @@ def test_what_another_job_asks_of_further_requests_is_left_to_it(tmp_path):
 def test_further_requests_that_are_stored_hide_no_others(tmp_path):
     store, engine, requests = Store(tmp_path), CountingEngine(), questions(12)
     ask(store, requests[4:8], CountingEngine())
-    sets = [requests[4:8], requests[8:]]
+    sets, said = [requests[4:8], requests[8:]], []
     count = fill(
-        store, SETTINGS, requests[:4], lambda: engine, 4, lambda _: None, more=lambda: sets.pop(0) if sets else []
+        store,
+        SETTINGS,
+        requests[:4],
+        lambda: engine,
+        4,
+        said.append,
+        title="m",
+        more=lambda: sets.pop(0) if sets else [],
     )
     assert count == FillCount(8, 4, 1)
+    # The count is of more than the job's own requests, and says so.
+    found = counted(said[-2])
+    assert (found.title, found.done, found.total) == (f"m{TOGETHER}", 8, 8)
     assert engine.asked() == [name(request) for request in requests[:4] + requests[8:]]
 
 

@@ -11,6 +11,8 @@ from rgd.terminal import printable
 
 WARNING = "warning: "
 """The beginning of a line that a person should see although the job goes on."""
+TOGETHER = ", all query sets"
+"""The end of a count's title if a job asks the query sets of further jobs as well, and counts them together."""
 # Further lines that a person should see, of scripts whose every change makes the questions anew.
 _NOTED = re.compile(rf"{WARNING}|[1-9]\d* rows dropped|fewer queries than wanted")
 _TAIL = 8192

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rgd.progress.logs import Count
+from rgd.progress.logs import TOGETHER, Count
 from rgd.progress.run import Job, Run, State
 from rgd.terminal import duration, printable
 
@@ -40,12 +40,16 @@ def share(run: Run, now: float) -> str:
 
 
 def counted(count: Count) -> str:
-    """A count without its title, such as ``128 of 420, 12.3/s``, or ``32 of 420 asked, none back yet``."""
+    """A count without its title, such as ``128 of 420, 12.3/s``, or ``32 of 420 asked, none back yet``.
+
+    If it is of more than the job is named after, it says so.
+    """
     unit = f" {count.unit}" if count.unit else ""
+    together = TOGETHER if count.title.endswith(TOGETHER) else ""
     if not count.done and count.asked:
-        return f"{count.asked:,} of {count.total:,}{unit} asked, none back yet"
+        return f"{count.asked:,} of {count.total:,}{unit} asked, none back yet{together}"
     rate = f", {count.rate:.1f}{unit}/s" if count.rate is not None and count.done else ""
-    return f"{count.done:,} of {count.total:,}{unit}{rate}"
+    return f"{count.done:,} of {count.total:,}{unit}{rate}{together}"
 
 
 def at_work(job: Job, now: float) -> str:

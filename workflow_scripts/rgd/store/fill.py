@@ -13,7 +13,7 @@ from typing import Any
 
 from rgd.engines.base import Answer, Engine, Request
 from rgd.errors import UserError
-from rgd.progress.logs import WARNING, Count, line
+from rgd.progress.logs import TOGETHER, WARNING, Count, line
 from rgd.store import batches
 from rgd.store.answers import AnswerSettings, Store
 from rgd.store.claims import SECONDS_BETWEEN_LOOKS, Claims
@@ -77,8 +77,8 @@ def fill(
         chunk_size: answers committed together, as one file.
         report: called with progress messages, at most every few seconds.
         title: title of the progress messages.
-        more: gives further requests to ask while the engine has room for them, none if there are none at the moment; what
-            other jobs ask of these is left to them. Called again and again, so it may give more over time.
+        more: gives the requests of further query sets to ask while the engine has room for them, none if there are none at the
+            moment; what other jobs ask of these is left to them. Called again and again, so it may give more over time.
         replicas: how many jobs at once share ``requests``; none of them takes more than its share into its window.
         commit_seconds: answers that came are committed after this time, even if they are fewer than ``chunk_size``.
         grace_seconds: seconds after SIGTERM in which requests in flight may end.
@@ -109,6 +109,7 @@ def fill(
             wanted.update(others)
             progress.total += len(new)
             if new:
+                progress.title = title + TOGETHER
                 return new
         return {}
 
