@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,19 @@ def test_the_summary_keeps_to_the_width_and_shows_every_figure(width):
     for table in tables.values():
         for value in table[SCENARIOS].to_numpy().ravel():
             assert value in text
+
+
+def test_a_long_name_of_a_scenario_takes_lines_in_the_place_of_columns():
+    table = pivot_for_people(accuracy_table(cells(), scenarios=SCENARIOS))
+    names = {name: f"Qwen2.5-Coder-32B-of-Version-{number}" for number, name in enumerate(SCENARIOS)}
+    text = print_summary({"t": table["quiz, small"].rename(columns=names)})
+    lines = text.splitlines()
+    rule = next(number for number, line in enumerate(lines) if line.startswith("---"))
+    ends = [part.end() for part in re.finditer("-+", lines[rule])]
+    assert sum(line.startswith("---") for line in lines) == 1
+    for number, end in enumerate(ends[-len(names) :]):
+        start = ends[ends.index(end) - 1]
+        assert "".join(line[start:end].strip() for line in lines[2:rule]) == f"Qwen2.5-Coder-32B-of-Version-{number}"
 
 
 def test_members_are_counted_per_task_and_missing_answers_are_wrong():

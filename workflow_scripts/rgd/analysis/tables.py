@@ -1,5 +1,6 @@
 """Tables of an experiment: long ones to compute with, wide ones to read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -220,7 +221,8 @@ def generation_table(counts: pd.DataFrame, wanted: Mapping[str, int] | None = No
 def print_summary(tables: Mapping[str, pd.DataFrame], width: int = 100) -> str:
     """The tables of :func:`pivot_for_people` as text of at most ``width`` columns, for a terminal.
 
-    Family, router and variant share the first column; scenarios that do not fit continue in another block below.
+    Family, router and variant share the first column. A scenario's name that is longer than its figures takes several lines;
+    scenarios that still do not fit continue in another block below.
     """
     blocks = []
     for title, table in tables.items():
@@ -229,15 +231,27 @@ def print_summary(tables: Mapping[str, pd.DataFrame], width: int = 100) -> str:
         longest = max(width // 2, 10)
         named.insert(0, "router", [text if len(text) <= longest else text[: longest - 1] + "…" for text in label])
         blocks.append(f"{title}: accuracy in %, mean ± standard deviation over splits")
+        named.columns = pd.Index([_wrapped(name, table[name]) if name in table else name for name in named.columns])
         blocks += [_with_family_lines(piece, table["family"]) for piece in _pieces(named, width)]
     return "\n\n".join(blocks)
+
+
+def _wrapped(name: str, column: pd.Series) -> str:
+    """A column's name in lines that are, where spaces and hyphens allow it, no longer than what stands in the column."""
+    width = max(len(str(value)) for value in column)
+    lines = [""]
+    for part in re.split(r"(?<=[\s-])", name):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _pieces(table: pd.DataFrame, width: int) -> list[pd.DataFrame]:
     """``table`` cut into column blocks that fit ``width``, each with the first column and at least one other."""
 
     def needs(name: str) -> int:
-        return max(len(name), *(len(str(value)) for value in table[name])) + 2
+        return max(*map(len, name.split("\n")), *(len(str(value)) for value in table[name]), 0) + 2
 
     first, *others = table.columns
     groups: list[list[str]] = [[]]
@@ -249,8 +263,9 @@ def _pieces(table: pd.DataFrame, width: int) -> list[pd.DataFrame]:
 
 
 def _with_family_lines(table: pd.DataFrame, families: pd.Series) -> str:
-    header, rule, *rows = text_table(table).splitlines()
-    lines = [header, rule]
+    printed = text_table(table).splitlines()
+    head = len(printed) - len(table)
+    lines, rows = printed[:head], printed[head:]
     previous = None
     for family, row in zip(families, rows, strict=True):
         if family != previous:

@@ -110,12 +110,14 @@ def latex(tables: Mapping[str, pd.DataFrame], note: str = "") -> str:
 
 
 def text_table(table: pd.DataFrame) -> str:
-    """Columns two spaces apart below a header and a rule, with numbers right-aligned."""
+    """Columns two spaces apart below a header and a rule, with numbers right-aligned. A column's name may have several lines."""
     texts = cell_texts(table)
-    names = [str(name) for name in table.columns]
-    widths = [max(len(name), *map(len, texts.iloc[:, i])) for i, name in enumerate(names)]
+    names = [str(name).split("\n") for name in table.columns]
+    widths = [max(*map(len, name), *map(len, texts.iloc[:, i]), 0) for i, name in enumerate(names)]
     numeric = right_aligned(table)
-    rows = [names, ["-" * width for width in widths], *texts.to_numpy().tolist()]
+    height = max(map(len, names))
+    heads = [[([""] * (height - len(name)) + name)[line] for name in names] for line in range(height)]
+    rows = [*heads, ["-" * width for width in widths], *texts.to_numpy().tolist()]
     return "\n".join("  ".join(_pad(row, widths, numeric)).rstrip() for row in rows)
 
 
