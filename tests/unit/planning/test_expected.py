@@ -1,5 +1,6 @@
 """What those who watch a run are told: what its jobs will take, and what it has made."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from rgd.config.compose import load
 from rgd.errors import UserError
 from rgd.planning import estimates, expected, graph, reasons
 from rgd.planning.estimates import Estimate
+from rgd.planning.plan import here
 from rgd.progress.run import JOB_S, Run
 from rgd.weights.cache import cache_folder
 from tests import ROOT
@@ -99,3 +101,24 @@ def test_only_loggers_that_want_to_know_are_told(world: SimpleNamespace, capsys:
     (run, logfile), end = told
     assert isinstance(run, Run)
     assert (logfile, end) == ("a.log", "The end.")
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_plan_says_how_long_its_jobs_take_on_the_cores_here(world: SimpleNamespace, cores: int) -> None:
+    plan, found = graph.of(world), world.found
+    fetching = expected.run_of(plan, found, cores).jobs[100].planned_s
+    told = here(plan, found, cores)
+    assert told is not None
+    assert (told.cores, told.unknown) == (cores, 1)
+    # One chain: fetching, asking, a job of unknown duration, routing.
+    assert told.seconds == pytest.approx(fetching + 40.0 + JOB_S + 2.0)
+    assert here(plan, found | {2: Estimate(seconds=9.0, gpus=1)}, cores) is None
+    assert here(plan, {}, cores) is None
+
+
+def test_more_cores_take_less_time_until_the_longest_chain_decides(world: SimpleNamespace) -> None:
+    jobs = tuple(replace(job(number, "ask_answers", member="m"), threads=1) for number in range(6))
+    plan = replace(graph.of(world), jobs=jobs)
+    taken = {number: Estimate(seconds=30.0, loading_s=30.0) for number in range(6)}
+    times = [here(plan, taken, cores).seconds for cores in (1, 2, 3, 6, 12)]
+    assert times == [180.0, 90.0, 60.0, 30.0, 30.0]

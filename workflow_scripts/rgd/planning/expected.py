@@ -52,6 +52,17 @@ def expected(workflow: Any) -> Run:
     except (UserError, OSError):
         # The jobs find the same fault and say so.
         taken = {}
+    return run_of(plan, taken, workflow.resource_settings.cores if workflow.local_exec else None)
+
+
+def run_of(plan: graph.Plan, taken: Mapping[int, estimates.Estimate], cores: int | None) -> Run:
+    """A plan's jobs that would run, as a run that has not begun.
+
+    Args:
+        plan: the plan.
+        taken: the jobs' estimates, by number; {} if there are none.
+        cores: how many there are; None for a cluster.
+    """
     jobids = {job.number: job.jobid for job in plan.jobs if job.runs}
     jobs = [
         Job(
@@ -67,7 +78,6 @@ def expected(workflow: Any) -> Run:
         for job in plan.jobs
         if job.runs
     ]
-    cores = workflow.resource_settings.cores if workflow.local_exec else None
     return Run(plan.config.name, cores, bool(taken), {job.number: job for job in jobs})
 
 

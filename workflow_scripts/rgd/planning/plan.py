@@ -2,18 +2,19 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rgd.config import slices
 from rgd.config.schema import Config
 from rgd.config.schema.models import NEUTRAL, Embedder, Model
-from rgd.planning import estimates, reasons
+from rgd.planning import estimates, expected, reasons
 from rgd.planning.changes import Change, few
 from rgd.planning.estimates import Estimate
 from rgd.planning.graph import Job, Plan
 from rgd.planning.wall_time import LEAST_GAIN, WallTime, wall_time
+from rgd.progress.run import JOB_S
 from rgd.store.answers import Store
 from rgd.store.ledger import Ledger
 from rgd.terminal import duration
@@ -36,6 +37,15 @@ class Spent:
 
 
 @dataclass(frozen=True)
+class Here:
+    """A run on this machine: its cores, the seconds that it takes, and how many jobs count as ``JOB_S``, being unknown."""
+
+    cores: int
+    seconds: float
+    unknown: int
+
+
+@dataclass(frozen=True)
 class Outlook:
     """A plan's jobs, the reasons for them, and what they take.
 
@@ -48,6 +58,7 @@ class Outlook:
         longest_s: the time limit of a cluster job, in seconds.
         spent: what models with prices have cost so far.
         wall: how long all jobs take with a number of GPUs; None if none was given.
+        here: how long all jobs take on this machine's cores; None if a job needs a GPU.
     """
 
     experiment: str
@@ -59,6 +70,7 @@ class Outlook:
     longest_s: float
     spent: tuple[Spent, ...] = ()
     wall: WallTime | None = None
+    here: Here | None = None
 
     @property
     def total(self) -> Estimate:
@@ -68,6 +80,8 @@ class Outlook:
 
 def look(plan: Plan, gpus: int | None = None) -> Outlook:
     """Which jobs ``plan`` would run, why, what they take, and how long all take with so many GPUs."""
+    from snakemake.utils import available_cpu_count
+
     running = tuple(job for job in plan.jobs if job.runs)
     own = reasons.reasons(plan)
     taken = estimates.estimates(plan, own)
@@ -81,7 +95,16 @@ def look(plan: Plan, gpus: int | None = None) -> Outlook:
         60.0 * plan.config.site.cluster.longest_minutes,
         spent_so_far(plan.config),
         None if gpus is None else wall_time(plan.config, running, taken, gpus),
+        here(plan, taken, available_cpu_count()),
     )
+
+
+def here(plan: Plan, taken: Mapping[int, Estimate], cores: int) -> Here | None:
+    """How long a plan's jobs take on so many cores; None if one needs a GPU or nothing runs."""
+    if not taken or any(estimate.gpus for estimate in taken.values()):
+        return None
+    run = expected.run_of(plan, taken, cores)
+    return Here(cores, run.left(0.0) or 0.0, sum(job.planned_s is None for job in run.jobs.values()))
 
 
 def spent_so_far(config: Config) -> tuple[Spent, ...]:
@@ -135,6 +158,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
         ],
         "most_tries": _most_tries(outlook),
         "wall_time": _wall_content(outlook),
+        "here": None if outlook.here is None else asdict(outlook.here) | {"seconds": round(outlook.here.seconds, 1)},
         "assumed": sorted(outlook.total.guesses),
         "because": [
             {"kind": change.kind, "what": change.text, "jobs": [by_number[number].name for number in numbers]}
@@ -216,6 +240,12 @@ def lines(outlook: Outlook) -> list[str]:
         found += ["  and the jobs that depend on these", f"    {_counted(following)}"]
     found += ["", *_table(outlook), "", *_path(outlook)]
     found += _wall(outlook)
+    if outlook.here is not None:
+        cores = "1 core" if outlook.here.cores == 1 else f"{outlook.here.cores:,} cores"
+        unknown = f", if each of {outlook.here.unknown:,} jobs of unknown duration takes {JOB_S:.0f} s"
+        found.append(
+            f"On {cores} of this machine: about {duration(outlook.here.seconds)}{unknown if outlook.here.unknown else ''}"
+        )
     if (longest := most_tries(outlook)) is not None:
         member, seconds, tries = longest
         found.append(
