@@ -171,6 +171,44 @@ def test_missing_prompt_is_named(folder: Path) -> None:
     assert names(text, "generate_instruction")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[user]\nWhat is right?\n", "{question}"),
+        ("", "{question}"),
+        ("[user]\n{Question}\n", "{Question}"),
+        ("[user]\n{question}\n{optons}\n", "{optons}"),
+    ],
+)
+def test_a_prompt_about_a_question_shows_it(folder: Path, text: str, expected: str) -> None:
+    file = folder / "prompts/ask_statement.txt"
+    file.write_text(text)
+    told = message(folder)
+    assert str(file) in told
+    assert expected in told
+
+
+@pytest.mark.parametrize("group", ["experiment", "router", "pool", "embedder", "dataset", "generator", "model"])
+@pytest.mark.parametrize("ending", [".yml", ".YAML"])
+def test_a_file_with_another_ending_is_named(folder: Path, group: str, ending: str) -> None:
+    used = {
+        "router": "knn",
+        "embedder": "all-minilm-l6-v2",
+        "generator": "qwen2.5-coder-0.5b",
+        "model": "smollm2-135m",
+    }.get(group, "quickstart")
+    file = folder / group / f"{used}.yaml"
+    file.rename(file.with_name(f"{used}{ending}"))
+    told = message(folder)
+    assert str(file.with_name(f"{used}{ending}")) in told
+    assert f"{used}.yaml" in told
+
+
+def test_a_file_with_another_ending_beside_the_right_one_does_no_harm(folder: Path) -> None:
+    (folder / "router/knn.yml").write_text("nothing")
+    load(folder)
+
+
 def test_a_prompt_of_features_must_show_the_question(folder: Path) -> None:
     edit(folder / "featurizer" / "qwen2.5-coder-1.5b.yaml", prompt="generate_instruction")
     text = message(folder, overrides=["router.llmrank.features=qwen2.5-coder-1.5b"])

@@ -2,9 +2,11 @@
 
 import jinja2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rgd.engines.base import Message
-from rgd.engines.prompts import fit_context, parse_prompt, render, unread_turn
+from rgd.engines.prompts import QUESTION_PLACES, fit_context, mistyped_place, parse_prompt, render, unread_turn
 from rgd.errors import UserError
 
 
@@ -60,6 +62,60 @@ def test_a_line_like_a_header_that_begins_no_turn_is_found(line):
 )
 def test_headers_and_other_lines_are_none_like_a_header(line):
     assert unread_turn(f"[system]\nBe short.\n{line}\n{{question}}") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("{Question}", "{question}"),
+        ("{QUESTION}", "{question}"),
+        ("{{question}}", "{question}"),
+        ("{{ question }}", "{question}"),
+        ("{ question }", "{question}"),
+        ("{questions}", "{question}"),
+        ("{qestion}", "{question}"),
+        ("{option}", "{options}"),
+        ("{optons}", "{options}"),
+        ("{Options}", "{options}"),
+        ("{option texts}", "{option_texts}"),
+        ("{option-texts}", "{option_texts}"),
+        ("{option_text}", "{option_texts}"),
+    ],
+)
+def test_a_mistyped_place_is_found_with_what_was_meant(written, meant):
+    template = f"[user]\r\n{{question}}\r\nOf these: {written}\r\n"
+    assert mistyped_place(template, QUESTION_PLACES) == (3, written, meant)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *QUESTION_PLACES,
+        "Put it into \\boxed{}",
+        "\\text{option} A",
+        "x^{options}",
+        '{"question": {question}}',
+        '{"answer": "A"}',
+        "{x}, {y} and {answer}",
+        "${question}$",
+        "a set {1, 2}",
+        "{}",
+        "{ }",
+        "{{}}",
+    ],
+)
+def test_other_braces_are_text(text):
+    assert mistyped_place(text, QUESTION_PLACES) is None
+
+
+@given(st.text(alphabet=" \n{}ab_$\\-question"))
+def test_what_is_called_mistyped_stands_in_its_line_and_is_no_place(text):
+    found = mistyped_place(text, QUESTION_PLACES)
+    if found is not None:
+        number, written, meant = found
+        assert written in text.split("\n")[number - 1]
+        assert written not in QUESTION_PLACES
+        assert meant in QUESTION_PLACES
 
 
 def test_placeholders_in_a_question_are_left_alone():

@@ -28,7 +28,7 @@ from rgd.config.schema import (
 from rgd.config.slices import prompt_of
 from rgd.config.sweep import excluded_cells, router_cells
 from rgd.datasets.mirror import DATA_CACHE, source_files
-from rgd.engines.prompts import parse_prompt, unread_turn
+from rgd.engines.prompts import QUESTION_PLACES, mistyped_place, parse_prompt, unread_turn
 from rgd.errors import UserError
 from rgd.routing.reduced import BENCHMARK, REAL
 
@@ -92,7 +92,7 @@ def _check_model(config: Config, folder: Path, name: str, broken: Broken) -> Non
                 "the model, so that each key is unique."
             )
     for ask in model.asks.values():
-        _check_prompt(folder, file, ask.prompt)
+        _check_question_prompt(folder, file, ask.prompt)
 
 
 def _check_pool(config: Config, folder: Path, name: str, broken: Broken) -> None:
@@ -123,7 +123,7 @@ def _check_descriptor(config: Config, folder: Path, name: str, broken: Broken) -
     _check_engine(config, file, descriptor)
     for kind, prompt in descriptor.prompts.model_dump().items():
         _check_prompt(folder, file, prompt)
-        _check_place(folder, file, prompt, "{questions}" if kind == DEFAULT else "{description}")
+        _check_places(folder, file, prompt, ["{questions}" if kind == DEFAULT else "{description}"])
 
 
 def _check_generator(config: Config, folder: Path, name: str, broken: Broken) -> None:
@@ -147,8 +147,7 @@ def _check_featurizer(config: Config, folder: Path, name: str, broken: Broken) -
     file, featurizer = file_of(folder, "featurizer", name), config.featurizer[name]
     _find(featurizer.model, "model", config, broken, f"{file}: model", "model")
     _check_engine(config, file, featurizer)
-    _check_prompt(folder, file, featurizer.prompt)
-    _check_place(folder, file, featurizer.prompt, "{question}")
+    _check_question_prompt(folder, file, featurizer.prompt)
 
 
 def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) -> None:
@@ -298,7 +297,7 @@ def _check_free_form(config: Config, folder: Path) -> None:
             for ask, file in (
                 (known[m].ask, known[m].model_name) for pool in written for m in config.pool[pool].members
             ):
-                _check_prompt(folder, file_of(folder, "model", file), prompt_of(ask, kind))
+                _check_question_prompt(folder, file_of(folder, "model", file), prompt_of(ask, kind))
             if kind == SCORE and written:
                 raise UserError(
                     f"{where}: {dataset} has scores in the place of answers, but the pool {written[0]} is asked. Nothing here "
@@ -456,12 +455,15 @@ def _check_scenario(config: Config, where: str, key: str, broken: Broken) -> Non
         )
 
 
-def _check_place(folder: Path, where: Path, prompt: str, place: str) -> None:
-    """A prompt that shows something must say where."""
-    file = prompt_file(folder, prompt)
-    if place not in read_text(file):
+def _check_places(folder: Path, where: Path, prompt: str, places: Sequence[str]) -> None:
+    """A prompt must say where the first of its places is, and none may be mistyped: the model would read its name."""
+    file, text = _text_of_prompt(folder, where, prompt)
+    if mistyped := mistyped_place(text, places):
+        number, written, meant = mistyped
+        raise UserError(f"{file}, line {number}: nothing is filled in for {written}. Write {meant}.")
+    if places[0] not in text:
         raise UserError(
-            f"{where} names the prompt {prompt}, which lacks the placeholder {place}. Write it where it "
+            f"{where} names the prompt {prompt}, which lacks the placeholder {places[0]}. Write it where it "
             f"belongs in {file}."
         )
 
@@ -486,6 +488,12 @@ def _check_prompt(folder: Path, where: Path, prompt: str) -> None:
         parse_prompt(text)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
+
+
+def _check_question_prompt(folder: Path, where: Path, prompt: str) -> None:
+    """Check a prompt about a question, which consists of turns."""
+    _check_prompt(folder, where, prompt)
+    _check_places(folder, where, prompt, QUESTION_PLACES)
 
 
 def _text_of_prompt(folder: Path, where: Path, prompt: str) -> tuple[Path, str]:

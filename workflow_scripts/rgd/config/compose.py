@@ -14,7 +14,7 @@ from rgd.artifacts.texts import encoding_fault
 from rgd.config import generated
 from rgd.config.analyses import check_analyses
 from rgd.config.checks import check_catalogues, check_experiment
-from rgd.config.files import CATALOGUES, Broken, fault_of_name, file_of, names_in, searched
+from rgd.config.files import CATALOGUES, Broken, fault_of_name, file_of, names_in, other_endings, searched
 from rgd.config.hints import nearest
 from rgd.config.products import unique
 from rgd.config.schema import KEY_PATTERN, Config, Router, Section
@@ -73,14 +73,16 @@ def load_all(
 
 
 def _entries(folders: list[Path]) -> tuple[dict[str, list[str]], Broken]:
-    """The names of the files of every catalogue, and those of them that YAML cannot read or whose name is unsafe."""
+    """The names of the files of every catalogue, and those of them that cannot be used for their name."""
     names = {group: names_in(folders, group) for group in CATALOGUES}
     broken: Broken = {}
     for group, found in names.items():
+        for name, fault in other_endings(folders, group).items():
+            if name not in found:
+                broken[group, name] = fault
         for name in found:
-            fault = fault_of_name(name)
-            if fault is not None:
-                broken[group, name] = f"{file_of(folders[0], group, name)}: {fault}"
+            if unsafe := fault_of_name(name):
+                broken[group, name] = f"{file_of(folders[0], group, name)}: {unsafe}"
     return _without(names, broken), broken
 
 

@@ -27,6 +27,8 @@ def searched(folder: Path, experiment: str) -> list[Path]:
         return [folder]
     if (folder / TEST / "experiment" / f"{experiment}.yaml").is_file():
         return [folder, folder / TEST]
+    if unread := other_endings([folder, folder / TEST], "experiment").get(experiment):
+        raise UserError(unread)
     known = [path.stem for path in (folder / "experiment").glob("*.yaml")]
     raise UserError(
         f"--config experiment={experiment}: there is no {folder}/experiment/{experiment}.yaml. "
@@ -46,6 +48,16 @@ def names_in(folders: list[Path], group: str) -> list[str]:
             raise UserError(f"{path} and {found[path.stem]} have the same name. Rename one of them.")
         found[path.stem] = path
     return sorted(found)
+
+
+def other_endings(folders: list[Path], group: str) -> dict[str, str]:
+    """What is said of the files of a group that are not read because they end in .yml or .YAML, by their name without it."""
+    paths = (path for folder in folders for path in sorted((folder / group).glob("*.*")))
+    return {
+        path.stem: f"{path} is not read, since its name does not end in .yaml. Rename it to {path.stem}.yaml."
+        for path in paths
+        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml"
+    }
 
 
 def file_of(folder: Path, group: str, name: str) -> Path:

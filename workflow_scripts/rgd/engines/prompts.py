@@ -1,5 +1,6 @@
 """From a prompt file, a question and options to token ids that fit the model."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,12 @@ _LIKE_A_HEADER = re.compile(
     r"\W*(?:system|user|assistant)\W*|\W*\[(?:system|user|assistant)\].*|\W*\[(?:ai|bot|developer|human|model|tool)\]\W*",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"\{(?:question|options|option_texts)\}")
+QUESTION_PLACES = ("{question}", "{options}", "{option_texts}")
+"""What a prompt about a question may have filled in."""
+_PLACE = re.compile("|".join(map(re.escape, QUESTION_PLACES)))
+# A word in braces, but none of LaTeX's such as \text{option}.
+_WORD_IN_BRACES = re.compile(r"(?<![\w^\\])(?:\{\{\s*([A-Za-z_ -]+?)\s*\}\}|\{\s*([A-Za-z_ -]+?)\s*\})")
+_LIKE_A_PLACE = 0.8
 _ELLIPSIS = " … "
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -63,6 +69,25 @@ def unread_turn(template: str) -> tuple[int, str] | None:
     for number, line in enumerate(_plain(template).split("\n"), start=1):
         if _LIKE_A_HEADER.fullmatch(line) and not _HEADER.fullmatch(line):
             return number, line.strip()
+    return None
+
+
+def mistyped_place(template: str, places: Sequence[str]) -> tuple[int, str, str] | None:
+    """The number of the line, the text and what was meant of the first word in braces that is a mistyped place to fill in.
+
+    Such are ``{Question}``, ``{{question}}``, ``{ options }`` and ``{optons}``.
+
+    Args:
+        template: the text of a prompt file.
+        places: what is filled in, with its braces.
+    """
+    known = [place.strip("{}") for place in places]
+    for number, line in enumerate(_plain(template).split("\n"), start=1):
+        for found in _WORD_IN_BRACES.finditer(line):
+            word = re.sub(r"[ -]+", "_", (found[1] or found[2]).lower())
+            meant = difflib.get_close_matches(word, known, n=1, cutoff=_LIKE_A_PLACE)
+            if found[0] not in places and meant:
+                return number, found[0], f"{{{meant[0]}}}"
     return None
 
 
