@@ -28,6 +28,7 @@ EXAMPLES = {
     "import table": "rgd import table answers.csv --to data --name mine --columns question=prompt label=right model=model answer=said",
     "init own": 'rgd init own mine --task kitchen="Cooking by measure."',
     "init model": "rgd init model mine --server http://localhost:8000/v1 --pool quickstart",
+    "init pool": "rgd init pool mine --models qwen3-8b gemma-2-9b",
     "init recorded": "rgd init recorded mine --from data",
     "label": "rgd label --experiment few_labels",
     "data fetch": "rgd data fetch mmlu_pro --data-root DIR",

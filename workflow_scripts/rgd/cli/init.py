@@ -57,6 +57,17 @@ def add(commands: "Commands") -> None:
     model.add_argument("--max-model-len", type=positive, metavar="N", help="most tokens of prompt and answer together")
     model.add_argument("--gpus", type=positive, metavar="N", help="GPUs of a job that runs it (default: none)")
     add_config_dir(model)
+    pool = add_command(subcommands, "pool", "a pool of models that have a file", run_pool)
+    pool.add_argument("name", metavar="NAME", help="name of the file")
+    pool.add_argument(
+        "--models",
+        nargs="+",
+        required=True,
+        metavar="MODEL",
+        help="members, at least two: files of config/model, or MODEL-ASK for an ask of the file; with spaces or commas between them",
+    )
+    pool.add_argument("--title", help="name in tables (default: NAME)")
+    add_config_dir(pool)
     recorded = add_command(subcommands, "recorded", "for answers that rgd import has written", run_recorded)
     recorded.add_argument("name", metavar="NAME", help="name of the imported dataset, and of the files")
     recorded.add_argument(
@@ -109,20 +120,40 @@ def run_model(options: argparse.Namespace) -> int:
     print(*files, *source.remarks, sep="\n")
     if options.licence is None:
         print("licence: not stated. Write it into the file.")
-    print(*_next(options.name, options.pool, options.config_dir), sep="\n")
+    config, pool = options.config_dir, options.pool
+    print(*(_without_pool(options.name, config) if pool is None else _with_pool(pool, config)), sep="\n")
     return 0
 
 
-def _next(name: str, pool: str | None, config: Path) -> list[str]:
-    """What to do with a new model: the experiments whose pool has it, or the pools that could."""
+def run_pool(options: argparse.Namespace) -> int:
+    """``rgd init pool``."""
+    from rgd.tool.new_pool import write_pool
+
+    # No name has a comma.
+    chosen = [name for text in options.models for name in text.split(",") if name]
+    print(*write_pool(options.name, options.config_dir, chosen, options.title), sep="\n")
+    print(*_with_pool(options.name, options.config_dir), sep="\n")
+    return 0
+
+
+def _without_pool(name: str, config: Path) -> list[str]:
+    """What to do with a new model that no pool has: the pools that could, and an experiment of each."""
     from rgd.tool.new_model import experiments_by_pool
 
     by_pool = experiments_by_pool(config)
-    if pool is None:
-        lines = [f"Add it to a pool: a line `- {name}` under members. Then run, for"]
-        width = max(map(len, by_pool), default=0)
-        return lines + [f"  {key.ljust(width)}  {_doctor(names[0])}" for key, names in by_pool.items()]
-    names = by_pool.get(pool, [])
+    width = max(map(len, by_pool), default=0)
+    return [
+        f"Write a pool with it: rgd init pool NAME --models {name} MODEL",
+        f"Or add it to a pool: a line `- {name}` under members. Then run, for",
+        *(f"  {key.ljust(width)}  {_doctor(names[0])}" for key, names in by_pool.items()),
+    ]
+
+
+def _with_pool(pool: str, config: Path) -> list[str]:
+    """What to do with a new pool, or a new member of it: the experiments that have the pool, or how to write one."""
+    from rgd.tool.new_model import experiments_by_pool
+
+    names = experiments_by_pool(config).get(pool, [])
     if not names:
         return [
             f"No experiment has the pool {pool}: add it under pools in a file of {config}/experiment, or write an experiment of "

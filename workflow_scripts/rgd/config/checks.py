@@ -70,8 +70,19 @@ def _find(name: str, group: str, config: Config, broken: Broken, where: str, wha
         raise UserError(f"{where} names {name}, but there is no such {what}. " + nearest(name, known))
 
 
-def _find_member(name: str, known: Iterable[str], broken: Broken, where: str, what: str) -> None:
-    """Raise UserError unless ``name`` is one of the ``known`` members."""
+def find_member(name: str, known: Iterable[str], broken: Broken, where: str, what: str) -> None:
+    """Refuse a name that is none of the ``known`` members.
+
+    Args:
+        name: as it was given.
+        known: keys of members.
+        broken: what is wrong with files of catalogues, by group and name; a member of one of these models is told that.
+        where: who names it, for the message.
+        what: what it should be, for the message.
+
+    Raises:
+        UserError: it is none.
+    """
     known = list(known)
     if name in known:
         return
@@ -101,7 +112,7 @@ def _check_pool(config: Config, folder: Path, name: str, broken: Broken) -> None
         _check_recorded_pool(config, file, pool)
     else:
         for member in pool.members:
-            _find_member(member, asked, broken, f"{file}: members", "member (a model in config/model, or MODEL-ASK)")
+            find_member(member, asked, broken, f"{file}: members", "member (a model in config/model, or MODEL-ASK)")
     repeated = sorted({member for member in pool.members if pool.members.count(member) > 1})
     if repeated:
         raise UserError(f"{file}: members names {repeated[0]} twice. Name each member once.")
@@ -156,7 +167,7 @@ def _check_router_file(config: Config, folder: Path, name: str, broken: Broken) 
         _find(router.features, "featurizer", config, broken, f"{file}: features", "featurizer")
     known = [*members(config), *recorded_members(config)]
     for member in router.prices:
-        _find_member(member, known, broken, f"{file}: prices", "member of a pool")
+        find_member(member, known, broken, f"{file}: prices", "member of a pool")
     _check_router(file, router)
 
 
@@ -216,7 +227,7 @@ def check_experiment(config: Config, folders: Sequence[Path], broken: Broken, ch
                 )
     if experiment.referee is not None:
         what = "member (a model, or MODEL-ASK)"
-        _find_member(experiment.referee.member, members(config), broken, f"{where}: referee.member", what)
+        find_member(experiment.referee.member, members(config), broken, f"{where}: referee.member", what)
     for item in config.site.cluster.replicas:
         _find(item, "model", config, broken, "site: cluster.replicas", "model")
     _check_prices(config, folder)

@@ -7,7 +7,9 @@ from typing import Any
 import yaml
 
 from rgd.artifacts.files import replacing
-from rgd.config.files import fault_of_name
+from rgd.config import load_all
+from rgd.config.files import Broken, fault_of_name
+from rgd.config.schema import Config
 from rgd.errors import UserError
 
 
@@ -55,3 +57,19 @@ def write_new(files: Mapping[Path, str], check: Callable[[], object], fix: str) 
             path.unlink(missing_ok=True)
         raise
     return written
+
+
+def read_any(config: Path) -> tuple[Config, Broken]:
+    """The configuration for some experiment, and what is wrong with files of its catalogues.
+
+    Args:
+        config: the folder of configuration.
+
+    Raises:
+        UserError: the folder has no experiment, or a mistake that every experiment meets.
+    """
+    experiments = sorted(path.stem for path in (config / "experiment").glob("*.yaml"))
+    if not experiments:
+        raise UserError(f"{config}/experiment has no file, so {config} is no configuration. Name another --config-dir.")
+    first = "quickstart" if "quickstart" in experiments else experiments[0]
+    return load_all(config, first, check_data=False)

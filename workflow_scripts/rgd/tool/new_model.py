@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from rgd.artifacts.files import replacing
-from rgd.config import load_all
 from rgd.config.hints import nearest
 from rgd.config.pinning import commit_on_the_hub
 from rgd.config.schema.base import COMMIT
 from rgd.errors import UserError
-from rgd.tool.new_files import as_yaml, check_name, write_new
+from rgd.tool.new_files import as_yaml, check_name, read_any, write_new
 from rgd.weights.sources import bytes_on_the_hub
 
 BRANCH = "main"
@@ -250,11 +249,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _check(config: Path, entries: set[tuple[str, str]]) -> None:
-    """Read the configuration for some experiment, and report what is wrong with these entries of catalogues."""
-    experiments = sorted(path.stem for path in (config / "experiment").glob("*.yaml"))
-    if not experiments:
-        raise UserError(f"{config}/experiment has no file, so {config} is no configuration. Name another --config.")
-    first = "quickstart" if "quickstart" in experiments else experiments[0]
-    _, broken = load_all(config, first, check_data=False)
+    """Read the configuration, and report what is wrong with these entries of catalogues."""
+    _, broken = read_any(config)
     for entry in sorted(entries & set(broken)):
         raise UserError(broken[entry])
