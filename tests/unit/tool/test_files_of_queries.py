@@ -38,3 +38,20 @@ def test_another_file_is_one_message(name: str, content: str, tmp_path: Path) ->
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=name):
         list(read(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("q.csv", "id,qestion\n1,How?\n", "line 1: .*qestion"),
+        ("q.jsonl", '{"qestion": "How?"}\n', "row 1: .*qestion"),
+        ("q.csv", 'id,question\n1,How?\n2," "\n', "row 2: .*' '"),
+        ("q.json", '[{"question": "How?"}, {"question": null}]', "entry 1: .*None"),
+    ],
+)
+def test_a_missing_column_is_another_fault_than_an_empty_cell(
+    name: str, content: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=f"{name}, {said}"):
+        list(read(tmp_path / name))

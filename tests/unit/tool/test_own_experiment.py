@@ -133,3 +133,14 @@ def test_what_is_written_is_plain_yaml(config: Path) -> None:
     assert init(config, *given(odd)) == 0
     assert yaml.safe_load((config / "dataset/mine.yaml").read_text(encoding="utf-8"))["tasks"] == odd
     assert load(config, "mine").dataset["mine"].tasks == odd
+
+
+@pytest.mark.parametrize("option", ["--tasks", "--examples"])
+def test_a_column_that_is_not_there_is_a_fault_of_the_header(
+    config: Path, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path / "t.csv", [{"taks": "x", "description": "y", "question": "z"}])
+    assert main(["init", "own", "mine", option, str(file), "--config-dir", str(config)]) == 1
+    said = capsys.readouterr().err
+    assert f"{file}, line 1:" in said
+    assert "taks" in said

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from rgd.answers.formats.column_names import need_columns
 from rgd.answers.formats.reading import reading, table_rows
 from rgd.config import load
 from rgd.errors import UserError
@@ -120,8 +121,9 @@ def _rows(path: Path, *columns: str) -> list[tuple[str, list[str]]]:
     """The place of each row, and its texts in ``columns``, none of them empty."""
     found = []
     for place, row in table_rows(path):
+        need_columns(path, place, row, columns)
         with reading(path, place):
-            cells = [row.get(column) for column in columns]
+            cells = [row[column] for column in columns]
             for column, cell in zip(columns, cells, strict=True):
                 if not isinstance(cell, str) or not cell.strip():
                     raise UserError(

@@ -31,11 +31,13 @@ def read(file: Path | None) -> Iterator[Query]:
     if file is None or str(file) == "-":
         yield from lines(sys.stdin, "the standard input")
     elif file.suffix.lower() in (".jsonl", ".csv", ".parquet"):
+        from rgd.answers.formats.column_names import need_columns
         from rgd.datasets.tables import read_table_file
 
         if not file.is_file():
             raise UserError(f"--file {file}: this file does not exist.")
         for number, row in enumerate(read_table_file(file), start=1):
+            need_columns(file, f"row {number}", row, ["question"])
             yield _query(row, f"{file}, row {number}")
     elif file.suffix.lower() == ".json":
         from rgd.answers.formats.reading import json_objects
@@ -74,9 +76,11 @@ def _query(row: Mapping[str, Any], where: str) -> Query:
             options = json.loads(options)
         except ValueError:
             options = None
-    if not isinstance(question, str) or not question.strip():
+    if "question" in row and (not isinstance(question, str) or not question.strip()):
+        raise UserError(f"{where}: the question is {question!r}. Write a text.")
+    if not isinstance(question, str):
         raise UserError(
-            f"{where}: there is no column question, only {', '.join(map(str, row)) or 'nothing'}. Name the column question."
+            f"{where}: there is no question, only {', '.join(map(str, row)) or 'nothing'}. Name the text question."
         )
     if not isinstance(options, list | tuple) or not all(isinstance(each, str) for each in options):
         raise UserError(f"{where}: options is {row.get('options')!r}. Give a list of texts.")

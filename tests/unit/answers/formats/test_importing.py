@@ -4,6 +4,7 @@ import csv
 import json
 import pickle
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -367,6 +368,68 @@ def test_a_column_of_answers_for_each_model(form: str, models: str, tmp_path: Pa
     columns = {"question": "q", "options": "a,b,c,d", "label": "right", "answers": models}
     counts = import_files("table", [path], tmp_path / "data", columns=columns).models
     assert {name: (each.joined, each.right) for name, each in counts.items()} == {"first": (4, 4), "second": (3, 1)}
+
+
+@pytest.mark.parametrize(
+    ("wide", "cells"), [("answers", ["A", "B", "sums"]), ("models", ["1", "0", "sums"])], ids=["answers", "scores"]
+)
+def test_a_column_that_is_no_models_is_told_to_be_taken_for_one_and_can_be_left_out(
+    wide: str, cells: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = worlds.table(tmp_path / "t.csv", [["q", "a", "b", "m1", "m2", "topic"], ["one?", "1", "2", *cells]])
+    target = tmp_path / "data"
+    given = ["import", "table", str(path), "--to", str(target), "--columns", "question=q", "options=a,b"]
+    said = refused(main([*given, f"{wide}=*"]), target, capsys)
+    assert "topic" in said
+    assert f"{wide}=* " in said
+    fix = next(word for word in said.split() if word.startswith(f"{wide}=") and "*" not in word)
+    assert main([*given, fix]) == 0
+    assert {file.stem for file in target.glob("recorded/table/all/*")} == {"m1", "m2"}
+
+
+def test_a_named_column_without_an_answer_is_told_nothing_of_other_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = worlds.table(tmp_path / "t.csv", [["q", "a", "b", "m1", "topic"], ["one?", "1", "2", "A", "sums"]])
+    target = tmp_path / "data"
+    columns = ["question=q", "options=a,b", "answers=m1,topic"]
+    said = refused(main(["import", "table", str(path), "--to", str(target), "--columns", *columns]), target, capsys)
+    assert "topic" in said
+    assert "*" not in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"question": "prmpt", "answers": "*"},
+        {"question": "prompt", "options": "a,prmpt", "answers": "*"},
+        {"question": "prompt", "models": "score,prmpt"},
+        {"question": "prompt", "answer": "prmpt"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("form", "place"), [("csv", "line 1:"), ("tsv", "line 1:"), ("jsonl", "line 1:"), ("parquet", "")]
+)
+def test_a_column_that_is_not_there_is_a_fault_of_the_header(
+    form: str, place: str, given: dict[str, str], tmp_path: Path
+) -> None:
+    rows = [{"prompt": "one?", "a": "1", "score": "1"}, {"prompt": "two?", "a": "2", "score": "0"}]
+    path = tmp_path / f"t.{form}"
+    if form == "jsonl":
+        worlds.lines(path, rows)
+    elif form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        separator = "," if form == "csv" else "\t"
+        path.write_text(
+            "".join(f"{separator.join(cells)}\n" for cells in [rows[0].keys(), *(row.values() for row in rows)])
+        )
+    with pytest.raises(UserError, match="prmpt") as error:
+        import_files("table", [path], tmp_path / "data", columns=given)
+    said = str(error.value)
+    assert said.startswith(f"{path}, {place}" if place else f"{path}: ")
+    # The nearest column.
+    assert re.search(r"\bprompt\b", said)
 
 
 def test_tables_are_read_in_every_form(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rgd.answers.extraction import extract
+from rgd.answers.formats.column_names import leaving_out
 from rgd.answers.formats.reading import distinct_names
 from rgd.answers.formats.records import Asked, Record
 from rgd.answers.kinds import LATEX, NUMBER, TEXT
@@ -171,6 +172,7 @@ class Collector:
         limits: lowest and highest score of the metric.
         first_index: what right answers that are indices count from, where the files do not say; None to find it out.
         allow_empty: keep models of which nothing can be read.
+        wide: what took all columns that are not named otherwise for models (models or answers); None where models are named.
 
     Raises:
         UserError: the pool has been imported already.
@@ -187,7 +189,9 @@ class Collector:
         limits: tuple[float, float] = (0.0, 1.0),
         first_index: int | None = None,
         allow_empty: bool = False,
+        wide: str | None = None,
     ) -> None:
+        self.wide = wide
         self.target, self.name, self.pool, self.confidence, self.kind = target, name, pool, confidence, kind
         self.limits, self.first_index, self.allow_empty = limits, first_index, allow_empty
         self.questions: list[Question] = []
@@ -356,12 +360,14 @@ class Collector:
         return (score - low) / (high - low)
 
     def _refuse_empty(self) -> None:
+        readable = [model for model, member in self.members.items() if member.counts.answered or member.counts.scored]
         for model, member in self.members.items():
             counts = member.counts
-            if counts.answered == counts.scored == 0 and not self.allow_empty:
+            if model not in readable and not self.allow_empty:
+                fix = "Leave it out" if self.wide is None else leaving_out(self.wide, readable)
                 raise UserError(
                     f"{model}: no answer can be read from its {counts.read} records ({counts.unmatched} belong to no question, "
-                    f"{counts.failed} failed, {counts.unreadable} are unreadable). Leave it out, or give --allow-empty."
+                    f"{counts.failed} failed, {counts.unreadable} are unreadable). {fix}, or give --allow-empty."
                 )
 
     def _decide_labels(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rgd.answers.formats.collecting import Collector, Imported
 from rgd.answers.formats.reading import checked_files, reading
 from rgd.answers.formats.records import Settings
+from rgd.answers.formats.table import takes_all
 from rgd.answers.kinds import LATEX
 from rgd.config.schema.base import KEY_PATTERN
 from rgd.errors import UserError
@@ -88,6 +89,7 @@ def import_files(
             limits=limits,
             first_index=first_index,
             allow_empty=allow_empty,
+            wide=takes_all(columns or {}),
         ) as collector:
             for record in source.records(files, Settings(columns or {})):
                 collector.add(record)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.formats.column_names import need_columns
 from rgd.answers.formats.prompts import last_user_message, options_of, question_of, split_options
 from rgd.answers.formats.reading import json_lines, reading, table_rows
 from rgd.answers.formats.records import Asked, Record, Settings, count_of, inside, needed_text, number_of, text_of
@@ -45,6 +46,7 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
         else:
             for place, row in table_rows(path):
                 with reading(path, place):
+                    need_columns(path, place, row, ["custom_id"])
                     asked[str(row["custom_id"])] = _of_table(row, path.stem)
     if not outputs:
         raise UserError(f"{paths[0]} and the other files have no lines of output, with custom_id and response.")

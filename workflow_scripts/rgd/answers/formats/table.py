@@ -7,12 +7,13 @@ named otherwise). An empty cell of these says that the model was not asked.
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rgd.answers.formats.column_names import ALL, leaving_out, need_columns
 from rgd.answers.formats.prompts import split_options
-from rgd.answers.formats.reading import csv_rows, reading, table_rows
+from rgd.answers.formats.reading import reading, table_rows
 from rgd.answers.formats.records import Asked, Record, Settings, count_of, needed_text, number_of
 from rgd.errors import UserError
 
@@ -24,9 +25,9 @@ COLUMNS = (
     *("prompt_tokens", "completion_tokens", "cost", "latency"),
 )
 """What a column may hold."""
-ALL = "*"
 _ASKED = ("question", "options", "label", "task")
-_WIDE = ("models", "answers")
+WIDE = ("models", "answers")
+"""What names a column for each model: of scores, or of answers."""
 
 
 def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
@@ -38,7 +39,7 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
     columns = dict(settings.columns)
     if "question" not in columns:
         raise UserError("the format table needs --columns question=COLUMN, by which models are joined.")
-    wide = next((name for name in _WIDE if name in columns), None)
+    wide = wide_of(columns)
     if wide is not None and set(columns) - {*_ASKED, wide}:
         raise UserError(
             f"{wide} names a column for each model, so --columns can name only the question's columns beside it."
@@ -54,22 +55,39 @@ def records(paths: Sequence[Path], settings: Settings) -> Iterator[Record]:
         else:
             for place, row in table_rows(path):
                 with reading(path, place):
-                    _check(row, columns)
+                    need_columns(path, place, row, _names(columns.values()))
                     record = _record(row, columns, path.stem)
                 yield record
 
 
+def wide_of(columns: Mapping[str, str]) -> str | None:
+    """Which of :data:`WIDE` names the columns of the models; None where a row is one model's answer."""
+    return next((name for name in WIDE if name in columns), None)
+
+
+def takes_all(columns: Mapping[str, str]) -> str | None:
+    """Which of :data:`WIDE` takes every column that is not named otherwise for a model's; None where none does."""
+    wide = wide_of(columns)
+    return wide if wide is not None and columns[wide] == ALL else None
+
+
 def _wide(path: Path, columns: Mapping[str, str], wide: str) -> Iterator[Record]:
     models: list[str] | None = None
-    for place, row in _cells(path):
+    needed = list(_names(columns[key] for key in _ASKED if key in columns))
+    for place, row in table_rows(path):
         with reading(path, place):
+            need_columns(path, place, row, needed)
             if models is None:
-                models = _models(row, columns, wide)
+                chosen = list(row) if columns[wide] == ALL else list(_names([columns[wide]]))
+                models = [name for name in chosen if name and name not in needed]
+                need_columns(path, place, row, models)
+                if not models:
+                    raise UserError("has no column of a model")
             asked = _asked(row, columns, path.stem)
             cells = {name: row.get(name) for name in models}
             given = {name: cell for name, cell in cells.items() if cell is not None and cell != "" and cell == cell}
             records = [
-                Record(name, asked, score=_score(cell, name))
+                Record(name, asked, score=_score(cell, name, models if columns[wide] == ALL else ()))
                 if wide == "models"
                 else Record(name, asked, said=str(cell))
                 for name, cell in given.items()
@@ -77,35 +95,12 @@ def _wide(path: Path, columns: Mapping[str, str], wide: str) -> Iterator[Record]
         yield from records
 
 
-def _cells(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if path.suffix.lower() not in (".csv", ".tsv"):
-        yield from table_rows(path)
-        return
-    rows = csv_rows(path)
-    _, header = next(rows)
-    for place, row in rows:
-        yield place, dict(zip(header, row, strict=True))
-
-
-def _models(row: Mapping[str, Any], columns: Mapping[str, str], wide: str) -> list[str]:
-    named = [name for key in _ASKED if key in columns for name in columns[key].split(",")]
-    chosen = list(row) if columns[wide] == ALL else columns[wide].split(",")
-    models = [name for name in chosen if name and name not in named]
-    _check(row, dict.fromkeys(models, ""), models)
-    if not models:
-        raise UserError("has no column of a model")
-    return models
-
-
-def _check(row: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] = ()) -> None:
-    wanted = names or [name for value in columns.values() for name in value.split(",")]
-    for name in wanted:
-        if name not in row:
-            raise UserError(f"has no column {name}, only {', '.join(map(str, row))[:200]}")
+def _names(columns: Iterable[str]) -> Iterator[str]:
+    """The columns that values of --columns name."""
+    return (name for column in columns for name in column.split(","))
 
 
 def _asked(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> Asked:
-    _check(row, {key: columns[key] for key in _ASKED if key in columns})
     question = needed_text(row[columns["question"]], "question")
     options: tuple[str, ...]
     if "options" in columns:
@@ -167,11 +162,12 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], file: str) -> Re
     )
 
 
-def _score(cell: Any, name: str) -> float | None:
+def _score(cell: Any, name: str, models: Sequence[str] = ()) -> float | None:
+    """The score in a cell of the column ``name``, which was taken for one of ``models`` since nothing else names it."""
     score = number_of(cell)
     if score is None and cell not in (None, "") and cell == cell:
-        raise UserError(
-            f"the column {name} holds {str(cell)[:40]!r}, which is no score. A column of answers is named by "
-            "answer=COLUMN, and those of a table with a column for each model by answers=*"
-        )
+        fix = "A column of answers is named by answer=COLUMN, and those of a table with a column for each model by answers=*"
+        if models:
+            fix = f"{leaving_out('models', [model for model in models if model != name])}. {fix}"
+        raise UserError(f"the column {name} holds {str(cell)[:40]!r}, which is no score. {fix}")
     return score
