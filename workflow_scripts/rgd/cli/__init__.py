@@ -16,6 +16,7 @@ from rgd.artifacts.disk import is_full, room
 from rgd.cli import data, doctor, imports, init, labelling, models, planning, store, table, tool
 from rgd.cli.arguments import add_commands
 from rgd.cli.examples import add_examples
+from rgd.cli.mistypes import Parser, path_hint
 from rgd.errors import UserError
 from rgd.terminal import Printable, printable
 from rgd.workflow.checkout import checkout_of, code_problem
@@ -29,13 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         _refuse_other_code(options)
+        _refuse_no_configuration(options)
         # Names and texts of bundles, models and files are printed; none of them steers the terminal.
         with contextlib.redirect_stdout(Printable(sys.stdout)):
             code = int(options.run(options))
             sys.stdout.flush()
         return code
     except UserError as error:
-        print(printable(f"rgd: {error}{f' {_room(options)}' if is_full(error) else ''}"), file=sys.stderr)
+        more = f" {_room(options)}" if is_full(error) else path_hint(options, str(error))
+        print(printable(f"rgd: {error}{more}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rgd: stopped.", file=sys.stderr)
@@ -75,9 +78,20 @@ def _refuse_other_code(options: argparse.Namespace) -> None:
         raise UserError(problem)
 
 
+def _refuse_no_configuration(options: argparse.Namespace) -> None:
+    """Refuse a folder of configuration that is not there.
+
+    Raises:
+        UserError: it is not.
+    """
+    folder = getattr(options, "config_dir", None)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"there is no folder {folder}. Run this in the project's folder, or name another --config-dir.")
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    top = argparse.ArgumentParser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
+    top = Parser(prog="rgd", description="Routing with Generated Data: commands besides the workflow.")
     top.add_argument("--version", action="version", version=f"rgd {__version__}")
     commands = add_commands(top, name="command")
     for group in (planning, table, store, imports, init, labelling, data, models, doctor, tool):

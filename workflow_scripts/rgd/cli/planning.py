@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgd.cli.arguments import add_command, add_settings, positive
+from rgd.errors import UserError
 
 if TYPE_CHECKING:
     from rgd.cli.arguments import Commands
@@ -71,10 +72,16 @@ def run_explain(options: argparse.Namespace) -> int:
 
 
 def run_adopt(options: argparse.Namespace) -> int:
-    """``rgd adopt``."""
+    """``rgd adopt``.
+
+    Raises:
+        UserError: there is no such folder, or a run is in progress.
+    """
     from rgd.planning import adopt, graph
     from rgd.workflow import run_lock
 
+    if not options.results.is_dir():
+        raise UserError(f"there is no folder {options.results}. Name another one with --results.")
     with run_lock.alone():
         done = adopt.adopt(options.results, graph.Memory(), graph.checksum_limit())
     print(*adopt.lines(done), sep="\n")

@@ -124,9 +124,11 @@ def import_answers(root: Path, source: Path) -> Imported:
         source: a tar file or a folder that :func:`export_answers` wrote.
 
     Raises:
-        UserError: the export holds a foreign or damaged file, and nothing was imported; or the store cannot be written.
+        UserError: there is no such export; it holds a foreign or damaged file, and nothing was imported; or the store cannot be written.
             Files imported before that are complete, and the same command resumes.
     """
+    if not source.exists():
+        raise UserError(f"{source} is missing. Correct its name.")
     with _unpacked(root, source) as unpacked:
         incoming = folders(unpacked)
         _check_headers(source, [folder / name for folder in incoming for name in chunks.names(folder)])
