@@ -119,6 +119,15 @@ def test_every_message_in_the_troubleshooting_is_one_of_the_programs() -> None:
     assert [message for message in messages if message not in flat] == []
 
 
+def test_what_snakemake_says_of_a_target_after_config_can_be_searched_for() -> None:
+    from snakemake.cli import parse_config
+
+    with pytest.raises(ValueError, match="TARGET") as error:
+        parse_config(["experiment=own", "TARGET"])
+    for page in ("troubleshooting.md", "configuration.md"):
+        assert f"ValueError: {error.value}" in (DOCS / page).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_that_are_there(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))

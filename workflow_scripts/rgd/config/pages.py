@@ -146,7 +146,9 @@ def configuration_page() -> str:
         "```",
         "",
         "The same `--config` belongs to every later command that is to see the same results. Snakemake takes all that follows "
-        "`--config` for settings, so targets stand before it.",
+        "`--config` for settings, so targets stand before it, or after `--`. A target in their midst ends Snakemake before this project "
+        "has a say, with a traceback and `ValueError: Invalid config definition: Config entries have to be defined as name=value pairs. "
+        "(Unparsable value: 'TARGET')`.",
         "",
     ]
     for title, section in _sections():
