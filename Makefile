@@ -56,8 +56,9 @@ $(STAMP): $(LOCK) pyproject.toml | usable
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
+# After Ctrl-C make ends by the same signal; that the recipe failed as well would be said after the run's own words.
 quickstart: install
-	@$(BIN)/snakemake --cores $(CORES)
+	@trap stopped=yes INT; $(BIN)/snakemake --cores $(CORES) || test "$$stopped"
 
 # Every part once, in under ten minutes on two cores; the tests of a file stay together.
 test: install

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,45 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, stub: Path) -> None:
     before = sorted(moved.rglob("*"))
     assert make(moved, stub, "-n", "install").returncode == 0
     assert sorted(moved.rglob("*")) == before
+
+
+@pytest.fixture
+def installed(tmp_path: Path, stub: Path) -> Path:
+    folder = checkout(tmp_path / "project")
+    assert make(folder, stub).returncode == 0
+    return folder
+
+
+def snakemake(folder: Path, script: str) -> None:
+    """Let the project's snakemake be a shell script."""
+    path = folder / ".venv" / "bin" / "snakemake"
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+
+
+def test_a_stopped_quickstart_ends_with_its_own_words_and_not_as_if_all_were_done(installed: Path, stub: Path) -> None:
+    script = "trap 'echo stopped; exit 1' INT\necho runs\nwhile :; do sleep 0.1; done\n"
+    snakemake(installed, script)
+    environment = {**os.environ, "STUB": str(stub), "REAL": sys.executable}
+    command = ["make", "quickstart", f"PYTHON={stub}"]
+    with subprocess.Popen(
+        command, cwd=installed, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline() == b"runs\n"
+        # As a terminal does: everything in the foreground gets the signal.
+        os.killpg(running.pid, signal.SIGINT)
+        said, errors = running.communicate(timeout=20)
+    assert said == b"stopped\n"
+    assert errors == b""
+    assert running.returncode != 0
+
+
+def test_a_failed_quickstart_is_a_failure_of_make(installed: Path, stub: Path) -> None:
+    snakemake(installed, "exit 3\n")
+    done = make(installed, stub, "quickstart")
+    assert done.returncode != 0
+    assert "quickstart" in done.stderr
+    snakemake(installed, "exit 0\n")
+    assert make(installed, stub, "quickstart").returncode == 0
