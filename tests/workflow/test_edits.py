@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rgd import __version__
 from tests.workflow.project import MEMBERS, Project
 
 Edit = Callable[[Project], None]
@@ -381,7 +382,7 @@ CASES: dict[str, tuple[Edit, list[str]]] = {
     "the code that asks": (append(f"{CORE}/store/fill.py", EXTRA), []),
     "what every job runs in": (append("workflow_scripts/_job.py", EXTRA), []),
     "the commands": (append(f"{CORE}/cli/planning.py", EXTRA), []),
-    "the package's version": (text(f"{CORE}/__init__.py", '"0.', '"9.'), []),
+    "the package's version": (text(f"{CORE}/__init__.py", f'"{__version__}"', '"99.0"'), []),
     "a rule's message": (text("rules/routing.smk", '"Fitting', '"Now fitting'), []),
     "an edit taken back": (
         reverted(append(f"{CORE}/answers/extraction.py", EXTRA), f"{CORE}/answers/extraction.py"),

@@ -198,7 +198,7 @@ EDITS = {
     ),
     "the prompt of the shorter descriptions": (
         lambda project: project.edit_text("config/prompts/describe_shorter.txt", "half", "a third"),
-        r"(described|descriptions)/tiny/short\.(json|parquet)|" + made_of(f"{WRITER}-short"),
+        r"(asked/descriptions|descriptions)/tiny/short\.(json|parquet)|" + made_of(f"{WRITER}-short"),
     ),
     "the descriptor asked anew": (
         lambda project: project.edit_yaml("descriptor/tiny-narrator.yaml", answers_epoch=1),
