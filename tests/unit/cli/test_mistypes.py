@@ -137,3 +137,18 @@ def test_what_the_message_is_not_about_is_no_mistyped_path(
     said = capsys.readouterr().err
     assert "missing" in said
     assert "?" not in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("qestion=q", "question"), ("lable=q", "label"), ("q=question", "question=q"), ("anwser=m", "answer")],
+)
+def test_a_mistyped_sort_of_column_is_told(
+    typed: str, meant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("q,m\na,b\n")
+    assert main(["import", "table", str(file), "--to", str(tmp_path / "new"), "--columns", typed]) == 1
+    told = capsys.readouterr().err
+    assert typed in told
+    assert f"Did you mean {meant}?" in told

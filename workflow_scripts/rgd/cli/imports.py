@@ -125,11 +125,15 @@ def _columns(given: list[str]) -> dict[str, str]:
         UserError: one is not of this form, or names an unknown or repeated WHAT.
     """
     from rgd.answers.formats.table import COLUMNS
+    from rgd.config.hints import nearest
 
     columns: dict[str, str] = {}
     for text in given:
         what, sign, column = text.partition("=")
-        if not sign or not column or what not in COLUMNS or what in columns:
+        if sign and what not in COLUMNS:
+            hint = f"Did you mean {column}={what}?" if column in COLUMNS else nearest(what, COLUMNS)
+            raise UserError(f"--columns {text}: give WHAT=COLUMN, but there is no {what}. {hint}")
+        if not sign or not column or what in columns:
             raise UserError(f"--columns {text}: give WHAT=COLUMN once, with WHAT one of {', '.join(COLUMNS)}.")
         columns[what] = column
     return columns

@@ -37,5 +37,6 @@ def leaving_out(wide: str, models: Sequence[str]) -> str:
     """How to leave out a column that ``wide`` (models or answers) took for a model's, where ``models`` are the other ones."""
     return (
         f"{wide}={ALL} takes every column that --columns does not name for a model's. To leave this one out, write "
-        f"{wide}={','.join(models) or 'COLUMN,COLUMN'} instead"
+        f"{wide}={','.join(models) or 'COLUMN,COLUMN'} instead, without what else is no model's; a column of options, labels or "
+        "tasks is named by options=COLUMN, label=COLUMN, task=COLUMN"
     )
