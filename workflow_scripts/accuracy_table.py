@@ -1,6 +1,7 @@
 """Make the main table of an experiment from its cells, and a summary to read."""
 
 import json
+import textwrap
 
 import pandas as pd
 
@@ -46,4 +47,4 @@ with running(snakemake, LIBRARIES):
     note = NOTE.format(baseline=snakemake.params.baseline)
     write_all(accuracy, snakemake.output.parquet, people, note)
     with replacing(snakemake.output.summary) as temporary:
-        temporary.write_text(print_summary(people) + f"\n\n{note}\n", encoding="utf-8")
+        temporary.write_text(f"{print_summary(people)}\n\n{textwrap.fill(note, 100)}\n", encoding="utf-8")

@@ -23,6 +23,13 @@ def reasons(plan: dict) -> list[str]:
     return [reason["what"] for reason in plan["because"]]
 
 
+def with_line(project: Project, plan: dict) -> str | None:
+    """The line that the one reason names, without spaces at its ends; None if it names none."""
+    (reason,) = plan["because"]
+    file = project.folder / reason["what"].partition(": ")[0]
+    return None if reason["line"] is None else file.read_text().splitlines()[reason["line"] - 1].strip()
+
+
 def outputs_of(plan: dict) -> set[str]:
     return {path.removeprefix("results/") for job in plan["runs"] for path in job["outputs"]}
 
@@ -47,8 +54,10 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
     project = finished.copy(tmp_path / "copy")
     CASES["a router's parameter"][0](project)
     plan = planned(project)
-    assert any(text.startswith("config/router/avengers.yaml: parameters.n_clusters: ") for text in reasons(plan))
-    assert any(text.endswith(" → 3") for text in reasons(plan))
+    (reason,) = reasons(plan)
+    assert reason.startswith("config/router/avengers.yaml: parameters.n_clusters: ")
+    assert reason.endswith(" → 3")
+    assert with_line(project, plan) == "n_clusters: 3"
     assert outputs_of(plan) == project.pending()
     following = {job["because"][0] for job in plan["runs"] if job["rule"] == "score"}
     assert len(following) == 1
@@ -60,6 +69,10 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
     said = project.rgd("plan").stdout
     assert "config/router/avengers.yaml: parameters.n_clusters" in said
     assert "Longest path" in said
+    # Snakemake's own count has the rules that only collect files besides.
+    total = next(line.split()[1] for line in project.run("-n").stdout.splitlines() if line.startswith("total "))
+    assert plan["jobs"] + len(plan["collecting"]) == int(total)
+    assert all(name in said for name in plan["collecting"])
 
 
 @pytest.mark.slow
@@ -71,14 +84,19 @@ def test_a_plan_names_key_and_values_and_lists_the_jobs_that_snakemake_would_run
             text(f"{CORE}/scoring/cells.py", "def score_routes(", "def score_routes(\n    unused=None, *,"),
             "rgd.scoring.cells: score_routes changed",
         ),
-        (append("config/prompts/ask_plain.txt", "Now."), "config/prompts/ask_plain.txt: line 3: nothing → Now."),
+        (append("config/prompts/ask_plain.txt", "Now."), "config/prompts/ask_plain.txt: nothing → Now."),
         (keys("experiment/tiny.yaml", seeds=[0, 2]), "config/experiment/tiny.yaml: seeds: + 2, - 1"),
         (
             keys("pool/tiny.yaml", members=["tiny-a-plain", "tiny-b-plain"]),
-            "pool tiny no longer has the members tiny-a-chat, tiny-b-chat",
+            "config/pool/tiny.yaml: members: - tiny-a-chat, - tiny-b-chat",
         ),
-        (CASES["a member more"][0], "pool tiny has a new member tiny-a-third"),
-        (keys("pool/tiny.yaml", members=MEMBERS[::-1]), "pool tiny has its members in another order"),
+        (CASES["a member more"][0], "config/pool/tiny.yaml: members: + tiny-a-third"),
+        (keys("pool/tiny.yaml", members=MEMBERS[::-1]), "config/pool/tiny.yaml: members: in a different order"),
+        (CASES["a dataset more"][0], "config/experiment/tiny.yaml: datasets: + second"),
+        (keys("experiment/tiny.yaml", scenarios=["real"]), "config/experiment/tiny.yaml: scenarios: - tiny-writer"),
+        (CASES["a router more"][0], "config/experiment/tiny.yaml: routers: + cascal_z_sum"),
+        (CASES["a router less"][0], "config/experiment/tiny.yaml: routers: - knn, - latent_truth, - majority"),
+        (CASES["the number of generated queries"][0], "config/dataset/tiny.yaml: generated_queries: 12 → 14"),
         (
             keys("generator/tiny-writer.yaml", temperature=0.5),
             "config/generator/tiny-writer.yaml: temperature: 0.8 → 0.5",
@@ -93,6 +111,32 @@ def test_a_plan_says_what_was_edited(finished: Project, tmp_path: Path, edit, re
     edit(project)
     plan = planned(project)
     assert reasons(plan) == ([reason] if reason else [])
+    if reason:
+        (stages,) = (each["stages"] for each in plan["because"])
+        assert {stage["stage"]: stage["rules"] for stage in plan["stages"]} == stages, "every job follows from the edit"
+
+
+@pytest.mark.slow
+def test_each_of_several_edits_is_told_with_what_follows_from_it_alone(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    lists("experiment/tiny.yaml", exclude=[{"scenario": "real", "router": "topk", "reason": "a test"}])(project)
+    CASES["the consensus artifact's vote weight"][0](project)
+    CASES["a router's variant"][0](project)
+    by_file = {reason["what"].partition(": ")[0]: reason["stages"] for reason in planned(project)["because"]}
+    assert sorted(by_file) == ["config/config.yaml", "config/experiment/tiny.yaml", "config/router/knn.yaml"]
+    assert by_file["config/config.yaml"] == {"routing": {"consensus": 2}, "query_sets": {"ranking_transfer_table": 1}}
+    assert set(by_file["config/experiment/tiny.yaml"]) == {"analysis"}
+    assert by_file["config/router/knn.yaml"]["routing"] == {"route": 2, "score": 2}
+
+
+@pytest.mark.slow
+def test_files_that_are_gone_are_one_reason(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    shutil.rmtree(project.folder / "results/cells")
+    shutil.rmtree(project.folder / "results/routes")
+    plan = planned(project)
+    assert len(plan["because"]) == 1
+    assert outputs_of(plan) == project.pending()
 
 
 @pytest.mark.slow
@@ -102,17 +146,6 @@ def test_before_the_first_run_there_is_one_reason(finished: Project, tmp_path: P
     plan = planned(project)
     assert len(plan["because"]) == 1
     assert outputs_of(plan) == project.pending()
-
-
-@pytest.mark.slow
-def test_a_plan_names_the_files_that_an_experiment_has_one_more_of(finished: Project, tmp_path: Path) -> None:
-    project = finished.copy(tmp_path / "copy")
-    lists("experiment/tiny.yaml", routers=["smoothie_task"])(project)
-    # No path and no digest in them.
-    assert sorted(reasons(planned(project))) == [
-        "config/experiment/tiny.yaml: routers: + smoothie_task",
-        "router smoothie_task is new",
-    ]
 
 
 @pytest.mark.slow
@@ -197,6 +230,28 @@ def test_a_cell_is_explained_from_the_questions_on_and_what_changed_since(finish
     assert "config/router/knn.yaml: variants.top2" in said
     assert "rgd.scoring.cells: EXTRA new" in said
     assert "nothing has changed" not in said
+    told = json.loads(project.rgd("explain", "--json", CELL).stdout)
+    assert (told["state"], told["experiment"]) == ("remade", "tiny")
+    assert {reason["what"].partition(": ")[0]: reason["through"] for reason in told["because"]} == {
+        "config/router/knn.yaml": [f"{kind}/tiny/real/tiny/knn.parquet" for kind in ("routes", "cells")],
+        "rgd.scoring.cells": ["cells/tiny/real/tiny/knn.parquet"],
+    }
+    other = "results/routes/tiny/real/tiny/avengers.parquet"
+    assert json.loads(project.rgd("explain", "--json", other).stdout)["state"] == "current"
+
+
+@pytest.mark.slow
+def test_a_file_of_another_experiment_is_explained_by_that_experiment(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "copy")
+    copied("experiment/tiny.yaml", "experiment/second.yaml", routers=["knn"], baseline="knn", tables=["accuracy"])(
+        project
+    )
+    table = "results/tables/second/accuracy.md"
+    assert project.run(table, "--config", "experiment=second").returncode == 0
+    told = json.loads(project.rgd("explain", "--json", table).stdout)
+    assert (told["state"], told["experiment"]) == ("current", "second")
+    told = json.loads(project.rgd("explain", "--json", table, "--experiment", "tiny").stdout)
+    assert told["state"] == "unmade"
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from rgd.artifacts.provenance import beside, known_digest, read_provenance, writ
 from rgd.errors import UserError
 from rgd.planning.adopt import REFUSED, adopt, lines
 from rgd.planning.changes import Change
+from rgd.planning.explain import Standing, tell
 from rgd.planning.explain import lines as story_lines
-from rgd.planning.explain import tell
 
 LIMIT = 1000
 
@@ -170,11 +170,12 @@ def test_the_story_of_a_file_goes_back_to_the_first_one_also_from_an_output_with
 ) -> None:
     story = tell(root, root / "tables/e/a.csv")
     assert set(story.steps) == {"tables/e/a.csv", "asked/answers/d/q/m.json", "questions/d/q.parquet"}
-    text = "\n".join(story_lines(story, []))
+    stands = Standing("e", "current", [])
+    text = "\n".join(story_lines(story, stands, []))
     assert "benchmark_questions" in text
     assert "seed=0" in text
     assert "CHANGE" not in text
-    changed = story_lines(story, [(Change("data", "CHANGE"), ["asked/answers/d/q/m.json"])])
+    changed = story_lines(story, stands, [(Change("data", "CHANGE"), ["asked/answers/d/q/m.json"])])
     assert changed[-2:] == ["  CHANGE", "    asked/answers/d/q/m.json"]
 
 

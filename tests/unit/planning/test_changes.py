@@ -43,10 +43,28 @@ def test_lists_tell_what_came_and_went_or_that_the_order_changed() -> None:
     assert shown([], list("abcde")) == "+ a, + b, + c and 2 more"
 
 
+def test_a_list_of_numbers_is_shown_whole_where_most_of_it_is_new() -> None:
+    assert shown([1, 3, 5], [5, 10.5]) == "+ 10.5, - 1, - 3"
+    assert shown([1, 3, 20], [5, 10.5]) == "[1, 3, 20] → [5, 10.5]"
+    assert shown([1, 3, 20], [5, "a"]) == "+ 5, + a, - 1 and 2 more"
+
+
 def test_a_long_text_shows_the_line_that_differs() -> None:
     before = "Answer the question.\nThink first.\n"
     assert shown(before, before.replace("first", "twice")) == "line 2: Think first. → Think twice."
     assert shown(before, before + "Be brief.\n") == "line 3: nothing → Be brief."
+
+
+def test_of_two_long_texts_the_place_where_they_differ_is_shown() -> None:
+    begin, end = "a very long beginning " * 9, " and a very long end" * 9
+    said = shown(f"{begin}old{end}", f"{begin}new{end}")
+    old, _, new = said.partition(" → ")
+    assert "old" in old
+    assert "new" in new
+    assert len(said) < 2 * 70
+    # The one line of a text needs no number.
+    assert "line" not in said
+    assert "line" in shown(f"{begin}\nold", f"{begin}\nnew")
 
 
 def test_a_text_in_a_slice_that_is_json_itself_is_taken_apart() -> None:

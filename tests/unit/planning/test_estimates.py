@@ -89,7 +89,7 @@ def test_both_prices_are_told_whichever_is_paid(factor: float) -> None:
         assert prices == pytest.approx((direct * factor if is_batch else direct, direct, direct * factor))
         assert (found.seconds == 1000.0) is not is_batch
     assert total([found, found]).dollars_batch == pytest.approx(2 * direct * factor)
-    outlook = Outlook("e", (job(0),), 1, {}, {0: found}, [job(0)], 3600.0)
+    outlook = Outlook("e", (job(0),), 1, {0: ()}, {0: found}, [job(0)], 3600.0)
     assert (content(outlook)["dollars_direct"], content(outlook)["dollars_batch"]) == (
         round(direct, 2),
         round(direct * factor, 2),
@@ -152,7 +152,7 @@ def test_a_member_asked_for_longer_than_a_job_may_take_needs_tries() -> None:
 
     jobs = (asked(0, "fast"), asked(1, "slow"), asked(2, "slow"), job(3))
     taken = {number: Estimate(seconds=seconds) for number, seconds in enumerate((3600.0, 4000.0, 3300.0, 1e6))}
-    outlook = Outlook("e", jobs, 4, {}, taken, [jobs[3]], longest_s=3600.0)
+    outlook = Outlook("e", jobs, 4, dict.fromkeys(range(4), ()), taken, [jobs[3]], longest_s=3600.0)
     assert most_tries(outlook) == ("slow", 7300.0, 3)
     assert content(outlook)["most_tries"] == {"member": "slow", "seconds": 7300.0, "tries": 3}
     (said,) = [line for line in lines(outlook) if "--retries" in line]
@@ -257,3 +257,14 @@ def test_replicas_share_the_asking_but_neither_the_loading_nor_the_wait_for_a_ba
     whole, third = taken[False]
     assert third == pytest.approx(start + (whole - start) / 3)
     assert taken[True] == (start + run_times.BATCH_S, start + run_times.BATCH_S)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [([2.0, 3.0], "5 s"), ([2.0, None], "at least 2 s"), ([None, None], "unknown")]
+)
+def test_a_stage_says_what_is_known_of_its_time(seconds: list[float | None], said: str) -> None:
+    jobs = tuple(job(number) for number in range(len(seconds)))
+    taken = {number: Estimate(seconds=each) for number, each in enumerate(seconds)}
+    outlook = Outlook("e", jobs, 2, {number: [] for number in taken}, taken, list(jobs), 3600.0)
+    total = next(line for line in lines(outlook) if line.startswith("total "))
+    assert total.endswith(f" {said}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ import pytest
 
 from rgd.config import load, slices
 from rgd.config.command_line import FOLDER
+from rgd.config.products import listed
 from rgd.config.schema import Config
 from rgd.config.sweep import Cell
 from rgd.planning.arranged import arranged
-from rgd.planning.changes import Change
-from rgd.planning.graph import Job, Plan
-from rgd.planning.telling import Telling, new_member
+from rgd.planning.causes import Entries, merged
+from rgd.planning.graph import Job, Plan, Record
+from rgd.planning.telling import Telling
 from rgd.tool import settings as tool_settings
 
 POOL = "quickstart"
 NEW = "qwen2.5-coder-1.5b-statement"
+LISTED = f"config/pool/{POOL}.yaml: members"
 CELL = Cell("quickstart", "real", POOL, "cascal")
 
 
@@ -53,11 +56,13 @@ def job(rule: str, parameters: Mapping[str, Any], inputs: tuple[str, ...] = (), 
 
 
 def told(one: Job, before: Mapping[str, Any], inputs: tuple[str, ...] | None = None) -> list[str]:
-    telling = Telling(one, Plan(config(), (one,), frozenset(), False))
+    plan = Plan(config(), (one,), frozenset(), False)
+    telling = Telling(one, plan)
     telling.parameters(before, lambda _: None)
     names = [path.removeprefix("results/") for path in one.inputs]
     telling.inputs(names if inputs is None else inputs, names)
-    return [change.text for change in telling.changes()]
+    said = telling.told()
+    return [change.text for change in merged({0: said}, Entries([said], config()), plan)[0]]
 
 
 def edited(content: Any, *path: str, to: Any) -> Any:
@@ -102,18 +107,18 @@ def test_a_member_that_comes_goes_or_moves_is_told_in_one_sentence(rule: str) ->
         {name: slices.canonical(make(members)) for name, make in ROWS[rule].items()}
         for members in (MEMBERS, OTHERS, [*MEMBERS[1:], MEMBERS[0]])
     )
-    assert told(job(rule, with_all, **wildcards), without) == [f"pool {POOL} has a new member {NEW}"]
-    (text,) = told(job(rule, without, **wildcards), with_all)
-    assert text == f"pool {POOL} no longer has the member {NEW}"
+    assert told(job(rule, with_all, **wildcards), without) == [f"{LISTED}: + {NEW}"]
+    assert told(job(rule, without, **wildcards), with_all) == [f"{LISTED}: - {NEW}"]
     if rule != "audit_table":
         (text,) = told(job(rule, moved, **wildcards), with_all)
-        assert text == f"pool {POOL} has its members in another order"
+        assert text.startswith(f"{LISTED}: ")
+        assert not any(member in text for member in MEMBERS)
 
 
 def test_a_new_members_files_are_told_as_the_member() -> None:
     files = tuple(f"results/responses/quickstart/benchmark/{member}.parquet" for member in MEMBERS)
     kept = tuple(file.removeprefix("results/") for file in files if NEW not in file)
-    assert told(job("train", {}, files, pool=POOL), {}, kept) == [f"pool {POOL} has a new member {NEW}"]
+    assert told(job("train", {}, files, pool=POOL), {}, kept) == [f"{LISTED}: + {NEW}"]
     (text,) = told(job("train", {}, ("results/a/b.parquet",), pool=POOL), {}, ())
     assert text.endswith("+ a/b.parquet")
 
@@ -165,7 +170,7 @@ def test_what_a_bundle_asks_is_compared_with_what_the_bundle_says(tmp_path: Path
         written = Job(**{**vars(one), "outputs": (str(manifest),)})
         return told(written, {"members": tool_settings.digest(members)})
 
-    assert since([each for each in now if each["key"] != NEW]) == [f"pool {POOL} has a new member {NEW}"]
+    assert since([each for each in now if each["key"] != NEW]) == [f"{LISTED}: + {NEW}"]
     longer = [{**each, "asked": {**each["asked"], "max_model_len": 7}} for each in now if each["key"] == NEW]
     assert since([each for each in now if each["key"] != NEW] + longer) == [
         "config/model/qwen2.5-coder-1.5b.yaml: max_model_len: 7 → 2048"
@@ -179,7 +184,20 @@ def test_a_parameter_of_another_form_stays_as_it_is(rule: str) -> None:
             assert name in arranged(rule, {"pool": POOL}, {name: value})
 
 
-def test_a_member_never_asked_is_told_as_its_pools() -> None:
-    change = Change("configuration", f"pool {POOL} has the new members a, {NEW}")
-    assert new_member(config(), NEW, [Change("code", NEW), change]) == change
-    assert new_member(config(), "other", [change]) is None
+@pytest.mark.parametrize("is_new", [False, True], ids=["none left", "some at last"])
+def test_of_cells_that_come_or_go_together_only_what_the_experiment_has_else_is_told(is_new: bool) -> None:
+    """Without a generated scenario some lists of cells are empty, although datasets and pools are as before."""
+    gone = "qwen2.5-coder-7b"
+    scenario = listed(config()).scenarios[1] if is_new else gone
+    rows = [["quickstart", "real", POOL], ["quickstart", scenario, POOL]]
+    full = {"cells": json.dumps(rows), "pools": json.dumps({POOL: MEMBERS})}
+    empty = {"cells": "[]", "pools": "{}"}
+    before, now = (empty, full) if is_new else (full, empty)
+    record = Record(parameters=(), inputs=())
+    made = replace(job("fit", {}, dataset="quickstart", scenario="real", pool=POOL), record=record)
+    table = job("ranking_transfer_table", now)
+    telling = Telling(table, Plan(config(), (table, made), frozenset(), False))
+    telling.parameters(before, lambda _: None)
+    assert {(entry.kind, entry.name, entry.is_new) for entry in telling.told().entries} == {
+        ("scenario", scenario, is_new)
+    }

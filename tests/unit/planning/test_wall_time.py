@@ -174,7 +174,7 @@ def test_what_is_unknown_is_said_and_counts_nothing() -> None:
     taken = {0: Estimate(1, seconds=10.0, gpus=1, model="m"), 1: Estimate(seconds=None)}
     wall = wall_time(config(m=local()), jobs, taken, 2)
     assert (wall.seconds, wall.unknown) == (10.0, 1)
-    outlook = Outlook("e", tuple(jobs), 2, {}, taken, jobs, 3600.0, wall=wall)
+    outlook = Outlook("e", tuple(jobs), 2, {0: (), 1: ()}, taken, jobs, 3600.0, wall=wall)
     said = next(line for line in lines(outlook) if line.startswith("With 2 GPUs"))
     assert "at least 10 s" in said
     told = content(outlook)["wall_time"]

@@ -130,6 +130,16 @@ def test_a_request_that_cannot_be_answered_is_told_why(client: openai.OpenAI, ar
         client.chat.completions.create(**whole)
 
 
+def test_a_request_without_messages_is_told_what_it_has(address: str) -> None:
+    body = json.dumps({"model": "router", "message": [{"role": "user", "content": "x"}]}).encode()
+    sent = urllib.request.Request(f"{address}/v1/chat/completions", body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(sent)
+    said = json.loads(refused.value.read())["error"]
+    assert (refused.value.code, said["param"]) == (400, "messages")
+    assert "model, message." in said["message"]
+
+
 def test_a_model_that_is_not_there_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match=r"'gpt'.* router, router-top1, router-top3"):
         ask(client, "x", "gpt")

@@ -199,6 +199,16 @@ def test_the_end_of_a_run_names_what_to_type_next(folder: Path) -> None:
     assert following(study, ["results/cells/a/b/c/d.parquet"]) == ""
 
 
+def test_where_no_bundle_is_made_the_command_that_makes_one_is_named(folder: Path) -> None:
+    study = Study(compose(folder, {"overrides": "experiment.bundles=[]"}), folder)
+    cell = next(cell for cell in study.cells if cell.router == "latent_truth")
+    fitted = f"results/routers/{'/'.join(cell)}.parquet"
+    assert f"rgd export {fitted} " in following(study, [fitted])
+    assert following(study, []) == ""
+    bundled = Study(compose(folder, {}), folder)
+    assert "export" not in following(bundled, [fitted])
+
+
 def test_after_a_domain_of_ones_own_labels_are_named(folder: Path) -> None:
     study = Study(compose(folder, {"experiment": "own"}), folder)
     bundles = [f"results/bundles/{'/'.join(cell)}/bundle.json" for cell in study.bundled_cells]

@@ -27,9 +27,17 @@ def add(commands: "Commands") -> None:
         "--gpus", type=positive, metavar="N", help="also say how long the run takes with N GPUs, and what to raise"
     )
     explain = add_command(
-        commands, "explain", "how a file of the results came about, and what has changed since", run_explain
+        commands,
+        "explain",
+        "whether a file of the results is up to date, and why not; how it came about, and what has changed since",
+        run_explain,
     )
-    explain.add_argument("path", type=Path, metavar="FILE", help="such as results/cells/D/S/P/R.parquet")
+    explain.add_argument(
+        "path",
+        type=Path,
+        metavar="FILE",
+        help="such as results/cells/D/S/P/R.parquet; tells the experiment too, if none is given",
+    )
     explain.add_argument("--json", action="store_true", help="print JSON, with every step's parameters")
     adopt = add_command(
         commands, "adopt", "take over results that were copied here, checked against their provenance", run_adopt
@@ -61,13 +69,18 @@ def run_plan(options: argparse.Namespace) -> int:
 
 def run_explain(options: argparse.Namespace) -> int:
     """``rgd explain``."""
+    from rgd.config.command_line import FOLDER
     from rgd.planning import explain, graph
 
-    story, changed = explain.story_of(options.path, lambda target: graph.build(target, options.config, options.profile))
+    config = list(options.config)
+    if not any(setting.startswith("experiment=") for setting in config):
+        name = explain.experiment_of(options.path, explain.lists_of(FOLDER / "experiment"))
+        config += [] if name is None else [f"experiment={name}"]
+    found = explain.story_of(options.path, lambda target: graph.build(target, config, options.profile))
     if options.json:
-        print(json.dumps(explain.content(story, changed), indent=2, ensure_ascii=False))
+        print(json.dumps(explain.content(*found), indent=2, ensure_ascii=False))
     else:
-        print(*explain.lines(story, changed), sep="\n")
+        print(*explain.lines(*found), sep="\n")
     return 0
 
 

@@ -182,6 +182,7 @@ def run_export(options: argparse.Namespace) -> int:
         )
     else:
         export(options.target, *made_of)
+        print(f'Next: rgd route --bundle {shlex.quote(str(options.target))} "QUERY"')
     print(f"{options.target}: {sum(file.stat().st_size for file in options.target.iterdir()):,} bytes")
     return 0
 

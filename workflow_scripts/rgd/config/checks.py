@@ -469,14 +469,16 @@ def _check_scenario(config: Config, where: str, key: str, broken: Broken) -> Non
 def _check_places(folder: Path, where: Path, prompt: str, places: Sequence[str]) -> None:
     """A prompt must say where the first of its places is, and none may be mistyped: the model would read its name."""
     file, text = _text_of_prompt(folder, where, prompt)
-    if mistyped := mistyped_place(text, places):
-        number, written, meant = mistyped
-        raise UserError(f"{file}, line {number}: nothing is filled in for {written}. Write {meant}.")
+    mistyped = mistyped_place(text, places)
     if places[0] not in text:
+        instead = f", line {mistyped[0]}, in the place of {mistyped[1]}" if mistyped else ""
         raise UserError(
             f"{where} names the prompt {prompt}, which lacks the placeholder {places[0]}. Write it where it "
-            f"belongs in {file}."
+            f"belongs in {file}{instead}."
         )
+    if mistyped is not None:
+        number, written, meant = mistyped
+        raise UserError(f"{file}, line {number}: nothing is filled in for {written}. Write {meant}.")
 
 
 def _check_engine(config: Config, file: Path, spec: Descriptor | Featurizer | Generator) -> None:

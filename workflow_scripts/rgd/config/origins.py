@@ -141,6 +141,7 @@ _ORIGINS = (
     _Origin("report_page", "slice", "words/*", "rgd.routers.{second_method}", "description"),
     _Origin("report_page", "slice", "level", _EXPERIMENT, "interval.level"),
     _Origin("report_page", "slice", "seed", _EXPERIMENT, "seeds"),
+    _Origin("report_page", "slice", "figures/names", _EXPERIMENT, "figures"),
     *(
         _Origin("report_page", "slice", f"{key}*", _EXPERIMENT, "scenarios")
         for key in ("drawn", "descriptions", "query_sets")

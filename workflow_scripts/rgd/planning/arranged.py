@@ -74,6 +74,11 @@ def _parameter(rule: str, pool: str, name: str, value: Any, members: Any) -> Any
 
 
 def _part(rule: str, key: str, value: Any, members: Any) -> Any:
+    if (rule, key) == ("report_page", "figures"):
+        # A figure of a dataset is named after it where there are several.
+        names = dict.fromkeys(name.partition("_of_")[0] if dataset else name for name, dataset in value)
+        datasets = dict.fromkeys(dataset for _, dataset in value if dataset)
+        return {"names": list(names), SWEEP: {"datasets": list(datasets)}}
     columns = _COLUMNS_OF_RULES.get((rule, key), _COLUMNS.get(key))
     if isinstance(value, list) and columns:
         return _swept(value, columns)

@@ -1,6 +1,7 @@
 """Differences between the parameters that a file was made with and the present ones, in the user's terms."""
 
 import ast
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +9,10 @@ from typing import Any, NamedTuple
 
 LONGEST = 60
 """Length in characters of the longest value shown in full."""
+MOST_ITEMS = 3
+"""How many items of a list that came or went are named."""
+LEAD = 20
+"""Characters shown of what two long texts have in common before the place where they differ."""
 
 Definitions = Mapping[str, Mapping[str, str]]
 Leaf = tuple[tuple[str, ...], Any, Any]
@@ -17,11 +22,20 @@ Leaf = tuple[tuple[str, ...], Any, Any]
 class Change(NamedTuple):
     """A reason to rebuild something.
 
-    ``kind`` is one of configuration, prompt, code, library, inputs, data, new, unknown.
+    Attributes:
+        kind: one of configuration, prompt, code, library, inputs, data, new, unknown.
+        text: what has changed, in words.
+        line: the line of the configuration's file where the new value stands, counted from 1; None if there is none.
     """
 
     kind: str
     text: str
+    line: int | None = None
+
+    @property
+    def placed(self) -> str:
+        """The text with the line."""
+        return self.text if self.line is None else f"{self.text} (line {self.line})"
 
 
 class _Nothing:
@@ -105,25 +119,44 @@ def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[Leaf]:
     return [] if repr(old) == repr(new) else [(path, old, new)]
 
 
-def shown(old: Any, new: Any) -> str:
+def shown(old: Any, new: Any, numbered: bool = True) -> str:
     """``old → new``; for lists the added and removed items, for long texts the first line that differs.
 
     Of a file of which the hash is kept it says that the content has changed.
+
+    Args:
+        old: the value before.
+        new: the value now.
+        numbered: whether to name the line of a text of several lines.
     """
     if _is_hash(old) and _is_hash(new):
         return "the content has changed"
     if isinstance(old, list) and isinstance(new, list):
         come = [f"+ {_short(item)}" for item in new if item not in old]
         gone = [f"- {_short(item)}" for item in old if item not in new]
-        return few([*come, *gone]) or "in a different order"
+        if len(come) + len(gone) > MOST_ITEMS and all(isinstance(item, int | float) for item in [*old, *new]):
+            # A grid, say, of which every number is another one.
+            return f"{_short(old)} → {_short(new)}"
+        return few([*come, *gone], MOST_ITEMS) or "in a different order"
     if _is_long(old) or _is_long(new):
         before, after = str(old).splitlines(), str(new).splitlines()
-        at = next(
-            (row for row, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
-        )
+        at = first_difference(before, after)
         was, is_now = (lines[at] if at < len(lines) else "nothing" for lines in (before, after))
-        return f"line {at + 1}: {_short(was)} → {_short(is_now)}"
+        begin = max(0, _shared(was, is_now) - LEAD)
+        number = f"line {at + 1}: " if numbered and max(len(before), len(after)) > 1 else ""
+        return f"{number}{_short(was, begin)} → {_short(is_now, begin)}"
     return f"{_short(old)} → {_short(new)}"
+
+
+def first_difference(before: Sequence[str], after: Sequence[str]) -> int:
+    """The number of the first line that differs, from 0; that of the line after the shorter text if it begins the longer."""
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((row for row, (old, new) in pairs if old != new), min(len(before), len(after)))
+
+
+def _shared(one: str, other: str) -> int:
+    """With how many characters both begin."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def few(words: Sequence[str], most: int = 3) -> str:
@@ -216,7 +249,8 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, str) and (len(value) > LONGEST or "\n" in value)
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, begin: int = 0) -> str:
+    """A value in at most ``LONGEST`` characters, of a longer text those from ``begin`` on."""
     text = (
         value
         if isinstance(value, str)
@@ -224,4 +258,7 @@ def _short(value: Any) -> str:
         if value is not NOTHING
         else "nothing"
     )
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    if len(text) <= LONGEST:
+        return text
+    shown = text[begin : begin + LONGEST]
+    return f"{'…' if begin else ''}{shown}{'…' if begin + LONGEST < len(text) else ''}"

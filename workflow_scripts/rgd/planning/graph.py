@@ -88,15 +88,17 @@ class Plan:
     """All jobs that some targets depend on.
 
     Attributes:
-        jobs: in topological order: every job comes after those it needs.
+        jobs: in topological order: every job comes after those it needs. Those without outputs are left out.
         kinds: the folders under the results' folder that rules write to.
         is_locked: whether a run is in progress in this folder.
+        collecting: the rules without outputs that Snakemake would run, such as ``all``; it counts them as jobs.
     """
 
     config: Config
     jobs: tuple[Job, ...]
     kinds: frozenset[str]
     is_locked: bool
+    collecting: tuple[str, ...] = ()
 
     @property
     def root(self) -> Path:
@@ -179,7 +181,8 @@ def _opened(targets: Sequence[str], config: Sequence[str], profile: str | None) 
 def of(workflow: Any) -> Plan:
     """The plan of a workflow whose graph Snakemake has built."""
     dag, config = workflow.dag, workflow.globals["study"].config
-    real = [job for level in dag.toposorted() for job in level if job.output]
+    every = [job for level in dag.toposorted() for job in level]
+    real = [job for job in every if job.output]
     numbers = {job: number for number, job in enumerate(real)}
     jobs = []
     for job, number in numbers.items():
@@ -212,7 +215,9 @@ def of(workflow: Any) -> Plan:
     paths += [path for job in jobs for path in job.outputs]
     kinds = {Path(path).relative_to(results).parts[0] for path in paths if Path(path).is_relative_to(results)}
     is_held = run_lock.is_held(Path(workflow.persistence.path))
-    return Plan(config, tuple(jobs), frozenset(kinds), workflow.persistence.locked if is_held is None else is_held)
+    is_locked = workflow.persistence.locked if is_held is None else is_held
+    collecting = tuple(job.rule.name for job in every if not job.output and dag.needrun(job))
+    return Plan(config, tuple(jobs), frozenset(kinds), is_locked, collecting)
 
 
 def _record(persistence: Any, job: Any) -> Record | None:

@@ -9,8 +9,8 @@ from typing import Any
 from rgd.config import slices
 from rgd.config.schema import Config
 from rgd.config.schema.models import NEUTRAL, Embedder, Model
-from rgd.planning import estimates, expected, reasons
-from rgd.planning.changes import Change, few
+from rgd.planning import causes, estimates, expected, reasons
+from rgd.planning.changes import Change
 from rgd.planning.estimates import Estimate
 from rgd.planning.graph import Job, Plan
 from rgd.planning.wall_time import LEAST_GAIN, WallTime, wall_time
@@ -19,8 +19,10 @@ from rgd.store.answers import Store
 from rgd.store.ledger import Ledger
 from rgd.terminal import duration
 
-# How many changes and rules are listed; the JSON has all of them.
+# How many changes are listed; the JSON has all of them.
 SHOWN = 12
+# How many groups of changes are listed with their rules; with more of them, each has its stages alone.
+WITH_RULES = 3
 # Share of the wall time from which on a job in the chain that decides it is named.
 LEAST_SHOWN = 0.02
 # Retries for failures, beyond those needed because jobs run out of time.
@@ -51,26 +53,28 @@ class Outlook:
 
     Attributes:
         running: the jobs that would run.
-        all_jobs: the number of all jobs.
-        changes: for each change the numbers of the jobs that it triggers directly.
+        all_jobs: the number of all jobs, without those that only collect files.
+        own: the changes of each job itself, by its number; none if it only follows others.
         taken: the estimate of each job.
         path: the chain of jobs that takes longest.
         longest_s: the time limit of a cluster job, in seconds.
         spent: what models with prices have cost so far.
         wall: how long all jobs take with a number of GPUs; None if none was given.
         here: how long all jobs take on this machine's cores; None if a job needs a GPU.
+        collecting: the rules that would only collect files, such as ``all``.
     """
 
     experiment: str
     running: tuple[Job, ...]
     all_jobs: int
-    changes: dict[Change, list[int]]
+    own: Mapping[int, Sequence[Change]]
     taken: dict[int, Estimate]
     path: list[Job]
     longest_s: float
     spent: tuple[Spent, ...] = ()
     wall: WallTime | None = None
     here: Here | None = None
+    collecting: tuple[str, ...] = ()
 
     @property
     def total(self) -> Estimate:
@@ -89,13 +93,14 @@ def look(plan: Plan, gpus: int | None = None) -> Outlook:
         plan.config.name,
         running,
         len(plan.jobs),
-        reasons.grouped(own),
+        own,
         taken,
         estimates.longest_path(running, taken),
         60.0 * plan.config.site.cluster.longest_minutes,
         spent_so_far(plan.config),
         None if gpus is None else wall_time(plan.config, running, taken, gpus),
         here(plan, taken, available_cpu_count()),
+        plan.collecting,
     )
 
 
@@ -141,15 +146,11 @@ def most_tries(outlook: Outlook) -> tuple[str, float, int] | None:
 
 def content(outlook: Outlook) -> dict[str, Any]:
     """The outlook as plain types."""
-    by_number = {job.number: job for job in outlook.running}
-    own = defaultdict(list)
-    for change, numbers in outlook.changes.items():
-        for number in numbers:
-            own[number].append(change.text)
     return {
         "experiment": outlook.experiment,
         "jobs": len(outlook.running),
         "jobs_altogether": outlook.all_jobs,
+        "collecting": list(outlook.collecting),
         **_figures(outlook.total),
         "spent": [asdict(each) for each in outlook.spent],
         "asked_again": [
@@ -161,11 +162,17 @@ def content(outlook: Outlook) -> dict[str, Any]:
         "here": None if outlook.here is None else asdict(outlook.here) | {"seconds": round(outlook.here.seconds, 1)},
         "assumed": sorted(outlook.total.guesses),
         "because": [
-            {"kind": change.kind, "what": change.text, "jobs": [by_number[number].name for number in numbers]}
-            for change, numbers in outlook.changes.items()
+            {
+                "kind": change.kind,
+                "what": change.text,
+                "line": change.line,
+                "jobs": [job.name for job in jobs if change in outlook.own[job.number]],
+                "stages": {stage: _by_rule(of_stage) for stage, of_stage in _stages(jobs)},
+            }
+            for change, jobs in causes.reached(outlook.running, outlook.own).items()
         ],
         "stages": [
-            {"stage": stage, "rules": dict(Counter(job.rule for job in jobs)), **_figures(_total(outlook, jobs))}
+            {"stage": stage, "rules": _by_rule(jobs), **_figures(_total(outlook, jobs))}
             for stage, jobs in _stages(outlook.running)
         ],
         "longest_path": [{"job": job.name, "seconds": outlook.taken[job.number].seconds} for job in outlook.path],
@@ -176,7 +183,7 @@ def content(outlook: Outlook) -> dict[str, Any]:
                 "stage": job.stage,
                 "wildcards": dict(job.wildcards),
                 "outputs": list(job.outputs),
-                "because": own[job.number] or ["its inputs are rebuilt"],
+                "because": [change.text for change in outlook.own[job.number]] or ["its inputs are rebuilt"],
                 **_figures(outlook.taken[job.number]),
             }
             for job in outlook.running
@@ -228,17 +235,12 @@ def lines(outlook: Outlook) -> list[str]:
     """The outlook for a person."""
     if not outlook.running:
         return [f"{outlook.experiment}: nothing to do, all {outlook.all_jobs:,} jobs are done."]
-    found = [f"{outlook.experiment}: {len(outlook.running):,} of {outlook.all_jobs:,} jobs would run.", "", "Because"]
-    by_number = {job.number: job for job in outlook.running}
-    for change, numbers in list(outlook.changes.items())[:SHOWN]:
-        found += [f"  {change.text}", f"    {_counted(by_number[number] for number in numbers)}"]
-    if len(outlook.changes) > SHOWN:
-        found.append(f"  and {len(outlook.changes) - SHOWN} more; --json lists all")
-    own = {number for numbers in outlook.changes.values() for number in numbers}
-    following = [job for job in outlook.running if job.number not in own]
-    if following:
-        found += ["  and the jobs that depend on these", f"    {_counted(following)}"]
-    found += ["", *_table(outlook), "", *_path(outlook)]
+    found = [f"{outlook.experiment}: {len(outlook.running):,} of {outlook.all_jobs:,} jobs would run."]
+    if outlook.collecting:
+        verb = "collects" if len(outlook.collecting) == 1 else "collect"
+        names = ", ".join(outlook.collecting)
+        found.append(f"(snakemake -n counts {len(outlook.collecting)} more: {names}, which only {verb} files.)")
+    found += ["", *_because(outlook), "", *_table(outlook), "", *_path(outlook)]
     found += _wall(outlook)
     if outlook.here is not None:
         cores = "1 core" if outlook.here.cores == 1 else f"{outlook.here.cores:,} cores"
@@ -318,11 +320,39 @@ def _spent(each: Spent) -> str:
     return f"  {each.model}: {each.dollars:,.2f}{limit} dollars"
 
 
-def _counted(jobs: Iterable[Job]) -> str:
-    jobs = list(jobs)
-    if len(jobs) == 1:
-        return jobs[0].name
-    return few([f"{number:,} {rule}" for rule, number in Counter(job.rule for job in jobs).items()], 6)
+def _because(outlook: Outlook) -> list[str]:
+    """The changes, and by stage the jobs that each makes run; changes with the same jobs are told together."""
+    groups: dict[tuple[int, ...], list[Change]] = defaultdict(list)
+    for change, jobs in causes.reached(outlook.running, outlook.own).items():
+        groups[tuple(job.number for job in jobs)].append(change)
+    by_number = {job.number: job for job in outlook.running}
+    found, left = ["Because"], SHOWN
+    for numbers, together in list(groups.items()):
+        found += [f"  {change.placed}" for change in together[:left]]
+        left -= len(together)
+        found += _follow([by_number[number] for number in numbers], len(groups) <= WITH_RULES)
+        if left <= 0:
+            break
+    number = sum(map(len, groups.values()))
+    if number > SHOWN:
+        found.append(f"  and {number - SHOWN} more; --json lists all")
+    if sum(map(len, groups)) > len(outlook.running):
+        found.append("  A job that follows from several is counted with each.")
+    return found
+
+
+def _follow(jobs: Sequence[Job], with_rules: bool) -> list[str]:
+    """The jobs that follow from a change, one line for each stage, or one for all."""
+    stages = _stages(jobs)
+    if not with_rules:
+        return [f"    {', '.join(f'{stage} {len(each):,}' for stage, each in stages)}"]
+    width = max(len(stage) for stage, _ in stages)
+    counts = [(stage, (f"{number:,} {rule}" for rule, number in _by_rule(each).items())) for stage, each in stages]
+    return [f"    {stage.ljust(width)}  {', '.join(words)}" for stage, words in counts]
+
+
+def _by_rule(jobs: Iterable[Job]) -> dict[str, int]:
+    return dict(Counter(job.rule for job in jobs))
 
 
 def _table(outlook: Outlook) -> list[str]:
@@ -337,7 +367,7 @@ def _table(outlook: Outlook) -> list[str]:
                 f"{'about ' if taken.is_about else ''}{taken.queries:,}" if taken.queries else "-",
                 f"{taken.gpu_hours:,.2f}" if taken.gpu_hours else "-",
                 f"{taken.dollars:,.2f}" if taken.dollars else "-",
-                f"{'' if is_known else 'at least '}{duration(taken.seconds or 0.0)}",
+                _at_least(taken.seconds or 0.0, is_known),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -348,6 +378,13 @@ def _table(outlook: Outlook) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def _at_least(seconds: float, is_known: bool) -> str:
+    """A duration; "unknown" where nothing is known of any of its parts."""
+    if is_known:
+        return duration(seconds)
+    return f"at least {duration(seconds)}" if seconds else "unknown"
 
 
 def _path(outlook: Outlook) -> list[str]:

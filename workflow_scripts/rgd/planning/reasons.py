@@ -2,20 +2,21 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rgd.artifacts.fingerprint import follow
 from rgd.artifacts.provenance import carriers, name_under, read_definitions, read_provenance
-from rgd.planning import changes
+from rgd.planning import causes, changes
 from rgd.planning.changes import Change, Definitions
 from rgd.planning.graph import Job, Plan
-from rgd.planning.telling import Telling, new_member
+from rgd.planning.telling import Telling, Told
 
 # Wildcards in a missing file's path; those that best explain why it is missing come first.
 _TELLING = (
+    "experiment",
     "dataset",
     "generator",
     "query_set",
@@ -36,40 +37,53 @@ def reasons(plan: Plan) -> dict[int, list[Change]]:
         the changes by job number.
     """
     running = [job for job in plan.jobs if job.runs]
-    found = {job.number: changes_of(job, plan) for job in running}
+    if all(job.missing and job.record is None for job in plan.jobs):
+        return {job.number: [Change("new", "nothing has been made yet")] for job in running}
+    told = {job.number: told_of(job, plan) for job in running}
+    entries = causes.Entries(told.values(), plan.config)
+    found = causes.merged(told, entries, plan)
+    users = causes.users(running)
     newcomers = _newcomers(plan.jobs)
-    is_first = all(job.missing and job.record is None for job in plan.jobs)
-    told = set(itertools.chain.from_iterable(found.values()))
-    for job in running:
+    # Those that use a file come before those that make it: a new file is there for what its users have now.
+    for job in reversed(running):
         if job.missing and not found[job.number]:
-            change = Change("new", "nothing has been made yet") if is_first else _missing(job, newcomers)
-            found[job.number] = [new_member(plan.config, job.wildcards.get("member", ""), told) or change]
-    return found
+            of_users = itertools.chain.from_iterable(found[user.number] for user in users[job.number])
+            asked_for = dict.fromkeys(change for change in of_users if change.kind in ("configuration", "new"))
+            found[job.number] = entries.new_in(job.wildcards) or list(asked_for) or _newcomer(job, newcomers)
+    # Every chain of reasons has a beginning.
+    for job in running:
+        if not (found[job.number] or job.missing or any(need in found for need in job.needs)):
+            found[job.number] = [Change("unknown", "no change is known: snakemake -n tells its own reason")]
+    absent = {
+        job.number: name_under(plan.root, job.outputs[0]) for job in running if job.missing and not found[job.number]
+    }
+    return found | dict.fromkeys(absent, causes.of_files("new", absent.values(), "is not made yet", "are not made yet"))
 
 
-def changes_of(job: Job, plan: Plan) -> list[Change]:
+def told_of(job: Job, plan: Plan) -> Told:
     """How a job's parameters and inputs have changed since it made its outputs."""
     if job.record is None:
-        return [] if job.missing else [Change("unknown", "Snakemake has no record of how it was made: see rgd adopt")]
+        unknown = Change("unknown", "Snakemake has no record of how it was made: see rgd adopt")
+        return Told(job.rule, () if job.missing else (unknown,))
     if job.record.refusal:
-        return [Change("data", job.record.refusal)]
+        return Told(job.rule, (Change("data", job.record.refusal),))
     told = next(filter(None, map(read_provenance, carriers(job.outputs))), {}).get("parameters")
     before = changes.named(job.record.parameters, job.parameters, told)
     are_same = set(job.record.inputs) == set(job.inputs)
     found = since(job, plan, before, None if are_same else [name_under(plan.root, path) for path in job.record.inputs])
+    more = []
     if are_same and sorted(job.record.inputs) != sorted(job.inputs):
-        found.append(Change("inputs", f"inputs of {job.rule}: the same files, some a different number of times"))
+        more.append(Change("inputs", f"inputs of {job.rule}: the same files, some a different number of times"))
     if _is_made_with_less(job):
-        found.append(Change("code", "code: no record of the code that made it"))
+        more.append(Change("code", "code: no record of the code that made it"))
     if job.is_cut:
-        found.append(Change("data", "a run was interrupted while making it"))
-    elif job.missing:
-        found.append(Change("data", f"{name_under(plan.root, job.missing[0])} is gone"))
-    found += [Change("data", f"{name_under(plan.root, path)} has changed") for path in job.newer]
-    return found
+        more.append(Change("data", "a run was interrupted while making it"))
+    lost = [] if job.is_cut else [name_under(plan.root, path) for path in job.missing[:1]]
+    newer = [name_under(plan.root, path) for path in job.newer]
+    return found._replace(changes=(*found.changes, *more), lost=tuple(lost), newer=tuple(newer))
 
 
-def since(job: Job, plan: Plan, parameters: Mapping[str, Any], inputs: Iterable[str] | None) -> list[Change]:
+def since(job: Job, plan: Plan, parameters: Mapping[str, Any], inputs: Iterable[str] | None) -> Told:
     """How a job's parameters and inputs differ from those that its outputs were made with.
 
     Args:
@@ -82,7 +96,7 @@ def since(job: Job, plan: Plan, parameters: Mapping[str, Any], inputs: Iterable[
     telling.parameters(parameters, lambda fingerprint: definitions(plan.root, fingerprint, code_of(job)))
     if inputs is not None:
         telling.inputs(inputs, [name_under(plan.root, path) for path in job.inputs])
-    return telling.changes()
+    return telling.told()
 
 
 def _is_made_with_less(job: Job) -> bool:
@@ -91,12 +105,13 @@ def _is_made_with_less(job: Job) -> bool:
     return not job.record.parameters and bool(job.parameters)
 
 
-def _missing(job: Job, newcomers: Mapping[tuple[str, str], bool]) -> Change:
+def _newcomer(job: Job, newcomers: Mapping[tuple[str, str], bool]) -> list[Change]:
+    """What a job has in its wildcards that is new; nothing if they hold nothing new."""
     for name in _TELLING:
         value = job.wildcards.get(name)
         if value is not None and newcomers.get((name, value)):
-            return Change("new", f"{name.replace('_', ' ')} {value} is new")
-    return Change("new", "not made yet")
+            return [Change("new", f"{name.replace('_', ' ')} {value} is new")]
+    return []
 
 
 def _newcomers(jobs: Iterable[Job]) -> dict[tuple[str, str], bool]:
@@ -135,11 +150,3 @@ def _present(script: str, plugins: tuple[str, ...], files: tuple[str, ...]) -> D
 @cache
 def _kept(root: Path, fingerprint: str) -> Definitions | None:
     return read_definitions(root, fingerprint)
-
-
-def grouped(found: Mapping[int, Sequence[Change]]) -> dict[Change, list[int]]:
-    """The jobs that each change triggers, the change with the most jobs first."""
-    groups: dict[Change, list[int]] = defaultdict(list)
-    for number, change in itertools.chain.from_iterable(((n, c) for c in cs) for n, cs in found.items()):
-        groups[change].append(number)
-    return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))

@@ -1,22 +1,22 @@
 """What has changed for a job, in a person's words: the key of a file, or what the experiment and its pools have now."""
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rgd.config import slices
 from rgd.config.command_line import FOLDER
 from rgd.config.files import file_of
+from rgd.config.lines import line_of, line_of_text
 from rgd.config.origins import model_named, origin
 from rgd.config.products import listed
 from rgd.config.schema import Config, Embedder, Model
 from rgd.config.sweep import Cell
 from rgd.planning import changes
 from rgd.planning.arranged import POOL, SWEEP, arranged
-from rgd.planning.changes import NOTHING, Change, Definitions, Leaf, few, kind_of, shown
+from rgd.planning.changes import NOTHING, Change, Definitions, Leaf, first_difference, kind_of, shown
 from rgd.planning.graph import Job, Plan
 from rgd.routing.reduced import MARK, whole_pool
 from rgd.tool import settings as tool_settings
@@ -49,6 +49,51 @@ _OF_CELLS = ("cells", "outcomes", "routes", "choices", "routers")
 _OF_MEMBERS = ("responses", "graded_responses", "matched_responses")
 
 
+class Entry(NamedTuple):
+    """Something that the experiment or one of its pools has now, or no longer has.
+
+    Attributes:
+        kind: dataset, scenario, pool, router or member.
+        name: its key; "" stands for another order of a pool's members.
+        pool: the pool of a member, "" where several can be meant; "" for the other kinds.
+        is_new: whether it came; False where it went.
+    """
+
+    kind: str
+    name: str
+    pool: str
+    is_new: bool
+
+    @property
+    def sign(self) -> str:
+        """The name with what happened to it."""
+        if not self.name:
+            return "in a different order"
+        return f"{'+' if self.is_new else '-'} {self.name}"
+
+
+class Told(NamedTuple):
+    """How one job differs from the one that made its outputs.
+
+    Attributes:
+        rule: the job's rule.
+        changes: what has changed, each change once.
+        entries: what the experiment has now, and no longer has.
+        came: inputs that came, by their names under the results' folder, where no entry tells of them.
+        went: inputs that went, likewise.
+        lost: outputs that are gone, likewise.
+        newer: inputs whose content has changed, likewise.
+    """
+
+    rule: str
+    changes: tuple[Change, ...]
+    entries: frozenset[Entry] = frozenset()
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+
+
 class Telling:
     """The changes of one job.
 
@@ -61,13 +106,9 @@ class Telling:
         self._job, self._plan, self._config = job, plan, plan.config
         self._found: list[Change] = []
         self._rough: list[Change] = []
-        # Members that came, went or moved, by pool.
-        self._come: dict[str, set[str]] = defaultdict(set)
-        self._gone: dict[str, set[str]] = defaultdict(set)
-        self._moved: set[str] = set()
-        # Datasets, scenarios, pools and routers that the experiment has now, or no longer has, by kind.
-        self._added: dict[str, set[str]] = defaultdict(set)
-        self._removed: dict[str, set[str]] = defaultdict(set)
+        self._entries: set[Entry] = set()
+        self._came: list[str] = []
+        self._went: list[str] = []
 
     def parameters(self, before: Mapping[str, Any], definitions: Callable[[str], Definitions | None]) -> None:
         """Tell how the job's parameters differ from ``before``.
@@ -90,47 +131,54 @@ class Telling:
                 self._rough.append(Change("configuration", f"{where}: other {name.replace('_', ' ')}"))
 
     def inputs(self, before: Iterable[str], now: Iterable[str]) -> None:
-        """Tell which inputs came and went, by their names under the results' folder; what is new is told in their place."""
+        """Tell which inputs came and went, by their names under the results' folder; an entry is told in their place."""
         before, now = set(before), set(now)
         if before == now:
             return
         makers = self._plan.makers
         kept = [makers[name] for name in before & now if name in makers]
-        members_kept = {_member_of(name) for name in before & now}
-        words = []
+        # Where no member's file is kept, it is the dataset or the scenario that came or went.
+        members_kept = {_member_of(name) for name in before & now} - {None}
         for name in sorted(now - before):
             wildcards = makers.get(name, {})
             kind = next((each for each in _KINDS if _is_new(each, wildcards, kept)), None)
             member = _member_of(name)
             if kind is not None:
                 self._entry(kind, _whole(kind, wildcards[kind]), NOTHING)
-            elif member is not None and member not in members_kept:
+            elif member is not None and members_kept and member not in members_kept:
                 self._entry("member", member, NOTHING)
             else:
-                words.append(f"+ {name}")
+                self._came.append(name)
         for name in sorted(before - now):
             member, cell = _member_of(name), _cell_of(name)
             kind = next((each for each in _KINDS if _is_new(each, cell, kept)), None)
-            if member is not None and not self._holds(member):
+            if member is not None and members_kept and not self._holds(member):
                 self._entry("member", member, None)
             elif kind is not None:
                 self._entry(kind, _whole(kind, cell[kind]), None)
             else:
-                words.append(f"- {name}")
-        if words:
-            self._found.append(Change("inputs", f"inputs of {self._job.rule}: {few(words)}"))
+                self._went.append(name)
 
-    def changes(self) -> list[Change]:
-        """What was told, each change once."""
-        words = [*self._of_experiment(), *self._of_pools()]
-        found = [*self._found, *(Change("configuration", text) for text in words)]
-        return list(dict.fromkeys(found or self._rough))
+    def told(self) -> Told:
+        """What was told."""
+        is_rough = not (self._found or self._entries or self._came or self._went)
+        return Told(
+            self._job.rule,
+            tuple(dict.fromkeys(self._rough if is_rough else self._found)),
+            frozenset(self._entries),
+            tuple(self._came),
+            tuple(self._went),
+        )
 
     def _tell(self, parameter: str, found: list[Leaf]) -> list[Change]:
         """The changes of a parameter, from the leaves in which it differs."""
         swap = self._swapped(parameter, found)
         told = [] if swap is None else [Change("configuration", swap[1])]
         for path, old, new in found:
+            if SWEEP in path and NOTHING in (old, new) and path[-1] in _LISTS:
+                for name in old if new is NOTHING else new:
+                    self._entry_if_sure(path[-1].removesuffix("s"), name, old)
+                continue
             if POOL in path:
                 self._members(path[path.index(POOL) + 1], old, new)
                 continue
@@ -140,10 +188,20 @@ class Telling:
                 continue
             kind = self._kind(parameter, path) if NOTHING in (old, new) else None
             where = origin(self._config, self._job.rule, self._job.wildcards, parameter, path)
+            one_of = next((each for each in _KINDS if where == place(self._config, each)), None)
             if kind is not None:
                 self._entry(kind, path[-1], old)
+            elif one_of is not None and isinstance(old, str) and isinstance(new, str):
+                self._entry(one_of, old, None)
+                self._entry(one_of, new, NOTHING)
+            elif _is_told_apart(path, old, new):
+                self._rough.append(Change("configuration", f"{where}: {shown(old, new)}"))
+            elif where.endswith(".txt") and isinstance(old, str) and isinstance(new, str):
+                changed = first_difference(old.splitlines(), new.splitlines())
+                at = line_of_text(Path(where), new.splitlines()[: changed + 1])
+                told.append(Change(kind_of(old, new), f"{where}: {shown(old, new, numbered=False)}", at))
             elif swap is None or not where.startswith(f"{swap[0]}:"):
-                told.append(Change(kind_of(old, new), f"{where}: {shown(old, new)}"))
+                told.append(Change(kind_of(old, new), f"{where}: {shown(old, new)}", line(where)))
         return told
 
     def _kind(self, parameter: str, path: tuple[str, ...]) -> str | None:
@@ -168,78 +226,73 @@ class Telling:
 
     def _entry(self, kind: str, name: str, old: Any) -> None:
         """Tell that the experiment has something new, where ``old`` is nothing, or no longer has it."""
+        pools = self._pools_of(name) if kind == "member" else [""]
+        self._entries |= {Entry(kind, name, pool, old is NOTHING) for pool in pools}
+
+    def _entry_if_sure(self, kind: str, name: str, old: Any) -> None:
+        """Tell of a name in a list of cells that has none left, or some at last: the experiment may have it as before."""
         is_new = old is NOTHING
-        if kind == "member":
-            for pool in self._pools_of(name):
-                (self._come if is_new else self._gone)[pool].add(name)
+        if is_new:
+            is_sure = name not in _made(self._plan, kind)
         else:
-            (self._added if is_new else self._removed)[kind].add(name)
+            is_sure = name not in getattr(listed(self._config), f"{kind}s")
+        if is_sure:
+            self._entry(kind, name, old)
+        else:
+            entry = Entry(kind, name, "", is_new)
+            self._rough.append(Change("configuration", f"{place(self._config, kind)}: {entry.sign}"))
 
     def _members(self, pool: str, old: Any, new: Any) -> None:
         if NOTHING in (old, new):
-            self._entry("pool", pool, old)
+            self._entry_if_sure("pool", pool, old)
             return
-        come, gone = [name for name in new if name not in old], [name for name in old if name not in new]
-        for names, before in ((come, NOTHING), (gone, None)):
-            for name in names:
-                for each in [pool] if pool else self._pools_of(name):
-                    (self._come if before is NOTHING else self._gone)[each].add(name)
-        if not (come or gone):
-            self._moved.add(pool or self._only_pool())
+        for name in {*old, *new} - ({*old} & {*new}):
+            pools = [pool] if pool else self._pools_of(name)
+            self._entries |= {Entry("member", name, each, name in new) for each in pools}
+        if set(old) == set(new):
+            self._entries.add(Entry("member", "", pool, True))
 
     def _pools(self) -> list[str]:
         """The job's pool, or those of the experiment."""
         own = self._job.wildcards.get("pool")
         return list(listed(self._config).pools) if own is None else [whole_pool(own)[0]]
 
-    def _only_pool(self) -> str:
-        pools = self._pools()
-        return pools[0] if len(pools) == 1 else ""
-
     def _pools_of(self, member: str) -> list[str]:
-        """The pools that have a member, or else the only pool that can have had it; "" if there are several."""
-        return [name for name in self._pools() if member in self._config.pool[name].members] or [self._only_pool()]
+        """The job's pool, or the pools that have a member; "" if there are none."""
+        pools = self._pools()
+        return [name for name in pools if member in self._config.pool[name].members] or (
+            pools if "pool" in self._job.wildcards else [""]
+        )
 
     def _holds(self, member: str) -> bool:
         return any(member in self._config.pool[name].members for name in self._pools())
 
-    def _of_experiment(self) -> list[str]:
-        """What the experiment has now and no longer has."""
-        words = []
-        for kind in _KINDS:
-            names = [f"+ {name}" for name in sorted(self._added[kind])]
-            names += [f"- {name}" for name in sorted(self._removed[kind])]
-            if names:
-                where = origin(self._config, self._job.rule, {}, "cells", (SWEEP, f"{kind}s"))
-                words.append(f"{where}: {few(names)}")
-        return words
 
-    def _of_pools(self) -> list[str]:
-        """What the pools have now, in words."""
-        words = []
-        for pool in [*self._config.pool, ""]:
-            one = f"pool {pool} has" if pool else f"the pools of {self._config.name} have"
-            words += [f"{one} {_new_members(sorted(self._come[pool]))}"] if pool in self._come else []
-            one = f"pool {pool} no longer has" if pool else f"the pools of {self._config.name} no longer have"
-            words += [f"{one} the {_members(sorted(self._gone[pool]))}"] if pool in self._gone else []
-            if pool in self._moved and not (pool in self._come or pool in self._gone):
-                words.append(f"{one.replace(' no longer', '')} its members in another order")
-        return words
+def place(config: Config, kind: str, pool: str = "") -> str:
+    """``FILE: KEY`` of the experiment's list of datasets, scenarios, pools or routers, or of a pool's members.
+
+    Args:
+        config: the configuration.
+        kind: as of :class:`Entry`.
+        pool: the members' pool; "" where several can be meant.
+    """
+    if kind != "member":
+        return origin(config, "", {}, "cells", (SWEEP, f"{kind}s"))
+    pools = [pool] if pool else listed(config).pools
+    return (
+        origin(config, "", {"pool": pools[0]}, "members", ()) if len(pools) == 1 else f"{config.name}: pools' members"
+    )
 
 
-def new_member(config: Config, member: str, told: Iterable[Change]) -> Change | None:
-    """The change, of those that are told, that a pool of the experiment has a member that was never asked; None if none is."""
-    begins = tuple(f"pool {pool} has " for pool in listed(config).pools)
-    of_pools = (change for change in told if change.text.startswith(begins))
-    return next((change for change in of_pools if member in change.text.replace(",", "").split()), None)
+def line(where: str, item: str | None = None) -> int | None:
+    """The line of ``FILE: KEY``, or of an item of the list there; None if it is in no file of the configuration."""
+    file, _, key = where.partition(": ")
+    return line_of(Path(file), key, item) if key and file.endswith(".yaml") else None
 
 
-def _new_members(names: list[str]) -> str:
-    return f"a new member {names[0]}" if len(names) == 1 else f"the new {_members(names)}"
-
-
-def _members(names: list[str]) -> str:
-    return f"member{'s' if len(names) > 1 else ''} {few(names)}"
+def _is_told_apart(path: tuple[str, ...], old: Any, new: Any) -> bool:
+    """Whether a title is followed by its key, or no longer is, because something with the same title came or went."""
+    return bool(path) and any(one == f"{other} ({path[-1]})" for one, other in ((old, new), (new, old)))
 
 
 def _member_of(name: str) -> str | None:
@@ -257,6 +310,11 @@ def _is_new(kind: str, wildcards: Mapping[str, str], kept: list[Mapping[str, str
     """Whether the other inputs are of things of this kind too, but of none with this name."""
     names = {_whole(kind, each[kind]) for each in kept if kind in each}
     return kind in wildcards and bool(names) and _whole(kind, wildcards[kind]) not in names
+
+
+def _made(plan: Plan, kind: str) -> set[str]:
+    """The names of a kind for which something has been made already."""
+    return {_whole(kind, job.wildcards[kind]) for job in plan.jobs if kind in job.wildcards and job.record is not None}
 
 
 def _whole(kind: str, key: str) -> str:

@@ -55,6 +55,8 @@ _ABOUT_THE_CALLER = (
     "prompt_cache_retention",
     "service_tier",
 )
+SHOWN = 8
+"""How many of a request's parameters a message names."""
 _READ_HERE = ("model", "messages", "stream", "stream_options")
 
 
@@ -129,7 +131,10 @@ def read_request(body: Any) -> ChatRequest:
     model = body.get("model")
     if not isinstance(model, str):
         raise Fault(400, f"model = {model!r}. Give the name of a model; /v1/models lists them.", param="model")
-    messages = _messages(body.get("messages"))
+    if "messages" not in body:
+        given = ", ".join(name[:40] for name in list(body)[:SHOWN])
+        raise Fault(400, f"messages is missing. The request has {given}.", param="messages")
+    messages = _messages(body["messages"])
     is_streamed, wants_usage = _stream(body)
     parameters = _parameters(body)
     query = next((_shown(each) for each in reversed(messages) if each["role"] == "user"), "")

@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,12 @@ def _told(main: Path) -> str:
     return in_lines(read_table(main).to_pandas())
 
 
+def _exportable(study: Study, made_of: Callable[[str], str | None]) -> str | None:
+    """A fitted router of an experiment that makes no bundles; None if it makes some, or has not fitted the router."""
+    fitted = [cell for cell in study.cells if cell.router == "latent_truth"] if not study.bundled_cells else []
+    return next(filter(None, (made_of(paths.router(cell)) for cell in fitted)), None)
+
+
 def following(study: Study, made: Collection[str]) -> str:
     """What a person may look at or type after a run.
 
@@ -145,6 +151,8 @@ def following(study: Study, made: Collection[str]) -> str:
         lines.append(("serve the router", f"{rgd} serve --bundle {routed}"))
         if all(cell.scenario != REAL for cell in cells):
             lines.append(("label what tells most", f"{rgd} label --bundle {routed}"))
+    elif router := _exportable(study, made_of):
+        lines.append(("make a bundle, to route", shlex.join([rgd, "export", router, "FOLDER", *retold(study.given)])))
     if made_of(paths.summary(study.name)):
         lines.append(("after an edit in config/", shlex.join([rgd, "plan", *retold(study.given)])))
     if lines and not _is_shell_here():
