@@ -130,7 +130,7 @@ def members(frames: Frames, settings: Settings) -> list[Table]:
     tables = []
     for dataset, part in frames["tasks"].groupby("dataset", sort=False):
         people = task_table_for_people(part.drop(columns="dataset").dropna(axis="columns", how="all"))
-        caption = f"{group_title(settings['titles'], dataset=str(dataset))}: accuracy of each member in %, by task"
+        caption = f"{group_title(settings['titles'], dataset=str(dataset))}: accuracy of each member in %, by task, of all questions"
         tables.append(_table(caption, people.rename(columns=names), shaded=2))
     choices = frames["choices"]
     asked = choices_for_people(choices[~choices["router"].isin(REFERENCES)], settings["titles"])
